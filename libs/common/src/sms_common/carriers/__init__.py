@@ -1,0 +1,12 @@
+"""The carriers the gateway speaks to, each in one folder with both directions in it.
+
+Adding one is a folder and a line in CARRIERS; if it needs more, this protocol is wrong and is mended first.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from sms_common.carriers.bandwidth import Bandwidth
+from sms_common.carriers.protocol import Carrier
+
+CARRIERS: Mapping[str, Callable[..., Carrier]] = MappingProxyType({"bandwidth": Bandwidth})

@@ -1,0 +1,64 @@
+"""What the gateway asks of a carrier: four methods and its limits. Nothing outside a carrier's folder knows its words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+from pydantic import SecretStr
+
+from sms_common.configuration import CallbackCredentials
+from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a carrier takes in one request. Lengths in characters."""
+
+    text: int
+    media: int
+    media_url: int
+    group_recipients: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookRequest:
+    """A webhook as it arrived, so that parsing needs no server. Header names are lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose name a request is sent in. `config_id` keys cached tokens; `credentials` are the carrier's own names."""
+
+    config_id: str
+    credentials: Mapping[str, SecretStr]
+
+
+class Carrier(Protocol):
+    """One carrier, both directions. Instances hold no message state and are shared by all configurations."""
+
+    name: str
+    limits: Limits
+
+    def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """`http` is needed for sending only; `options` are endpoint addresses and timeouts from the process's settings."""
+
+    def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
+        """Check a webhook's credentials in constant time. Raises WebhookUnauthorized."""
+
+    def challenge(self) -> Mapping[str, str]:
+        """The headers of the 401 that makes this carrier send its credentials."""
+
+    def parse(self, body: bytes) -> list[CarrierEvent]:
+        """Every event in a webhook's body, in its order. Raises WebhookUnreadable. Pure."""
+
+    async def send(self, message: OutboundMessage, account: Account) -> Accepted:
+        """Hand one message to the carrier. Raises one of the SendFailure classes; never any other exception for what the
+        network or the carrier did.
+        """
+
+    def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
+        """The names of credentials this carrier needs and the configuration lacks."""

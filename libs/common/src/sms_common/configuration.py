@@ -1,0 +1,201 @@
+"""What an administrator configures, as the services see it: snapshots of tenants, trunks and SMS configurations.
+
+The config service renders these; ingress and dispatcher hold one of each in memory and ask it questions. No I/O.
+"""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from sms_common.phone import NumberPool
+
+# Ids travel in routing keys and queue names, so they hold neither dots nor wildcards.
+ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
+Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
+
+DEFAULT_PBX = "main"
+
+
+class FailurePolicy(StrEnum):
+    """What to do with a message whose carrier answer was lost.
+
+    hold: never send again, wait for the receipt. resend: send again, marked as a possible duplicate. fail: tell the PBX at once.
+    """
+
+    HOLD = "hold"
+    RESEND = "resend"
+    FAIL = "fail"
+
+
+def _policy(value: object) -> object:
+    """`at_least_once` is the name a messaging person knows `resend` by."""
+    return FailurePolicy.RESEND if value == "at_least_once" else value
+
+
+FailurePolicyField = Annotated[FailurePolicy, BeforeValidator(_policy)]
+
+
+class _Snapshot(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
+
+
+class WebhookToken(_Snapshot):
+    """A webhook URL token by its SHA-256 (hex): ingress recognises a token without knowing any. None: valid for ever."""
+
+    sha256: str
+    valid_until: datetime | None = None
+
+
+class CallbackCredentials(_Snapshot):
+    """The Basic user and password the carrier must present at the webhook."""
+
+    username: str
+    password: SecretStr
+
+
+class WebhookEndpoint(_Snapshot):
+    """One configuration as ingress sees it: who may call, and nothing that could send."""
+
+    config_id: Identifier
+    tenant_id: Identifier
+    carrier: str
+    tokens: tuple[WebhookToken, ...]
+    callback: CallbackCredentials | None = None
+
+
+class IngressSnapshot(_Snapshot):
+    """Everything ingress needs to know. `version` is the ETag's content."""
+
+    version: str
+    endpoints: tuple[WebhookEndpoint, ...] = ()
+
+    @cached_property
+    def _by_token(self) -> Mapping[tuple[str, str], tuple[WebhookEndpoint, WebhookToken]]:
+        return {(e.carrier, token.sha256): (e, token) for e in self.endpoints for token in e.tokens}
+
+    def endpoint(self, carrier: str, token: str, now: datetime) -> WebhookEndpoint | None:
+        """The endpoint a webhook URL belongs to, or None for a token nobody owns or whose grace period is over."""
+        found = self._by_token.get((carrier, token_digest(token)))
+        if found is None:
+            return None
+        endpoint, known = found
+        return endpoint if known.valid_until is None or now < known.valid_until else None
+
+
+def token_digest(token: str) -> str:
+    """SHA-256 of a webhook token, hex: what is stored and compared instead of the token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Tenant(_Snapshot):
+    """A customer of the PBX. `country` (ISO 3166 alpha-2) reads national numbers; `pbx_id` names the queue pair it is served by."""
+
+    id: Identifier
+    name: str = ""
+    country: str = "US"
+    pbx_id: Identifier = DEFAULT_PBX
+    default_config_id: str | None = None
+
+
+class DidPool(_Snapshot):
+    """The numbers of one trunk that belong to one tenant, in NumberPool's text form; no two pools overlap."""
+
+    tenant_id: Identifier
+    trunk_id: Identifier
+    numbers: str
+
+    @cached_property
+    def pool(self) -> NumberPool:
+        """The parsed pool."""
+        return NumberPool.parse(self.numbers, "US")
+
+
+class SmsConfig(_Snapshot):
+    """One sending configuration with its secrets in the clear: only the dispatcher's snapshot holds these.
+
+    `credentials` are the carrier's own names and values; a carrier's folder knows which it needs.
+    """
+
+    id: Identifier
+    tenant_id: Identifier
+    name: str = ""
+    enabled: bool = True
+    carrier: str
+    trunk_id: Identifier
+    brand: str = ""
+    sender_id: str | None = None
+    default_did: str | None = None
+    credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
+    failure_policy: FailurePolicyField = FailurePolicy.HOLD
+
+
+class DispatcherSnapshot(_Snapshot):
+    """Everything the dispatcher needs to know. `retired_config_ids` still have lanes whose messages must end."""
+
+    version: str
+    tenants: tuple[Tenant, ...] = ()
+    pools: tuple[DidPool, ...] = ()
+    configs: tuple[SmsConfig, ...] = ()
+    retired_config_ids: tuple[str, ...] = ()
+
+    @cached_property
+    def _tenants(self) -> Mapping[str, Tenant]:
+        return {tenant.id: tenant for tenant in self.tenants}
+
+    @cached_property
+    def _configs(self) -> Mapping[str, SmsConfig]:
+        return {config.id: config for config in self.configs}
+
+    @cached_property
+    def _configs_by_tenant(self) -> Mapping[str, tuple[SmsConfig, ...]]:
+        grouped: dict[str, list[SmsConfig]] = {}
+        for config in self.configs:
+            grouped.setdefault(config.tenant_id, []).append(config)
+        return {tenant_id: tuple(configs) for tenant_id, configs in grouped.items()}
+
+    @cached_property
+    def _did_index(self) -> "DidIndex":
+        return DidIndex(self.pools)
+
+    def tenant(self, tenant_id: str) -> Tenant | None:
+        """The tenant of that id, or None."""
+        return self._tenants.get(tenant_id)
+
+    def config(self, config_id: str) -> SmsConfig | None:
+        """The configuration of that id, whoever's it is, or None."""
+        return self._configs.get(config_id)
+
+    def configs_of(self, tenant_id: str) -> tuple[SmsConfig, ...]:
+        """A tenant's configurations, oldest first."""
+        return self._configs_by_tenant.get(tenant_id, ())
+
+    def owner_of(self, did: str) -> DidPool | None:
+        """The pool that holds an E.164 number, or None for a number nobody owns."""
+        return self._did_index.find(did)
+
+
+class DidIndex:
+    """Finds the one pool that holds a number among thousands of pools, by binary search over their disjoint ranges."""
+
+    def __init__(self, pools: tuple[DidPool, ...]) -> None:
+        spans = sorted((first, last, n) for n, pool in enumerate(pools) for first, last in pool.pool.spans)
+        self._starts = [span[0] for span in spans]
+        self._spans = spans
+        self._pools = pools
+
+    def find(self, did: str) -> DidPool | None:
+        """The pool holding the E.164 number `did`, or None. Anything that is not plus and digits belongs to nobody."""
+        digits = did.removeprefix("+")
+        if not digits.isascii() or not digits.isdigit():
+            return None
+        number = int(digits)
+        place = bisect_right(self._starts, number) - 1
+        if place < 0 or number > self._spans[place][1]:
+            return None
+        return self._pools[self._spans[place][2]]

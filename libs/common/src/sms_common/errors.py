@@ -1,0 +1,187 @@
+"""Every failure the gateway knows, classed by what happens next rather than by what went wrong.
+
+GatewayError
+    Rejection             the request cannot be sent as it is          -> status `rejected` or `expired`, acknowledged
+    SendFailure           a carrier call did not end in an acceptance
+        TemporaryFailure  nothing was sent, a later try may work       -> retry ladder
+            Throttled     the carrier asks for less                    -> the whole lane pauses
+            Misconfigured credentials or account refused               -> the lane pauses until a person acts
+        PermanentFailure  nothing was sent and a repeat cannot help    -> status `failed`
+        OutcomeUnknown    the request left and no answer came          -> status `unknown`, never repeated by default
+    WebhookFailure        a carrier's webhook cannot be taken
+        WebhookUnauthorized                                            -> 401
+        WebhookUnreadable                                              -> 200 and a dead letter
+    UnreadableEvent       a broker message nobody can act on           -> dead letter
+    Unavailable           broker, store or config service is away      -> 503, or the work waits unacknowledged
+
+A failure's `code` is stable: it appears in events, logs and metrics and never changes its meaning.
+Its `reason` is a sentence for a person, without secrets, texts or full numbers.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+
+class Code(StrEnum):
+    """The stable codes of the gateway itself. Carrier folders map a carrier's codes onto the ones marked `carrier`."""
+
+    # the request
+    INVALID_REQUEST = "invalid_request"
+    UNKNOWN_TENANT = "unknown_tenant"
+    TENANT_MISMATCH = "tenant_mismatch"
+    ID_CONFLICT = "id_conflict"
+    INVALID_NUMBER = "invalid_number"
+    INVALID_MEDIA = "invalid_media"
+    NO_CONTENT = "no_content"
+    TEXT_TOO_LONG = "text_too_long"
+    TOO_MANY_RECIPIENTS = "too_many_recipients"
+    TOO_MANY_MEDIA = "too_many_media"
+    GROUP_NOT_SUPPORTED = "group_not_supported"
+    EXPIRED = "expired"
+    CANCELED = "canceled"
+    CANCEL_TOO_LATE = "cancel_too_late"
+    UNKNOWN_MESSAGE = "unknown_message"
+    # the configuration
+    UNKNOWN_CONFIG = "unknown_config"
+    CONFIG_DISABLED = "config_disabled"
+    CONFIG_INCOMPLETE = "config_incomplete"
+    NO_CONFIG = "no_config"
+    NO_SENDER = "no_sender"
+    SENDER_NOT_ALLOWED = "sender_not_allowed"
+    # carrier: the call
+    CARRIER_UNREACHABLE = "carrier_unreachable"
+    CARRIER_BUSY = "carrier_busy"
+    CARRIER_ERROR = "carrier_error"
+    CARRIER_REFUSED = "carrier_refused"
+    CREDENTIALS_REFUSED = "credentials_refused"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+    RETRIES_EXHAUSTED = "retries_exhausted"
+    # carrier: the receipt
+    ACCOUNT_NOT_ALLOWED = "account_not_allowed"
+    CONTENT_REJECTED = "content_rejected"
+    DESTINATION_NOT_ALLOWED = "destination_not_allowed"
+    MEDIA_REJECTED = "media_rejected"
+    NO_RECEIPT = "no_receipt"
+    NOT_ROUTABLE = "not_routable"
+    OPTED_OUT = "opted_out"
+    RECIPIENT_INVALID = "recipient_invalid"
+    RECIPIENT_UNREACHABLE = "recipient_unreachable"
+    SENDER_INVALID = "sender_invalid"
+    SENDER_NOT_REGISTERED = "sender_not_registered"
+    SPAM_BLOCKED = "spam_blocked"
+    UNCLASSIFIED = "unclassified"
+    VOLUME_LIMIT = "volume_limit"
+    GROUP_PARTLY_FAILED = "group_partly_failed"
+    # webhooks
+    UNKNOWN_WEBHOOK = "unknown_webhook"
+    WEBHOOK_UNAUTHORIZED = "webhook_unauthorized"
+    WEBHOOK_UNREADABLE = "webhook_unreadable"
+    WEBHOOK_NOT_HANDLED = "webhook_not_handled"
+    BODY_TOO_LARGE = "body_too_large"
+    CONTENT_ENCODING_REFUSED = "content_encoding_refused"
+    # broker messages
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    UNKNOWN_TYPE = "unknown_type"
+    UNMATCHED_RECEIPT = "unmatched_receipt"
+    HANDLER_FAILED = "handler_failed"
+    UNROUTED_DID = "unrouted_did"
+    # dependencies
+    BROKER_UNAVAILABLE = "broker_unavailable"
+    STORE_UNAVAILABLE = "store_unavailable"
+    CONFIG_UNAVAILABLE = "config_unavailable"
+
+
+class GatewayError(Exception):
+    """The root: a stable code and a sentence for a person."""
+
+    def __init__(self, code: Code, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+class Rejection(GatewayError):
+    """The request cannot be sent as it is. `field` names the offending field as the PBX wrote it."""
+
+    def __init__(self, code: Code, reason: str, *, field: str | None = None) -> None:
+        super().__init__(code, reason)
+        self.field = field
+
+
+class SendFailure(GatewayError):
+    """A carrier call that did not end in an acceptance; `carrier_code` and `carrier_text` are the carrier's own words."""
+
+    def __init__(
+        self, code: Code, reason: str, *, carrier_code: str | None = None, carrier_text: str | None = None
+    ) -> None:
+        super().__init__(code, reason)
+        self.carrier_code = carrier_code
+        self.carrier_text = carrier_text
+
+
+class TemporaryFailure(SendFailure):
+    """Nothing was sent; a later try may work. `retry_after` is the carrier's wish in seconds, when it gave one."""
+
+    def __init__(
+        self,
+        code: Code,
+        reason: str,
+        *,
+        carrier_code: str | None = None,
+        carrier_text: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(code, reason, carrier_code=carrier_code, carrier_text=carrier_text)
+        self.retry_after = retry_after
+
+
+class Throttled(TemporaryFailure):
+    """The carrier asks for less (429): the account's queue is full, so the whole lane waits, not one message."""
+
+
+class Misconfigured(TemporaryFailure):
+    """Credentials or account are refused (401, 403, token refused): the lane waits for a person and the messages are kept."""
+
+
+class PermanentFailure(SendFailure):
+    """Nothing was sent and a repeat cannot help."""
+
+
+class OutcomeUnknown(SendFailure):
+    """The request left and no answer came: it may have been sent."""
+
+
+class WebhookFailure(GatewayError):
+    """A carrier's webhook cannot be taken."""
+
+
+class WebhookUnauthorized(WebhookFailure):
+    """Missing or wrong credentials where the configuration asks for them. Never an attack by itself: some carriers send
+    credentials only after a challenge.
+    """
+
+
+class WebhookUnreadable(WebhookFailure):
+    """The caller is authenticated, and what it sent cannot be understood; a repeat cannot help."""
+
+
+class UnreadableEvent(GatewayError):
+    """A broker message nobody can act on.
+
+    `partial` is the decoded object when the body was at least a JSON object, so that a status can still be told to whom it
+    concerns; `field` names the first offending field.
+    """
+
+    def __init__(
+        self, code: Code, reason: str, *, field: str | None = None, partial: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(code, reason)
+        self.field = field
+        self.partial: Mapping[str, Any] = MappingProxyType(dict(partial)) if partial else MappingProxyType({})
+
+
+class Unavailable(GatewayError):
+    """A dependency (broker, store, config service) is away, slow or blocked. Nothing is wrong with the work itself."""

@@ -1,0 +1,351 @@
+"""Everything that crosses RabbitMQ: one discriminated union, each event with its type and version in `TYPE`.
+
+Changes inside a version are additive: readers ignore fields they do not know. tests/data/events holds one stored sample of
+every event and version, which must always decode.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from sms_common.configuration import ID_PATTERN
+from sms_common.errors import Code, UnreadableEvent
+from sms_common.messages import Category, ErrorClass, MsgType, Status
+
+MESSAGE_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$"
+MAX_EVENT_BYTES = 256 * 1024
+MAX_TEXT = 2048
+MAX_RECIPIENTS = 1_000
+MAX_MEDIA = 10
+MAX_MEDIA_URL = 4096
+MAX_METADATA_BYTES = 4096
+
+# Event ids are derived from what they say, so that a repeat of an event is recognised by its id (RFC 4122, version 5).
+_EVENT_NAMESPACE = uuid.UUID("7b0b6c1e-52a3-5f0e-9a57-7c2f6a1c4e90")
+
+
+def event_id(*parts: object) -> str:
+    """The stable id of an event that is determined by `parts`: the same parts always give the same id."""
+    return str(uuid.uuid5(_EVENT_NAMESPACE, "\x1f".join(str(part) for part in parts)))
+
+
+class Event(BaseModel):
+    """Base of all events. `TYPE` is what travels in the AMQP property `type`."""
+
+    TYPE: ClassVar[str]
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    def encode(self) -> bytes:
+        """This event as JSON bytes; absent optional values are left out."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _one_or_many(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _url_or_object(value: object) -> object:
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _number_as_text(value: object) -> object:
+    """An extension is a name made of digits; JSON writers of many PBXs send it as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN)]
+TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
+Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64)]
+
+
+class OutboundMedia(BaseModel):
+    """One media file to send, by a URL the carrier can fetch."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    url: Annotated[str, Field(min_length=1, max_length=MAX_MEDIA_URL, pattern=r"^https?://")]
+    content_type: str | None = None
+    filename: str | None = None
+
+
+class OutboundRequest(Event):
+    """Please send. `message_id` is made by the PBX and is the idempotency key within its tenant."""
+
+    TYPE = "sms.outbound.v1"
+
+    message_id: MessageId
+    tenant_id: TenantId
+    extension: Annotated[str, BeforeValidator(_number_as_text), Field(min_length=1, max_length=64)]
+    to: Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_RECIPIENTS)]
+    text: str | None = None
+    media: Annotated[tuple[Annotated[OutboundMedia, BeforeValidator(_url_or_object)], ...], Field()] = ()
+    group: bool = False
+    sender: Annotated[str | None, Field(alias="from", min_length=1, max_length=64)] = None
+    config_id: Annotated[str | None, Field(pattern=ID_PATTERN)] = None
+    category: Category = Category.CONVERSATIONAL
+    send_after: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    conversation_id: Annotated[str | None, Field(max_length=256)] = None
+    client_ref: Annotated[str | None, Field(max_length=256)] = None
+    metadata: Metadata | None = None
+
+    @model_validator(mode="after")
+    def _metadata_is_small(self) -> Self:
+        if self.metadata is not None and len(json.dumps(self.metadata).encode()) > MAX_METADATA_BYTES:
+            raise ValueError(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
+        return self
+
+    def fingerprint(self) -> str:
+        """The same for two requests that ask for the same thing, whatever the order of their JSON fields."""
+        return event_id("fingerprint", self.model_dump_json(exclude_none=True))
+
+
+class CancelRequest(Event):
+    """Please withdraw a message that has not been handed to the carrier yet."""
+
+    TYPE = "sms.cancel.v1"
+
+    message_id: MessageId
+    tenant_id: TenantId
+
+
+class StatusError(BaseModel):
+    """Why a message ended without being delivered, or may have. `field` names the request's offending field."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    error_class: Annotated[ErrorClass, Field(alias="class")]
+    code: str
+    field: str | None = None
+    carrier_code: str | None = None
+    carrier_text: str | None = None
+    advice: str | None = None
+
+
+class StatusEvent(Event):
+    """A message's status advanced. `sequence` grows with every change of that message.
+
+    The text fields of a rejected request are repeated as the PBX wrote them, so `to` may hold what is no number.
+    """
+
+    TYPE = "sms.status.v1"
+
+    event_id: str
+    message_id: str
+    parent_id: str | None = None
+    tenant_id: str
+    config_id: str | None = None
+    to: tuple[str, ...] | str | None = None
+    sender: Annotated[str | None, Field(alias="from")] = None
+    status: Status
+    final: bool
+    sequence: int
+    delivery: str | None = None
+    reason: str | None = None
+    error: StatusError | None = None
+    provider_msg_id: str | None = None
+    segments: int | None = None
+    encoding: str | None = None
+    attempt: int | None = None
+    possible_duplicate: bool | None = None
+    occurred_at: datetime
+    recorded_at: datetime
+    extension: str | None = None
+    conversation_id: str | None = None
+    client_ref: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class MediaItem(BaseModel):
+    """One media file of an inbound message."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    url: str
+    content_type: str | None = None
+    size: int | None = None
+    status: Literal["remote", "stored", "unavailable"] = "remote"
+
+
+class Route(BaseModel):
+    """Where the PBX should deliver an inbound text, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rule_id: str | None = None
+    kind: str
+    destination: str
+    reason: str
+
+
+class InboundEvent(Event):
+    """A text arrived and was routed. Names follow PortSIP's message records."""
+
+    TYPE = "sms.inbound.v1"
+
+    event_id: str
+    message_id: str
+    tenant_id: str | None
+    config_id: str
+    brand: str = ""
+    provider_id: str = ""
+    msg_type: MsgType
+    direction: Literal["IN"] = "IN"
+    sender: str
+    receiver: str
+    did: str
+    recipients: tuple[str, ...] = ()
+    conversation_id: str
+    content: str = ""
+    media: tuple[MediaItem, ...] = ()
+    segments: int | None = None
+    provider_msg_id: str
+    provider_time: datetime
+    received_at: datetime
+    route: Route
+
+
+class CarrierReceiptEvent(Event):
+    """Internal, ingress to dispatcher: a carrier's word on one recipient of an outbound message."""
+
+    TYPE = "sms.carrier.receipt.v1"
+
+    event_id: str
+    carrier: str
+    config_id: str
+    tenant_id: str
+    carrier_message_id: str
+    carrier_event: str
+    reference: str | None = None
+    recipient: str
+    sender: str
+    status: Status
+    occurred_at: datetime
+    received_at: datetime
+    segments: int | None = None
+    description: str | None = None
+    error: StatusError | None = None
+
+
+class CarrierInboundEvent(Event):
+    """Internal, ingress to dispatcher: a message that reached one of our numbers."""
+
+    TYPE = "sms.carrier.inbound.v1"
+
+    event_id: str
+    carrier: str
+    config_id: str
+    tenant_id: str
+    carrier_message_id: str
+    carrier_event: str
+    sender: str
+    did: str
+    recipients: tuple[str, ...] = ()
+    msg_type: MsgType
+    text: str = ""
+    media: tuple[MediaItem, ...] = ()
+    segments: int | None = None
+    occurred_at: datetime
+    received_at: datetime
+
+
+class LaneEntry(Event):
+    """Internal, dispatcher to itself: one ledger entry waits in a lane for its turn to be sent."""
+
+    TYPE = "sms.lane.v1"
+
+    tenant_id: str
+    message_id: str
+    queued_at: datetime
+
+
+class ConfigChanged(Event):
+    """Configuration changed: whoever holds a snapshot fetches a new one. Carries no values, so no secret can be in it."""
+
+    TYPE = "sms.config.v1"
+
+    event_id: str
+    tenant_id: str
+    change: Literal["created", "updated", "deleted", "rotated"]
+    kind: Literal["tenant", "trunk", "sms_config"]
+    object_id: str
+    version: str
+    occurred_at: datetime
+
+
+AnyEvent = (
+    OutboundRequest
+    | CancelRequest
+    | StatusEvent
+    | InboundEvent
+    | CarrierReceiptEvent
+    | CarrierInboundEvent
+    | LaneEntry
+    | ConfigChanged
+)
+
+EVENT_TYPES: tuple[type[Event], ...] = (
+    OutboundRequest,
+    CancelRequest,
+    StatusEvent,
+    InboundEvent,
+    CarrierReceiptEvent,
+    CarrierInboundEvent,
+    LaneEntry,
+    ConfigChanged,
+)
+
+_BY_TYPE: Mapping[str, type[Event]] = {event.TYPE: event for event in EVENT_TYPES}
+
+
+def decode(event_type: str, body: bytes, *, accept: Iterable[type[Event]] = EVENT_TYPES) -> Event:
+    """The event in `body`, which says it is an `event_type` (for example `sms.outbound.v1`).
+
+    Raises UnreadableEvent: body_too_large, not_utf8, not_json, unknown_type (also for a type not in `accept`) or
+    invalid_request. Once the body was a JSON object its `partial` holds it, and `field` names what is wrong.
+    """
+    if len(body) > MAX_EVENT_BYTES:
+        raise UnreadableEvent(Code.BODY_TOO_LARGE, f"The body has {len(body)} bytes; {MAX_EVENT_BYTES} are allowed.")
+    kind = _BY_TYPE.get(event_type)
+    if kind is None or kind not in tuple(accept):
+        shown = event_type[:64] if event_type.isprintable() else "unprintable"
+        raise UnreadableEvent(
+            Code.UNKNOWN_TYPE, f"The event type {shown!r} is not known here.", field="type", partial=_peek(body)
+        )
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise _unreadable(body, error) from None
+
+
+def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
+    """What exactly is wrong with a body that did not validate: its bytes, its JSON, or the first offending field."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.")
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        return UnreadableEvent(Code.NOT_JSON, "The body is not JSON.")
+    place = ".".join(str(part) for part in first["loc"])
+    reason = f"{place}: {first['msg']}." if place else f"{first['msg']}."
+    return UnreadableEvent(Code.INVALID_REQUEST, reason, field=place or None, partial=_peek(body))
+
+
+def _peek(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in a body nobody could act on, or None."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def utc_now() -> datetime:
+    """The wall clock, aware and in UTC. Everything that needs the time takes a clock; this is the real one."""
+    return datetime.now(UTC)

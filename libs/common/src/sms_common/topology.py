@@ -1,0 +1,238 @@
+"""The exchanges, queues, bindings and routing keys of the gateway, as values. The only place where such a name is written.
+
+`python -m sms_common.topology` prints the tables of docs/events.md.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sms_common.configuration import DEFAULT_PBX
+from sms_common.messages import Status
+from sms_common.phone import digits
+
+Arguments = Mapping[str, str | int | bool]
+
+# The backstop against a message that kills its reader: far above the crashes a healthy day has. Always positive, since -1
+# means "drop at the first requeue" on RabbitMQ 3.10 and "no limit" on 4.x.
+DELIVERY_LIMIT = 20
+# Parking places are read and put back by people; they have nowhere to dead-letter to, so they must not reach a limit.
+PARKED_DELIVERY_LIMIT = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange; what it cannot route goes to the exchange named `alternate`."""
+
+    name: str
+    kind: Literal["topic", "fanout", "direct"]
+    purpose: str
+    alternate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable quorum queue with its arguments beyond the type."""
+
+    name: str
+    purpose: str
+    arguments: Arguments = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A queue takes what an exchange gets under a key (`#` and `*` as in AMQP topics)."""
+
+    exchange: str
+    queue: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """What one process declares, in an order in which each thing exists before it is referred to."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One delay of the retry ladder: an exchange and a queue of the same name. A message expires after `seconds` and goes
+    back, through the default exchange, to the queue that its routing key names.
+    """
+
+    seconds: int
+    name: str
+
+
+DEFAULT_EXCHANGE = ""
+SMS = "sms"
+UNROUTED = "sms.unrouted"
+DEAD = "sms.dead"
+OUTBOUND = "sms.outbound"
+CARRIER = "sms.carrier"
+
+# Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
+RETRY_LADDER = (Rung(1, "sms.retry.1s"), Rung(5, "sms.retry.5s"), Rung(30, "sms.retry.30s"), Rung(120, "sms.retry.2m"), Rung(600, "sms.retry.10m"))
+
+# A status whose tenant the gateway does not know cannot be told to that tenant's PBX; the default PBX hears of it.
+NO_TENANT = "-"
+
+_WORK: Arguments = {
+    "x-delivery-limit": DELIVERY_LIMIT,
+    "x-dead-letter-exchange": DEAD,
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",
+}
+
+
+def rung_for(seconds: float) -> Rung:
+    """The first rung not shorter than `seconds`, else the longest."""
+    return next((rung for rung in RETRY_LADDER if rung.seconds >= seconds), RETRY_LADDER[-1])
+
+
+def base() -> Topology:
+    """What every process declares at its start: all that does not depend on the configuration."""
+    return Topology(
+        exchanges=(
+            Exchange(UNROUTED, "fanout", "what nobody was bound to receive"),
+            Exchange(DEAD, "fanout", "what could not be worked on"),
+            Exchange(SMS, "topic", "every public and internal event", alternate=UNROUTED),
+            *(Exchange(rung.name, "fanout", f"retry after {rung.seconds} s") for rung in RETRY_LADDER),
+        ),
+        queues=(
+            Queue(UNROUTED, "parked: nobody was bound, or nobody owns the number", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
+            Queue(DEAD, "parked: each with a reason header", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
+            *(Queue(rung.name, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung)) for rung in RETRY_LADDER),
+            Queue(OUTBOUND, "requests of the PBX, read by the dispatcher", _WORK),
+            Queue(CARRIER, "what carriers told ingress, read by the dispatcher", _WORK),
+            *_pbx_queues(DEFAULT_PBX),
+        ),
+        bindings=(
+            Binding(UNROUTED, UNROUTED),
+            Binding(DEAD, DEAD),
+            *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
+            Binding(SMS, OUTBOUND, "sms.outbound.#"),
+            Binding(SMS, CARRIER, "sms.carrier.#"),
+            Binding(SMS, pbx_status_queue(DEFAULT_PBX), f"sms.status.{NO_TENANT}.#"),
+        ),
+    )
+
+
+def _retry(rung: Rung) -> Arguments:
+    return {
+        "x-message-ttl": rung.seconds * 1_000,
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEFAULT_EXCHANGE,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _pbx_queues(pbx_id: str) -> tuple[Queue, ...]:
+    return (
+        Queue(pbx_inbound_queue(pbx_id), f"inbound texts for the PBX {pbx_id}", _WORK),
+        Queue(pbx_status_queue(pbx_id), f"statuses for the PBX {pbx_id}", _WORK),
+    )
+
+
+def pbx(pbx_id: str, tenant_ids: Iterable[str]) -> Topology:
+    """The queue pair of one PBX, bound for each tenant it serves."""
+    inbound, status = pbx_inbound_queue(pbx_id), pbx_status_queue(pbx_id)
+    bindings = tuple(
+        binding
+        for tenant_id in tenant_ids
+        for binding in (Binding(SMS, inbound, f"sms.inbound.{tenant_id}.#"), Binding(SMS, status, f"sms.status.{tenant_id}.#"))
+    )
+    return Topology(queues=_pbx_queues(pbx_id), bindings=bindings)
+
+
+def lane(config_id: str, *, bulk: bool = False) -> Topology:
+    """The paced sending lane of one SMS configuration: read by one dispatcher at a time."""
+    return Topology(queues=(Queue(lane_queue(config_id, bulk=bulk), "one paced lane", {**_WORK, "x-single-active-consumer": True}),))
+
+
+def pbx_inbound_queue(pbx_id: str) -> str:
+    """The queue in which a PBX finds inbound texts."""
+    return f"pbx.{pbx_id}.inbound"
+
+
+def pbx_status_queue(pbx_id: str) -> str:
+    """The queue in which a PBX finds statuses."""
+    return f"pbx.{pbx_id}.status"
+
+
+def lane_queue(config_id: str, *, bulk: bool = False) -> str:
+    """The lane of an SMS configuration; bulk texts have one of their own."""
+    return f"sms.lane.{config_id}.bulk" if bulk else f"sms.lane.{config_id}"
+
+
+def outbound_key(tenant_id: str) -> str:
+    """Under which a PBX publishes a request."""
+    return f"sms.outbound.{tenant_id}"
+
+
+def cancel_key(tenant_id: str) -> str:
+    """Under which a PBX withdraws a request."""
+    return f"sms.outbound.{tenant_id}.cancel"
+
+
+def inbound_key(tenant_id: str, did: str) -> str:
+    """Under which an inbound text is published; the number without its plus."""
+    return f"sms.inbound.{tenant_id}.{digits(did)}"
+
+
+def status_key(tenant_id: str, status: Status) -> str:
+    """Under which a status is published."""
+    return f"sms.status.{tenant_id}.{status.value}"
+
+
+def carrier_key(carrier: str, config_id: str) -> str:
+    """Under which ingress publishes what a carrier told it."""
+    return f"sms.carrier.{carrier}.{config_id}"
+
+
+def config_key(tenant_id: str, change: str) -> str:
+    """Under which a change of configuration is announced."""
+    return f"sms.config.{tenant_id}.{change}"
+
+
+CONFIG_CHANGES = "sms.config.#"
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundKey:
+    """What the routing key of a request says: the tenant, when it names one, and whether it withdraws."""
+
+    tenant_id: str | None
+    cancel: bool
+
+
+def parse_outbound_key(key: str) -> OutboundKey:
+    """Read `sms.outbound.<tenant>[.cancel]`; a key of any other form (the queue's own name, say) names no tenant."""
+    parts = key.split(".")
+    if parts[:2] != ["sms", "outbound"] or len(parts) not in {3, 4}:
+        return OutboundKey(None, cancel=False)
+    return OutboundKey(parts[2], cancel=parts[3:] == ["cancel"])
+
+
+def markdown() -> str:
+    """The tables of exchanges and queues for docs/events.md."""
+    topology = base()
+    keys: dict[str, list[str]] = {}
+    for binding in topology.bindings:
+        keys.setdefault(binding.queue, []).append(f"`{binding.exchange}`" + (f" `{binding.key}`" if binding.key else ""))
+    lanes = lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + pbx("<pbx_id>", ()).queues
+    lines = ["| exchange | kind | alternate | holds |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose} |" for e in topology.exchanges]
+    lines += ["", "All queues are durable quorum queues.", "", "| queue | bound to | arguments | holds |", "| --- | --- | --- | --- |"]
+    for queue in (*topology.queues, *lanes):
+        arguments = ", ".join(f"{name} {value}" for name, value in queue.arguments.items())
+        lines.append(f"| `{queue.name}` | {', '.join(keys.get(queue.name, []))} | {arguments} | {queue.purpose} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(markdown())  # noqa: T201  # it is a command that prints a table
