@@ -1,4 +1,4 @@
-"""What the gateway asks of a carrier: four methods and its limits. Nothing outside a carrier's folder knows its words."""
+"""What the gateway asks of a carrier: a few methods and its limits. Nothing outside a carrier's folder knows its words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,17 +31,33 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose name a request is sent in. `config_id` keys cached tokens; `credentials` are the carrier's own names."""
+    """Whose name a request is sent in. `credentials` are the carrier's own names and values."""
 
     config_id: str
     credentials: Mapping[str, SecretStr]
 
 
+@dataclass(frozen=True, slots=True)
+class ParsedWebhook:
+    """What a webhook's body says: its events in order, and for each element that could not be understood the reason.
+
+    A body with `unreadable` elements is kept whole beside its published events, so that one bad element loses neither
+    itself nor its neighbours. The reasons hold no number and no text.
+    """
+
+    events: tuple[CarrierEvent, ...]
+    unreadable: tuple[str, ...] = ()
+
+
 class Carrier(Protocol):
-    """One carrier, both directions. Instances hold no message state and are shared by all configurations."""
+    """One carrier, both directions. Instances hold no message state and are shared by all configurations.
+
+    `credential_aliases` maps other names under which people know a credential onto the one this carrier uses.
+    """
 
     name: str
     limits: Limits
+    credential_aliases: Mapping[str, str]
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         """`http` is needed for sending only; `options` are endpoint addresses and timeouts from the process's settings."""
@@ -52,13 +68,16 @@ class Carrier(Protocol):
     def challenge(self) -> Mapping[str, str]:
         """The headers of the 401 that makes this carrier send its credentials."""
 
-    def parse(self, body: bytes) -> list[CarrierEvent]:
-        """Every event in a webhook's body, in its order. Raises WebhookUnreadable. Pure."""
+    def parse(self, body: bytes) -> ParsedWebhook:
+        """Every event in a webhook's body. Pure. Raises WebhookUnreadable when there is not one event to be had from it."""
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
         """Hand one message to the carrier. Raises one of the SendFailure classes; never any other exception for what the
-        network or the carrier did.
+        network or the carrier did. Cancellation passes through.
         """
 
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
         """The names of credentials this carrier needs and the configuration lacks."""
+
+    async def close(self) -> None:
+        """End what runs in the background (renewing a token, for example). The HTTP session stays its owner's to close."""

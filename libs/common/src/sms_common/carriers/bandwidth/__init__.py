@@ -1,0 +1,67 @@
+"""Bandwidth Messaging API v2, both directions. README.md lists its quirks."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import aiohttp
+from pydantic import SecretStr
+
+from sms_common.carriers.bandwidth.options import Options
+from sms_common.carriers.bandwidth.sending import CREDENTIAL_ALIASES, Sender, missing_credentials
+from sms_common.carriers.bandwidth.webhooks import parse
+from sms_common.carriers.basic_auth import CHALLENGE, check_basic
+from sms_common.carriers.protocol import Account, Limits, ParsedWebhook, WebhookRequest
+from sms_common.configuration import CallbackCredentials
+from sms_common.messages import Accepted, OutboundMessage
+
+__all__ = ["Bandwidth", "Options"]
+
+
+class Bandwidth:
+    """The carrier Bandwidth; see Carrier for what each method promises.
+
+    Credentials: account_id, application_id, api_token, api_secret, and `auth` = basic for an account without OAuth2.
+    `options` are the fields of Options; a wrong or unknown one raises a ValueError that names it.
+    """
+
+    name = "bandwidth"
+    limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
+    credential_aliases = CREDENTIAL_ALIASES
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        checked = Options.model_validate(dict(options or {}))
+        self._sender = Sender(http, checked, clock=clock) if http is not None else None
+
+    def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
+        """HTTP Basic, sent at once or after the challenge; without `expected` the URL's token is all there is."""
+        check_basic(request.headers.get("authorization"), expected)
+
+    def challenge(self) -> Mapping[str, str]:
+        """Bandwidth may send its credentials only after a 401 with this header."""
+        return CHALLENGE
+
+    def parse(self, body: bytes) -> ParsedWebhook:
+        """Receipts, inbound messages, toll-free verification; what is new arrives as an unknown notice."""
+        return parse(body)
+
+    async def send(self, message: OutboundMessage, account: Account) -> Accepted:
+        """One text, MMS or group MMS. Needs the HTTP session that the constructor was given."""
+        if self._sender is None:
+            raise RuntimeError("sending needs an HTTP session")
+        return await self._sender.send(message, account)
+
+    def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
+        """Checked without the network: a name is here when its value is not empty."""
+        return missing_credentials(credentials)
+
+    async def close(self) -> None:
+        """End background token renewals."""
+        if self._sender is not None:
+            await self._sender.close()

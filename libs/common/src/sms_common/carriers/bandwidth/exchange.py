@@ -1,0 +1,77 @@
+"""One HTTP exchange with Bandwidth, with the one thing the caller must know when it fails: whether the request left."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+import yarl
+from aiohttp.abc import AbstractStreamWriter
+
+# Far above any answer Bandwidth documents; what is longer comes from somebody else and is not read to its end.
+MAX_ANSWER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers and body of an answer. `body` is empty when it was too long or broke off: the status still counts."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class NoAnswerError(Exception):
+    """The exchange broke off before an answer. `left` is False when not one byte of the request can have left.
+
+    `cause` names the kind of failure. The original exception is not kept: its text may hold the request's headers.
+    """
+
+    def __init__(self, cause: str, *, left: bool) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.left = left
+
+
+class _Body(aiohttp.BytesPayload):
+    """A request body that remembers whether it was handed to an open connection.
+
+    aiohttp writes the headers together with the first bytes of the body, so this is the moment the request leaves. A
+    kept-alive connection that the other side has closed meanwhile is found out here, before anything is written.
+    """
+
+    left = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        transport = writer.transport
+        self.left = transport is not None and not transport.is_closing()
+        await super().write_with_length(writer, content_length)
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    url: yarl.URL,
+    headers: Mapping[str, str],
+    body: bytes,
+    timeout: aiohttp.ClientTimeout,
+) -> Answer:
+    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError, and nothing else the network can cause."""
+    payload = _Body(body)
+    try:
+        async with session.post(url, data=payload, headers=headers, timeout=timeout, allow_redirects=False) as response:
+            return Answer(response.status, response.headers, await _read(response))
+    except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
+        cause = type(error).__name__
+    raise NoAnswerError(cause, left=payload.left)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    read = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            read += chunk
+            if len(read) > MAX_ANSWER_BYTES:
+                return b""
+    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
+        return b""
+    return bytes(read)

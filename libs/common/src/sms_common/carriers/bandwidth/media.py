@@ -1,0 +1,66 @@
+"""Which parts of an inbound MMS are for people, and what type they are, judged by the URL's ending alone."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from sms_common.messages import InboundMedia
+
+# Layout instructions for the phone (SMIL), sent as one more part by AT&T and Verizon. Nobody wants to see them.
+_LAYOUT_ENDINGS = frozenset({"smil", "smi", "xml"})
+
+# The endings under which phones and networks send; fixed here since the machine's own table differs from place to place.
+_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "3g2": "video/3gpp2",
+        "3gp": "video/3gpp",
+        "aac": "audio/aac",
+        "amr": "audio/amr",
+        "avi": "video/x-msvideo",
+        "bmp": "image/bmp",
+        "csv": "text/csv",
+        "gif": "image/gif",
+        "heic": "image/heic",
+        "heif": "image/heif",
+        "html": "text/html",
+        "ics": "text/calendar",
+        "jpe": "image/jpeg",
+        "jpeg": "image/jpeg",
+        "jpg": "image/jpeg",
+        "json": "application/json",
+        "m4a": "audio/mp4",
+        "m4v": "video/mp4",
+        "mov": "video/quicktime",
+        "mp3": "audio/mpeg",
+        "mp4": "video/mp4",
+        "mpeg": "video/mpeg",
+        "mpg": "video/mpeg",
+        "oga": "audio/ogg",
+        "ogg": "audio/ogg",
+        "opus": "audio/opus",
+        "pdf": "application/pdf",
+        "png": "image/png",
+        "svg": "image/svg+xml",
+        "tif": "image/tiff",
+        "tiff": "image/tiff",
+        "txt": "text/plain",
+        "vcard": "text/vcard",
+        "vcf": "text/vcard",
+        "wav": "audio/wav",
+        "webm": "video/webm",
+        "webp": "image/webp",
+        "zip": "application/zip",
+    }
+)
+
+
+def media_for_people(urls: Iterable[str]) -> tuple[InboundMedia, ...]:
+    """The parts a person should see, in their order; a type is guessed from the ending, or None."""
+    return tuple(
+        InboundMedia(url, _TYPES.get(ending)) for url, ending in _with_endings(urls) if ending not in _LAYOUT_ENDINGS
+    )
+
+
+def _with_endings(urls: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for url in urls:
+        name = url.partition("?")[0].partition("#")[0].rpartition("/")[2]
+        yield url, name.rpartition(".")[2].lower() if "." in name else ""

@@ -1,0 +1,223 @@
+"""OAuth2 client credentials (RFC 6749, 4.4) at Bandwidth: one cached token for each credential, renewed ahead of its end.
+
+However many senders wait, one renewal is in flight for a credential; after a failed one nobody calls for a while.
+"""
+
+import asyncio
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import yarl
+
+from sms_common.carriers.bandwidth.answers import json_object, retry_after
+from sms_common.carriers.bandwidth.exchange import Answer, NoAnswerError, post
+from sms_common.errors import Code, Misconfigured, TemporaryFailure, Throttled
+
+# Both of Bandwidth's own clients renew this many seconds ahead.
+RENEW_AHEAD = 60.0
+# Bandwidth publishes no lifetime; its command line client assumes an hour when the answer names none.
+ASSUMED_LIFETIME = 3600.0
+# After a failed call for a token the next one waits 1, 2, 4 ... seconds, this long at most.
+MAX_PAUSE = 30.0
+_MAX_TOKEN = 16 * 1024
+_GRANT = b"grant_type=client_credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An OAuth2 client id and its secret. Equal ones share a token; a changed secret is another client."""
+
+    id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return "Client(***)"
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known for one client. Times are of the monotonic clock, in seconds."""
+
+    token: str = ""
+    renew_at: float = 0.0
+    expires_at: float = 0.0
+    failure: TemporaryFailure | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    renewal: asyncio.Task[None] | None = None
+
+
+class Tokens:
+    """The access tokens of all clients at one token endpoint. `clock` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        timeout: aiohttp.ClientTimeout,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self._url = yarl.URL(url)
+        self._timeout = timeout
+        self._clock = clock
+        self._entries: dict[bytes, _Entry] = {}
+
+    async def get(self, client: Client, deadline: float) -> str:
+        """A valid token. Within its last RENEW_AHEAD seconds it is still given out while a new one is fetched behind it.
+
+        `deadline` is a time of the clock. Raises Misconfigured when Bandwidth refuses the client, else TemporaryFailure.
+        """
+        now = self._clock()
+        entry = self._entry(client, now)
+        if now < entry.renew_at:
+            return entry.token
+        if now >= entry.retry_at or entry.renewal is not None:
+            renewal = self._renew(client, entry)
+            if now >= entry.expires_at:
+                await asyncio.wait({renewal}, timeout=max(deadline - now, 0.0))
+                if renewal.done() and not renewal.cancelled():
+                    renewal.result()
+        return self._held(entry)
+
+    def refused(self, client: Client, token: str) -> None:
+        """Bandwidth did not take this token (401): forget it, unless another sender has already had it replaced."""
+        entry = self._entry(client, self._clock())
+        if entry.token == token:
+            entry.token, entry.renew_at, entry.expires_at = "", 0.0, 0.0
+
+    async def close(self) -> None:
+        """End the renewals that are under way."""
+        renewals = [entry.renewal for entry in self._entries.values() if entry.renewal is not None]
+        for renewal in renewals:
+            renewal.cancel()
+        await asyncio.gather(*renewals, return_exceptions=True)
+
+    def _held(self, entry: _Entry) -> str:
+        now = self._clock()
+        if now < entry.expires_at:
+            return entry.token
+        failure = entry.failure
+        if failure is None:
+            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, "Bandwidth's token endpoint did not answer in time.")
+        raise type(failure)(
+            failure.code,
+            failure.reason,
+            carrier_code=failure.carrier_code,
+            retry_after=max(entry.retry_at - now, 0.0),
+        )
+
+    def _entry(self, client: Client, now: float) -> _Entry:
+        key = _digest(client)
+        entry = self._entries.get(key)
+        if entry is None:
+            # A secret that was replaced is never asked for again, so what has ended is forgotten when something new comes.
+            for old in [
+                k for k, e in self._entries.items() if e.renewal is None and max(e.expires_at, e.retry_at) <= now
+            ]:
+                del self._entries[old]
+            entry = self._entries[key] = _Entry()
+        return entry
+
+    def _renew(self, client: Client, entry: _Entry) -> "asyncio.Task[None]":
+        """The one renewal in flight for a client, begun if there is none."""
+        if entry.renewal is None:
+            entry.renewal = asyncio.create_task(self._fetch(client, entry), name="bandwidth-token")
+            entry.renewal.add_done_callback(_retrieve)
+        return entry.renewal
+
+    async def _fetch(self, client: Client, entry: _Entry) -> None:
+        began = self._clock()
+        try:
+            answer = await post(self._http, self._url, _headers(client), _GRANT, self._timeout)
+            token, lifetime = _granted(answer)
+        except NoAnswerError as error:
+            reason = f"Bandwidth's token endpoint cannot be reached ({error.cause})."
+            self._failed(entry, TemporaryFailure(Code.CARRIER_UNREACHABLE, reason))
+        except TemporaryFailure as failure:
+            self._failed(entry, failure)
+        else:
+            entry.token, entry.failure, entry.failures, entry.retry_at = token, None, 0, 0.0
+            entry.expires_at = began + lifetime
+            entry.renew_at = entry.expires_at - min(RENEW_AHEAD, lifetime / 2)
+        finally:
+            entry.renewal = None
+
+    def _failed(self, entry: _Entry, failure: TemporaryFailure) -> None:
+        entry.failure = failure
+        pause = min(2.0**entry.failures, MAX_PAUSE)
+        entry.failures = min(entry.failures + 1, 10)
+        entry.retry_at = self._clock() + max(pause, failure.retry_after or 0.0)
+
+
+def _digest(client: Client) -> bytes:
+    """The cache's key: neither an old secret nor a new one is kept in it. The id's length keeps the parts apart."""
+    digest = hashlib.sha256(f"{len(client.id)}:{client.id}:{client.secret}".encode("utf-8", "surrogatepass"))
+    return digest.digest()
+
+
+def basic(username: str, password: str) -> str:
+    """The Authorization header of HTTP Basic (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode('utf-8', 'surrogatepass')).decode()}"
+
+
+def _headers(client: Client) -> Mapping[str, str]:
+    return {
+        "Authorization": basic(client.id, client.secret),
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Accept": "application/json",
+    }
+
+
+def _granted(answer: Answer) -> tuple[str, float]:
+    """The token in an answer and its lifetime in seconds. Raises TemporaryFailure or one of its children."""
+    document = json_object(answer.body)
+    if answer.status != HTTPStatus.OK:
+        raise _refusal(answer, document)
+    token = document.get("access_token")
+    # It goes into a header: visible ASCII only.
+    if not isinstance(token, str) or not 0 < len(token) <= _MAX_TOKEN or not token.isascii() or not token.isprintable():
+        raise TemporaryFailure(Code.CARRIER_ERROR, "Bandwidth's token endpoint answered without a usable token.")
+    return token, _lifetime(document.get("expires_in"))
+
+
+def _lifetime(expires_in: object) -> float:
+    """Seconds a token lives; at least one, so that those who waited for it can use it."""
+    try:
+        seconds = float(expires_in) if isinstance(expires_in, int | float | str) else ASSUMED_LIFETIME
+    except (ValueError, OverflowError):
+        return ASSUMED_LIFETIME
+    return seconds if seconds > 1 else 1.0  # also for NaN
+
+
+def _refusal(answer: Answer, document: dict[str, Any]) -> TemporaryFailure:
+    """401, 403 and other 4xx: a person must look at the credentials. 429, 5xx and the rest pass."""
+    status = answer.status
+    reason = f"Bandwidth's token endpoint answered HTTP {status}."
+    code = _error(document) or str(status)
+    wait = retry_after(answer.headers, datetime.now(UTC))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return Throttled(Code.CARRIER_BUSY, reason, carrier_code=code, retry_after=wait)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.REQUEST_TIMEOUT:
+        return Misconfigured(Code.CREDENTIALS_REFUSED, reason, carrier_code=code, retry_after=wait)
+    return TemporaryFailure(Code.CARRIER_UNREACHABLE, reason, carrier_code=code, retry_after=wait)
+
+
+def _error(document: dict[str, Any]) -> str | None:
+    """The `error` of RFC 6749, 5.2: a short word such as invalid_client."""
+    error = document.get("error")
+    return error if isinstance(error, str) and error.isidentifier() and len(error) <= 64 else None  # noqa: PLR2004 - longest word shown
+
+
+def _retrieve(renewal: "asyncio.Task[None]") -> None:
+    """A renewal behind a valid token has nobody waiting: whoever needs the token next meets the same fault."""
+    if not renewal.cancelled():
+        renewal.exception()

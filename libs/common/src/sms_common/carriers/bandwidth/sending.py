@@ -1,0 +1,152 @@
+"""Handing a message to Bandwidth: the request, the way in, and the outcome.
+
+Request: https://dev.bandwidth.com/apis/messaging-apis/messaging, createMessage.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import yarl
+from pydantic import SecretStr
+
+from sms_common.carriers.bandwidth.answers import classify
+from sms_common.carriers.bandwidth.exchange import Answer, NoAnswerError, post
+from sms_common.carriers.bandwidth.oauth import Client, Tokens, basic
+from sms_common.carriers.bandwidth.options import Options
+from sms_common.carriers.protocol import Account
+from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
+from sms_common.messages import Accepted, OutboundMessage
+
+REQUIRED_CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
+# What Bandwidth's old API users, and forms made for them, call the token and the secret.
+CREDENTIAL_ALIASES: Mapping[str, str] = MappingProxyType({"username": "api_token", "password": "api_secret"})
+_ALIAS_OF = {name: alias for alias, name in CREDENTIAL_ALIASES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Credentials:
+    """One account's credentials in the clear, for the time of one send."""
+
+    account_id: str
+    application_id: str
+    client: Client
+    basic_auth: bool
+
+    def __repr__(self) -> str:
+        return "_Credentials(***)"
+
+
+class Sender:
+    """Sends messages over one HTTP session. `clock` is monotonic, in seconds.
+
+    The session's connector must allow as many connections as there are sends in flight: waiting for a free one counts as
+    connecting.
+    """
+
+    def __init__(
+        self, http: aiohttp.ClientSession, options: Options, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http = http
+        self._options = options
+        self._clock = clock
+        timeout = aiohttp.ClientTimeout(total=options.total_timeout, connect=options.connect_timeout)
+        self._tokens = Tokens(http, options.token_url, timeout, clock=clock)
+        self._messages_url = lru_cache(maxsize=4096)(self._build_url)
+
+    async def send(self, message: OutboundMessage, account: Account) -> Accepted:
+        """Hand over one message within `total_timeout` seconds. Raises one of the SendFailure classes."""
+        credentials = _credentials(account, basic_auth=self._options.basic_auth)
+        body = encode(message, credentials.application_id)
+        deadline = self._clock() + self._options.total_timeout
+        answer = await self._authorised_post(credentials, body, deadline)
+        return classify(answer, _private(message), datetime.now(UTC))
+
+    async def close(self) -> None:
+        """End what renews tokens in the background."""
+        await self._tokens.close()
+
+    async def _authorised_post(self, credentials: _Credentials, body: bytes, deadline: float) -> Answer:
+        """The answer to a request with valid credentials: a refused token is replaced, and the request repeated, once."""
+        url, client = self._messages_url(credentials.account_id), credentials.client
+        if credentials.basic_auth:
+            return await self._post(url, basic(client.id, client.secret), body, deadline)
+        token = await self._tokens.get(client, deadline)
+        answer = await self._post(url, f"Bearer {token}", body, deadline)
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            self._tokens.refused(client, token)
+            token = await self._tokens.get(client, deadline)
+            answer = await self._post(url, f"Bearer {token}", body, deadline)
+        return answer
+
+    async def _post(self, url: yarl.URL, authorization: str, body: bytes, deadline: float) -> Answer:
+        remaining = deadline - self._clock()
+        if remaining <= 0:
+            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, "No time was left to send after getting a token.")
+        headers = {"Authorization": authorization, "Content-Type": "application/json", "Accept": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=remaining, connect=self._options.connect_timeout)
+        try:
+            return await post(self._http, url, headers, body, timeout)
+        except NoAnswerError as error:
+            left, cause = error.left, error.cause
+        if left:
+            reason = f"The request left, and no answer came ({cause}); it may or may not have been sent."
+            raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, reason)
+        raise TemporaryFailure(Code.CARRIER_UNREACHABLE, f"Bandwidth cannot be reached ({cause}).")
+
+    def _build_url(self, account_id: str) -> yarl.URL:
+        """The path says `users`, and its value is the account id."""
+        base = self._options.messaging_url.rstrip("/")
+        return yarl.URL(f"{base}/users/{quote(account_id, safe='')}/messages", encoded=True)
+
+
+def encode(message: OutboundMessage, application_id: str) -> bytes:
+    """The request's JSON body. Raises PermanentFailure for a text that is no Unicode (a lone surrogate)."""
+    request: dict[str, Any] = {"applicationId": application_id, "to": message.recipients, "from": message.sender}
+    if message.text is not None:
+        request["text"] = message.text
+    if message.media_urls:
+        request["media"] = message.media_urls
+    request["tag"] = message.reference
+    if message.high_priority:
+        request["priority"] = "high"
+    if message.expires_at is not None:
+        request["expiration"] = message.expires_at
+    try:
+        return orjson.dumps(request, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        raise PermanentFailure(Code.INVALID_REQUEST, "The message holds characters that are no Unicode.") from None
+
+
+def missing_credentials(credentials: Mapping[str, SecretStr]) -> list[str]:
+    """The names of required credentials that are neither there nor there under their other name."""
+    return [name for name in REQUIRED_CREDENTIALS if not _value(credentials, name)]
+
+
+def _credentials(account: Account, *, basic_auth: bool) -> _Credentials:
+    given = account.credentials
+    account_id, application_id, token, secret = (_value(given, name) for name in REQUIRED_CREDENTIALS)
+    if not (account_id and application_id and token and secret):
+        missing = ", ".join(missing_credentials(given))
+        raise Misconfigured(Code.CONFIG_INCOMPLETE, f"The configuration lacks {missing}.")
+    auth = given.get("auth")
+    wants_basic = basic_auth or (auth is not None and auth.get_secret_value() == "basic")
+    return _Credentials(account_id, application_id, Client(token, secret), wants_basic)
+
+
+def _value(credentials: Mapping[str, SecretStr], name: str) -> str:
+    secret = credentials.get(name) or credentials.get(_ALIAS_OF.get(name, name))
+    return secret.get_secret_value() if secret is not None else ""
+
+
+def _private(message: OutboundMessage) -> tuple[str, ...]:
+    """What an answer may repeat and nobody may log."""
+    return (message.text or "", message.sender, *message.recipients, *message.media_urls)

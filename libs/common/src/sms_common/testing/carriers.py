@@ -1,0 +1,113 @@
+"""A carrier for tests: what it answers is scripted by recipient, and what it was asked is recorded."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import aiohttp
+import orjson
+from pydantic import SecretStr
+
+from sms_common.carriers.basic_auth import CHALLENGE, check_basic
+from sms_common.carriers.protocol import Account, Limits, ParsedWebhook, WebhookRequest
+from sms_common.configuration import CallbackCredentials
+from sms_common.errors import Code, SendFailure, WebhookUnreadable
+from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
+
+# What happens to one send: an answer, a failure, or a coroutine function that waits for something and then gives or raises one.
+Outcome = Accepted | SendFailure | Callable[[OutboundMessage], Awaitable[Accepted]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One call of `send`, as it was made."""
+
+    message: OutboundMessage
+    account: Account
+
+
+class FakeCarrier:
+    """Obeys the Carrier protocol without a network.
+
+    `script` sets what a recipient's sends end in, in turn; the last outcome stays. Unscripted sends are accepted.
+    `webhook` turns events into a body that `parse` gives back.
+    """
+
+    name = "fake"
+    limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
+    credential_aliases: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
+        self.http = http
+        self.options = options
+        self.required_credentials: tuple[str, ...] = ()
+        self.sent: list[Sent] = []
+        self.closed = False
+        self._scripts: dict[str, deque[Outcome]] = {}
+        self._events: list[CarrierEvent] = []
+        self._progress = asyncio.Condition()
+
+    def script(self, recipient: str, *outcomes: Outcome) -> None:
+        """Set what sends to `recipient` end in, one after the other; for a group the first scripted recipient counts."""
+        self._scripts[recipient] = deque(outcomes)
+
+    async def send(self, message: OutboundMessage, account: Account) -> Accepted:
+        """Record the call, then end it as scripted."""
+        self.sent.append(Sent(message, account))
+        number = len(self.sent)
+        async with self._progress:
+            self._progress.notify_all()
+        outcome = self._next_outcome(message) or Accepted(f"fake-{number}", segments=1)
+        if isinstance(outcome, SendFailure):
+            raise outcome
+        return outcome if isinstance(outcome, Accepted) else await outcome(message)
+
+    async def wait_until_sent(self, count: int) -> None:
+        """Return once `send` was called at least `count` times."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: len(self.sent) >= count)
+
+    def webhook(self, *events: CarrierEvent) -> bytes:
+        """A body that `parse` reads as these events."""
+        first = len(self._events)
+        self._events.extend(events)
+        return orjson.dumps(list(range(first, len(self._events))))
+
+    def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
+        """HTTP Basic, as most carriers do it."""
+        check_basic(request.headers.get("authorization"), expected)
+
+    def challenge(self) -> Mapping[str, str]:
+        """The Basic challenge."""
+        return CHALLENGE
+
+    def parse(self, body: bytes) -> ParsedWebhook:
+        """The events `webhook` was given; elements of another make are unreadable."""
+        try:
+            elements = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            elements = None
+        if not isinstance(elements, list):
+            raise WebhookUnreadable(Code.WEBHOOK_UNREADABLE, "The body is not a JSON array.")
+        known = [element for element in elements if isinstance(element, int) and 0 <= element < len(self._events)]
+        if not known:
+            raise WebhookUnreadable(Code.WEBHOOK_UNREADABLE, "The body holds no event.")
+        unreadable = tuple("This element is no event." for _ in range(len(elements) - len(known)))
+        return ParsedWebhook(tuple(self._events[element] for element in known), unreadable)
+
+    def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
+        """The `required_credentials` that are not there."""
+        return [name for name in self.required_credentials if name not in credentials]
+
+    async def close(self) -> None:
+        """Record that the carrier was closed."""
+        self.closed = True
+
+    def _next_outcome(self, message: OutboundMessage) -> Outcome | None:
+        script = next((self._scripts[to] for to in message.recipients if self._scripts.get(to)), None)
+        if script is None:
+            return None
+        return script.popleft() if len(script) > 1 else script[0]
