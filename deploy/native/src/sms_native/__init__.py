@@ -1,0 +1,1 @@
+"""RabbitMQ, MongoDB and the services on one machine, without containers."""
