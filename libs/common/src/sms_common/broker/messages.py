@@ -27,7 +27,8 @@ class Outgoing:
 class Delivery:
     """One message as a handler sees it.
 
-    `attempt` counts the retries through the ladder, from 0. `redelivered` says that an earlier reader may have worked on it.
+    `attempt` counts the failures that brought it through the ladder, `deferrals` how often a handler raised RetryLater; both
+    from 0. `redelivered` says that an earlier reader may have worked on it.
     """
 
     queue: str
@@ -36,6 +37,7 @@ class Delivery:
     type: str | None = None
     message_id: str | None = None
     attempt: int = 0
+    deferrals: int = 0
     redelivered: bool = False
     timestamp: datetime | None = None
     headers: Mapping[str, HeaderValue] = field(default_factory=dict)
