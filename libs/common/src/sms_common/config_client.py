@@ -1,0 +1,271 @@
+"""A service's own copy of the configuration: fetched over HTTP, kept in memory, never given up for want of a newer one.
+
+It knows nothing of the broker: whoever hears of a change calls `changed()`.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import aiohttp
+import structlog
+from pydantic import SecretStr, ValidationError
+
+from sms_common.configuration import DispatcherSnapshot, IngressSnapshot
+from sms_common.errors import Code, Unavailable
+
+S = TypeVar("S", IngressSnapshot, DispatcherSnapshot)
+Listener = Callable[[S], Awaitable[None]]
+Wait = Callable[[asyncio.Event, float], Awaitable[None]]
+
+MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
+# Above this, reading the JSON and building the look-up tables would hold up other work by tens of milliseconds.
+PARSE_ASIDE_BYTES = 256 * 1024
+
+# A change nobody announced is seen within 30 s: the longest pause and the slowest fetch together.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 15.0, 19.0
+_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3, sock_read=5)
+# Announcements that arrive in a burst (an import, say) cost one fetch in each such span.
+_GAP = 0.2
+_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0
+# A failure that goes on is told once in this many seconds.
+_REMIND_AFTER = 60.0
+
+_PATHS: dict[type, str] = {
+    IngressSnapshot: "/internal/v1/snapshot/ingress",
+    DispatcherSnapshot: "/internal/v1/snapshot/dispatcher",
+}
+
+_log = structlog.get_logger(__name__)
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Return when `event` is set, or after `seconds`."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+
+
+class ConfigClient(Generic[S]):
+    """Keeps the newest snapshot of one `kind` at hand; runs inside `async with`.
+
+    While the config service is away, or sends what cannot be read, the snapshot at hand serves on. `wait` and
+    `monotonic` (seconds) are how it waits and tells time.
+    """
+
+    def __init__(
+        self,
+        config_url: str,
+        token: SecretStr,
+        kind: type[S],
+        *,
+        wait: Wait = wait_for,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._url = config_url.rstrip("/") + _PATHS[kind]
+        self._token = token
+        self._kind: type[S] = kind
+        self._wait = wait
+        self._monotonic = monotonic
+        self._snapshot: S | None = None
+        self._etag: str | None = None
+        self._confirmed_at: float | None = None
+        self._failure: str | None = None
+        self._told_failure_at = 0.0
+        self._nudged = asyncio.Event()
+        self._arrived = asyncio.Event()
+        self._news = asyncio.Event()
+        self._never = asyncio.Event()
+        self._listeners: list[Listener[S]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def snapshot(self) -> S | None:
+        """The newest snapshot, or None before the first one."""
+        return self._snapshot
+
+    async def first(self) -> S:
+        """Return the newest snapshot, as soon as there is one."""
+        await self._arrived.wait()
+        assert self._snapshot is not None
+        return self._snapshot
+
+    def changed(self) -> None:
+        """Something changed: fetch now. Any number of calls during a fetch lead to one more."""
+        self._nudged.set()
+
+    def on_change(self, listener: Listener[S]) -> None:
+        """Await `listener(snapshot)` for every new snapshot, one at a time, in order; register before `async with`.
+
+        One that was overtaken while a listener worked is skipped. A listener that raises is called again later, with
+        the newest snapshot, so it must bear the same one twice.
+        """
+        self._listeners.append(listener)
+
+    def check(self) -> str | None:
+        """Why the service is not ready, as a sentence, or None once there is a snapshot."""
+        if self._snapshot is not None:
+            return None
+        return f"No configuration has been fetched yet. {self._failure or ''}".rstrip()
+
+    def age(self) -> float:
+        """Seconds since the config service last gave or confirmed this snapshot; infinite before the first."""
+        return float("inf") if self._confirmed_at is None else self._monotonic() - self._confirmed_at
+
+    async def __aenter__(self) -> Self:
+        """Begin to fetch; returns without waiting for the first snapshot."""
+        self._tasks = [asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._keep_told())]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop fetching; the snapshot stays."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep_fresh(self) -> None:
+        failures = 0
+        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+            while True:
+                self._nudged.clear()
+                failures = 0 if await self._refresh(http) else failures + 1
+                await self._wait(self._never, _GAP)
+                pause = backoff(failures) if failures else random.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)  # noqa: S311  # spreads load, guards nothing
+                await self._wait(self._nudged, pause)
+
+    async def _refresh(self, http: aiohttp.ClientSession) -> bool:
+        """Fetch once; whether the snapshot is now known to be the newest."""
+        try:
+            newer = await self._fetch(http)
+        except Unavailable as unavailable:
+            self._tell_failure(unavailable.reason, logging.WARNING)
+            return False
+        except ValueError as error:
+            self._tell_failure(
+                f"The config service sent a snapshot that cannot be read ({_place(error)}).", logging.ERROR
+            )
+            return False
+        except Exception:  # noqa: BLE001  # see below
+            # A bug must not end the loop: the service would keep an old configuration for ever.
+            _log.exception("config.refresh_failed")
+            return False
+        self._confirmed_at = self._monotonic()
+        if self._failure is not None:
+            _log.info("config.available_again", snapshot=self._kind.__name__)
+            self._failure = None
+        if newer is not None:
+            self._take(newer)
+        return True
+
+    async def _fetch(self, http: aiohttp.ClientSession) -> S | None:
+        """Return the snapshot, or None if it is the one at hand. Raises Unavailable, or ValueError for a bad body."""
+        headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+        if self._etag is not None:
+            headers["If-None-Match"] = self._etag
+        try:
+            # A redirect would carry the token elsewhere.
+            async with http.get(self._url, headers=headers, allow_redirects=False) as response:
+                if response.status == 304 and self._etag is not None:  # noqa: PLR2004  # Not Modified
+                    return None
+                if response.status != 200:  # noqa: PLR2004  # OK
+                    raise _unavailable(f"The config service answered {response.status}.")
+                body = await _read(response)
+        except (aiohttp.ClientError, OSError) as error:  # a time-out is an OSError
+            raise _unavailable(f"The config service cannot be reached ({type(error).__name__}).") from error
+        snapshot = await self._parse(body)
+        self._etag = response.headers.get("ETag")
+        return snapshot
+
+    async def _parse(self, body: bytes) -> S:
+        if len(body) > PARSE_ASIDE_BYTES:
+            return await asyncio.to_thread(_read_snapshot, self._kind, body)
+        return _read_snapshot(self._kind, body)
+
+    def _take(self, snapshot: S) -> None:
+        previous, self._snapshot = self._snapshot, snapshot
+        self._arrived.set()
+        if previous is None or previous.version != snapshot.version:
+            _log.info("config.snapshot", snapshot=self._kind.__name__, version=snapshot.version)
+            self._news.set()
+
+    def _tell_failure(self, reason: str, level: int) -> None:
+        now = self._monotonic()
+        if reason != self._failure or now - self._told_failure_at >= _REMIND_AFTER:
+            self._told_failure_at = now
+            _log.log(
+                level,
+                "config.unavailable",
+                reason=reason,
+                snapshot=self._kind.__name__,
+                kept=self._snapshot is not None,
+            )
+        self._failure = reason
+
+    async def _keep_told(self) -> None:
+        failures = 0
+        while True:
+            if failures:
+                await self._wait(self._news, backoff(failures))
+            else:
+                await self._news.wait()
+            self._news.clear()
+            failures = 0 if await self._tell(await self.first()) else failures + 1
+
+    async def _tell(self, snapshot: S) -> bool:
+        for listener in self._listeners:
+            try:
+                await listener(snapshot)
+            except Unavailable as unavailable:
+                _log.warning("config.listener_waits", code=unavailable.code, reason=unavailable.reason)
+                return False
+            except Exception:  # noqa: BLE001  # see below
+                # A listener's bug must not end the loop: later snapshots still have to be told.
+                _log.exception("config.listener_failed")
+                return False
+        return True
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after the n-th failure in a row: doubling from 0.2 to 5, the upper half of it random."""
+    ceiling = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures, 16))
+    return random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, guards nothing
+
+
+def _unavailable(reason: str) -> Unavailable:
+    return Unavailable(Code.CONFIG_UNAVAILABLE, reason)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_SNAPSHOT_BYTES:
+            raise _unavailable(f"The config service sent a snapshot of more than {MAX_SNAPSHOT_BYTES} bytes.")
+    return bytes(body)
+
+
+def _read_snapshot(kind: type[S], body: bytes) -> S:
+    """Read a snapshot and build its look-up tables, so that no message waits for them. Raises ValueError."""
+    snapshot = kind.model_validate_json(body)
+    if isinstance(snapshot, IngressSnapshot):
+        snapshot.endpoint("", "", datetime.now(UTC))
+    else:
+        snapshot.owner_of("+1")
+        snapshot.configs_of("")
+    return snapshot
+
+
+def _place(error: ValueError) -> str:
+    """Where the first mistake is and of what kind. The values may be secrets."""
+    if not isinstance(error, ValidationError):
+        return type(error).__name__
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['type']}"
