@@ -1,0 +1,124 @@
+"""Makes HTTP answers: JSON and refusals, and the faults that spoil a call before or after its work is done."""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from aiohttp import web
+
+from bandwidth_simulator import refusals
+from bandwidth_simulator.faults import Endpoint, Fault, Subject
+from bandwidth_simulator.refusals import Refusal
+from bandwidth_simulator.simulator import Simulator
+
+__all__ = ["SIMULATOR", "Handler", "endpoint", "json_answer"]
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+SubjectOf = Callable[[web.Request], Awaitable[Subject]]
+Shape = Callable[[Refusal], Refusal]
+
+SIMULATOR: web.AppKey[Simulator] = web.AppKey("simulator", Simulator)
+
+
+def json_answer(status: int, document: object) -> web.Response:
+    """Return a JSON answer."""
+    return web.Response(status=status, body=orjson.dumps(document), content_type="application/json")
+
+
+def refusal_answer(refusal: Refusal) -> web.Response:
+    """Return the answer that a refusal stands for."""
+    return web.Response(
+        status=refusal.status, body=refusal.body, content_type=refusal.content_type, headers=refusal.headers
+    )
+
+
+def endpoint(name: Endpoint, handler: Handler, subject_of: SubjectOf, shape: Shape | None = None) -> Handler:
+    """Return the handler of one of Bandwidth's calls: refusals become answers, faults strike, statuses are counted.
+
+    `subject_of` tells what a request is about and is asked only while faults are in force; `shape` changes refusals.
+    """
+
+    async def work(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refusal as refusal:
+            return refusal_answer(refusal if shape is None else shape(refusal))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        simulator = request.app[SIMULATOR]
+        if simulator.faults:
+            response = await _with_faults(simulator, name, request, work, subject_of)
+        else:
+            response = await work(request)
+        simulator.answers[f"{name} {response.status}"] += 1
+        return response
+
+    return answer
+
+
+async def _with_faults(
+    simulator: Simulator, name: Endpoint, request: web.Request, work: Handler, subject_of: SubjectOf
+) -> web.StreamResponse:
+    subject = await subject_of(request)
+    fault = simulator.faults.take(name, "before", subject)
+    if fault is not None:
+        await simulator.clock.sleep(fault.delay)
+        spoilt = await _spoil(simulator, fault, request, refusal_answer(refusals.internal_error()))
+        if spoilt is not None:
+            return spoilt
+    response = await work(request)
+    if response.status >= 400:  # noqa: PLR2004 - nothing was done, so there is no "after"
+        return response
+    fault = simulator.faults.take(name, "after", subject)
+    if fault is None:
+        return response
+    await simulator.clock.sleep(fault.delay)
+    return await _spoil(simulator, fault, request, response) or response
+
+
+async def _spoil(
+    simulator: Simulator, fault: Fault, request: web.Request, whole: web.StreamResponse
+) -> web.StreamResponse | None:
+    """Return the bad answer of a fault, or None when the answer is only slow."""
+    if fault.kind == "slow":
+        return None
+    if fault.kind == "cut":
+        return _cut(request)
+    if fault.kind == "cut_midway":
+        return await _cut_midway(request, whole)
+    response = refusal_answer(_refusal(simulator, fault, request))
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = fault.retry_after
+    return response
+
+
+def _refusal(simulator: Simulator, fault: Fault, request: web.Request) -> Refusal:
+    account = simulator.accounts.get(request.match_info.get("account_id", ""))
+    rate, depth = (1.0, 900.0) if account is None or account.rate == 0 else (account.rate, account.queue_seconds)
+    made: dict[str, Callable[[], Refusal]] = {
+        "error": lambda: refusals.internal_error(fault.status or 500),
+        "html": lambda: refusals.html_page(fault.status or 502),
+        "empty": lambda: Refusal(fault.status or 503, b""),
+        "queue_full": lambda: refusals.queue_full(rate, depth),
+        "unauthorized": refusals.authentication_failed,
+        "not_found": lambda: refusals.unknown_path(request.path, simulator.clock.time()),
+    }
+    return made[fault.kind]()
+
+
+def _cut(request: web.Request) -> web.StreamResponse:
+    """Reset the connection without a byte of an answer; what is returned can no longer be sent."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=500)
+
+
+async def _cut_midway(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
+    """Announce the whole answer, send half of it and close."""
+    body = whole.body if isinstance(whole, web.Response) and isinstance(whole.body, bytes) else b"{}"
+    partial = web.StreamResponse(status=whole.status, headers={"Content-Type": whole.content_type})
+    partial.content_length = max(2, len(body))
+    await partial.prepare(request)
+    await partial.write(body[: len(body) // 2] or b"{")
+    if request.transport is not None:
+        request.transport.close()
+    return partial

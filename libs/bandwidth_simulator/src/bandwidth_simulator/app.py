@@ -1,0 +1,64 @@
+"""The web application: Bandwidth's routes, the control API, and the answers to everything else."""
+
+from collections.abc import AsyncIterator
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bandwidth_simulator import api, control
+from bandwidth_simulator.answers import SIMULATOR, json_answer, refusal_answer
+from bandwidth_simulator.refusals import (
+    Refusal,
+    in_multichannel_shape,
+    internal_error,
+    method_not_allowed,
+    too_large,
+    unknown_path,
+)
+from bandwidth_simulator.simulator import Simulator
+
+__all__ = ["create_app"]
+
+log = structlog.get_logger(__name__)
+
+
+def create_app(simulator: Simulator) -> web.Application:
+    """Return the application that serves a simulator, and that starts and stops it."""
+    app = web.Application(middlewares=[_unexpected], client_max_size=api.MAX_BODY)
+    app[SIMULATOR] = simulator
+    app.add_routes([*api.routes(), *control.routes(), web.get("/healthz", _healthz)])
+    app.cleanup_ctx.append(_run)
+    return app
+
+
+async def _run(app: web.Application) -> AsyncIterator[None]:
+    await app[SIMULATOR].start()
+    yield
+    await app[SIMULATOR].stop()
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return json_answer(200, {"status": "ok"})
+
+
+def _in_shape(request: web.Request, refusal: Refusal) -> Refusal:
+    return in_multichannel_shape(refusal) if request.path.endswith("/messages/multiChannel") else refusal
+
+
+@web.middleware
+async def _unexpected(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer unknown paths, wrong methods, oversized bodies and our own failures in Bandwidth's manner."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound:
+        return refusal_answer(unknown_path(request.path, request.app[SIMULATOR].clock.time()))
+    except web.HTTPMethodNotAllowed as error:
+        return refusal_answer(_in_shape(request, method_not_allowed(error.method, error.headers["Allow"])))
+    except web.HTTPRequestEntityTooLarge:
+        return refusal_answer(_in_shape(request, too_large()))
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("a request failed", method=request.method)
+        return refusal_answer(_in_shape(request, internal_error()))
