@@ -1,4 +1,4 @@
-"""HTTP Basic credentials (RFC 7617) at a webhook: compared as bytes, in constant time, and never an exception but a refusal."""
+"""HTTP Basic credentials (RFC 7617) at a webhook, compared as bytes and in constant time."""
 
 import base64
 import hmac
@@ -28,7 +28,7 @@ def check_basic(authorization: str | None, expected: CallbackCredentials | None)
 
 
 def _decoded(encoded: str) -> bytes:
-    """The bytes behind base64, or none at all for what is not base64."""
+    """Return the bytes behind base64, or none at all for what is not base64."""
     try:
         return base64.b64decode(encoded.strip().encode("ascii"), validate=True)
     except ValueError:

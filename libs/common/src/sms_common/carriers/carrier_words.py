@@ -4,26 +4,29 @@ import re
 from collections.abc import Iterable
 
 MAX_WORDS = 300
+_SHORTEST_PRIVATE = 4
 
-# Five digits are a short code; a group of fewer is a count, a code or a year. Blanks and punctuation may stand between digits.
+# Five digits are a short code; fewer are a count, a code or a year. Blanks and punctuation may stand between digits.
 _NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){4,}")
 
 
 def shown(words: object, *, private: Iterable[str] = ()) -> str | None:
-    """`words` for a person: at most MAX_WORDS characters on one line, numbers masked, each of the `private` strings left out.
+    """Return `words` for a person, or None for what is not text or has nothing to show.
 
-    None for what is not text or has nothing to show.
+    That is one line of at most MAX_WORDS characters, numbers masked and `private` strings taken out, except ones so
+    short that they would tear ordinary words apart.
     """
     if not isinstance(words, str):
         return None
-    for secret in sorted(filter(None, private), key=len, reverse=True):
-        words = words.replace(secret, mask_number(secret))
+    for secret in sorted(private, key=len, reverse=True):
+        if len(secret) >= _SHORTEST_PRIVATE:
+            words = words.replace(secret, mask_number(secret))
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
     masked = _NUMBER.sub(lambda found: mask_number(found.group()), line)
     return (masked if len(masked) <= MAX_WORDS else f"{masked[: MAX_WORDS - 1]}…") or None
 
 
 def mask_number(number: str) -> str:
-    """The last two digits of a number behind three stars, enough to tell two apart; only stars for what is no number."""
+    """Return three stars and the last two digits of a number; only the stars for what is no number."""
     digits = "".join(letter for letter in number if letter.isascii() and letter.isdigit())
     return f"***{digits[-2:]}" if _NUMBER.fullmatch(number) else "***"

@@ -1,4 +1,4 @@
-"""What the gateway asks of a carrier: a few methods and its limits. Nothing outside a carrier's folder knows its words."""
+"""What the gateway asks of a carrier: a few methods and its limits. Only a carrier's own folder knows its words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,24 +60,26 @@ class Carrier(Protocol):
     credential_aliases: Mapping[str, str]
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
-        """`http` is needed for sending only; `options` are endpoint addresses and timeouts from the process's settings."""
+        """Take the HTTP session, needed for sending only, and the process's `options` (addresses, timeouts)."""
 
     def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
         """Check a webhook's credentials in constant time. Raises WebhookUnauthorized."""
 
     def challenge(self) -> Mapping[str, str]:
-        """The headers of the 401 that makes this carrier send its credentials."""
+        """Return the headers of the 401 that makes this carrier send its credentials."""
 
     def parse(self, body: bytes) -> ParsedWebhook:
-        """Every event in a webhook's body. Pure. Raises WebhookUnreadable when there is not one event to be had from it."""
+        """Read every event in a webhook's body. Pure. Raises WebhookUnreadable when it yields not one."""
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
-        """Hand one message to the carrier. Raises one of the SendFailure classes; never any other exception for what the
-        network or the carrier did. Cancellation passes through.
+        """Hand one message to the carrier.
+
+        Raises one of the SendFailure classes; never any other exception for what the network or the carrier did.
+        Cancellation passes through.
         """
 
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """The names of credentials this carrier needs and the configuration lacks."""
+        """Name the credentials that this carrier needs and the configuration lacks."""
 
     async def close(self) -> None:
-        """End what runs in the background (renewing a token, for example). The HTTP session stays its owner's to close."""
+        """End what runs in the background (renewing a token, for example); the HTTP session stays open."""

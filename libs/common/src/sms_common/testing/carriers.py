@@ -17,7 +17,7 @@ from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code, SendFailure, WebhookUnreadable
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
 
-# What happens to one send: an answer, a failure, or a coroutine function that waits for something and then gives or raises one.
+# How one send ends: an answer, a failure, or a coroutine function that waits for something, then gives or raises one.
 Outcome = Accepted | SendFailure | Callable[[OutboundMessage], Awaitable[Accepted]]
 
 
@@ -51,7 +51,7 @@ class FakeCarrier:
         self._progress = asyncio.Condition()
 
     def script(self, recipient: str, *outcomes: Outcome) -> None:
-        """Set what sends to `recipient` end in, one after the other; for a group the first scripted recipient counts."""
+        """Set how sends to `recipient` end, one after the other; for a group the first scripted recipient counts."""
         self._scripts[recipient] = deque(outcomes)
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
@@ -71,21 +71,21 @@ class FakeCarrier:
             await self._progress.wait_for(lambda: len(self.sent) >= count)
 
     def webhook(self, *events: CarrierEvent) -> bytes:
-        """A body that `parse` reads as these events."""
+        """Return a body that `parse` reads as these events."""
         first = len(self._events)
         self._events.extend(events)
         return orjson.dumps(list(range(first, len(self._events))))
 
     def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
-        """HTTP Basic, as most carriers do it."""
+        """Check HTTP Basic, as most carriers do."""
         check_basic(request.headers.get("authorization"), expected)
 
     def challenge(self) -> Mapping[str, str]:
-        """The Basic challenge."""
+        """Return the Basic challenge."""
         return CHALLENGE
 
     def parse(self, body: bytes) -> ParsedWebhook:
-        """The events `webhook` was given; elements of another make are unreadable."""
+        """Return the events `webhook` was given; elements of another make are unreadable."""
         try:
             elements = orjson.loads(body)
         except orjson.JSONDecodeError:
@@ -99,7 +99,7 @@ class FakeCarrier:
         return ParsedWebhook(tuple(self._events[element] for element in known), unreadable)
 
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """The `required_credentials` that are not there."""
+        """Name the `required_credentials` that are not there."""
         return [name for name in self.required_credentials if name not in credentials]
 
     async def close(self) -> None:

@@ -40,25 +40,25 @@ class Bandwidth:
         self._sender = Sender(http, checked, clock=clock) if http is not None else None
 
     def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
-        """HTTP Basic, sent at once or after the challenge; without `expected` the URL's token is all there is."""
+        """Check HTTP Basic, sent at once or after the challenge; None asks for nothing beyond the URL's token."""
         check_basic(request.headers.get("authorization"), expected)
 
     def challenge(self) -> Mapping[str, str]:
-        """Bandwidth may send its credentials only after a 401 with this header."""
+        """Return the header of the 401 after which, and perhaps only after which, Bandwidth sends its credentials."""
         return CHALLENGE
 
     def parse(self, body: bytes) -> ParsedWebhook:
-        """Receipts, inbound messages, toll-free verification; what is new arrives as an unknown notice."""
+        """Read receipts, inbound messages and toll-free verification; what is new becomes an unknown notice."""
         return parse(body)
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
-        """One text, MMS or group MMS. Needs the HTTP session that the constructor was given."""
+        """Send one text, MMS or group MMS over the HTTP session that the constructor was given."""
         if self._sender is None:
             raise RuntimeError("sending needs an HTTP session")
         return await self._sender.send(message, account)
 
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """Checked without the network: a name is here when its value is not empty."""
+        """Name what is absent or empty; the values are not tried."""
         return missing_credentials(credentials)
 
     async def close(self) -> None:

@@ -1,14 +1,14 @@
-"""What Bandwidth's answer to a send means: an acceptance or one failure. Pure; the table is in classify().
+"""What Bandwidth's answer to a send means: an acceptance or one failure. Pure; the table is in `accepted`.
 
-Statuses and bodies: Bandwidth's OpenAPI description and https://dev.bandwidth.com/docs/messaging/errors, which says that
-nothing is sent and nothing billed after a documented 4xx or 5xx.
+Statuses and bodies: Bandwidth's OpenAPI description and https://dev.bandwidth.com/docs/messaging/errors. It says that
+nothing is sent and nothing billed after a 4xx or 5xx.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
@@ -19,6 +19,7 @@ from sms_common.errors import (
     Misconfigured,
     OutcomeUnknown,
     PermanentFailure,
+    SendFailure,
     TemporaryFailure,
     Throttled,
 )
@@ -34,23 +35,19 @@ _NOT_TAKEN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
 _FROM_A_PROXY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
 
-def classify(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
-    """The acceptance in an answer, or the failure it stands for, raised.
+def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
+    """Return the acceptance in an answer, or raise the failure it stands for.
 
-    `private` strings (numbers, the text) are kept out of what is told about the failure.
-
-    2xx with an id: Accepted; without a readable one: OutcomeUnknown, since it was taken and only the receipt's tag can tell.
+    2xx with an id: Accepted. Without a readable one it was taken as well, but only a receipt can tell: OutcomeUnknown.
     401, 403: Misconfigured. 429: Throttled. 408, 425: TemporaryFailure. Other 4xx: PermanentFailure.
     5xx with Bandwidth's own error body, bar 502 and 504: TemporaryFailure.
-    Everything else, redirects included (not followed, nowhere documented): OutcomeUnknown.
+    Everything else, redirects included (nowhere documented, not followed): OutcomeUnknown.
+
+    `private` strings (numbers, the text) are kept out of what is told about a failure.
     """
-    document = json_object(answer.body)
-    if 200 <= answer.status <= 299:  # noqa: PLR2004 - the class of successful answers
-        return _accepted(answer.status, document)
-    _refuse(answer, document, private, now)
-
-
-def _accepted(status: int, document: dict[str, Any]) -> Accepted:
+    status, document = answer.status, json_object(answer.body)
+    if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        raise _failure(answer, document, private, now)
     identifier = document.get("id")
     if not isinstance(identifier, str) or not identifier:
         reason = f"Bandwidth answered HTTP {status} without a readable message id; a receipt will tell."
@@ -59,39 +56,38 @@ def _accepted(status: int, document: dict[str, Any]) -> Accepted:
     return Accepted(identifier, segments if isinstance(segments, int) else None)
 
 
-def _refuse(answer: Answer, document: dict[str, Any], private: Iterable[str], now: datetime) -> NoReturn:
+def _failure(answer: Answer, document: dict[str, Any], private: Iterable[str], now: datetime) -> SendFailure:
     status = answer.status
     words = _words(document, private)
     reason = f"Bandwidth answered HTTP {status}" + (f": {words}" if words else ".")
     carrier: dict[str, Any] = {"carrier_code": _carrier_code(document) or str(status), "carrier_text": words}
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise Misconfigured(Code.CREDENTIALS_REFUSED, reason, **carrier)
+        return Misconfigured(Code.CREDENTIALS_REFUSED, reason, **carrier)
     wait = retry_after(answer.headers, now)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise Throttled(Code.CARRIER_BUSY, reason, retry_after=wait, **carrier)
+        return Throttled(Code.CARRIER_BUSY, reason, retry_after=wait, **carrier)
     if status in _NOT_TAKEN or (
         status >= HTTPStatus.INTERNAL_SERVER_ERROR and _is_bandwidths_refusal(status, document)
     ):
-        raise TemporaryFailure(Code.CARRIER_ERROR, reason, retry_after=wait, **carrier)
+        return TemporaryFailure(Code.CARRIER_ERROR, reason, retry_after=wait, **carrier)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise PermanentFailure(Code.CARRIER_REFUSED, reason, **carrier)
-    raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"{reason} It may or may not have been sent.", **carrier)
+        return PermanentFailure(Code.CARRIER_REFUSED, reason, **carrier)
+    return OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"{reason} It may or may not have been sent.", **carrier)
 
 
 def _is_bandwidths_refusal(status: int, document: dict[str, Any]) -> bool:
-    """Whether a 5xx comes from Bandwidth's application itself: `type` and `description`, or its framework's error object."""
+    """Tell whether a 5xx comes from Bandwidth's application: its own error object or the one of its framework."""
     own = isinstance(document.get("type"), str) and isinstance(document.get("description"), str)
     framework = document.get("status") == status and isinstance(document.get("error"), str)
     return status not in _FROM_A_PROXY and (own or framework)
 
 
 def _words(document: dict[str, Any], private: Iterable[str]) -> str | None:
-    """Bandwidth's explanation: description (or message), then each field error, as one line that is safe to show."""
+    """Join Bandwidth's description (or message) and its field errors to one line that is safe to show."""
     parts = [document.get("description") or document.get("message") or document.get("error")]
     errors = document.get("fieldErrors")
-    for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, dict):
-            parts.append(f"{error.get('fieldName')}: {error.get('description')}")
+    found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+    parts.extend(f"{error.get('fieldName')}: {error.get('description')}" for error in found)
     return shown("; ".join(part.rstrip(".") for part in parts if isinstance(part, str)), private=private)
 
 
@@ -103,7 +99,7 @@ def _carrier_code(document: dict[str, Any]) -> str | None:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body, or an empty one for anything else."""
+    """Return the JSON object in a body, or an empty one for anything else."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -112,7 +108,7 @@ def json_object(body: bytes) -> dict[str, Any]:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The Retry-After header (RFC 9110, 10.2.3) in seconds, between 0 and MAX_RETRY_AFTER; None without a readable one."""
+    """Read the Retry-After header (RFC 9110, 10.2.3) as seconds, MAX_RETRY_AFTER at most; None without a usable one."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         seconds = float(value[:10])

@@ -1,7 +1,7 @@
 """Bandwidth's delivery error codes in the gateway's words: data, and the rule for codes nobody has listed.
 
 Branch on the number only: Bandwidth's names are misspelt in places and its descriptions are for people.
-Codes: https://dev.bandwidth.com/docs/messaging/errors; 4476 and 5229 from the guide of Bandwidth's own command line client,
+Codes: https://dev.bandwidth.com/docs/messaging/errors; 4476 and 5229 from the guide of Bandwidth's command line client,
 4794 from https://www.bandwidth.com/support/en/articles/13566494.
 """
 
@@ -153,7 +153,7 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
         5620: Meaning(
             _TEMPORARY,
             Code.CARRIER_ERROR,
-            "Send again once at most. If it stays, check the sender's 10DLC registration: T-Mobile answers so for it, too.",
+            "Send again once at most. If it stays, check the sender's 10DLC registration: T-Mobile answers so, too.",
         ),
         5630: Meaning(_TEMPORARY, Code.CARRIER_ERROR, _RETRY_ONCE),
         5650: Meaning(_TEMPORARY, Code.CARRIER_ERROR, _RETRY_ONCE),
@@ -168,8 +168,8 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
     }
 )
 
-# A code's first digit says whose side failed, and the second who reported it (6 and 7: the recipient's network), so a code
-# that is not listed still has a class.
+# A code's first digit says whose side failed and the second who reported it (6 and 7: the recipient's network), so what
+# is not listed still has a class.
 _UNLISTED = "This version does not know the code; look it up in Bandwidth's list of delivery error codes."
 _FAMILIES: Mapping[int, Meaning] = MappingProxyType(
     {
@@ -188,7 +188,7 @@ _NO_CODE = Meaning(_UNKNOWN, Code.UNCLASSIFIED, "Bandwidth reported the failure 
 
 
 def delivery_error(error_code: int | None, description: str | None) -> DeliveryError:
-    """What a failed receipt's `errorCode` means; None for a failure without one. `description` is passed on, never read."""
+    """Explain a failed receipt's `errorCode` (None: it has none). `description` is passed on and never read."""
     meaning = _NO_CODE if error_code is None else meaning_of(error_code)
     return DeliveryError(
         error_class=meaning.error_class,
@@ -200,5 +200,5 @@ def delivery_error(error_code: int | None, description: str | None) -> DeliveryE
 
 
 def meaning_of(error_code: int) -> Meaning:
-    """The listed meaning; else, with the code `unclassified`, what the first two digits say, or the first alone."""
+    """Return the listed meaning; else, as `unclassified`, what the first two digits say, or the first alone."""
     return CODES.get(error_code) or _FAMILIES.get(error_code // 100) or _SIDES.get(error_code // 1000, _NO_SIDE)

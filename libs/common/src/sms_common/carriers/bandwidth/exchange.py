@@ -1,6 +1,5 @@
 """One HTTP exchange with Bandwidth, with the one thing the caller must know when it fails: whether the request left."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ MAX_ANSWER_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers and body of an answer. `body` is empty when it was too long or broke off: the status still counts."""
+    """Status, headers and body of an answer; `body` is empty when it was too long or broke off."""
 
     status: int
     headers: Mapping[str, str]
@@ -53,12 +52,12 @@ async def post(
     url: yarl.URL,
     headers: Mapping[str, str],
     body: bytes,
-    timeout: aiohttp.ClientTimeout,
+    limits: aiohttp.ClientTimeout,
 ) -> Answer:
-    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError, and nothing else the network can cause."""
+    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError for whatever the network does."""
     payload = _Body(body)
     try:
-        async with session.post(url, data=payload, headers=headers, timeout=timeout, allow_redirects=False) as response:
+        async with session.post(url, data=payload, headers=headers, timeout=limits, allow_redirects=False) as response:
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
         cause = type(error).__name__
@@ -72,6 +71,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             read += chunk
             if len(read) > MAX_ANSWER_BYTES:
                 return b""
-    except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError):
+    except (aiohttp.ClientError, OSError):
         return b""
     return bytes(read)

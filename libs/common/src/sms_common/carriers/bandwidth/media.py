@@ -8,7 +8,7 @@ from sms_common.messages import InboundMedia
 # Layout instructions for the phone (SMIL), sent as one more part by AT&T and Verizon. Nobody wants to see them.
 _LAYOUT_ENDINGS = frozenset({"smil", "smi", "xml"})
 
-# The endings under which phones and networks send; fixed here since the machine's own table differs from place to place.
+# The endings under which phones and networks send. Fixed here, since each machine's own table is another.
 _TYPES: Mapping[str, str] = MappingProxyType(
     {
         "3g2": "video/3gpp2",
@@ -54,7 +54,7 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 
 
 def media_for_people(urls: Iterable[str]) -> tuple[InboundMedia, ...]:
-    """The parts a person should see, in their order; a type is guessed from the ending, or None."""
+    """Return the parts a person should see, in their order, each with the type its ending stands for, or None."""
     return tuple(
         InboundMedia(url, _TYPES.get(ending)) for url, ending in _with_endings(urls) if ending not in _LAYOUT_ENDINGS
     )

@@ -1,4 +1,4 @@
-"""OAuth2 client credentials (RFC 6749, 4.4) at Bandwidth: one cached token for each credential, renewed ahead of its end.
+"""OAuth2 client credentials (RFC 6749, 4.4) at Bandwidth: one cached token a credential, renewed ahead of its end.
 
 However many senders wait, one renewal is in flight for a credential; after a failed one nobody calls for a while.
 """
@@ -26,6 +26,8 @@ RENEW_AHEAD = 60.0
 ASSUMED_LIFETIME = 3600.0
 # After a failed call for a token the next one waits 1, 2, 4 ... seconds, this long at most.
 MAX_PAUSE = 30.0
+# A wish of the endpoint's for more patience is honoured up to here: without a token nothing at all can be sent.
+MAX_WISH = 300.0
 _MAX_TOKEN = 16 * 1024
 _GRANT = b"grant_type=client_credentials"
 
@@ -72,9 +74,10 @@ class Tokens:
         self._entries: dict[bytes, _Entry] = {}
 
     async def get(self, client: Client, deadline: float) -> str:
-        """A valid token. Within its last RENEW_AHEAD seconds it is still given out while a new one is fetched behind it.
+        """Return a valid token. In its last RENEW_AHEAD seconds it is still given out while a new one is fetched.
 
-        `deadline` is a time of the clock. Raises Misconfigured when Bandwidth refuses the client, else TemporaryFailure.
+        `deadline` is a time of the clock. Raises Misconfigured when Bandwidth refuses the client, Throttled when it
+        asks for less, and TemporaryFailure when no token came in time.
         """
         now = self._clock()
         entry = self._entry(client, now)
@@ -119,7 +122,7 @@ class Tokens:
         key = _digest(client)
         entry = self._entries.get(key)
         if entry is None:
-            # A secret that was replaced is never asked for again, so what has ended is forgotten when something new comes.
+            # A replaced secret is never asked for again, so what has ended is forgotten when something new comes.
             for old in [
                 k for k, e in self._entries.items() if e.renewal is None and max(e.expires_at, e.retry_at) <= now
             ]:
@@ -128,7 +131,7 @@ class Tokens:
         return entry
 
     def _renew(self, client: Client, entry: _Entry) -> "asyncio.Task[None]":
-        """The one renewal in flight for a client, begun if there is none."""
+        """Return the one renewal in flight for a client; begin it if there is none."""
         if entry.renewal is None:
             entry.renewal = asyncio.create_task(self._fetch(client, entry), name="bandwidth-token")
             entry.renewal.add_done_callback(_retrieve)
@@ -155,17 +158,17 @@ class Tokens:
         entry.failure = failure
         pause = min(2.0**entry.failures, MAX_PAUSE)
         entry.failures = min(entry.failures + 1, 10)
-        entry.retry_at = self._clock() + max(pause, failure.retry_after or 0.0)
+        entry.retry_at = self._clock() + max(pause, min(failure.retry_after or 0.0, MAX_WISH))
 
 
 def _digest(client: Client) -> bytes:
-    """The cache's key: neither an old secret nor a new one is kept in it. The id's length keeps the parts apart."""
+    """Return the cache's key, so that no secret is kept; the id's length keeps the two parts apart."""
     digest = hashlib.sha256(f"{len(client.id)}:{client.id}:{client.secret}".encode("utf-8", "surrogatepass"))
     return digest.digest()
 
 
 def basic(username: str, password: str) -> str:
-    """The Authorization header of HTTP Basic (RFC 7617)."""
+    """Return the Authorization header of HTTP Basic (RFC 7617)."""
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode('utf-8', 'surrogatepass')).decode()}"
 
 
@@ -178,7 +181,7 @@ def _headers(client: Client) -> Mapping[str, str]:
 
 
 def _granted(answer: Answer) -> tuple[str, float]:
-    """The token in an answer and its lifetime in seconds. Raises TemporaryFailure or one of its children."""
+    """Return the token in an answer and its lifetime in seconds. Raises TemporaryFailure or one of its children."""
     document = json_object(answer.body)
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer, document)
@@ -190,7 +193,7 @@ def _granted(answer: Answer) -> tuple[str, float]:
 
 
 def _lifetime(expires_in: object) -> float:
-    """Seconds a token lives; at least one, so that those who waited for it can use it."""
+    """Return the seconds a token lives, at least one, so that those who waited for it can use it."""
     try:
         seconds = float(expires_in) if isinstance(expires_in, int | float | str) else ASSUMED_LIFETIME
     except (ValueError, OverflowError):
@@ -199,7 +202,7 @@ def _lifetime(expires_in: object) -> float:
 
 
 def _refusal(answer: Answer, document: dict[str, Any]) -> TemporaryFailure:
-    """401, 403 and other 4xx: a person must look at the credentials. 429, 5xx and the rest pass."""
+    """Class a refusal: after most 4xx a person must look at the credentials; 429, 5xx and the rest pass."""
     status = answer.status
     reason = f"Bandwidth's token endpoint answered HTTP {status}."
     code = _error(document) or str(status)
@@ -212,12 +215,12 @@ def _refusal(answer: Answer, document: dict[str, Any]) -> TemporaryFailure:
 
 
 def _error(document: dict[str, Any]) -> str | None:
-    """The `error` of RFC 6749, 5.2: a short word such as invalid_client."""
+    """Return the `error` of RFC 6749, 5.2: a short word such as invalid_client."""
     error = document.get("error")
     return error if isinstance(error, str) and error.isidentifier() and len(error) <= 64 else None  # noqa: PLR2004 - longest word shown
 
 
 def _retrieve(renewal: "asyncio.Task[None]") -> None:
-    """A renewal behind a valid token has nobody waiting: whoever needs the token next meets the same fault."""
+    """Take note of an error nobody waits for: whoever needs the token next meets it again."""
     if not renewal.cancelled():
         renewal.exception()

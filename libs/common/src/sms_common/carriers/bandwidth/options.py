@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Options(BaseModel):
-    """Bandwidth's addresses and the gateway's patience. An unknown name is an error, so that a misspelt one is noticed."""
+    """Bandwidth's addresses and the gateway's patience. An unknown name is an error, so a misspelt one is noticed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -16,7 +16,7 @@ class Options(BaseModel):
         "https://messaging.bandwidth.com/api/v2"
     )
     token_url: Annotated[str, Field(description="OAuth2 token endpoint")] = (
-        "https://api.bandwidth.com/api/v1/oauth2/token"
+        "https://api.bandwidth.com/api/v1/oauth2/token"  # noqa: S105 - an address, not a token
     )
     connect_timeout: Annotated[
         float, Field(gt=0, le=30, description="Seconds to get a connection: a free place in the pool, DNS, TCP and TLS")

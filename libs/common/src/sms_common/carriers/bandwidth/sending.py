@@ -18,7 +18,7 @@ import orjson
 import yarl
 from pydantic import SecretStr
 
-from sms_common.carriers.bandwidth.answers import classify
+from sms_common.carriers.bandwidth.answers import accepted
 from sms_common.carriers.bandwidth.exchange import Answer, NoAnswerError, post
 from sms_common.carriers.bandwidth.oauth import Client, Tokens, basic
 from sms_common.carriers.bandwidth.options import Options
@@ -29,6 +29,7 @@ from sms_common.messages import Accepted, OutboundMessage
 REQUIRED_CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
 # What Bandwidth's old API users, and forms made for them, call the token and the secret.
 CREDENTIAL_ALIASES: Mapping[str, str] = MappingProxyType({"username": "api_token", "password": "api_secret"})
+_DATES = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 _ALIAS_OF = {name: alias for alias, name in CREDENTIAL_ALIASES.items()}
 
 
@@ -48,8 +49,8 @@ class _Credentials:
 class Sender:
     """Sends messages over one HTTP session. `clock` is monotonic, in seconds.
 
-    The session's connector must allow as many connections as there are sends in flight: waiting for a free one counts as
-    connecting.
+    The session's connector must allow as many connections as there are sends in flight: waiting for a free one counts
+    as connecting.
     """
 
     def __init__(
@@ -68,14 +69,14 @@ class Sender:
         body = encode(message, credentials.application_id)
         deadline = self._clock() + self._options.total_timeout
         answer = await self._authorised_post(credentials, body, deadline)
-        return classify(answer, _private(message), datetime.now(UTC))
+        return accepted(answer, _private(message), datetime.now(UTC))
 
     async def close(self) -> None:
         """End what renews tokens in the background."""
         await self._tokens.close()
 
     async def _authorised_post(self, credentials: _Credentials, body: bytes, deadline: float) -> Answer:
-        """The answer to a request with valid credentials: a refused token is replaced, and the request repeated, once."""
+        """Post with the account's credentials; a refused token is replaced, and the request repeated, once."""
         url, client = self._messages_url(credentials.account_id), credentials.client
         if credentials.basic_auth:
             return await self._post(url, basic(client.id, client.secret), body, deadline)
@@ -103,15 +104,15 @@ class Sender:
         raise TemporaryFailure(Code.CARRIER_UNREACHABLE, f"Bandwidth cannot be reached ({cause}).")
 
     def _build_url(self, account_id: str) -> yarl.URL:
-        """The path says `users`, and its value is the account id."""
+        """Build an account's address: the path says `users`, and its value is the account id."""
         base = self._options.messaging_url.rstrip("/")
         return yarl.URL(f"{base}/users/{quote(account_id, safe='')}/messages", encoded=True)
 
 
 def encode(message: OutboundMessage, application_id: str) -> bytes:
-    """The request's JSON body. Raises PermanentFailure for a text that is no Unicode (a lone surrogate)."""
+    """Return the request's JSON body. Raises PermanentFailure for a text that is no Unicode (a lone surrogate)."""
     request: dict[str, Any] = {"applicationId": application_id, "to": message.recipients, "from": message.sender}
-    if message.text is not None:
+    if message.text:
         request["text"] = message.text
     if message.media_urls:
         request["media"] = message.media_urls
@@ -121,13 +122,13 @@ def encode(message: OutboundMessage, application_id: str) -> bytes:
     if message.expires_at is not None:
         request["expiration"] = message.expires_at
     try:
-        return orjson.dumps(request, option=orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z)
+        return orjson.dumps(request, option=_DATES)
     except orjson.JSONEncodeError:
         raise PermanentFailure(Code.INVALID_REQUEST, "The message holds characters that are no Unicode.") from None
 
 
 def missing_credentials(credentials: Mapping[str, SecretStr]) -> list[str]:
-    """The names of required credentials that are neither there nor there under their other name."""
+    """Name the required credentials that are empty or absent, also under their other name."""
     return [name for name in REQUIRED_CREDENTIALS if not _value(credentials, name)]
 
 
@@ -148,5 +149,5 @@ def _value(credentials: Mapping[str, SecretStr], name: str) -> str:
 
 
 def _private(message: OutboundMessage) -> tuple[str, ...]:
-    """What an answer may repeat and nobody may log."""
+    """Return what an answer may repeat and nobody may log."""
     return (message.text or "", message.sender, *message.recipients, *message.media_urls)

@@ -1,8 +1,7 @@
 """Bandwidth's webhooks in the gateway's words: pure functions from bytes to events.
 
-Shapes: Bandwidth's OpenAPI description and https://dev.bandwidth.com/docs/messaging/webhooks. A body is an array of events; a
-bare object is taken as well. Only what an event cannot do without is insisted on: refusing a usable event would make
-Bandwidth repeat it for 24 hours, to no end.
+Shapes: Bandwidth's OpenAPI description and https://dev.bandwidth.com/docs/messaging/webhooks. A body is an array of
+events; a bare object is taken as well. Only what an event cannot do without is insisted on.
 """
 
 import math
@@ -96,8 +95,9 @@ def _event(element: object) -> CarrierEvent:
 
 
 def _receipt(kind: str, element: dict[str, Any]) -> DeliveryReceipt:
-    """A receipt. The outer `to` is the recipient it speaks of: receipts of a group share one id. `owner` is not read, since
-    Bandwidth's own examples disagree about what it holds.
+    """Read a receipt. The outer `to` is the recipient it speaks of, since the receipts of a group share one id.
+
+    `owner` is not read: Bandwidth's own examples disagree about what it holds.
     """
     message = _message(element)
     status = _RECEIPTS[kind]
@@ -117,7 +117,7 @@ def _receipt(kind: str, element: dict[str, Any]) -> DeliveryReceipt:
 
 
 def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage:
-    """A message to one of our numbers, the outer `to`; `message.to` lists everybody a group message went to."""
+    """Read a message to one of our numbers, the outer `to`; `message.to` lists everybody it went to."""
     message = _message(element)
     did = _outer_to(element, message)
     recipients = _strings(message.get("to")) or (did,)
@@ -137,17 +137,17 @@ def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage:
 
 
 def _received_text(message: dict[str, Any]) -> str:
-    """The text of an SMS or MMS, which may be null or missing; RCS has it one level down."""
+    """Return the text of an SMS or MMS, which may be null or missing; RCS has it one level down."""
     return _text(message, "text") or _text(_object(message, "content"), "text")
 
 
 def _suggestion_text(message: dict[str, Any]) -> str:
-    """What stood on the button that was tapped."""
+    """Return what stood on the button that was tapped."""
     return _text(_object(message, "suggestionResponse"), "text")
 
 
 def _location_text(message: dict[str, Any]) -> str:
-    """A shared place as a geo URI (RFC 5870)."""
+    """Return a shared place as a geo URI (RFC 5870)."""
     place = _object(message, "locationResponse")
     latitude, longitude = _degrees(place.get("latitude"), 90), _degrees(place.get("longitude"), 180)
     return f"geo:{latitude},{longitude}"
@@ -211,7 +211,8 @@ def _toll_free_verification(element: dict[str, Any]) -> CarrierNotice:
 def _fact(value: object) -> str:
     """Return a value, or a list of them, as a short text that is safe to log; empty for nothing."""
     if isinstance(value, list):
-        return shown("; ".join(_fact(item.get("reason") if isinstance(item, dict) else item) for item in value)) or ""
+        reasons = [_fact(item.get("reason") if isinstance(item, dict) else item) for item in value]
+        return shown("; ".join(filter(None, reasons))) or ""
     if isinstance(value, bool):
         return "true" if value else "false"
     return shown(str(value) if isinstance(value, int) else value) or ""
@@ -236,7 +237,7 @@ def _message(element: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outer_to(element: dict[str, Any], message: dict[str, Any]) -> str:
-    """The event's own `to`; without one, the message's if it went to one address only."""
+    """Return the event's own `to`; without one, the message's if it went to one address only."""
     for candidates in (_strings(element.get("to")), _strings(message.get("to"))):
         if len(candidates) == 1 and len(candidates[0]) <= _MAX_NAME:
             return candidates[0]
@@ -244,7 +245,7 @@ def _outer_to(element: dict[str, Any], message: dict[str, Any]) -> str:
 
 
 def _name(message: dict[str, Any], key: str) -> str:
-    """An id or address the event cannot do without."""
+    """Return an id or address the event cannot do without."""
     value = message.get(key)
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME:
         raise _UnreadableElement(f"`message.{key}` is missing or unusable")
@@ -252,7 +253,7 @@ def _name(message: dict[str, Any], key: str) -> str:
 
 
 def _time(element: dict[str, Any], message: dict[str, Any]) -> datetime:
-    """When it happened, in UTC: `eventTime` where there is one (read messages), else the event's time, else the message's."""
+    """Return when it happened, in UTC: the time of reading where there is one, else the event's, else the message's."""
     for value in (element.get("eventTime"), element.get("time"), message.get("time")):
         try:
             if isinstance(value, str):
@@ -274,7 +275,7 @@ def _text(parent: dict[str, Any], key: str) -> str:
 
 
 def _strings(value: object) -> tuple[str, ...]:
-    """The non-empty strings in a list; a bare string counts as a list of one."""
+    """Return the non-empty strings in a list; a bare string counts as a list of one."""
     items = value if isinstance(value, list) else [value]
     return tuple(item for item in items if isinstance(item, str) and item)
 

@@ -1,0 +1,41 @@
+"""What a carrier says is shown without numbers, on one line, and not at any length."""
+
+import pytest
+
+from sms_common.carriers.carrier_words import MAX_WORDS, mask_number, shown
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        pytest.param("Authentication Failed", "Authentication Failed", id="plain"),
+        pytest.param("'+14045550121' is invalid", "'***21' is invalid", id="e164"),
+        pytest.param("call (404) 555-0121 now", "call (***21 now", id="national"),
+        pytest.param("from 12345", "from ***45", id="short-code"),
+        pytest.param(
+            "900 messages (15 minutes), error 4775", "900 messages (15 minutes), error 4775", id="counts-stay"
+        ),
+        pytest.param("a\nb\tc\x1b[31m", "a b c [31m", id="one-line"),
+        pytest.param(" \n ", None, id="blank"),
+        pytest.param("", None, id="empty"),
+        pytest.param(None, None, id="none"),
+        pytest.param(7, None, id="no-text"),
+        pytest.param("x" * 1000, "x" * (MAX_WORDS - 1) + "…", id="cut"),
+    ],
+)
+def test_words_are_made_fit_to_show(words, expected):
+    assert shown(words) == expected
+
+
+def test_private_strings_are_taken_out_wherever_they_stand():
+    words = "'+1invalid' and 'Meet me at 9' of 'ab', https://m.example/x.png and https://m.example/x.png?y"
+    private = ["+1invalid", "Meet me at 9", "ab", "", "https://m.example/x.png", "https://m.example/x.png?y"]
+
+    assert shown(words, private=private) == "'***' and '***' of 'ab', *** and ***"
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"), [("+14045550121", "***21"), ("12345", "***45"), ("911", "***"), ("Agent", "***")]
+)
+def test_a_masked_number_keeps_its_last_two_digits(number, masked):
+    assert mask_number(number) == masked
