@@ -1,0 +1,206 @@
+"""Takes what carriers told ingress: receipts advance their message, inbound texts are recorded once and given to the
+PBX.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from sms_common.telemetry import metrics
+
+from sms_common import topology
+from sms_common.broker import Delivery, Outgoing, RetryLater
+from sms_common.configuration import DispatcherSnapshot
+from sms_common.errors import Code, UnreadableEvent
+from sms_common.events import (
+    CarrierInboundEvent,
+    CarrierReceiptEvent,
+    InboundEvent,
+    Route,
+    decode,
+    event_id,
+)
+from sms_common.messages import Status
+from sms_dispatcher.entries import Entry, Kind, Receipt
+from sms_dispatcher.ledger import Ledger, MatchedReceipt
+from sms_dispatcher.statuses import changes, current
+from sms_dispatcher.telling import Teller
+
+log = structlog.get_logger()
+
+# A receipt without our reference may be faster than the answer that tells us the carrier's id.
+_UNMATCHED_WAITS = (1.0, 5.0, 30.0, 120.0)
+
+
+class CarrierEvents:
+    """The handler of the queue `sms.carrier`."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        teller: Teller,
+        snapshot: Callable[[], DispatcherSnapshot],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._teller = teller
+        self._snapshot = snapshot
+        self._clock = clock
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Work on one event until its consequence is recorded and told."""
+        event = decode(delivery.type or "", delivery.body, accept=(CarrierReceiptEvent, CarrierInboundEvent))
+        if isinstance(event, CarrierReceiptEvent):
+            await self._receipt(event, delivery)
+        elif isinstance(event, CarrierInboundEvent):
+            await self._inbound(event, delivery)
+
+    async def _receipt(self, event: CarrierReceiptEvent, delivery: Delivery) -> None:
+        def allowed(entry: Entry) -> bool:
+            return self._may_speak_for(event, entry)
+
+        change = await self._ledger.apply(MatchedReceipt(_receipt_of(event), event.reference, allowed))
+        if change is None:
+            await self._unmatched(event, delivery)
+        elif change.happened:
+            metrics.receipts_total.labels(event.carrier, "applied").inc()
+            await self._teller.tell(changes(change.before, change.after))
+        else:
+            metrics.receipts_total.labels(event.carrier, "unchanged").inc()
+            if delivery.redelivered or delivery.attempt:
+                # An earlier reader may have recorded this very receipt and died before it told anyone.
+                await self._teller.tell(current(change.after))
+
+    def _may_speak_for(self, event: CarrierReceiptEvent, entry: Entry) -> bool:
+        """A carrier has one webhook for an account: receipts come through any configuration of the same tenant or
+        trunk.
+        """
+        if entry.kind in {Kind.INBOUND, Kind.PARENT} or entry.carrier != event.carrier:
+            return False
+        if event.config_id == entry.config_id or event.tenant_id == entry.tenant_id:
+            return True
+        snapshot = self._snapshot()
+        told, sent = snapshot.config(event.config_id), snapshot.config(entry.config_id or "")
+        return told is not None and sent is not None and told.trunk_id == sent.trunk_id
+
+    async def _unmatched(self, event: CarrierReceiptEvent, delivery: Delivery) -> None:
+        if delivery.deferrals < len(_UNMATCHED_WAITS):
+            raise RetryLater(_UNMATCHED_WAITS[delivery.deferrals])
+        metrics.receipts_total.labels(event.carrier, "unmatched").inc()
+        raise UnreadableEvent(Code.UNMATCHED_RECEIPT, "No message in the ledger belongs to this receipt.")
+
+    async def _inbound(self, event: CarrierInboundEvent, delivery: Delivery) -> None:
+        inbound, refusal = self._routed(event)
+        known = await self._ledger.accept(_inbound_entry(inbound, event, self._clock()))
+        if known is not None and not (delivery.redelivered or delivery.attempt):
+            metrics.inbound_total.labels("duplicate").inc()
+            return
+        metrics.inbound_total.labels(refusal or "routed").inc()
+        if refusal is None:
+            await self._teller.publish(_to_pbx(inbound))
+        else:
+            metrics.unrouted_total.inc()
+            await log.awarning("inbound.unrouted", config_id=event.config_id, code=refusal)
+            await self._teller.publish(_to_unrouted(inbound, refusal))
+
+    def _routed(self, event: CarrierInboundEvent) -> tuple[InboundEvent, Code | None]:
+        """The event for the PBX, and why it cannot be given to one, if so."""
+        snapshot = self._snapshot()
+        config = snapshot.config(event.config_id)
+        tenant_id = self._owner(event)
+        refusal: Code | None = None
+        if tenant_id is None:
+            refusal = Code.UNROUTED_DID
+        elif config is not None and not config.enabled:
+            refusal = Code.CONFIG_DISABLED
+        parties = sorted({event.sender, event.did, *event.recipients})
+        message_id = event_id("inbound", event.carrier, event.carrier_message_id, event.did)
+        inbound = InboundEvent(
+            event_id=event_id("inbound-event", message_id),
+            message_id=message_id,
+            tenant_id=tenant_id,
+            config_id=event.config_id,
+            brand=config.brand if config else "",
+            provider_id=config.trunk_id if config else "",
+            msg_type=event.msg_type,
+            sender=event.sender,
+            receiver=event.did,
+            did=event.did,
+            recipients=event.recipients,
+            conversation_id=event_id("conversation", tenant_id, *parties),
+            content=event.text,
+            media=event.media,
+            segments=event.segments,
+            provider_msg_id=event.carrier_message_id,
+            provider_time=event.occurred_at,
+            received_at=event.received_at,
+            route=Route(
+                kind="did", destination=topology.digits(event.did), reason="No inbound rule: the number itself."
+            ),
+        )
+        return inbound, refusal
+
+    def _owner(self, event: CarrierInboundEvent) -> str | None:
+        """The tenant whose number was written to: by the pools, else by the sender id that is no number."""
+        snapshot = self._snapshot()
+        pool = snapshot.owner_of(event.did)
+        if pool is not None:
+            return pool.tenant_id
+        config = snapshot.config(event.config_id)
+        return config.tenant_id if config is not None and config.sender_id == event.did else None
+
+
+def _receipt_of(event: CarrierReceiptEvent) -> Receipt:
+    return Receipt(
+        recipient=event.recipient,
+        status=event.status,
+        occurred_at=event.occurred_at,
+        provider_msg_id=event.carrier_message_id,
+        segments=event.segments,
+        error=event.error,
+        reason=event.description if event.status is Status.FAILED else None,
+    )
+
+
+def _inbound_entry(inbound: InboundEvent, event: CarrierInboundEvent, now: datetime) -> Entry:
+    """The ledger's record of an inbound text; its id is the carrier's, so a repeated webhook finds it taken."""
+    return Entry(
+        tenant_id=inbound.tenant_id or topology.NO_TENANT,
+        message_id=inbound.message_id,
+        kind=Kind.INBOUND,
+        status=Status.DELIVERED,
+        created_at=now,
+        updated_at=now,
+        config_id=inbound.config_id,
+        carrier=event.carrier,
+        sender=inbound.sender,
+        to=(inbound.did,),
+        text=inbound.content,
+        media=tuple(item.url for item in inbound.media),
+        msg_type=inbound.msg_type,
+        segments=inbound.segments,
+        provider_msg_id=inbound.provider_msg_id,
+        occurred_at=inbound.provider_time,
+    )
+
+
+def _to_pbx(inbound: InboundEvent) -> Outgoing:
+    assert inbound.tenant_id is not None
+    return Outgoing(
+        exchange=topology.SMS,
+        routing_key=topology.inbound_key(inbound.tenant_id, inbound.did),
+        body=inbound.encode(),
+        type=InboundEvent.TYPE,
+        message_id=inbound.event_id,
+    )
+
+
+def _to_unrouted(inbound: InboundEvent, refusal: Code) -> Outgoing:
+    return Outgoing(
+        exchange=topology.UNROUTED,
+        routing_key=topology.inbound_key(inbound.tenant_id or topology.NO_TENANT, inbound.did),
+        body=inbound.encode(),
+        type=InboundEvent.TYPE,
+        message_id=inbound.event_id,
+        headers={"x-code": refusal},
+    )

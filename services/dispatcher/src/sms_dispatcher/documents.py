@@ -1,0 +1,168 @@
+"""How an entry lies in MongoDB: pure conversion, both ways."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sms_common.events import StatusError
+from sms_common.messages import MsgType, Status
+from sms_dispatcher.entries import Echo, Entry, Kind, Recipient
+
+Document = dict[str, Any]
+
+SCHEMA_VERSION = 1
+
+
+def to_document(entry: Entry, retention: timedelta) -> Document:
+    """The whole document of a new entry; MongoDB deletes it when `retention` is over."""
+    echo = entry.echo
+    return {
+        "_id": entry.id,
+        "schema": SCHEMA_VERSION,
+        "tenant_id": entry.tenant_id,
+        "message_id": entry.message_id,
+        "parent_id": entry.parent_id,
+        "kind": entry.kind.value,
+        "direction": "IN" if entry.kind is Kind.INBOUND else "OUT",
+        "fingerprint": entry.fingerprint,
+        "config_id": entry.config_id,
+        "carrier": entry.carrier,
+        "sender": entry.sender,
+        "to": list(entry.to),
+        "numbers": [number for number in (entry.sender, *entry.to) if number],
+        "text": entry.text,
+        "media": list(entry.media),
+        "bulk": entry.bulk,
+        "msg_type": entry.msg_type.value,
+        "encoding": entry.encoding,
+        "high_priority": entry.high_priority,
+        "send_after": entry.send_after,
+        "expires_at": entry.expires_at,
+        "created_at": entry.created_at,
+        "delete_at": entry.created_at + retention,
+        "echo": [echo.extension, echo.conversation_id, echo.client_ref, dict(echo.metadata) if echo.metadata else None],
+        "attempt": entry.attempt,
+        "claim_id": entry.claim_id,
+        "history": [history_item(entry, None)],
+        **changing_fields(entry),
+    }
+
+
+def changing_fields(entry: Entry) -> Document:
+    """What a change of an entry may touch, besides its claim."""
+    return {
+        "status": entry.status.value,
+        "sequence": entry.sequence,
+        "reason": entry.reason,
+        "error": _error_out(entry.error),
+        "provider_msg_id": entry.provider_msg_id,
+        "segments": entry.segments,
+        "possible_duplicate": entry.possible_duplicate,
+        "occurred_at": entry.occurred_at,
+        "updated_at": entry.updated_at,
+        "due_at": entry.due_at,
+        "recipients": [[r.to, r.message_id, r.status.value, r.sequence, _error_out(r.error)] for r in entry.recipients],
+    }
+
+
+def history_item(entry: Entry, change_id: str | None) -> Document:
+    """One line of a message's timeline. `change_id` tells a writer whether its change took effect."""
+    item: Document = {"status": entry.status.value, "at": entry.updated_at, "sequence": entry.sequence}
+    if entry.error is not None:
+        item["code"] = entry.error.code
+        item["carrier_code"] = entry.error.carrier_code
+    if change_id is not None:
+        item["change"] = change_id
+    return item
+
+
+def from_document(document: Mapping[str, Any]) -> Entry:
+    """The entry in a document."""
+    extension, conversation_id, client_ref, metadata = document["echo"]
+    return Entry(
+        tenant_id=document["tenant_id"],
+        message_id=document["message_id"],
+        kind=Kind(document["kind"]),
+        status=Status(document["status"]),
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+        sequence=document["sequence"],
+        parent_id=document["parent_id"],
+        fingerprint=document["fingerprint"],
+        config_id=document["config_id"],
+        carrier=document["carrier"],
+        sender=document["sender"],
+        to=tuple(document["to"]),
+        text=document["text"],
+        media=tuple(document["media"]),
+        bulk=document["bulk"],
+        msg_type=MsgType(document["msg_type"]),
+        segments=document["segments"],
+        encoding=document["encoding"],
+        reason=document["reason"],
+        error=_error_in(document["error"]),
+        provider_msg_id=document["provider_msg_id"],
+        attempt=document["attempt"],
+        claim_id=document["claim_id"],
+        possible_duplicate=document["possible_duplicate"],
+        high_priority=document["high_priority"],
+        send_after=document["send_after"],
+        expires_at=document["expires_at"],
+        occurred_at=document["occurred_at"],
+        due_at=document["due_at"],
+        recipients=tuple(
+            Recipient(to, message_id, Status(status), sequence, _error_in(error))
+            for to, message_id, status, sequence, error in document["recipients"]
+        ),
+        echo=Echo(extension, conversation_id, client_ref, metadata),
+    )
+
+
+def _error_out(error: StatusError | None) -> Document | None:
+    return None if error is None else error.model_dump(by_alias=True, exclude_none=True, mode="json")
+
+
+def _error_in(document: Mapping[str, Any] | None) -> StatusError | None:
+    return None if document is None else StatusError.model_validate(document)
+
+
+def record(document: Mapping[str, Any]) -> Document:
+    """A message record as the read API shows it, under PortSIP's names where it has one."""
+    inbound = document["direction"] == "IN"
+    status = Status(document["status"])
+    to = list(document["to"])
+    return {
+        "id": document["message_id"],
+        "tenant_id": document["tenant_id"],
+        "parent_id": document["parent_id"],
+        "config_id": document["config_id"],
+        "sender": document["sender"],
+        "receiver": to[0] if len(to) == 1 else ";".join(to),
+        "recipients": to,
+        "did": to[0] if inbound else document["sender"],
+        "direction": document["direction"],
+        "msg_type": document["msg_type"],
+        "content": document["text"] or "",
+        "media": list(document["media"]),
+        "status": "received" if inbound else status.value,
+        "final": inbound or status.final,
+        "delivery": "RECV" if inbound else status.delivery,
+        "reason": document["reason"],
+        "error": document["error"],
+        "provider_msg_id": document["provider_msg_id"],
+        "segments": document["segments"],
+        "attempt": document["attempt"],
+        "extension": document["echo"][0],
+        "conversation_id": document["echo"][1],
+        "client_ref": document["echo"][2],
+        "time": _iso(document["created_at"]),
+        "updated_at": _iso(document["updated_at"]),
+        "history": [
+            {name: _iso(value) if name == "at" else value for name, value in item.items() if name != "change"}
+            for item in document["history"]
+        ],
+    }
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

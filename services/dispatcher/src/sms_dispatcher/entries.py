@@ -1,0 +1,195 @@
+"""A ledger entry: what the gateway knows of one message, and the pure rules by which it advances. No I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sms_common.errors import Code
+from sms_common.events import StatusError
+from sms_common.messages import ErrorClass, MsgType, Status
+
+
+class Kind(StrEnum):
+    """How an entry relates to the request it came from.
+
+    parent only remembers a request for several recipients; each of its children is one message of its own.
+    """
+
+    SINGLE = "single"
+    CHILD = "child"
+    GROUP = "group"
+    PARENT = "parent"
+    INBOUND = "inbound"
+
+
+# From these a dispatcher may claim an entry for sending.
+CLAIMABLE = (Status.ACCEPTED, Status.QUEUED, Status.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What the PBX gave along and gets back in every event about the message."""
+
+    extension: str | None = None
+    conversation_id: str | None = None
+    client_ref: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One recipient of a group message, whose receipts arrive on their own."""
+
+    to: str
+    message_id: str
+    status: Status
+    sequence: int = 0
+    error: StatusError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message. `sequence` grows with every recorded change and fences concurrent writers."""
+
+    tenant_id: str
+    message_id: str
+    kind: Kind
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+    sequence: int = 1
+    parent_id: str | None = None
+    fingerprint: str = ""
+    config_id: str | None = None
+    carrier: str | None = None
+    sender: str | None = None
+    to: tuple[str, ...] = ()
+    text: str | None = None
+    media: tuple[str, ...] = ()
+    bulk: bool = False
+    msg_type: MsgType = MsgType.SMS
+    segments: int | None = None
+    encoding: str | None = None
+    reason: str | None = None
+    error: StatusError | None = None
+    provider_msg_id: str | None = None
+    attempt: int = 0
+    claim_id: str | None = None
+    possible_duplicate: bool = False
+    high_priority: bool = False
+    send_after: datetime | None = None
+    expires_at: datetime | None = None
+    occurred_at: datetime | None = None
+    due_at: datetime | None = None
+    recipients: tuple[Recipient, ...] = ()
+    echo: Echo = field(default_factory=Echo)
+
+    @property
+    def id(self) -> str:
+        """The ledger's key, which also travels in the carrier's reference field."""
+        return entry_id(self.tenant_id, self.message_id)
+
+    @property
+    def request_id(self) -> str:
+        """The message_id of the request this entry came from."""
+        return self.parent_id or self.message_id
+
+
+def entry_id(tenant_id: str, message_id: str) -> str:
+    """The ledger's key for a message. Neither part can hold a slash."""
+    return f"{tenant_id}/{message_id}"
+
+
+def child_id(message_id: str, number: int) -> str:
+    """The id of the message to the `number`-th recipient (from 1) of a request."""
+    return f"{message_id}.{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a carrier's receipt says, as the ledger needs it."""
+
+    recipient: str
+    status: Status
+    occurred_at: datetime
+    provider_msg_id: str
+    segments: int | None = None
+    error: StatusError | None = None
+    reason: str | None = None
+
+
+def replaces(new: Status, old: Status) -> bool:
+    """Whether `new` may follow `old`: only a higher rank does, and what is final stays, save that a receipt which
+    came after
+    all upgrades `undetermined`.
+    """
+    return new.rank > old.rank
+
+
+def advance(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
+    """The entry after a receipt, or None when the receipt changes nothing (a duplicate, or older than what is
+    known).
+    """
+    if entry.kind is Kind.GROUP:
+        return _advance_group(entry, receipt, now)
+    if not replaces(receipt.status, entry.status):
+        return None
+    return replace(
+        entry,
+        status=receipt.status,
+        sequence=entry.sequence + 1,
+        reason=receipt.reason,
+        error=receipt.error,
+        provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
+        segments=receipt.segments or entry.segments,
+        occurred_at=receipt.occurred_at,
+        updated_at=now,
+        due_at=None if receipt.status.final else entry.due_at,
+    )
+
+
+def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
+    """A group advances recipient by recipient; as a whole it is only as far as its slowest one."""
+    known = next((r for r in entry.recipients if r.to == receipt.recipient), None)
+    if known is None or not replaces(receipt.status, known.status):
+        return None
+    sequence = entry.sequence + 1
+    told = replace(known, status=receipt.status, sequence=sequence, error=receipt.error)
+    recipients = tuple(told if r is known else r for r in entry.recipients)
+    status, reason, error = _whole(recipients)
+    if not replaces(status, entry.status):
+        status, reason, error = entry.status, entry.reason, entry.error
+    return replace(
+        entry,
+        recipients=recipients,
+        status=status,
+        reason=reason,
+        error=error,
+        sequence=sequence,
+        provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
+        occurred_at=receipt.occurred_at,
+        updated_at=now,
+        due_at=None if status.final else entry.due_at,
+    )
+
+
+def _whole(recipients: tuple[Recipient, ...]) -> tuple[Status, str | None, StatusError | None]:
+    """A group's status from its recipients'. A group that reached only some is `failed`, since "delivered" must be
+    true.
+    """
+    failed = [r for r in recipients if r.status is Status.FAILED]
+    if any(not r.status.final for r in recipients):
+        return min((r.status for r in recipients), key=lambda status: status.rank), None, None
+    if not failed:
+        return Status.DELIVERED, None, None
+    if len(failed) == len(recipients):
+        return Status.FAILED, "No recipient of the group was reached.", failed[0].error
+    reason = f"{len(failed)} of {len(recipients)} recipients were not reached; see the status of each."
+    error = StatusError(
+        error_class=ErrorClass.PERMANENT,
+        code=Code.GROUP_PARTLY_FAILED,
+        advice="Send again to those who were not reached only.",
+    )
+    return Status.FAILED, reason, error

@@ -1,0 +1,128 @@
+"""The lanes: one paced sending queue per SMS configuration, their readers, and the stop signs that keep a lane
+waiting.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from sms_common.telemetry import metrics
+
+from sms_common import topology
+from sms_common.broker import Broker, Delivery, Handler, Outgoing, RetryLater, Subscription
+from sms_common.events import LaneEntry, event_id
+from sms_dispatcher.entries import Entry
+
+# How long a delivery waits unacknowledged at a stop sign before it takes the long way through the retry ladder. Well
+# below the
+# broker's 30 minutes for an acknowledgement, and no redelivery is counted against the message.
+_PATIENCE_SECONDS = 300.0
+
+
+class StopSigns:
+    """Which lanes are paused, and until when. Times are of the monotonic clock, in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        self._changed = asyncio.Condition()
+
+    async def pause(self, config_id: str, seconds: float) -> None:
+        """Stop a lane for `seconds` from now, or longer if it was to be stopped longer."""
+        self._until[config_id] = max(self._until.get(config_id, 0.0), self._clock() + seconds)
+        metrics.lane_paused.labels(config_id).set(1)
+        await self._wake()
+
+    async def resume(self, config_id: str) -> None:
+        """Let a lane go on now."""
+        if self._until.pop(config_id, None) is not None:
+            metrics.lane_paused.labels(config_id).set(0)
+            await self._wake()
+
+    async def _wake(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def wait(self, config_id: str, patience: float = _PATIENCE_SECONDS) -> bool:
+        """Return True once the lane is open; False when it is still closed after `patience` seconds."""
+        if config_id not in self._until:
+            return True
+        deadline = self._clock() + patience
+        while (until := self._until.get(config_id)) is not None:
+            now = self._clock()
+            if until <= now:
+                await self.resume(config_id)
+                return True
+            if now >= deadline:
+                return False
+            await self._sleep(min(until, deadline) - now)
+        return True
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, or wake up early because a sign changed."""
+        try:
+            async with asyncio.timeout(seconds), self._changed:
+                await self._changed.wait()
+        except TimeoutError:
+            return
+
+
+class Lanes:
+    """Declares and reads lanes as configurations come. `handler` gets what their signs let through."""
+
+    def __init__(
+        self, broker: Broker, handler: Handler, signs: StopSigns, clock: Callable[[], datetime], *, prefetch: int
+    ) -> None:
+        self._broker = broker
+        self._handler = handler
+        self._signs = signs
+        self._clock = clock
+        self._prefetch = prefetch
+        self._readers: dict[str, Subscription] = {}
+        self._opening: dict[str, asyncio.Lock] = {}
+
+    async def open(self, config_id: str, *, bulk: bool = False) -> None:
+        """Make sure a lane exists and is read. Raises Unavailable."""
+        queue = topology.lane_queue(config_id, bulk=bulk)
+        if queue in self._readers:
+            return
+        async with self._opening.setdefault(queue, asyncio.Lock()):
+            if queue in self._readers:
+                return
+            await self._broker.declare(topology.lane(config_id, bulk=bulk))
+
+            async def handle(delivery: Delivery) -> None:
+                if not await self._signs.wait(config_id):
+                    raise RetryLater(_PATIENCE_SECONDS)
+                await self._handler(delivery)
+
+            self._readers[queue] = await self._broker.consume(queue, handle, prefetch=self._prefetch)
+
+    async def open_all(self, config_ids: Iterable[str], *, bulk: bool = False) -> None:
+        """Open many lanes, a few at a time: each is a declaration the broker writes to disk."""
+        gate = asyncio.Semaphore(16)
+
+        async def one(config_id: str) -> None:
+            async with gate:
+                await self.open(config_id, bulk=bulk)
+
+        await asyncio.gather(*(one(config_id) for config_id in config_ids))
+
+    async def put(self, entry: Entry) -> None:
+        """Put an entry at the end of its lane. Raises Unavailable."""
+        assert entry.config_id is not None
+        await self.open(entry.config_id, bulk=entry.bulk)
+        await self._broker.publish(_lane_message(entry, self._clock()))
+
+
+def _lane_message(entry: Entry, now: datetime) -> Outgoing:
+    assert entry.config_id is not None
+    body = LaneEntry(tenant_id=entry.tenant_id, message_id=entry.message_id, queued_at=now)
+    return Outgoing(
+        exchange=topology.DEFAULT_EXCHANGE,
+        routing_key=topology.lane_queue(entry.config_id, bulk=entry.bulk),
+        body=body.encode(),
+        type=LaneEntry.TYPE,
+        message_id=event_id("lane", entry.id, entry.sequence),
+    )

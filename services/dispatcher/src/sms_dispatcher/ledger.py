@@ -1,0 +1,381 @@
+"""The ledger: every message's one true state in MongoDB. The only module of the dispatcher that knows Motor.
+
+Concurrent operations share writes: each kind has a group commit. Every change is conditional on what it changes, so of
+two
+writers one wins and the other learns the present state. All times that decide between writers are the database's.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, PyMongoError
+from sms_common.telemetry import metrics
+
+from sms_common.errors import Code, Unavailable
+from sms_common.messages import Status
+from sms_dispatcher.documents import Document, changing_fields, from_document, history_item, record, to_document
+from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, Receipt, advance, entry_id
+from sms_dispatcher.group_commit import GroupCommit
+
+_DUPLICATE_KEY = 11000
+_CLAIMABLE = [status.value for status in CLAIMABLE]
+
+# Longer than the longest carrier call (25 s) and the writing of its result: a claim this old belongs to a dead process.
+LEASE = timedelta(seconds=60)
+# One operation on the store. Longer than a fail-over of a healthy replica set takes to be noticed by the driver.
+OPERATION_TIMEOUT_MS = 5_000
+
+INDEXES = (
+    IndexModel([("tenant_id", ASCENDING), ("created_at", DESCENDING)], name="tenant_time"),
+    IndexModel(
+        [("tenant_id", ASCENDING), ("numbers", ASCENDING), ("created_at", DESCENDING)], name="tenant_number_time"
+    ),
+    IndexModel(
+        [("provider_msg_id", ASCENDING)],
+        name="provider_msg_id",
+        partialFilterExpression={"provider_msg_id": {"$type": "string"}},
+    ),
+    IndexModel([("due_at", ASCENDING)], name="due", partialFilterExpression={"due_at": {"$type": "date"}}),
+    IndexModel([("delete_at", ASCENDING)], name="retention", expireAfterSeconds=0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedReceipt:
+    """A receipt and how to find its message: by our reference, else by the carrier's id.
+
+    `allowed` says whether the one who sent the receipt may speak for the message found.
+    """
+
+    receipt: Receipt
+    reference: str | None
+    allowed: Callable[[Entry], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An entry before and after; the same object twice when nothing changed."""
+
+    before: Entry
+    after: Entry
+
+    @property
+    def happened(self) -> bool:
+        """Whether anything changed."""
+        return self.before is not self.after
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    change_id: str
+    condition: Mapping[str, Any]
+    after: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuery:
+    """What a page of message history holds. `descending` is by time."""
+
+    tenant_id: str
+    number: str | None = None
+    direction: str | None = None
+    status: str | None = None
+    config_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    search: str | None = None
+    descending: bool = True
+    skip: int = 0
+    top: int = 100
+
+
+class Ledger:
+    """All messages of all tenants. Every method raises Unavailable (store_unavailable) when MongoDB does not answer."""
+
+    def __init__(self, messages: "AsyncIOMotorCollection[Document]", *, owner: str, retention: timedelta) -> None:
+        self._messages = messages
+        self._owner = owner
+        self._retention = retention
+        self._accepting: GroupCommit[Entry, Entry | None] = GroupCommit(self._insert)
+        self._claiming: GroupCommit[tuple[str, str], Entry | None] = GroupCommit(self._claim)
+        self._writing: GroupCommit[_Write, bool] = GroupCommit(self._write)
+        self._receiving: GroupCommit[MatchedReceipt, Change | None] = GroupCommit(self._apply)
+
+    async def prepare(self) -> None:
+        """Make the indexes; safe to repeat."""
+        async with _store("prepare"):
+            await self._messages.create_indexes(list(INDEXES))
+
+    async def ping(self) -> None:
+        """Return when the store answers."""
+        async with _store("ping"):
+            await self._messages.database.command("ping")
+
+    async def accept(self, entry: Entry) -> Entry | None:
+        """Record a new entry. Returns None when it is new, else the entry that already has its id."""
+        return await self._accepting.submit(entry)
+
+    async def _insert(self, entries: list[Entry]) -> list[Entry | None]:
+        documents = [to_document(entry, self._retention) for entry in entries]
+        async with _store("accept", len(entries)):
+            try:
+                await self._messages.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                taken = _taken(error)
+            else:
+                return [None] * len(entries)
+            known = await self._by_id([entries[n].id for n in taken])
+        return [known.get(entry.id) if n in taken else None for n, entry in enumerate(entries)]
+
+    async def find(self, tenant_id: str, message_id: str) -> Entry | None:
+        """The entry of that id, or None."""
+        async with _store("find"):
+            return (await self._by_id([entry_id(tenant_id, message_id)])).get(entry_id(tenant_id, message_id))
+
+    async def _by_id(self, ids: Sequence[str]) -> dict[str, Entry]:
+        cursor = self._messages.find({"_id": {"$in": list(ids)}})
+        return {document["_id"]: from_document(document) async for document in cursor}
+
+    async def claim(self, id_: str, claim_id: str) -> Entry | None:
+        """Take an entry for sending, under a `claim_id` never used before (or by a lost answer to this same call).
+
+        Returns the entry as it is now: it is yours if its claim_id is yours and it is submitting. None: no such entry.
+        """
+        return await self._claiming.submit((id_, claim_id))
+
+    async def _claim(self, wanted: list[tuple[str, str]]) -> list[Entry | None]:
+        updates = [
+            UpdateOne(
+                {"_id": id_, "status": {"$in": _CLAIMABLE}},
+                {
+                    "$set": {
+                        "status": Status.SUBMITTING.value,
+                        "claim_id": claim_id,
+                        "owner": self._owner,
+                        "due_at": None,
+                    },
+                    "$inc": {"attempt": 1, "sequence": 1},
+                    "$currentDate": {"claimed_at": True, "updated_at": True},
+                },
+            )
+            for id_, claim_id in wanted
+        ]
+        async with _store("claim", len(wanted)):
+            await self._messages.bulk_write(updates, ordered=False)
+            entries = await self._by_id([id_ for id_, _ in wanted])
+        return [entries.get(id_) for id_, _ in wanted]
+
+    async def finish(self, claimed: Entry, after: Entry, change_id: str) -> bool:
+        """Record how the sending of a claimed entry ended. False when it has moved on meanwhile (its receipt was
+        faster).
+
+        May be repeated with the same `change_id` when the store was away.
+        """
+        condition = {"_id": claimed.id, "sequence": claimed.sequence, "claim_id": claimed.claim_id}
+        return await self._writing.submit(_Write(change_id, condition, after))
+
+    async def note_carrier_id(self, claimed: Entry, provider_msg_id: str, segments: int | None) -> None:
+        """Remember the carrier's id of a message whose receipt was faster than the answer."""
+        async with _store("finish"):
+            await self._messages.update_one(
+                {"_id": claimed.id, "provider_msg_id": None},
+                {"$set": {"provider_msg_id": provider_msg_id, "segments": segments or claimed.segments}},
+            )
+
+    async def change(self, before: Entry, after: Entry) -> bool:
+        """Record a change that is valid only if nobody changed the entry since it was read."""
+        condition = {"_id": before.id, "sequence": before.sequence}
+        return await self._writing.submit(_Write(uuid.uuid4().hex, condition, after))
+
+    async def abandon(self, claimed: Entry, after: Entry) -> bool:
+        """Record the end of a claim whose process is dead: only once its lease is over."""
+        async with _store("abandon"):
+            result = await self._messages.update_one(
+                {
+                    "_id": claimed.id,
+                    "sequence": claimed.sequence,
+                    "claim_id": claimed.claim_id,
+                    "$expr": {"$lt": ["$claimed_at", {"$subtract": ["$$NOW", int(LEASE.total_seconds() * 1_000)]}]},
+                },
+                {"$set": changing_fields(after), "$push": {"history": history_item(after, None)}},
+            )
+        return result.matched_count == 1
+
+    async def _write(self, writes: list[_Write]) -> list[bool]:
+        updates = [
+            UpdateOne(
+                write.condition,
+                {
+                    "$set": changing_fields(write.after),
+                    "$push": {"history": history_item(write.after, write.change_id)},
+                },
+            )
+            for write in writes
+        ]
+        async with _store("write", len(writes)):
+            result = await self._messages.bulk_write(updates, ordered=False)
+            if result.matched_count == len(writes):
+                return [True] * len(writes)
+            return await self._took_effect(writes)
+
+    async def _took_effect(self, writes: list[_Write]) -> list[bool]:
+        """Which of these writes are in their entry's history, by this or by an earlier try."""
+        ids = [write.condition["_id"] for write in writes]
+        cursor = self._messages.find({"_id": {"$in": ids}}, {"history.change": 1})
+        seen = {item.get("change") async for document in cursor for item in document["history"]}
+        return [write.change_id in seen for write in writes]
+
+    async def apply(self, receipt: MatchedReceipt) -> Change | None:
+        """Advance the message a receipt speaks of. None when no message is found that its sender may speak for."""
+        return await self._receiving.submit(receipt)
+
+    async def _apply(self, receipts: list[MatchedReceipt]) -> list[Change | None]:
+        results: list[Change | None] = [None] * len(receipts)
+        left = list(range(len(receipts)))
+        while left:
+            entries = await self._spoken_of([receipts[n] for n in left])
+            present: dict[str, Entry] = {}
+            writes: dict[str, _Write] = {}
+            touched: dict[str, list[int]] = {}
+            for n, entry in zip(left, entries, strict=True):
+                if entry is None:
+                    continue
+                before = present.get(entry.id, entry)
+                after = advance(before, receipts[n].receipt, _now()) or before
+                results[n] = Change(before, after)
+                if after is not before:
+                    present[entry.id] = after
+                    touched.setdefault(entry.id, []).append(n)
+                    writes[entry.id] = _Write(uuid.uuid4().hex, {"_id": entry.id, "sequence": entry.sequence}, after)
+            left = []
+            if writes:
+                order = list(writes)
+                done = await self._write([writes[id_] for id_ in order])
+                left = [n for id_, ok in zip(order, done, strict=True) if not ok for n in touched[id_]]
+        return results
+
+    async def _spoken_of(self, receipts: list[MatchedReceipt]) -> list[Entry | None]:
+        references = [r.reference for r in receipts if r.reference is not None]
+        async with _store("receipts", len(receipts)):
+            by_reference = await self._by_id(references) if references else {}
+            unnamed = [r.receipt.provider_msg_id for r in receipts if r.reference not in by_reference]
+            by_carrier: dict[str, list[Entry]] = {}
+            if unnamed:
+                async for document in self._messages.find({"provider_msg_id": {"$in": unnamed}, "direction": "OUT"}):
+                    by_carrier.setdefault(document["provider_msg_id"], []).append(from_document(document))
+        found: list[Entry | None] = []
+        for r in receipts:
+            named = by_reference.get(r.reference or "")
+            candidates = [named] if named is not None else by_carrier.get(r.receipt.provider_msg_id, [])
+            found.append(next((entry for entry in candidates if r.allowed(entry)), None))
+        return found
+
+    async def take_due(self, limit: int) -> list[Entry]:
+        """Entries whose time has come, each given to one caller; it comes back after a lease unless its change is
+        recorded.
+        """
+        taken: list[Entry] = []
+        async with _store("due"):
+            while len(taken) < limit:
+                document = await self._messages.find_one_and_update(
+                    {"due_at": {"$lte": _now()}},
+                    {"$set": {"due_at": _now() + LEASE}},
+                    sort=[("due_at", ASCENDING)],
+                )
+                if document is None:
+                    break
+                taken.append(from_document(document))
+        return taken
+
+    async def done_due(self, entry: Entry) -> None:
+        """The entry was handed to its lane: the clock has nothing more to do with it."""
+        async with _store("due"):
+            await self._messages.update_one({"_id": entry.id, "status": entry.status.value}, {"$set": {"due_at": None}})
+
+    async def page(self, query: MessageQuery) -> tuple[int, list[Document]]:
+        """How many messages match, and one page of their records."""
+        condition = _condition(query)
+        order = DESCENDING if query.descending else ASCENDING
+        async with _store("page"):
+            count = await self._messages.count_documents(condition)
+            cursor = self._messages.find(condition).sort([("created_at", order), ("_id", order)])
+            documents = await cursor.skip(query.skip).limit(query.top).to_list(query.top)
+        return count, [record(document) for document in documents]
+
+    async def read(self, tenant_id: str, message_id: str) -> Document | None:
+        """One message's record with its timeline, or None."""
+        async with _store("find"):
+            document = await self._messages.find_one({"_id": entry_id(tenant_id, message_id), "tenant_id": tenant_id})
+        return None if document is None else record(document)
+
+    async def count_unknown(self) -> int:
+        """How many messages wait for word of their fate."""
+        async with _store("count"):
+            return int(
+                await self._messages.count_documents({"status": Status.UNKNOWN.value, "due_at": {"$type": "date"}})
+            )
+
+
+def _condition(query: MessageQuery) -> Document:
+    condition: Document = {"tenant_id": query.tenant_id, "kind": {"$ne": Kind.PARENT.value}}
+    for name, value in (("direction", query.direction), ("status", query.status), ("config_id", query.config_id)):
+        if value is not None:
+            condition[name] = value
+    if query.number is not None:
+        condition["numbers"] = query.number
+    if query.search is not None:
+        condition["$or"] = [{"message_id": query.search}, {"parent_id": query.search}, {"numbers": query.search}]
+    created = {op: moment for op, moment in (("$gte", query.since), ("$lt", query.until)) if moment is not None}
+    if created:
+        condition["created_at"] = created
+    return condition
+
+
+def _taken(error: BulkWriteError) -> set[int]:
+    """The places of a batch whose ids exist already. Re-raises when anything else went wrong."""
+    details = error.details or {}
+    failures = details.get("writeErrors", [])
+    if details.get("writeConcernErrors") or any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+        raise error
+    return {failure["index"] for failure in failures}
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def _store(operation: str, batch: int = 1) -> AsyncIterator[None]:
+    """Times an operation and turns the driver's errors into ours."""
+    metrics.ledger_batch_size.observe(batch)
+    with metrics.ledger_duration_seconds.labels(operation).time():
+        try:
+            yield
+        except PyMongoError as error:
+            raise Unavailable(
+                Code.STORE_UNAVAILABLE, f"MongoDB did not take {operation}: {type(error).__name__}."
+            ) from error
+
+
+@asynccontextmanager
+async def open_ledger(url: str, database: str, *, owner: str, retention: timedelta) -> AsyncIterator[Ledger]:
+    """A ledger on MongoDB at `url`. Nothing is asked of the server yet, so this does not fail when it is away."""
+    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+        url,
+        tz_aware=True,
+        tzinfo=UTC,
+        serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
+        timeoutMS=OPERATION_TIMEOUT_MS,
+        appname="sms-dispatcher",
+    )
+    messages = client[database].get_collection("messages", write_concern=WriteConcern("majority", j=True))
+    try:
+        yield Ledger(messages, owner=owner, retention=retention)
+    finally:
+        client.close()

@@ -1,0 +1,191 @@
+"""Takes the PBX's requests: reads, plans, records and hands each message to its lane."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+import orjson
+from sms_common.telemetry import metrics
+
+from sms_common import topology
+from sms_common.broker import Delivery, Publisher, RetryLater
+from sms_common.carriers.protocol import Carrier
+from sms_common.configuration import DispatcherSnapshot
+from sms_common.errors import Code, Rejection, UnreadableEvent
+from sms_common.events import CancelRequest, Event, OutboundRequest, StatusEvent, decode
+from sms_common.messages import Status
+from sms_dispatcher import refusals
+from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, child_id
+from sms_dispatcher.lanes import Lanes
+from sms_dispatcher.ledger import Ledger
+from sms_dispatcher.planning import plan, rejected
+from sms_dispatcher.statuses import accepted_event, current, status_event
+from sms_dispatcher.telling import Teller
+
+# A cancel may overtake its request, which another reader still works on.
+_CANCEL_WAITS = (1.0, 5.0)
+
+
+class Outbound:
+    """The handler of the queue `sms.outbound`. `snapshot` gives the configuration of this moment."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        publisher: Publisher,
+        lanes: Lanes,
+        carriers: Mapping[str, Carrier],
+        snapshot: Callable[[], DispatcherSnapshot],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._teller = Teller(publisher)
+        self._lanes = lanes
+        self._carriers = carriers
+        self._snapshot = snapshot
+        self._clock = clock
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Work on one request to the point where its messages are recorded, told of and in their lanes."""
+        key = topology.parse_outbound_key(delivery.routing_key)
+        try:
+            event = decode(_type_of(delivery, key), delivery.body, accept=(OutboundRequest, CancelRequest))
+        except UnreadableEvent as error:
+            await self._refuse_unreadable(error, delivery, key)
+            raise
+        if isinstance(event, CancelRequest):
+            await self._cancel(event, key, delivery)
+        elif isinstance(event, OutboundRequest):
+            await self._accept(event, key)
+
+    async def _refuse_unreadable(self, error: UnreadableEvent, delivery: Delivery, key: topology.OutboundKey) -> None:
+        metrics.outbound_total.labels(error.code).inc()
+        event = refusals.unreadable(error, delivery.body, self._clock())
+        if event is not None:
+            await self._tell_whom_it_concerns(event, key)
+
+    async def _tell_whom_it_concerns(self, event: StatusEvent, key: topology.OutboundKey) -> None:
+        """A request is answered to the tenant whose key it came under; an unknown tenant's go to the default PBX."""
+        tenant_id = key.tenant_id or event.tenant_id
+        if self._snapshot().tenant(tenant_id) is None:
+            await self._teller.publish(refusals.to_default_pbx(event))
+        else:
+            await self._teller.tell([event.model_copy(update={"tenant_id": tenant_id})])
+
+    async def _accept(self, request: OutboundRequest, key: topology.OutboundKey) -> None:
+        now = self._clock()
+        try:
+            _check_tenant(request.tenant_id, key)
+            entries = plan(request, self._snapshot(), self._carriers, now)
+        except Rejection as rejection:
+            metrics.outbound_total.labels(rejection.code).inc()
+            entry = rejected(request, rejection, now)
+            if rejection.code in {Code.UNKNOWN_TENANT, Code.TENANT_MISMATCH}:
+                await self._tell_whom_it_concerns(status_event(entry), key)
+                return
+            entries = (entry,)
+        await self._record(entries)
+
+    async def _record(self, entries: tuple[Entry, ...]) -> None:
+        first, *children = entries
+        known = await self._ledger.accept(first)
+        if known is not None and known.fingerprint != first.fingerprint:
+            metrics.outbound_total.labels(Code.ID_CONFLICT).inc()
+            reason = "Another request has this message_id already."
+            rejection = Rejection(Code.ID_CONFLICT, reason, field="message_id")
+            await self._teller.tell([refusals.conflict(known, first, rejection)])
+            return
+        if children:
+            await asyncio.gather(*(self._record_one(child) for child in children))
+        else:
+            await self._announce(first, known)
+
+    async def _record_one(self, entry: Entry) -> None:
+        await self._announce(entry, await self._ledger.accept(entry))
+
+    async def _announce(self, entry: Entry, known: Entry | None) -> None:
+        """Tell of a new entry, or repeat what is known of an old one; what has not been sent goes to its lane
+        (again).
+        """
+        present = known or entry
+        metrics.outbound_total.labels("repeated" if known else present.status.value).inc()
+        if known is not None:
+            events = current(known)
+        elif entry.status is Status.HELD:
+            events = [accepted_event(entry), status_event(entry)]
+        else:
+            events = [status_event(entry)]
+        telling = self._teller.tell(events)
+        if present.status is Status.ACCEPTED:
+            await asyncio.gather(telling, self._lanes.put(present))
+        else:
+            await telling
+
+    async def _cancel(self, request: CancelRequest, key: topology.OutboundKey, delivery: Delivery) -> None:
+        _check_tenant_of_cancel(request, key)
+        entry = await self._ledger.find(request.tenant_id, request.message_id)
+        if entry is None:
+            if delivery.deferrals < len(_CANCEL_WAITS):
+                raise RetryLater(_CANCEL_WAITS[delivery.deferrals])
+            raise UnreadableEvent(
+                Code.UNKNOWN_MESSAGE, "There is no message of this id to withdraw.", field="message_id"
+            )
+        targets = [entry]
+        if entry.kind is Kind.PARENT:
+            ids = [child_id(entry.message_id, number) for number in range(1, len(entry.to) + 1)]
+            children = await asyncio.gather(*(self._ledger.find(entry.tenant_id, id_) for id_ in ids))
+            targets = [child for child in children if child is not None]
+        await asyncio.gather(*(self._withdraw(target) for target in targets))
+
+    async def _withdraw(self, entry: Entry) -> None:
+        """Cancel one message unless it has been claimed; the race is decided by the ledger."""
+        while entry.status in CLAIMABLE:
+            now = self._clock()
+            after = replace(
+                entry,
+                status=Status.CANCELED,
+                sequence=entry.sequence + 1,
+                reason="Withdrawn by the PBX.",
+                updated_at=now,
+                occurred_at=now,
+                due_at=None,
+            )
+            if await self._ledger.change(entry, after):
+                metrics.outbound_total.labels(Code.CANCELED).inc()
+                await self._teller.tell([status_event(after)])
+                return
+            entry = await self._ledger.find(entry.tenant_id, entry.message_id) or entry
+        if entry.status is Status.CANCELED:
+            await self._teller.tell(current(entry))
+            return
+        rejection = Rejection(Code.CANCEL_TOO_LATE, "The message can no longer be withdrawn.", field="message_id")
+        await self._teller.tell([refusals.too_late(entry, rejection)])
+
+
+def _type_of(delivery: Delivery, key: topology.OutboundKey) -> str:
+    """The event's type: the AMQP property, else the body's own field, else what the routing key implies."""
+    if delivery.type:
+        return delivery.type
+    try:
+        body = orjson.loads(delivery.body)
+    except orjson.JSONDecodeError:
+        body = None
+    named = body.get("type") if isinstance(body, dict) else None
+    if isinstance(named, str):
+        return named
+    default: type[Event] = CancelRequest if key.cancel else OutboundRequest
+    return default.TYPE
+
+
+def _check_tenant(tenant_id: str, key: topology.OutboundKey) -> None:
+    if key.tenant_id is not None and key.tenant_id != tenant_id:
+        reason = "The tenant_id differs from the tenant in the routing key."
+        raise Rejection(Code.TENANT_MISMATCH, reason, field="tenant_id")
+
+
+def _check_tenant_of_cancel(request: CancelRequest, key: topology.OutboundKey) -> None:
+    try:
+        _check_tenant(request.tenant_id, key)
+    except Rejection as rejection:
+        raise UnreadableEvent(rejection.code, rejection.reason, field=rejection.field) from None

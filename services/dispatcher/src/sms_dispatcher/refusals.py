@@ -1,0 +1,92 @@
+"""What the PBX is told of requests that never became a message: unreadable, of an unknown tenant, or in conflict.
+Pure.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sms_common import topology
+from sms_common.broker import Outgoing
+from sms_common.errors import Rejection, UnreadableEvent
+from sms_common.events import MESSAGE_ID_PATTERN, StatusError, StatusEvent, event_id
+from sms_common.messages import ErrorClass, Status
+from sms_dispatcher.entries import Entry
+from sms_dispatcher.statuses import status_event
+
+_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
+_SHOWN = 64
+
+
+def unreadable(error: UnreadableEvent, body: bytes, now: datetime) -> StatusEvent | None:
+    """The `rejected` of a body that did not validate, or None when it names no tenant or no usable message id."""
+    tenant_id, message_id = error.partial.get("tenant_id"), error.partial.get("message_id")
+    if not isinstance(tenant_id, str) or not isinstance(message_id, str) or not _MESSAGE_ID.match(message_id):
+        return None
+    return StatusEvent(
+        event_id=event_id("unreadable", tenant_id[:_SHOWN], message_id, body.hex()),
+        message_id=message_id,
+        tenant_id=tenant_id[:_SHOWN],
+        to=_texts(error.partial.get("to")),
+        sender=_text(error.partial.get("from")),
+        status=Status.REJECTED,
+        final=True,
+        sequence=1,
+        delivery=Status.REJECTED.delivery,
+        reason=error.reason,
+        error=StatusError(error_class=ErrorClass.PERMANENT, code=error.code, field=error.field),
+        occurred_at=now,
+        recorded_at=now,
+        **_echo(error.partial),
+    )
+
+
+def _echo(partial: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = partial.get("metadata")
+    texts = {name: _text(partial.get(name)) for name in ("extension", "conversation_id", "client_ref")}
+    return {**texts, "metadata": metadata if isinstance(metadata, dict) and len(str(metadata)) < 4096 else None}  # noqa: PLR2004  # the limit of metadata
+
+
+def _text(value: object) -> str | None:
+    return value[:256] if isinstance(value, str) else None
+
+
+def _texts(value: object) -> tuple[str, ...] | str | None:
+    if isinstance(value, list):
+        return tuple(text[:_SHOWN] for text in value[:10] if isinstance(text, str))
+    return value[:_SHOWN] if isinstance(value, str) else None
+
+
+def conflict(known: Entry, asked: Entry, rejection: Rejection) -> StatusEvent:
+    """The `rejected` of a request whose id belongs to another one; the other one's status is untouched."""
+    event = status_event(replace(asked, status=Status.REJECTED, reason=rejection.reason, sequence=0))
+    error = StatusError(error_class=ErrorClass.PERMANENT, code=rejection.code, field=rejection.field)
+    return event.model_copy(
+        update={"event_id": event_id("conflict", known.id, asked.fingerprint), "error": error, "delivery": "ERR"}
+    )
+
+
+def too_late(entry: Entry, rejection: Rejection) -> StatusEvent:
+    """The answer to a cancel that came too late: the present status, and why it stays."""
+    error = StatusError(error_class=ErrorClass.POLICY, code=rejection.code, field=rejection.field)
+    return status_event(entry).model_copy(
+        update={
+            "event_id": event_id("too-late", entry.id, entry.sequence),
+            "reason": rejection.reason,
+            "error": entry.error or error,
+        }
+    )
+
+
+def to_default_pbx(event: StatusEvent) -> Outgoing:
+    """The broker message for a tenant the gateway does not know: the default PBX hears of it."""
+    return Outgoing(
+        exchange=topology.SMS,
+        routing_key=topology.status_key(topology.NO_TENANT, event.status),
+        body=event.encode(),
+        type=StatusEvent.TYPE,
+        message_id=event.event_id,
+        correlation_id=event.message_id,
+    )

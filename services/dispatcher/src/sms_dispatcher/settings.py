@@ -1,0 +1,46 @@
+"""The dispatcher's settings: one process's environment, read once at its start."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment variables with the prefix DISPATCHER_."""
+
+    model_config = SettingsConfigDict(env_prefix="DISPATCHER_", frozen=True, extra="ignore")
+
+    host: Annotated[str, Field(description="Address of the internal port")] = "127.0.0.1"
+    port: Annotated[int, Field(description="Internal port: health, metrics and the read API", ge=0, le=65535)] = 8082
+    amqp_url: Annotated[SecretStr, Field(description="RabbitMQ, e.g. amqp://user:password@host:5672/vhost")]
+    mongo_url: Annotated[SecretStr, Field(description="MongoDB replica set of the ledger")]
+    mongo_database: Annotated[str, Field(description="The ledger's database", min_length=1)] = "sms_dispatcher"
+    config_url: Annotated[str, Field(description="Base address of the config service")] = "http://127.0.0.1:8081"
+    config_token: Annotated[SecretStr, Field(description="Token for the dispatcher's snapshot")]
+    api_token: Annotated[SecretStr, Field(description="Bearer token of the read API")]
+    carrier_options: Annotated[
+        dict[str, dict[str, Any]],
+        Field(description="By carrier, as JSON: addresses and timeouts", default_factory=dict),
+    ]
+    outbound_prefetch: Annotated[int, Field(description="Requests worked on at a time", ge=1, le=2000)] = 200
+    carrier_prefetch: Annotated[int, Field(description="Carrier events worked on at a time", ge=1, le=2000)] = 200
+    lane_prefetch: Annotated[int, Field(description="Messages of one lane in flight to the carrier", ge=1, le=500)] = 64
+    retention_days: Annotated[int, Field(description="Days a message stays in the ledger", ge=7, le=3650)] = 90
+    receipt_window_hours: Annotated[
+        float, Field(description="Hours to wait for a final receipt before a message is undetermined", gt=0)
+    ] = 100
+    due_every: Annotated[float, Field(description="Seconds between looks for entries that are due", gt=0)] = 1.0
+    log_format: Annotated[Literal["auto", "json", "console"], Field(description="How log lines look")] = "auto"
+    log_level: Annotated[str, Field(description="Lowest level logged")] = "info"
+
+    @property
+    def retention(self) -> timedelta:
+        """How long a message stays in the ledger."""
+        return timedelta(days=self.retention_days)
+
+    @property
+    def receipt_window(self) -> timedelta:
+        """How long a receipt is waited for."""
+        return timedelta(hours=self.receipt_window_hours)

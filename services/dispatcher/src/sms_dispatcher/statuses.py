@@ -1,0 +1,100 @@
+"""What the PBX is told of an entry: status events and the broker messages that carry them. Pure."""
+
+from sms_common import topology
+from sms_common.broker import Outgoing
+from sms_common.events import StatusEvent, event_id
+from sms_common.messages import Status
+from sms_dispatcher.entries import Entry, Kind, Recipient
+
+
+def status_event(entry: Entry) -> StatusEvent:
+    """The entry's present status. The same change of the same message always has the same event id."""
+    error = entry.error
+    return StatusEvent(
+        event_id=event_id("status", entry.tenant_id, entry.message_id, entry.sequence, entry.status),
+        message_id=entry.message_id,
+        parent_id=entry.parent_id,
+        tenant_id=entry.tenant_id,
+        config_id=entry.config_id,
+        to=entry.to if len(entry.to) != 1 else entry.to[0],
+        sender=entry.sender,
+        status=entry.status,
+        final=entry.status.final,
+        sequence=entry.sequence,
+        delivery=entry.status.delivery,
+        reason=entry.reason,
+        error=error,
+        provider_msg_id=entry.provider_msg_id,
+        segments=entry.segments,
+        encoding=entry.encoding,
+        attempt=entry.attempt or None,
+        possible_duplicate=entry.possible_duplicate or None,
+        occurred_at=entry.occurred_at or entry.updated_at,
+        recorded_at=entry.updated_at,
+        extension=entry.echo.extension,
+        conversation_id=entry.echo.conversation_id,
+        client_ref=entry.echo.client_ref,
+        metadata=dict(entry.echo.metadata) if entry.echo.metadata else None,
+    )
+
+
+def accepted_event(entry: Entry) -> StatusEvent:
+    """The first thing the PBX hears of a message, also when the entry has moved on since."""
+    event = status_event(entry)
+    return event.model_copy(
+        update={
+            "event_id": event_id("status", entry.tenant_id, entry.message_id, 1, Status.ACCEPTED),
+            "status": Status.ACCEPTED,
+            "final": False,
+            "sequence": 1,
+            "delivery": None,
+        }
+    )
+
+
+def recipient_event(entry: Entry, recipient: Recipient) -> StatusEvent:
+    """The status of one recipient of a group, under an id of its own."""
+    event = status_event(entry)
+    return event.model_copy(
+        update={
+            "event_id": event_id("status", entry.tenant_id, recipient.message_id, recipient.sequence, recipient.status),
+            "message_id": recipient.message_id,
+            "parent_id": entry.message_id,
+            "to": recipient.to,
+            "status": recipient.status,
+            "final": recipient.status.final,
+            "sequence": recipient.sequence,
+            "delivery": recipient.status.delivery,
+            "reason": None,
+            "error": recipient.error,
+        }
+    )
+
+
+def changes(before: Entry, after: Entry) -> list[StatusEvent]:
+    """What the PBX must hear of a change: recipients of a group that advanced, then the message itself if it did."""
+    told = {r.to: r.sequence for r in before.recipients}
+    events = [recipient_event(after, r) for r in after.recipients if r.sequence > told.get(r.to, 0)]
+    if after.status is not before.status or after.kind is not Kind.GROUP:
+        events.append(status_event(after))
+    return events
+
+
+def current(entry: Entry) -> list[StatusEvent]:
+    """Everything the PBX should know of an entry at this moment, for repeating it."""
+    events = [recipient_event(entry, r) for r in entry.recipients if r.sequence > 0]
+    if entry.status is Status.SUBMITTING:
+        return [*events, accepted_event(entry)]
+    return [*events, status_event(entry)]
+
+
+def outgoing(event: StatusEvent) -> Outgoing:
+    """The broker message for a status event."""
+    return Outgoing(
+        exchange=topology.SMS,
+        routing_key=topology.status_key(event.tenant_id, event.status),
+        body=event.encode(),
+        type=StatusEvent.TYPE,
+        message_id=event.event_id,
+        correlation_id=event.parent_id or event.message_id,
+    )

@@ -1,0 +1,42 @@
+"""Tells the PBX: publishes events and does not give up while the broker is away, since what is recorded must also be
+told.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterable
+
+from sms_common.broker import Outgoing, Publisher
+from sms_common.errors import Unavailable
+from sms_common.events import StatusEvent
+from sms_dispatcher.statuses import outgoing
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Teller:
+    """Publishes until the broker confirms. Only cancellation ends it early; the delivery behind it is then given
+    again.
+    """
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+
+    async def tell(self, events: Iterable[StatusEvent]) -> None:
+        """Publish status events, each at least once."""
+        messages = [outgoing(event) for event in events]
+        if len(messages) == 1:
+            await self.publish(messages[0])
+        else:
+            await asyncio.gather(*(self.publish(message) for message in messages))
+
+    async def publish(self, message: Outgoing) -> None:
+        """Publish one message at least once."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._publisher.publish(message)
+            except Unavailable:
+                await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
+                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
