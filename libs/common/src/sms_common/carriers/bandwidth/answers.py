@@ -115,7 +115,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     else:
         try:
             moment = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
