@@ -5,14 +5,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from sms_common.errors import Unavailable
 from sms_common.topology import Topology
 
 HeaderValue = str | int
 
+JSON = "application/json"
+
+
+class Unroutable(Unavailable):
+    """The broker took no message because no queue is bound where it was published: on the default exchange, the queue
+    that the routing key names does not exist (yet).
+    """
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to publish: persistent JSON. `message_id` is the event's stable id, by which readers remove duplicates."""
+    """One message to publish: persistent JSON. `message_id` is the event's stable id, by which readers remove
+    duplicates.
+
+    `timestamp` is the moment of the first publishing and is now by default. A `traceparent` in `headers` wins over
+    the one of the delivery being handled.
+    """
 
     exchange: str
     routing_key: str
@@ -21,14 +35,16 @@ class Outgoing:
     message_id: str
     correlation_id: str | None = None
     headers: Mapping[str, HeaderValue] = field(default_factory=dict)
+    timestamp: datetime | None = None
+    content_type: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message as a handler sees it.
 
-    `attempt` counts the failures that brought it through the ladder, `deferrals` how often a handler raised RetryLater; both
-    from 0. `redelivered` says that an earlier reader may have worked on it.
+    `routing_key` is the one it was first published with, also after retries. `attempt` counts the failures that
+    brought it through the ladder, `deferrals` how often a handler raised RetryLater; both from 0. `redelivered` says that an earlier reader may have worked on it.
     """
 
     queue: str
@@ -41,10 +57,15 @@ class Delivery:
     redelivered: bool = False
     timestamp: datetime | None = None
     headers: Mapping[str, HeaderValue] = field(default_factory=dict)
+    correlation_id: str | None = None
+    content_type: str | None = None
 
 
 class RetryLater(Exception):  # noqa: N818  # it is an instruction to the broker, not an error
-    """Raised by a handler: bring this message back after `seconds`, without counting it as a failure."""
+    """Raised by a handler: bring this message back after `seconds`, without counting it as a failure.
+
+    The delay is rounded up to the next rung of the retry ladder, and down to its last one (10 minutes).
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"again in {seconds} s")
@@ -52,21 +73,25 @@ class RetryLater(Exception):  # noqa: N818  # it is an instruction to the broker
 
 
 Handler = Callable[[Delivery], Awaitable[None]]
+Listener = Callable[[Delivery | None], Awaitable[None]]
 
 
 class Subscription(Protocol):
-    """A running consumer."""
+    """A running consumer or listener."""
 
     async def cancel(self) -> None:
-        """Stop the intake and give back what was prefetched but not begun; handlers already running go on to their end."""
+        """Stop the intake and give back what was prefetched but not begun; handlers already running go on to their
+        end.
+        """
 
 
 class Publisher(Protocol):
     """The half of the broker that most code needs."""
 
     async def publish(self, message: Outgoing) -> None:
-        """Return once the broker has confirmed `message`. Raises Unavailable when it did not within the deadline; the message
-        may have landed all the same, so a repeat carries the same `message_id`.
+        """Return once the broker has confirmed `message`. Raises Unavailable when it did not within the deadline; the
+        message may have landed all the same, so a repeat carries the same `message_id`. Raises Unroutable when no
+        queue took it.
         """
 
 
@@ -74,12 +99,32 @@ class Broker(Publisher, Protocol):
     """Everything a service does with RabbitMQ."""
 
     async def declare(self, topology: Topology) -> None:
-        """Make sure that these exchanges, queues and bindings exist. Raises Unavailable."""
+        """Make sure that these exchanges, queues and bindings exist, now and after every reconnect. Raises
+        Unavailable.
+        """
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Subscription:
         """Give every message of `queue` to `handler`, at most `prefetch` at a time, also after every reconnect.
 
-        What the handler does decides: returning acknowledges; RetryLater brings it back later; UnreadableEvent dead-letters
-        it with its code; Unavailable keeps it unacknowledged and calls the handler again until the dependency is back;
+        What the handler does decides: returning acknowledges; RetryLater brings it back later; TemporaryFailure
+        brings it back on the ladder's next rung and dead-letters it after the last; UnreadableEvent dead-letters it
+        with its code; Unavailable keeps it unacknowledged and calls the handler again until the dependency is back;
         anything else is retried through the ladder a few times and then dead-lettered.
+        """
+
+    async def listen(self, key: str, listener: Listener) -> Subscription:
+        """Give `listener` every message published under `key` from now on; each process gets its own copy, and
+        nothing is kept for a process that is away. `listener` gets None whenever it may have missed something: at
+        every (re)connect.
+        """
+
+    async def ready(self) -> None:
+        """Return once the topology exists and messages can be published and consumed."""
+
+    def check(self) -> str | None:
+        """Why this broker cannot do its work right now, or None: for a readiness probe."""
+
+    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
+        """Drain: stop the intake for good, give back what has not begun, wait up to `timeout` seconds for running
+        handlers, then cancel those and give their messages back. Publishing goes on to work.
         """

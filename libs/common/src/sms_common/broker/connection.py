@@ -1,0 +1,171 @@
+"""Keeps one AMQP connection alive: connects with back-off, hands every new connection to its user, notices an alarm."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aiormq.abc import AbstractConnection as WireConnection
+from aiormq.channel import Channel as Wire
+
+log = structlog.get_logger(__name__)
+
+_FIRST_DELAY = 0.2
+_LAST_DELAY = 5.0
+# A connection that lived this long was a good one: the next loss starts again with the first delay.
+_GOOD_AFTER = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. `publish` is the deadline of a publish, waiting for a connection included; `connect` that of a
+    connection attempt and of each single request to the broker. A silent peer is given up after about three
+    heartbeats.
+    """
+
+    publish: float = 5.0
+    connect: float = 10.0
+    heartbeat: int = 10
+
+
+class Backoff:
+    """Growing delays with jitter: each between half and all of a doubling value."""
+
+    def __init__(self, first: float = _FIRST_DELAY, last: float = _LAST_DELAY) -> None:
+        self._first = first
+        self._last = last
+        self._next = first
+
+    def reset(self) -> None:
+        """Start over."""
+        self._next = self._first
+
+    def delay(self) -> float:
+        """The seconds to wait before the next try."""
+        ceiling = self._next
+        self._next = min(self._last, ceiling * 2)
+        return random.uniform(ceiling / 2, ceiling)  # noqa: S311  # jitter, not a secret
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """An open channel. `wire` speaks the protocol's own methods; the others are kept so that they live as long."""
+
+    wire: Wire
+    connection: WireConnection
+    owner: AbstractChannel
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be used; what was delivered on a closed one can no longer be acknowledged."""
+        return not self.wire.is_closed
+
+    async def closed(self) -> None:
+        """Return once it is closed, by whomever and for whatever reason."""
+        await asyncio.wait([self.wire.closing])
+
+    async def close(self) -> None:
+        """Close it. Never raises: a channel that does not answer goes down with its connection."""
+        with suppress(Exception):
+            await self.owner.close()
+
+
+async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> Channel:  # noqa: ASYNC109  # also covers aio-pika's own waits
+    """A new channel, within `timeout` seconds. With `confirms`, publishing on it waits for the broker and raises on a
+    return.
+    """
+    async with asyncio.timeout(timeout):
+        owner = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        wire = await owner.get_underlay_channel()
+    assert isinstance(wire, Wire)
+    return Channel(wire, wire.connection, owner)
+
+
+def is_blocked(connection: WireConnection) -> bool:
+    """Whether the broker has an alarm on and reads nothing from this connection.
+
+    aiormq keeps connection.blocked to itself, but its `ready` suspends exactly while it lasts.
+    """
+    probe = connection.ready()
+    try:
+        probe.send(None)
+    except StopIteration:
+        return False
+    probe.close()
+    return True
+
+
+def was_cancelled() -> bool:
+    """Inside `except CancelledError`: whether somebody cancels this task. aiormq also hands out CancelledError as the
+    reason why a connection died, and that must not end a task which nobody cancelled.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Link:
+    """One connection that is always being kept up. `serve` uses each new one for as long as it lives."""
+
+    def __init__(
+        self, url: str, name: str, timeouts: Timeouts, serve: Callable[[AbstractConnection], Awaitable[None]]
+    ) -> None:
+        self._url = url
+        self._name = name
+        self._timeouts = timeouts
+        self._serve = serve
+        self._log = log.bind(connection=name)
+        self.connected = False
+
+    async def run(self) -> None:
+        """Connect, serve, and begin again, until cancelled."""
+        backoff = Backoff()
+        while True:
+            began = time.monotonic()
+            try:
+                await self._live()
+            except asyncio.CancelledError:
+                if was_cancelled():
+                    raise
+                reason = "no heartbeat"
+            except Exception as error:  # noqa: BLE001  # whatever went wrong, the answer is to connect again
+                reason = f"{type(error).__name__}: {error}"
+            if time.monotonic() - began > _GOOD_AFTER:
+                backoff.reset()
+            delay = backoff.delay()
+            self._log.warning("broker_away", reason=reason, retry_in=round(delay, 2))
+            await asyncio.sleep(delay)
+
+    async def _live(self) -> None:
+        """One connection from its beginning to its end. Always raises: the reason why it ended."""
+        async with asyncio.timeout(self._timeouts.connect):
+            connection = await aio_pika.connect(
+                self._url,
+                timeout=self._timeouts.connect,
+                heartbeat=self._timeouts.heartbeat,
+                client_properties={"connection_name": self._name},
+            )
+        assert connection.transport is not None
+        closing = connection.transport.connection.closing
+        serving = asyncio.ensure_future(self._serve(connection))
+        try:
+            self.connected = True
+            self._log.info("broker_connected")
+            await asyncio.wait({closing, serving}, return_when=asyncio.FIRST_COMPLETED)
+            # The user of a connection notices its end too, but less well why.
+            await (closing if closing.done() else serving)
+            raise ConnectionError("closed")
+        finally:
+            self.connected = False
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+            await self._close(connection)
+
+    async def _close(self, connection: AbstractConnection) -> None:
+        with suppress(Exception):
+            async with asyncio.timeout(self._timeouts.connect):
+                await connection.close()

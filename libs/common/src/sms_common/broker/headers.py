@@ -1,0 +1,88 @@
+"""The message headers of the gateway: retry bookkeeping, the reason of a dead letter, and the W3C trace context."""
+
+import random
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+from sms_common.broker.messages import JSON, HeaderValue, Outgoing
+from sms_common.errors import Code
+from sms_common.events import event_id, utc_now
+from sms_common.topology import DEAD
+
+# Retry bookkeeping, meaningful only on messages that came back from the ladder.
+ATTEMPT = "x-attempt"
+WAITS = "x-waits"
+ORIGIN_KEY = "x-origin-key"
+# Why a message is in `sms.dead`.
+CODE = "x-code"
+REASON = "x-reason"
+SOURCE_QUEUE = "x-source-queue"
+ROUTING_KEY = "x-routing-key"
+DEAD_AT = "x-dead-at"
+# https://www.w3.org/TR/trace-context/ and https://w3c.github.io/trace-context-amqp/
+TRACEPARENT = "traceparent"
+
+_TRACEPARENT_FORM = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+_SHORT_STRING = 255  # bytes that a property or a routing key may have (AMQP 0-9-1, 4.2.5.3)
+_REASON_LENGTH = 1_000  # all headers of a message share one frame, 128 KiB by default
+
+_trace: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_ids = random.SystemRandom()
+
+
+def trace_of(headers: Mapping[str, object]) -> str | None:
+    """The traceparent in `headers` when it is a valid one."""
+    value = headers.get(TRACEPARENT)
+    return value if isinstance(value, str) and _TRACEPARENT_FORM.match(value) else None
+
+
+def current_trace() -> str:
+    """The traceparent of the delivery being handled, or of a new trace."""
+    return _trace.get() or f"00-{_ids.getrandbits(128) or 1:032x}-{_ids.getrandbits(64) or 1:016x}-01"
+
+
+def continue_trace(headers: Mapping[str, object]) -> str:
+    """Make what is published from here on, in this task, part of the trace in `headers` or of a new one; returns it."""
+    trace = trace_of(headers) or current_trace()
+    _trace.set(trace)
+    return trace
+
+
+def short(text: str) -> str:
+    """As much of `text` as a property can hold; strangers' properties may have grown while being decoded."""
+    encoded = text.encode(errors="replace")
+    return text if len(encoded) <= _SHORT_STRING else encoded[:_SHORT_STRING].decode(errors="ignore")
+
+
+def dead_letter(  # noqa: PLR0913  # every one is a fact that the reader of a dead letter needs
+    body: bytes,
+    code: Code,
+    reason: str,
+    *,
+    source: str,
+    routing_key: str,
+    type: str = "",  # noqa: A002  # the AMQP property's name
+    message_id: str = "",
+    headers: Mapping[str, HeaderValue] | None = None,
+) -> Outgoing:
+    """The dead letter that keeps `body` as it came. `source` is the queue, or the door, through which it came.
+
+    `reason` is a sentence for a person, without secrets. Without a `message_id` it gets one that a repeat has too.
+    """
+    return Outgoing(
+        exchange=DEAD,
+        routing_key=short(source),
+        body=body,
+        type=short(type),
+        message_id=short(message_id) or event_id("dead", source, routing_key, body),
+        headers={
+            **(headers or {}),
+            CODE: code.value,
+            REASON: reason[:_REASON_LENGTH],
+            SOURCE_QUEUE: source,
+            ROUTING_KEY: short(routing_key),
+            DEAD_AT: utc_now().isoformat(timespec="milliseconds"),
+        },
+        content_type=JSON,
+    )

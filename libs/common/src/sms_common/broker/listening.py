@@ -1,0 +1,117 @@
+"""Broadcasts: every process that listens to a key gets its own copy, through a queue that lives as long as its
+connection.
+"""
+
+import asyncio
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
+
+from sms_common.broker.connection import Backoff, Timeouts, open_channel
+from sms_common.broker.incoming import read
+from sms_common.broker.messages import Delivery, Listener
+from sms_common.topology import SMS
+
+log = structlog.get_logger(__name__)
+
+
+class Listening:
+    """One listener. Its calls never overlap, and come in the order of the messages."""
+
+    def __init__(self, key: str, listener: Listener, timeouts: Timeouts, listeners: "Listeners") -> None:
+        self._key = key
+        self._listener = listener
+        self._timeouts = timeouts
+        self._listeners = listeners
+        self._news: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._telling = asyncio.ensure_future(self._tell())
+        self.connected = False
+
+    async def cancel(self) -> None:
+        """See Subscription.cancel."""
+        await self._listeners.cancel(self)
+
+    async def serve(self, connection: AbstractConnection) -> None:
+        """Listen on `connection` for as long as it lives."""
+        backoff = Backoff()
+        while True:
+            channel = await open_channel(connection, self._timeouts.connect)
+            declared = await channel.wire.queue_declare(
+                exclusive=True, auto_delete=True, timeout=self._timeouts.connect
+            )
+            queue = declared.queue or ""
+
+            async def deliver(message: DeliveredMessage, queue: str = queue) -> None:
+                self._news.put_nowait(read(message, queue))
+
+            await channel.wire.queue_bind(queue, SMS, self._key, timeout=self._timeouts.connect)
+            await channel.wire.basic_consume(queue, deliver, no_ack=True, timeout=self._timeouts.connect)
+            self._news.put_nowait(None)
+            self.connected = True
+            try:
+                await channel.closed()
+            finally:
+                self.connected = False
+                await channel.close()
+            await asyncio.sleep(backoff.delay())
+
+    async def stop(self) -> None:
+        """End the listener's task."""
+        self._telling.cancel()
+        await asyncio.gather(self._telling, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        while True:
+            news = await self._news.get()
+            try:
+                await self._listener(news)
+            except Exception as error:  # the next news may well be understood
+                log.exception("listener_failed", key=self._key, error=type(error).__name__)
+
+
+class Listeners:
+    """All listeners of one broker."""
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self._timeouts = timeouts
+        self._serving: dict[Listening, asyncio.Task[None] | None] = {}
+        self._connection: AbstractConnection | None = None
+
+    async def listen(self, key: str, listener: Listener) -> Listening:
+        """See Broker.listen."""
+        listening = Listening(key, listener, self._timeouts, self)
+        self._serving[listening] = None
+        self._start(listening)
+        return listening
+
+    async def cancel(self, listening: Listening) -> None:
+        """Stop one listener for good."""
+        serving = self._serving.pop(listening, None)
+        if serving is not None:
+            serving.cancel()
+            await asyncio.gather(serving, return_exceptions=True)
+        await listening.stop()
+
+    async def close(self) -> None:
+        """Stop all listeners for good."""
+        for listening in list(self._serving):
+            await self.cancel(listening)
+
+    async def serve(self, connection: AbstractConnection) -> None:
+        """Run all listeners on `connection`, for as long as it lives."""
+        self._connection = connection
+        try:
+            for listening in self._serving:
+                self._start(listening)
+            await asyncio.Event().wait()
+        finally:
+            self._connection = None
+            running = [task for task in self._serving.values() if task is not None]
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    def _start(self, listening: Listening) -> None:
+        if self._connection is not None:
+            self._serving[listening] = asyncio.ensure_future(listening.serve(self._connection))

@@ -1,0 +1,133 @@
+"""The broker on RabbitMQ: one connection for publishing, one for everything else, each kept up in the background."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import ChannelClosed
+from yarl import URL
+
+from sms_common.broker.connection import Link, Timeouts, was_cancelled
+from sms_common.broker.consuming import Intake
+from sms_common.broker.declaring import Declarations
+from sms_common.broker.decoding import be_lenient
+from sms_common.broker.listening import Listeners
+from sms_common.broker.messages import Handler, Listener, Outgoing, Subscription
+from sms_common.broker.publishing import ConfirmedPublisher
+from sms_common.errors import Code, Unavailable
+from sms_common.topology import Topology
+
+log = structlog.get_logger(__name__)
+
+
+class RabbitBroker:
+    """`async with RabbitBroker(url, name=..., topology=base()) as broker`: connects in the background.
+
+    A broker that is away is no failure here: `ready` waits for it, `check` says what is wrong, `publish` raises
+    Unavailable after its deadline, and consumers start when it is back. `name` is shown in RabbitMQ's list of
+    connections.
+    """
+
+    def __init__(self, url: str, *, name: str, topology: Topology, timeouts: Timeouts | None = None) -> None:
+        if URL(url).scheme not in {"amqp", "amqps"}:
+            raise ValueError("the broker's address has to begin with amqp:// or amqps://")
+        be_lenient()
+        self._timeouts = timeouts or Timeouts()
+        self._topology_ready = asyncio.Event()
+        self._declarations = Declarations(topology, self._timeouts.connect)
+        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready)
+        self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish)
+        self._listeners = Listeners(self._timeouts)
+        self._publishing = Link(url, f"{name} publishing", self._timeouts, self._publisher.serve)
+        self._consuming = Link(url, f"{name} consuming", self._timeouts, self._serve)
+        self._connection: AbstractConnection | None = None
+        self._restored = asyncio.Event()
+        self._problem: str | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.ensure_future(link.run()) for link in (self._publishing, self._consuming)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_consuming(self._timeouts.publish)
+        await self._listeners.close()
+        await self._publisher.finish()
+        for task in reversed(self._tasks):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def publish(self, message: Outgoing) -> None:
+        """See Publisher.publish."""
+        await self._publisher.publish(message)
+
+    async def declare(self, topology: Topology) -> None:
+        """See Broker.declare. Even when it raises, `topology` is declared as soon as there is a connection."""
+        self._declarations.remember(topology)
+        try:
+            async with asyncio.timeout(self._timeouts.publish):
+                await self._restored.wait()
+            assert self._connection is not None
+            await self._declarations.declare(self._connection, topology)
+        except TimeoutError:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker did not answer in time.") from None
+        except asyncio.CancelledError:
+            if was_cancelled():
+                raise
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection went silent.") from None
+        except ChannelClosed as error:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused a declaration: {error}.") from error
+        except Exception as error:
+            reason = f"The broker connection was lost ({type(error).__name__})."
+            raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from error
+
+    async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Subscription:
+        """See Broker.consume. Returns at once when there is no connection; the consumer starts when there is one."""
+        return await self._intake.consume(queue, handler, prefetch)
+
+    async def listen(self, key: str, listener: Listener) -> Subscription:
+        """See Broker.listen."""
+        return await self._listeners.listen(key, listener)
+
+    async def ready(self) -> None:
+        """See Broker.ready."""
+        await self._restored.wait()
+        await self._publisher.ready()
+
+    def check(self) -> str | None:
+        """See Broker.check."""
+        trouble = self._problem or self._publisher.trouble()
+        if trouble is not None:
+            return trouble
+        if not self._restored.is_set():
+            return "not connected to the broker for consuming"
+        missing = self._intake.missing()
+        if missing:
+            return f"{len(missing)} of the consumers not running, one of them on {missing[0]}"
+        return None
+
+    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
+        """See Broker.stop_consuming."""
+        await self._intake.drain(timeout)
+
+    async def _serve(self, connection: AbstractConnection) -> None:
+        try:
+            await self._declarations.restore(connection)
+        except ChannelClosed as error:
+            self._problem = f"the broker refuses the topology: {error}"
+            raise
+        self._problem = None
+        self._connection = connection
+        self._topology_ready.set()
+        self._restored.set()
+        try:
+            async with asyncio.TaskGroup() as users:
+                users.create_task(self._intake.serve(connection))
+                users.create_task(self._listeners.serve(connection))
+        finally:
+            self._restored.clear()
+            self._connection = None
