@@ -1,0 +1,181 @@
+"""The HTTP face of the control plane: the REST API from the route table, the snapshots, one shape for every error."""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import orjson
+import structlog
+from aiohttp import hdrs, web
+from pydantic import BaseModel
+
+from sms_common.errors import Unavailable
+from sms_config import openapi
+from sms_config.auth import Authenticator, ServiceTokens
+from sms_config.problems import Internal, MethodNotAllowed, NotFound, Problem, StoreAway
+from sms_config.requests import MAX_BODY_BYTES, etag_matches, read_call
+from sms_config.routes import PREFIX, Listing, Route
+from sms_config.snapshots import Rendered, Snapshots
+
+_log = structlog.get_logger()
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+INGRESS_SNAPSHOT = "/internal/v1/snapshot/ingress"
+DISPATCHER_SNAPSHOT = "/internal/v1/snapshot/dispatcher"
+OPENAPI = f"{PREFIX}/openapi.json"
+REQUEST_ID = web.RequestKey("request_id", str)
+_GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Server": "sms-config",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Who may come in, and whether the house is open: `waiting_for` is a sentence until the store is prepared."""
+
+    authenticator: Authenticator
+    services: ServiceTokens
+    waiting_for: Callable[[], str | None]
+
+
+def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, version: str) -> web.Application:
+    """Return the application. It holds no state of its own; `version` is the release shown in the OpenAPI document."""
+    app = web.Application(middlewares=[_answer_in_one_shape], client_max_size=MAX_BODY_BYTES)
+    document = orjson.dumps(openapi.document(routes, version))
+
+    async def describe(_: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    async def ingress(request: web.Request) -> web.Response:
+        doors.services.require_ingress(request.headers.get(hdrs.AUTHORIZATION), request.remote)
+        _require_open(doors)
+        return await _snapshot(request, snapshots, snapshots.ingress)
+
+    async def dispatcher(request: web.Request) -> web.Response:
+        doors.services.require_dispatcher(request.headers.get(hdrs.AUTHORIZATION), request.remote)
+        _require_open(doors)
+        return await _snapshot(request, snapshots, snapshots.dispatcher)
+
+    app.router.add_get(OPENAPI, describe)
+    app.router.add_get(INGRESS_SNAPSHOT, ingress)
+    app.router.add_get(DISPATCHER_SNAPSHOT, dispatcher)
+    for route in routes:
+        app.router.add_route(route.method, route.path, _handler(route, doors))
+    return app
+
+
+def _require_open(doors: Doors) -> None:
+    if doors.waiting_for() is not None:
+        raise StoreAway
+
+
+def _handler(route: Route, doors: Doors) -> Handler:
+    """Return the aiohttp handler of one route: who, may they, what do they want, do it, show it."""
+
+    async def handle(request: web.Request) -> web.Response:
+        _require_open(doors)
+        header = request.headers.get(hdrs.AUTHORIZATION)
+        caller = await doors.authenticator.authenticate(header, request_id=request[REQUEST_ID], address=request.remote)
+        structlog.contextvars.bind_contextvars(caller=caller.id)
+        caller.require(route.scope)
+        call = await read_call(request, caller, takes_body=route.body is not None)
+        answer = await route.handle(call)
+        if answer is None:
+            return web.Response(status=route.status)
+        if isinstance(answer, Listing):
+            return _json(
+                b'{"count":%d,"items":[%s]}' % (answer.count, b",".join(_encode(item) for item in answer.items)),
+                route.status,
+            )
+        response = _json(_encode(answer), route.status)
+        if hasattr(answer, "version"):
+            response.headers[hdrs.ETAG] = f'"{answer.version}"'
+        if route.status is HTTPStatus.CREATED:
+            response.headers[hdrs.LOCATION] = f"{route.path}/{getattr(answer, 'id', '')}"
+        return response
+
+    return handle
+
+
+def _encode(answer: BaseModel) -> bytes:
+    return answer.model_dump_json().encode()
+
+
+def _json(body: bytes, status: int = HTTPStatus.OK) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+async def _snapshot(
+    request: web.Request, snapshots: Snapshots, render: Callable[[], Awaitable[Rendered]]
+) -> web.Response:
+    version = await snapshots.version()
+    if etag_matches(request.headers.get(hdrs.IF_NONE_MATCH), _etag(version)):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers={hdrs.ETAG: _etag(version)})
+    rendered = await render()
+    response = _json(rendered.body)
+    response.headers[hdrs.ETAG] = _etag(rendered.version)
+    return response
+
+
+def _etag(version: str) -> str:
+    return f'"{version}"'
+
+
+@web.middleware
+async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Names the request, logs it in one line, and turns whatever went wrong into the API's one error shape."""
+    given = request.headers.get("X-Request-ID", "")
+    request[REQUEST_ID] = given if _GIVEN_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    begun = time.monotonic()
+    with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
+        response = await _guarded(request, handler)
+        response.headers["X-Request-ID"] = request[REQUEST_ID]
+        for name, value in _SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        resource = request.match_info.route.resource
+        path = resource.canonical if resource is not None else "unknown"
+        took = round((time.monotonic() - begun) * 1000, 1)
+        _log.info("config.request", method=request.method, route=path, status=response.status, milliseconds=took)
+        structlog.contextvars.unbind_contextvars("caller")
+    return response
+
+
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets the API's one error shape
+        problem = _problem(error)
+        if isinstance(problem, Internal):
+            _log.exception("config.request_failed", method=request.method)
+        return _refusal(problem, request)
+
+
+def _problem(error: Exception) -> Problem:
+    """What an exception means to the caller."""
+    match error:
+        case Problem():
+            return error
+        case Unavailable():
+            return StoreAway()
+        case web.HTTPNotFound():
+            return NotFound("There is nothing at this address.")
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return MethodNotAllowed(f"This address takes {allowed}.", headers={hdrs.ALLOW: allowed})
+    return Internal()
+
+
+def _refusal(problem: Problem, request: web.Request) -> web.Response:
+    response = _json(problem.body(request[REQUEST_ID]).model_dump_json().encode(), problem.status)
+    response.headers.update(problem.headers)
+    return response

@@ -1,0 +1,211 @@
+"""Who is calling: API keys, the bootstrap key, the tokens of the two snapshots, and the brake on guessing."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import SecretStr
+
+from sms_config.problems import Forbidden, TooManyFailures, Unauthenticated
+from sms_config.store_protocol import EVERYONE, Store, Tenancy
+
+BOOTSTRAP = "bootstrap"
+KEY_PREFIX_LENGTH = 12
+# 32 bytes: 256 bits from the operating system, which nobody guesses; that is why a fast hash is enough to store.
+KEY_SECRET_BYTES = 32
+_KEY = re.compile(r"sms_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_PREFIX_ALPHABET = string.ascii_lowercase + string.digits
+_MAX_CREDENTIAL = 512
+# A key's last use is kept to the minute: one write a minute and key, however busy it is.
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+class Scope(StrEnum):
+    """What a key may do. `config` may also read; `admin` may do everything, for the tenants of its key."""
+
+    SEND = "send"
+    READ = "read"
+    CONFIG = "config"
+    ADMIN = "admin"
+
+
+_GRANTS = {
+    Scope.SEND: frozenset({Scope.SEND}),
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.CONFIG: frozenset({Scope.CONFIG, Scope.READ}),
+    Scope.ADMIN: frozenset(Scope),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A known credential in one request. `tenancy` limits every query made for it."""
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    tenancy: Tenancy
+    request_id: str = ""
+    address: str | None = None
+
+    @property
+    def granted(self) -> frozenset[Scope]:
+        """The scopes and what they include."""
+        return frozenset().union(*(_GRANTS[scope] for scope in self.scopes))
+
+    def require(self, scope: Scope) -> None:
+        """Raise Forbidden unless the caller has `scope`."""
+        if scope not in self.granted:
+            raise Forbidden(f"This needs an API key with the scope {scope}.")
+
+    def require_all_tenants(self) -> None:
+        """Raise Forbidden unless the caller sees every tenant."""
+        if self.tenancy is not EVERYONE:
+            raise Forbidden("This needs an API key for all tenants.")
+
+    def sees(self, tenant_id: str) -> bool:
+        """Whether the tenant is the caller's."""
+        return self.tenancy is None or tenant_id in self.tenancy
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: `key` is shown once, `prefix` and `sha256` are kept."""
+
+    key: SecretStr
+    prefix: str
+    sha256: str
+
+
+def new_key() -> NewKey:
+    """Return a fresh random API key."""
+    prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(KEY_PREFIX_LENGTH))
+    key = f"sms_{prefix}_{secrets.token_urlsafe(KEY_SECRET_BYTES)}"
+    return NewKey(SecretStr(key), prefix, digest(key))
+
+
+def digest(credential: str) -> str:
+    """SHA-256 of a credential, hex: what is kept and compared instead of it."""
+    return hashlib.sha256(credential.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def same(credential: str, sha256: str) -> bool:
+    """Whether `credential` is the one hashed to `sha256`; takes equally long for every wrong one."""
+    return hmac.compare_digest(digest(credential).encode(), sha256.encode())
+
+
+def bearer(header: str | None) -> str | None:
+    """Return the token in an Authorization header, or None when there is none in the form of RFC 6750."""
+    kind, _, token = (header or "").partition(" ")
+    token = token.strip()
+    return token if kind.lower() == "bearer" and 0 < len(token) <= _MAX_CREDENTIAL else None
+
+
+class FailureBrake:
+    """Counts wrong credentials by address within a window, and refuses an address that had too many.
+
+    It is kept in memory: each process counts for itself. The number of addresses is bounded; the oldest are forgotten.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        *,
+        failures: int = 20,
+        window: timedelta = timedelta(minutes=1),
+        addresses: int = 10_000,
+    ) -> None:
+        self._clock = clock
+        self._failures = failures
+        self._window = window
+        self._addresses = addresses
+        self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+
+    def check(self, address: str | None) -> None:
+        """Raise TooManyFailures while the address is refused."""
+        since, count = self._seen.get(address or "", (None, 0))
+        if since is None or count < self._failures:
+            return
+        left = (since + self._window - self._clock()).total_seconds()
+        if left > 0:
+            raise TooManyFailures(int(left) + 1)
+        del self._seen[address or ""]
+
+    def failed(self, address: str | None) -> None:
+        """Count a wrong credential from the address."""
+        now = self._clock()
+        since, count = self._seen.pop(address or "", (now, 0))
+        self._seen[address or ""] = (since, count + 1) if now - since < self._window else (now, 1)
+        if len(self._seen) > self._addresses:
+            self._seen.popitem(last=False)
+
+
+class Authenticator:
+    """Turns an Authorization header into a Caller. Of the bootstrap key it holds only the hash."""
+
+    def __init__(
+        self, store: Store, brake: FailureBrake, bootstrap: SecretStr | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._brake = brake
+        self._bootstrap = digest(bootstrap.get_secret_value()) if bootstrap else None
+        self._clock = clock
+
+    async def authenticate(self, header: str | None, *, request_id: str, address: str | None) -> Caller:
+        """Raise Unauthenticated, TooManyFailures, or Unavailable when the store cannot be asked."""
+        self._brake.check(address)
+        token = bearer(header)
+        caller = None if token is None else await self._caller(token, request_id, address)
+        if caller is None:
+            # A request without any credential guesses nothing.
+            if token is not None:
+                self._brake.failed(address)
+            raise Unauthenticated
+        return caller
+
+    async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
+        if self._bootstrap is not None and same(token, self._bootstrap):
+            return Caller(BOOTSTRAP, BOOTSTRAP, frozenset({Scope.ADMIN}), EVERYONE, request_id, address)
+        form = _KEY.fullmatch(token)
+        record = await self._store.api_key(form.group(1)) if form else None
+        if record is None or not same(token, record.sha256):
+            return None
+        now = self._clock()
+        if record.expires_at is not None and record.expires_at <= now:
+            return None
+        if record.last_used_at is None or now - record.last_used_at >= _TOUCH_EVERY:
+            await self._store.touch_api_key(record.id, now)
+        tenancy = None if record.tenants is None else frozenset(record.tenants)
+        return Caller(record.id, record.name, frozenset(Scope(s) for s in record.scopes), tenancy, request_id, address)
+
+
+class ServiceTokens:
+    """The two internal tokens: each opens one snapshot and nothing else. Only their hashes are held."""
+
+    def __init__(self, brake: FailureBrake, *, ingress: SecretStr, dispatcher: SecretStr) -> None:
+        self._brake = brake
+        self._ingress = digest(ingress.get_secret_value())
+        self._dispatcher = digest(dispatcher.get_secret_value())
+
+    def require_ingress(self, header: str | None, address: str | None) -> None:
+        """Raise Unauthenticated unless the header carries ingress's token."""
+        self._require(header, self._ingress, address)
+
+    def require_dispatcher(self, header: str | None, address: str | None) -> None:
+        """Raise Unauthenticated unless the header carries the dispatcher's token."""
+        self._require(header, self._dispatcher, address)
+
+    def _require(self, header: str | None, sha256: str, address: str | None) -> None:
+        self._brake.check(address)
+        token = bearer(header)
+        if token is None or not same(token, sha256):
+            if token is not None:
+                self._brake.failed(address)
+            raise Unauthenticated

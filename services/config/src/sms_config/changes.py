@@ -1,0 +1,183 @@
+"""How a change is written: record, audit record, the snapshots' version and the announcement, in one transaction."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+from sms_config.auth import Caller
+from sms_config.problems import Conflict, FieldError, NotFound, VersionConflict
+from sms_config.query import Clause, Order, Query
+from sms_config.records import (
+    Action,
+    Announcement,
+    AuditRecord,
+    Record,
+    RetiredConfig,
+    SmsConfigRecord,
+    TenantRecord,
+    TrunkRecord,
+    now_utc,
+)
+from sms_config.store_protocol import EVERYONE, Duplicate, R, Reader, Store, Transaction
+
+C = TypeVar("C", bound=Record)
+Clock = Callable[[], datetime]
+_ANNOUNCED: Mapping[type[Record], Literal["tenant", "trunk", "sms_config"]] = {
+    TenantRecord: "tenant",
+    TrunkRecord: "trunk",
+    SmsConfigRecord: "sms_config",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[C]):
+    """One record before and after. Without a before it is created, without an after it is deleted.
+
+    `also` are changes of other records that follow from it.
+    """
+
+    action: Action
+    before: C | None
+    after: C | None
+    also: "tuple[Change[Any], ...]" = ()
+
+    @property
+    def subject(self) -> C:
+        """The record as it is now, or as it was last."""
+        found = self.after or self.before
+        assert found is not None, "a change is about a record"
+        return found
+
+    def is_empty(self) -> bool:
+        """Whether nothing would be different."""
+        if self.before is None or self.after is None:
+            return False
+        ignored = {"version", "updated_at", "updated_by"}
+        return self.before.model_dump(exclude=ignored) == self.after.model_dump(exclude=ignored)
+
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the fields that differ; a secret by its own name."""
+        before = _flat(self.before.public() if self.before else {})
+        after = _flat(self.after.public() if self.after else {})
+        return tuple(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
+
+
+def _flat(shown: Mapping[str, Any]) -> dict[str, Any]:
+    return {**{name: value for name, value in shown.items() if name != "secrets_set"}, **shown.get("secrets_set", {})}
+
+
+class Changes:
+    """Makes changes on behalf of callers. `wake` is called after each, so that it is announced soon."""
+
+    def __init__(self, store: Store, wake: Callable[[], None], clock: Clock = now_utc) -> None:
+        self._store = store
+        self._wake = wake
+        self.clock = clock
+
+    async def make(self, caller: Caller, work: Callable[[Transaction], Awaitable[Change[C]]]) -> C:
+        """Write the change that `work` decides on, as `caller`; a change that changes nothing is not written.
+
+        Returns the record as it is now, or as it was last. Raises Conflict when a new record's id is taken.
+        """
+
+        async def whole(transaction: Transaction) -> C:
+            change = await work(transaction)
+            if change.is_empty() and change.before is not None:
+                return change.before
+            for one in (change, *change.also):
+                await self._write(transaction, caller, one)
+            return change.subject
+
+        try:
+            record = await self._store.transact(whole)
+        except Duplicate:
+            raise Conflict("Another object has this id.", [FieldError(field="id", message="is taken")]) from None
+        self._wake()
+        return record
+
+    async def _write(self, transaction: Transaction, caller: Caller, change: Change[Any]) -> None:
+        now = self.clock()
+        if change.before is None:
+            await transaction.insert(change.subject)
+        elif change.after is None:
+            await transaction.remove(change.before)
+        else:
+            await transaction.replace(change.after)
+        if isinstance(change.before, SmsConfigRecord) and change.after is None:
+            await transaction.retire(RetiredConfig(id=change.before.id, tenant_id=change.before.tenant_id, at=now))
+        await transaction.insert(_audit_record(caller, change, now))
+        kind = _ANNOUNCED.get(type(change.subject))
+        if kind is not None:
+            snapshot = await transaction.advance()
+            await transaction.announce(_announcement(kind, change, now, snapshot))
+
+
+def new_id() -> str:
+    """Return a random id for a record: 96 bits, letters and digits only, fit for routing keys and queue names."""
+    return secrets.token_hex(12)
+
+
+async def require(reader: Reader, kind: type[R], record_id: str, caller: Caller) -> R:
+    """Return the record, if the caller may see it. Raises NotFound for everything else."""
+    record = await reader.get(kind, record_id, caller.tenancy)
+    if record is None:
+        raise NotFound(f"There is no such {kind.NOUN}.")
+    return record
+
+
+async def check_version(reader: Reader, record: Record, expected: int | None) -> None:
+    """Raise VersionConflict, telling what changed since, unless `expected` is the record's version or None."""
+    if expected is None or expected == record.version:
+        return
+    clauses = (
+        Clause("object_id", "eq", (record.id,)),
+        Clause("kind", "eq", (record.COLLECTION,)),
+        Clause("version", "gt", (expected,)),
+    )
+    since = await reader.find(AuditRecord, Query(clauses, order=(Order("version"),), top=100), EVERYONE)
+    last = {field: audit for audit in since.items for field in audit.changes}
+    errors = [
+        FieldError(field=field, message=f"was changed by {audit.actor_name} at {audit.at.isoformat()}")
+        for field, audit in sorted(last.items())
+    ]
+    raise VersionConflict(
+        f"The stored version is {record.version}, not {expected}: read it again and repeat the change.", errors
+    )
+
+
+def _audit_record(caller: Caller, change: Change[Any], now: datetime) -> AuditRecord:
+    subject = change.subject
+    return AuditRecord(
+        id=new_id(),
+        at=now,
+        actor=caller.id,
+        actor_name=caller.name,
+        address=caller.address,
+        request_id=caller.request_id,
+        tenant_id=subject.owner,
+        kind=subject.COLLECTION,
+        object_id=subject.id,
+        action=change.action,
+        version=subject.version if change.after else subject.version + 1,
+        changes=change.fields(),
+        before=change.before.public() if change.before else None,
+        after=change.after.public() if change.after else None,
+    )
+
+
+def _announcement(
+    kind: Literal["tenant", "trunk", "sms_config"], change: Change[Any], now: datetime, snapshot: str
+) -> Announcement:
+    owner = change.subject.owner
+    assert owner is not None, "what is announced belongs to a tenant"
+    return Announcement(
+        id=new_id(),
+        at=now,
+        tenant_id=owner,
+        kind=kind,
+        object_id=change.subject.id,
+        action=change.action,
+        snapshot=snapshot,
+    )

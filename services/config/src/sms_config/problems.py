@@ -1,0 +1,192 @@
+"""What the API answers when it does not do as asked: one JSON shape, {code, message, errors: [{field, message}]}."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field. `field` is its dotted path in the request, or empty for the request as a whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """Every answer of 400 and above. `code` is stable; `message` is a sentence for a person."""
+
+    model_config = ConfigDict(title="Error", frozen=True)
+
+    code: str
+    message: str
+    errors: tuple[FieldError, ...] = ()
+    request_id: str = Field(default="", description="Names this request in the logs and in the audit.")
+
+
+class Problem(Exception):  # noqa: N818  # it is an answer, not always an error of ours
+    """An answer other than success. Subclasses fix its HTTP status and its stable code."""
+
+    status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
+    code: str = "internal_error"
+
+    def __init__(
+        self, message: str, errors: Iterable[FieldError] = (), *, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> ErrorBody:
+        """Return this problem as the answer's JSON."""
+        return ErrorBody(code=self.code, message=self.message, errors=self.errors, request_id=request_id)
+
+
+class Malformed(Problem):
+    """The body is not JSON, or not a JSON object."""
+
+    status, code = HTTPStatus.BAD_REQUEST, "malformed_json"
+
+
+class Unauthenticated(Problem):
+    """No credential, or none that is known here. It never says which."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "unauthenticated"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A valid API key is needed: Authorization: Bearer <key>.", headers={"WWW-Authenticate": "Bearer"}
+        )
+
+
+class Forbidden(Problem):
+    """The credential is known and may not do this."""
+
+    status, code = HTTPStatus.FORBIDDEN, "forbidden"
+
+
+class NotFound(Problem):
+    """No such object, or one of another tenant: the two are not told apart."""
+
+    status, code = HTTPStatus.NOT_FOUND, "not_found"
+
+
+class MethodNotAllowed(Problem):
+    """The address exists, and not with this method."""
+
+    status, code = HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed"
+
+
+class Conflict(Problem):
+    """The request is fine by itself and collides with what is stored."""
+
+    status, code = HTTPStatus.CONFLICT, "conflict"
+
+
+class VersionConflict(Conflict):
+    """The caller changed an older version than the stored one; `errors` name what changed since."""
+
+    code = "version_conflict"
+
+
+class InUse(Conflict):
+    """Something else refers to the object that was to be deleted."""
+
+    code = "in_use"
+
+
+class Overlap(Conflict):
+    """Numbers that already belong to another pool."""
+
+    code = "number_overlap"
+
+
+class TooLarge(Problem):
+    """The body is larger than is taken."""
+
+    status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"
+
+
+class UnsupportedMediaType(Problem):
+    """The body is not sent as plain application/json."""
+
+    status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"
+
+
+class Invalid(Problem):
+    """The request was understood and cannot be done; `errors` say why, field by field."""
+
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"
+
+    def __init__(self, errors: Iterable[FieldError]) -> None:
+        found = tuple(errors)
+        super().__init__("; ".join(f"{e.field}: {e.message}" if e.field else e.message for e in found[:5]), found)
+
+    @classmethod
+    def of(cls, field: str, message: str) -> "Invalid":
+        """One wrong field."""
+        return cls((FieldError(field=field, message=message),))
+
+
+class TooManyFailures(Problem):
+    """Too many wrong credentials came from one address."""
+
+    status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"Too many requests with a wrong credential came from this address; try again in {seconds} seconds.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+class StoreAway(Problem):
+    """MongoDB is away or not ready; nothing is wrong with the request."""
+
+    status, code = HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The configuration store is not available now; try again shortly.", headers={"Retry-After": "5"}
+        )
+
+
+class Internal(Problem):
+    """A mistake of ours; the request id leads to its log line."""
+
+    def __init__(self) -> None:
+        super().__init__("Something went wrong here; the log has the details under this request id.")
+
+
+def invalid(error: ValidationError) -> Problem:
+    """Tell what pydantic found, without ever repeating the input: it may hold a secret."""
+    details = error.errors(include_url=False, include_input=False, include_context=False)
+    if any(detail["type"] == "json_invalid" for detail in details):
+        return Malformed("The body is not JSON.")
+    return Invalid(FieldError(field=_path(detail["loc"]), message=_sentence(detail)) for detail in details[:50])
+
+
+_SENTENCES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field that can be set here",
+    "model_type": "must be a JSON object",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "string_pattern_mismatch": "has a form or characters that are not allowed here",
+}
+
+
+def _sentence(detail: Any) -> str:
+    if detail["type"] in _SENTENCES:
+        return _SENTENCES[detail["type"]]
+    message: str = detail["msg"]
+    return message.removeprefix("Value error, ")
+
+
+def _path(place: tuple[int | str, ...]) -> str:
+    return ".".join(str(part)[:64] for part in place)

@@ -1,0 +1,300 @@
+"""The table of the REST API's routes: method, address, scope, models and what is done. OpenAPI is made from it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Generic, Literal, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from sms_config import api_keys, audit, configs, tenants, trunks
+from sms_config.auth import Caller, Scope
+from sms_config.models import (
+    ApiKeyView,
+    ApiKeyWrite,
+    AuditView,
+    JsonObject,
+    NewApiKeyView,
+    Rotation,
+    SmsCreate,
+    SmsView,
+    SmsWrite,
+    TenantCreate,
+    TenantView,
+    TenantWrite,
+    TrunkCreate,
+    TrunkView,
+    TrunkWrite,
+)
+from sms_config.query import Columns, Query, parse_query
+from sms_config.requests import Call
+from sms_config.store_protocol import Page, R
+
+PREFIX = "/api/v1"
+Method = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
+V = TypeVar("V", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of objects, and how many there are on all pages."""
+
+    count: int
+    items: Sequence[BaseModel]
+
+
+Answer = BaseModel | Listing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows."""
+
+    method: Method
+    path: str
+    operation: str
+    summary: str
+    scope: Scope
+    handle: Callable[[Call], Awaitable[Answer]]
+    answer: type[BaseModel] | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    body: type[BaseModel] | None = None
+    partial: bool = False
+    columns: Columns | None = None
+    versioned: bool = False
+
+
+class Readable(Protocol[R]):
+    """A resource that can be read."""
+
+    async def find(self, caller: Caller, query: Query) -> Page[R]:
+        """Return a page of the caller's records."""
+
+    async def read(self, caller: Caller, object_id: str, /) -> R:
+        """One of the caller's records."""
+
+
+class Writable(Readable[R], Protocol[R]):
+    """A resource that can be changed."""
+
+    async def update(
+        self, caller: Caller, object_id: str, given: JsonObject, /, *, version: int | None, replace: bool
+    ) -> R:
+        """Change a record."""
+
+    async def delete(self, caller: Caller, object_id: str, /, *, version: int | None) -> None:
+        """Remove a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[R]):
+    """What the routes of one resource have in common. `show` renders records for an answer."""
+
+    path: str
+    noun: str
+    columns: Columns
+    view: type[BaseModel]
+    show: Callable[[Sequence[R]], Awaitable[Sequence[BaseModel]]]
+    read_scope: Scope = Scope.READ
+    write_scope: Scope = Scope.CONFIG
+
+    async def one(self, record: R) -> BaseModel:
+        """One record rendered."""
+        return (await self.show([record]))[0]
+
+
+def readable(resource: Resource[R], records: Readable[R]) -> list[Route]:
+    """Return the routes that read a resource."""
+
+    async def list_all(call: Call) -> Listing:
+        page = await records.find(call.caller, parse_query(call.parameters, resource.columns))
+        return Listing(page.count, await resource.show(page.items))
+
+    async def read(call: Call) -> BaseModel:
+        return await resource.one(await records.read(call.caller, call.object_id))
+
+    path, noun, scope, view = f"{PREFIX}/{resource.path}", resource.noun, resource.read_scope, resource.view
+    return [
+        Route("GET", path, f"list_{noun}s", f"List {noun}s", scope, list_all, view, columns=resource.columns),
+        Route("GET", path + "/{id}", f"read_{noun}", f"Read one {noun}", scope, read, view),
+    ]
+
+
+def writable(resource: Resource[R], records: Writable[R], write: type[BaseModel]) -> list[Route]:
+    """Return the routes that change and remove records of a resource."""
+
+    async def update(call: Call) -> BaseModel:
+        return await resource.one(
+            await records.update(call.caller, call.object_id, call.given, version=call.version, replace=False)
+        )
+
+    async def replace(call: Call) -> BaseModel:
+        return await resource.one(
+            await records.update(call.caller, call.object_id, call.given, version=call.version, replace=True)
+        )
+
+    async def delete(call: Call) -> None:
+        await records.delete(call.caller, call.object_id, version=call.version)
+
+    path, noun, scope, view = f"{PREFIX}/{resource.path}/{{id}}", resource.noun, resource.write_scope, resource.view
+    gone = HTTPStatus.NO_CONTENT
+    return [
+        Route(
+            "PATCH",
+            path,
+            f"update_{noun}",
+            f"Change some fields of a {noun}",
+            scope,
+            update,
+            view,
+            body=write,
+            partial=True,
+            versioned=True,
+        ),
+        Route(
+            "PUT",
+            path,
+            f"replace_{noun}",
+            f"Set all fields of a {noun}; secrets that are absent stay",
+            scope,
+            replace,
+            view,
+            body=write,
+            versioned=True,
+        ),
+        Route("DELETE", path, f"delete_{noun}", f"Delete a {noun}", scope, delete, status=gone, versioned=True),
+        Route(
+            "POST",
+            path + "/destroy",
+            f"destroy_{noun}",
+            f"Delete a {noun}, as PortSIP does it",
+            scope,
+            delete,
+            status=gone,
+            versioned=True,
+        ),
+    ]
+
+
+def create(resource: Resource[R], body: type[BaseModel], make: Callable[[Caller, JsonObject], Awaitable[R]]) -> Route:
+    """Return the route that adds a record to a resource."""
+
+    async def handle(call: Call) -> BaseModel:
+        return await resource.one(await make(call.caller, call.given))
+
+    path, noun = f"{PREFIX}/{resource.path}", resource.noun
+    return Route(
+        "POST",
+        path,
+        f"create_{noun}",
+        f"Create a {noun}",
+        resource.write_scope,
+        handle,
+        resource.view,
+        HTTPStatus.CREATED,
+        body,
+    )
+
+
+def each(view: Callable[[R], V]) -> Callable[[Sequence[R]], Awaitable[Sequence[V]]]:
+    """Render records one by one."""
+
+    async def show(records: Sequence[R]) -> list[V]:
+        return [view(record) for record in records]
+
+    return show
+
+
+def sms_actions(resource: Resource[R], records: "configs.SmsConfigs") -> list[Route]:
+    """List what can be done to an SMS configuration besides changing its fields."""
+
+    async def enable(call: Call) -> BaseModel:
+        return (await records.views([await records.switch(call.caller, call.object_id, enabled=True)]))[0]
+
+    async def disable(call: Call) -> BaseModel:
+        return (await records.views([await records.switch(call.caller, call.object_id, enabled=False)]))[0]
+
+    async def rotate(call: Call) -> BaseModel:
+        return (await records.views([await records.rotate_webhook(call.caller, call.object_id, call.given)]))[0]
+
+    path, scope = f"{PREFIX}/{resource.path}/{{id}}", resource.write_scope
+    return [
+        Route(
+            "POST", path + "/enable", "enable_sms_configuration", "Enable an SMS configuration", scope, enable, SmsView
+        ),
+        Route(
+            "POST",
+            path + "/disable",
+            "disable_sms_configuration",
+            "Disable an SMS configuration",
+            scope,
+            disable,
+            SmsView,
+        ),
+        Route(
+            "POST",
+            path + "/rotate-webhook",
+            "rotate_webhook",
+            "Give an SMS configuration a new webhook URL",
+            scope,
+            rotate,
+            SmsView,
+            body=Rotation,
+        ),
+    ]
+
+
+def key_creation(resource: Resource[R], keys: api_keys.ApiKeys) -> Route:
+    """Make the route that makes a key: the one answer that shows it."""
+
+    async def handle(call: Call) -> BaseModel:
+        return await keys.create(call.caller, call.given)
+
+    path = f"{PREFIX}/{resource.path}"
+    return Route(
+        "POST",
+        path,
+        "create_api_key",
+        "Make an API key; the answer shows it this once",
+        resource.write_scope,
+        handle,
+        NewApiKeyView,
+        HTTPStatus.CREATED,
+        ApiKeyWrite,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Everything the API is about."""
+
+    tenants: tenants.Tenants
+    trunks: trunks.Trunks
+    configs: configs.SmsConfigs
+    api_keys: api_keys.ApiKeys
+    audit: audit.Audit
+
+
+def routes(resources: Resources) -> list[Route]:
+    """Every route of the REST API."""
+    tenant = Resource("tenants", "tenant", tenants.COLUMNS, TenantView, each(tenants.view))
+    trunk = Resource("trunks", "trunk", trunks.COLUMNS, TrunkView, each(trunks.view))
+    sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views)
+    key = Resource("api-keys", "api_key", api_keys.COLUMNS, ApiKeyView, each(api_keys.view), Scope.ADMIN, Scope.ADMIN)
+    record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(audit.view), Scope.ADMIN)
+    return [
+        *readable(tenant, resources.tenants),
+        create(tenant, TenantCreate, resources.tenants.create),
+        *writable(tenant, resources.tenants, TenantWrite),
+        *readable(trunk, resources.trunks),
+        create(trunk, TrunkCreate, resources.trunks.create),
+        *writable(trunk, resources.trunks, TrunkWrite),
+        *readable(sms, resources.configs),
+        create(sms, SmsCreate, resources.configs.create),
+        *writable(sms, resources.configs, SmsWrite),
+        *sms_actions(sms, resources.configs),
+        *readable(key, resources.api_keys),
+        key_creation(key, resources.api_keys),
+        *writable(key, resources.api_keys, ApiKeyWrite),
+        *readable(record, resources.audit),
+    ]

@@ -1,0 +1,88 @@
+"""The settings of this process: environment variables with the prefix CONFIG_, read once."""
+
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from yarl import URL
+
+from sms_config.keyring import KeyRing
+from sms_config.models import MAX_GRACE
+
+# Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
+_MIN_TOKEN = 16
+
+
+def _base_url(text: str) -> str:
+    url = URL(text)
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment or url.user:
+        raise ValueError("must be the base of a URL, such as https://sms.example.com")
+    return text.rstrip("/")
+
+
+def _key_ring(value: SecretStr) -> SecretStr:
+    KeyRing.parse(value.get_secret_value())
+    return value
+
+
+Token = Annotated[SecretStr, Field(min_length=_MIN_TOKEN)]
+
+
+class Settings(BaseSettings):
+    """Everything the config service is told from outside."""
+
+    model_config = SettingsConfigDict(env_prefix="CONFIG_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(
+        default=8081, ge=0, le=65535, description="Port of the API, the snapshots, /healthz, /readyz and /metrics."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: console on a terminal, else JSON."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least serious lines to log."
+    )
+    amqp_url: SecretStr = Field(description="RabbitMQ, where changes are announced.")
+    mongo_url: SecretStr = Field(description="MongoDB, a replica set.")
+    mongo_database: str = Field(
+        default="sms_config", description="The database of the configuration.", pattern=r"^[A-Za-z0-9_-]{1,60}$"
+    )
+    public_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        description="Base of the webhook URLs, where carriers reach ingress."
+    )
+    bootstrap_api_key: Token | None = Field(
+        default=None, description="An API key with every right, to make the first ones with; leave it out later."
+    )
+    ingress_token: Token = Field(description="Bearer token that opens the snapshot for ingress.")
+    dispatcher_token: Token = Field(
+        description="Bearer token that opens the snapshot for the dispatcher, which holds every secret."
+    )
+    key_ring: Annotated[SecretStr, AfterValidator(_key_ring)] = Field(
+        description="Keys for secrets at rest: keyid:base64-of-32-bytes[,older:...]; the first encrypts, all decrypt."
+    )
+    webhook_grace_seconds: int = Field(
+        default=86_400, ge=0, le=MAX_GRACE, description="How long a rotated webhook URL is still taken."
+    )
+
+    @model_validator(mode="after")
+    def _tokens_differ(self) -> Self:
+        tokens = [
+            token.get_secret_value()
+            for token in (self.ingress_token, self.dispatcher_token, self.bootstrap_api_key)
+            if token is not None
+        ]
+        if len(set(tokens)) != len(tokens):
+            raise ValueError("ingress_token, dispatcher_token and bootstrap_api_key must differ")
+        return self
+
+    @property
+    def keys(self) -> KeyRing:
+        """The key ring."""
+        return KeyRing.parse(self.key_ring.get_secret_value())
+
+    @property
+    def webhook_grace(self) -> timedelta:
+        """How long a rotated webhook URL is still taken."""
+        return timedelta(seconds=self.webhook_grace_seconds)

@@ -1,0 +1,166 @@
+"""The two internal snapshots: what ingress and the dispatcher hold in memory, rendered from all that is stored.
+
+Ingress gets no secret that could send. Each rendering is kept until a change, by whichever process, moves the version.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from pydantic import BaseModel, SecretStr
+
+from sms_common.configuration import (
+    CallbackCredentials,
+    DidPool,
+    DispatcherSnapshot,
+    IngressSnapshot,
+    SmsConfig,
+    Tenant,
+    WebhookEndpoint,
+    WebhookToken,
+)
+from sms_config.keyring import KeyRing, SealBroken
+from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, SmsConfigRecord, TrunkRecord
+from sms_config.sealing import credentials_set, open_secret
+from sms_config.store_protocol import Everything, Store
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A snapshot as JSON, with the version it is of."""
+
+    version: str
+    body: bytes
+
+
+class Snapshots:
+    """Renders snapshots, each once for every version."""
+
+    def __init__(self, store: Store, ring: KeyRing) -> None:
+        self._store = store
+        self._ingress = _Cache(store, lambda everything: ingress_snapshot(everything, ring))
+        self._dispatcher = _Cache(store, lambda everything: dispatcher_snapshot(everything, ring))
+
+    async def version(self) -> str:
+        """Return the version of both snapshots now. Raises Unavailable."""
+        return await self._store.snapshot_version()
+
+    async def ingress(self) -> Rendered:
+        """Return the newest IngressSnapshot. Raises Unavailable."""
+        return await self._ingress.newest()
+
+    async def dispatcher(self) -> Rendered:
+        """Return the newest DispatcherSnapshot, with every secret in the clear. Raises Unavailable."""
+        return await self._dispatcher.newest()
+
+
+class _Cache:
+    """The newest rendering of one snapshot. However many ask at once, it is rendered once."""
+
+    def __init__(self, store: Store, render: Callable[[Everything], BaseModel]) -> None:
+        self._store = store
+        self._render = render
+        self._kept: Rendered | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def newest(self) -> Rendered:
+        version = await self._store.snapshot_version()
+        if self._kept is not None and self._kept.version == version:
+            return self._kept
+        async with self._one_at_a_time:
+            if self._kept is None or self._kept.version != version:
+                everything = await self._store.everything()
+                body = await asyncio.to_thread(lambda: to_json(self._render(everything)))
+                self._kept = Rendered(everything.version, body)
+            return self._kept
+
+
+def ingress_snapshot(everything: Everything, ring: KeyRing) -> IngressSnapshot:
+    """Every webhook, of drafts and disabled configurations too: what was sent before still has receipts to come."""
+    trunks = {trunk.id: trunk for trunk in everything.trunks}
+    endpoints = (_endpoint(record, trunks[record.provider_id], ring) for record in everything.configs)
+    return IngressSnapshot(
+        version=everything.version, endpoints=tuple(endpoint for endpoint in endpoints if endpoint is not None)
+    )
+
+
+def _endpoint(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> WebhookEndpoint | None:
+    callback = None
+    if record.callback_username is not None:
+        password = _opened(ring, record, CALLBACK_PASSWORD)
+        if password is None:
+            # Without its password the webhook would be open to anyone, so it is closed.
+            return None
+        callback = CallbackCredentials(username=record.callback_username, password=password)
+    former = (WebhookToken(sha256=token.sha256, valid_until=token.valid_until) for token in record.former_tokens)
+    tokens = (WebhookToken(sha256=record.webhook_sha256), *former)
+    return WebhookEndpoint(
+        config_id=record.id, tenant_id=record.tenant_id, carrier=trunk.carrier, tokens=tokens, callback=callback
+    )
+
+
+def dispatcher_snapshot(everything: Everything, ring: KeyRing) -> DispatcherSnapshot:
+    """All tenants, pools and configurations, oldest first; drafts with what they have."""
+    trunks = {trunk.id: trunk for trunk in everything.trunks}
+    return DispatcherSnapshot(
+        version=everything.version,
+        tenants=tuple(
+            Tenant(
+                id=record.id,
+                name=record.name,
+                country=record.country,
+                pbx_id=record.pbx_id,
+                default_config_id=record.default_config_id,
+            )
+            for record in everything.tenants
+        ),
+        pools=tuple(
+            DidPool(tenant_id=trunk.tenant_id, trunk_id=trunk.id, numbers=trunk.dids)
+            for trunk in everything.trunks
+            if trunk.dids
+        ),
+        configs=tuple(_config(record, trunks[record.provider_id], ring) for record in everything.configs),
+        retired_config_ids=tuple(retired.id for retired in everything.retired),
+    )
+
+
+def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsConfig:
+    opened = {name: _opened(ring, record, CREDENTIALS + name) for name in credentials_set(record)}
+    return SmsConfig(
+        id=record.id,
+        tenant_id=record.tenant_id,
+        name=record.name,
+        enabled=record.enabled,
+        carrier=trunk.carrier,
+        trunk_id=trunk.id,
+        brand=trunk.brand,
+        sender_id=record.sender_id,
+        default_did=trunk.default_did,
+        credentials={name: value for name, value in opened.items() if value is not None},
+        failure_policy=record.failure_policy,
+    )
+
+
+def _opened(ring: KeyRing, record: SmsConfigRecord, field: str) -> SecretStr | None:
+    """One value in the clear, or None: a value that was tampered with must stop its own configuration and no other."""
+    try:
+        return open_secret(ring, record, field)
+    except SealBroken as broken:
+        _log.error("secret.unreadable", config_id=record.id, field=field, reason=str(broken))
+        return None
+
+
+def to_json(snapshot: BaseModel) -> bytes:
+    """Return a snapshot as JSON with its secrets in the clear: the one place where that is meant."""
+    return orjson.dumps(snapshot.model_dump(), default=_reveal)
+
+
+def _reveal(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    raise TypeError(f"a snapshot holds no {type(value).__name__}")

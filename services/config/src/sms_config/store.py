@@ -1,0 +1,409 @@
+"""Keeps the control plane's records in MongoDB. The only module here that knows Motor, documents and indexes."""
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, Self
+
+import structlog
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
+from pydantic import SecretStr
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from sms_common.errors import Code, Unavailable
+from sms_config.query import Clause, Query
+from sms_config.records import (
+    SCHEMA,
+    Announcement,
+    ApiKeyRecord,
+    AuditRecord,
+    Record,
+    RetiredConfig,
+    SmsConfigRecord,
+    TenantRecord,
+    TrunkRecord,
+    now_utc,
+)
+from sms_config.store_protocol import (
+    EVERYONE,
+    AnyRecord,
+    Duplicate,
+    Everything,
+    Page,
+    R,
+    StoreUnusable,
+    T,
+    Tenancy,
+    Transaction,
+)
+
+_log = structlog.get_logger()
+
+Document = dict[str, Any]
+
+SERVER_SELECTION_SECONDS = 5.0
+OPERATION_SECONDS = 5.0
+# A transaction that keeps colliding with other processes gives up within a caller's patience.
+TRANSACTION_SECONDS = 10.0
+# Together with the 24 hours in which a carrier repeats a webhook, ample for a deleted configuration's lane to run dry.
+RETIRED_FOR = timedelta(days=30)
+
+_META = "meta"
+_SNAPSHOT = "snapshot"
+_TRANSIENT = "TransientTransactionError"
+_COMMIT_UNKNOWN = "UnknownTransactionCommitResult"
+_MAJORITY = WriteConcern(w="majority", j=True)
+_INDEX_CONFLICTS = {
+    11000: "two documents have the same value. Remove the duplicates",
+    85: "one with other options exists. Drop that index",
+    86: "one of that name with other fields exists. Drop that index",
+}
+
+_CREATED = ("created_at", ASCENDING)
+_INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    TenantRecord.COLLECTION: (IndexModel([_CREATED], name="by_age"),),
+    TrunkRecord.COLLECTION: (IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),),
+    SmsConfigRecord.COLLECTION: (
+        IndexModel([("webhook_sha256", ASCENDING)], name="one_webhook", unique=True),
+        IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
+        IndexModel([("provider_id", ASCENDING)], name="by_trunk"),
+    ),
+    ApiKeyRecord.COLLECTION: (
+        IndexModel([("prefix", ASCENDING)], name="one_prefix", unique=True),
+        IndexModel([("tenants", ASCENDING)], name="by_tenant"),
+    ),
+    AuditRecord.COLLECTION: (
+        IndexModel([("at", DESCENDING)], name="by_time"),
+        IndexModel([("tenant_id", ASCENDING), ("at", DESCENDING)], name="by_tenant"),
+        IndexModel([("object_id", ASCENDING), ("version", ASCENDING)], name="by_object"),
+    ),
+    Announcement.COLLECTION: (IndexModel([("at", ASCENDING)], name="by_time"),),
+    RetiredConfig.COLLECTION: (
+        IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=int(RETIRED_FOR.total_seconds())),
+    ),
+}
+
+
+@asynccontextmanager
+async def _away() -> AsyncIterator[None]:
+    """Turn what the driver raises while MongoDB is away, slow or between primaries into Unavailable."""
+    try:
+        yield
+    except PyMongoError as error:
+        if not _is_away(error):
+            raise
+        _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
+        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now ({type(error).__name__}).") from error
+
+
+def _is_away(error: PyMongoError) -> bool:
+    if isinstance(error, (ConnectionFailure, ExecutionTimeout, WTimeoutError)) or error.timeout:
+        return True
+    return any(error.has_error_label(label) for label in (_TRANSIENT, _COMMIT_UNKNOWN, "RetryableWriteError"))
+
+
+def _is_transient(error: PyMongoError | Unavailable) -> bool:
+    """Whether the transaction left nothing behind and may be tried again."""
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    return isinstance(cause, PyMongoError) and cause.has_error_label(_TRANSIENT)
+
+
+class _Reading:
+    """Reading documents as records, within a session or without one."""
+
+    def __init__(
+        self, database: AsyncIOMotorDatabase[Document], session: AsyncIOMotorClientSession | None = None
+    ) -> None:
+        self._database = database
+        self._session = session
+
+    async def get(self, kind: type[R], record_id: str, tenancy: Tenancy) -> R | None:
+        async with _away():
+            document = await self._database[kind.COLLECTION].find_one(
+                {"$and": [{"_id": record_id}, _visible(kind, tenancy)]}, session=self._session
+            )
+        return None if document is None else _record(kind, document)
+
+    async def find(self, kind: type[R], query: Query, tenancy: Tenancy) -> Page[R]:
+        collection = self._database[kind.COLLECTION]
+        condition = _condition(kind, query, tenancy)
+        async with _away():
+            cursor = (
+                collection.find(condition, session=self._session)
+                .sort(_sort(query))
+                .skip(query.skip)
+                .limit(query.top or 0)
+            )
+            documents = await cursor.to_list(None)
+            if query.skip == 0 and (query.top is None or len(documents) < query.top):
+                count = len(documents)
+            else:
+                count = await collection.count_documents(condition, session=self._session)
+        return Page(tuple(_record(kind, document) for document in documents), count)
+
+
+class _MongoTransaction(_Reading):
+    """One try of a transaction."""
+
+    _session: AsyncIOMotorClientSession
+
+    async def insert(self, record: AnyRecord) -> None:
+        await self._database[record.COLLECTION].insert_one(_document(record), session=self._session)
+
+    async def replace(self, record: Record) -> None:
+        await self._database[record.COLLECTION].replace_one(
+            {"_id": record.id}, _document(record), session=self._session
+        )
+
+    async def remove(self, record: Record) -> None:
+        await self._database[record.COLLECTION].delete_one({"_id": record.id}, session=self._session)
+
+    async def advance(self) -> str:
+        # The number orders versions; the random mark keeps a database restored from a backup from repeating one.
+        update = {"$inc": {"number": 1}, "$set": {"mark": secrets.token_hex(4)}}
+        document = await self._database[_META].find_one_and_update(
+            {"_id": _SNAPSHOT}, update, upsert=True, return_document=True, session=self._session
+        )
+        return _version(document)
+
+    async def announce(self, announcement: Announcement) -> None:
+        await self._database[Announcement.COLLECTION].insert_one(_document(announcement), session=self._session)
+
+    async def retire(self, retired: RetiredConfig) -> None:
+        await self._database[RetiredConfig.COLLECTION].insert_one(_document(retired), session=self._session)
+
+    async def everything(self) -> Everything:
+        version = _version(await self._database[_META].find_one({"_id": _SNAPSHOT}, session=self._session))
+        oldest_first = Query(top=None)
+        tenants = await self.find(TenantRecord, oldest_first, EVERYONE)
+        trunks = await self.find(TrunkRecord, oldest_first, EVERYONE)
+        configs = await self.find(SmsConfigRecord, oldest_first, EVERYONE)
+        # The server removes what is older about once a minute; this makes the promise exact.
+        recent = {"at": {"$gt": now_utc() - RETIRED_FOR}}
+        cursor = self._database[RetiredConfig.COLLECTION].find(recent, session=self._session).sort("at", ASCENDING)
+        retired = tuple(RetiredConfig.model_validate(_named(document)) for document in await cursor.to_list(None))
+        return Everything(version, tenants.items, trunks.items, configs.items, retired)
+
+
+class MongoStore(_Reading):
+    """The store on a MongoDB replica set. Writes are acknowledged by a majority, and every call has a time limit."""
+
+    def __init__(self, url: SecretStr, database: str) -> None:
+        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            url.get_secret_value(),
+            tz_aware=True,
+            appname="sms-config",
+            serverSelectionTimeoutMS=int(SERVER_SELECTION_SECONDS * 1000),
+            timeoutMS=int(OPERATION_SECONDS * 1000),
+        )
+        super().__init__(
+            self._client.get_database(database, write_concern=_MAJORITY, read_concern=ReadConcern("majority"))
+        )
+        # Changes of one process never collide with each other; those of several are retried.
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Return at once: the client connects when it is first used."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """As Store.transact. Raises Unavailable also when it could not get through within TRANSACTION_SECONDS."""
+        deadline = monotonic() + TRANSACTION_SECONDS
+        async with _away():
+            try:
+                async with asyncio.timeout(TRANSACTION_SECONDS):
+                    await self._one_at_a_time.acquire()
+            except TimeoutError:
+                raise Unavailable(Code.STORE_UNAVAILABLE, "Too many changes are waiting for MongoDB.") from None
+            try:
+                return await self._try_until(deadline, work)
+            except DuplicateKeyError:
+                raise Duplicate from None
+            finally:
+                self._one_at_a_time.release()
+
+    async def _try_until(self, deadline: float, work: Callable[["_MongoTransaction"], Awaitable[T]]) -> T:
+        pause = 0.005
+        async with await self._client.start_session() as session:
+            while True:
+                try:
+                    return await self._try_once(session, deadline, work)
+                except (PyMongoError, Unavailable) as error:
+                    if not _is_transient(error) or monotonic() + pause > deadline:
+                        raise
+                await asyncio.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
+                pause = min(pause * 2, 0.5)
+
+    async def _try_once(
+        self, session: AsyncIOMotorClientSession, deadline: float, work: Callable[["_MongoTransaction"], Awaitable[T]]
+    ) -> T:
+        session.start_transaction(ReadConcern("snapshot"), _MAJORITY)
+        try:
+            result = await work(_MongoTransaction(self._database, session))
+        except BaseException:
+            await session.abort_transaction()
+            raise
+        # A commit whose answer was lost is asked about again; running the work again could make the change twice.
+        while True:
+            try:
+                await session.commit_transaction()
+            except PyMongoError as error:
+                if not error.has_error_label(_COMMIT_UNKNOWN) or monotonic() > deadline:
+                    raise
+            else:
+                return result
+
+    async def snapshot_version(self) -> str:
+        """As Store.snapshot_version."""
+        async with _away():
+            return _version(await self._database[_META].find_one({"_id": _SNAPSHOT}))
+
+    async def everything(self) -> Everything:
+        """As Store.everything: read in one snapshot of the database."""
+        async with _away():
+            return await self._try_until(monotonic() + TRANSACTION_SECONDS, _MongoTransaction.everything)
+
+    async def api_key(self, prefix: str) -> ApiKeyRecord | None:
+        """As Store.api_key."""
+        async with _away():
+            document = await self._database[ApiKeyRecord.COLLECTION].find_one({"prefix": prefix})
+        return None if document is None else _record(ApiKeyRecord, document)
+
+    async def touch_api_key(self, key_id: str, at: datetime) -> None:
+        """As Store.touch_api_key."""
+        async with _away():
+            await self._database[ApiKeyRecord.COLLECTION].update_one({"_id": key_id}, {"$max": {"last_used_at": at}})
+
+    async def announcements(self, limit: int) -> list[Announcement]:
+        """As Store.announcements."""
+        async with _away():
+            documents = (
+                await self._database[Announcement.COLLECTION].find().sort("at", ASCENDING).limit(limit).to_list(None)
+            )
+        return [Announcement.model_validate(_named(document)) for document in documents]
+
+    async def announced(self, ids: Iterable[str]) -> None:
+        """As Store.announced."""
+        async with _away():
+            await self._database[Announcement.COLLECTION].delete_many({"_id": {"$in": list(ids)}})
+
+    async def prepare(self) -> None:
+        """As Store.prepare."""
+        async with _away():
+            await self._check_replica_set()
+            for collection, indexes in _INDEXES.items():
+                await self._ensure_indexes(collection, indexes)
+            for collection in _INDEXES:
+                newer = await self._database[collection].count_documents({"schema": {"$gt": SCHEMA}}, limit=1)
+                if newer:
+                    raise StoreUnusable(
+                        f"The collection {collection} holds documents of a newer version of this service; start that."
+                    )
+
+    async def ping(self) -> None:
+        """As Store.ping."""
+        async with _away():
+            await self._database.command("ping")
+
+    async def _check_replica_set(self) -> None:
+        hello = await self._database.command("hello")
+        if "setName" not in hello:
+            raise StoreUnusable(
+                "MongoDB does not run as a replica set, so it has no transactions; "
+                "start it with --replSet and initiate it once."
+            )
+
+    async def _ensure_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
+        for index in indexes:
+            name = index.document["name"]
+            try:
+                await self._database[collection].create_indexes([index])
+            except OperationFailure as error:
+                if error.code not in _INDEX_CONFLICTS:
+                    raise
+                raise StoreUnusable(
+                    f"The index {name} of the collection {collection} cannot be made: {_INDEX_CONFLICTS[error.code]} "
+                    "and start again."
+                ) from error
+
+
+def _version(document: Mapping[str, Any] | None) -> str:
+    return "0" if document is None else f"{document['number']}-{document['mark']}"
+
+
+def _document(record: AnyRecord | Announcement | RetiredConfig) -> Document:
+    document = record.model_dump()
+    document["_id"] = document.pop("id")
+    return {**document, "schema": SCHEMA}
+
+
+def _named(document: Mapping[str, Any]) -> Document:
+    return {**document, "id": document["_id"]}
+
+
+def _record(kind: type[R], document: Mapping[str, Any]) -> R:
+    return kind.model_validate(_named(document))
+
+
+def _visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
+    """Return the condition that leaves a caller nothing but its own tenants' records."""
+    if tenancy is EVERYONE:
+        return {}
+    mine = sorted(tenancy or ())
+    if kind is TenantRecord:
+        return {"_id": {"$in": mine}}
+    if kind is ApiKeyRecord:
+        return {"tenants": {"$type": "array", "$not": {"$elemMatch": {"$nin": mine}}}}
+    return {"tenant_id": {"$in": mine}}
+
+
+_COMPARISONS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
+
+
+def _condition(kind: type[AnyRecord], query: Query, tenancy: Tenancy) -> Document:
+    conditions = [_visible(kind, tenancy), *(_clause(clause) for clause in query.clauses)]
+    if query.search and query.searched:
+        pattern = {"$regex": re.escape(query.search), "$options": "i"}
+        conditions.append({"$or": [{_path(path): pattern} for path in query.searched]})
+    return {"$and": conditions}
+
+
+def _clause(clause: Clause) -> Document:
+    path, values = _path(clause.path), clause.values
+    match clause.operator:
+        case "in":
+            return {path: {"$in": list(values)}}
+        case "contains":
+            return {path: {"$regex": re.escape(str(values[0])), "$options": "i"}}
+        case "startswith":
+            return {path: {"$regex": "^" + re.escape(str(values[0])), "$options": "i"}}
+        case comparison:
+            return {path: {_COMPARISONS[comparison]: values[0]}}
+
+
+def _path(path: str) -> str:
+    return "_id" if path == "id" else path
+
+
+def _sort(query: Query) -> list[tuple[str, int]]:
+    keys = [(_path(order.path), DESCENDING if order.descending else ASCENDING) for order in query.order]
+    # The id last, so that pages neither repeat nor skip a record.
+    return keys if any(path == "_id" for path, _ in keys) else [*keys, ("_id", ASCENDING)]

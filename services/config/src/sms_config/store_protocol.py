@@ -1,0 +1,120 @@
+"""What the control plane asks of a store. `store` keeps it in MongoDB, `testing` in memory, by the same contract."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, Protocol, TypeVar
+
+from sms_config.query import Query
+from sms_config.records import (
+    Announcement,
+    ApiKeyRecord,
+    AuditRecord,
+    Record,
+    RetiredConfig,
+    SmsConfigRecord,
+    TenantRecord,
+    TrunkRecord,
+)
+
+# The tenants a caller may see; None: all of them. Every read by a caller's wish is limited by one.
+Tenancy = frozenset[str] | None
+EVERYONE: Tenancy = None
+
+AnyRecord = Record | AuditRecord
+R = TypeVar("R", TenantRecord, TrunkRecord, SmsConfigRecord, ApiKeyRecord, AuditRecord)
+T = TypeVar("T")
+
+
+class Duplicate(Exception):  # noqa: N818  # it names what was found
+    """Another record has this id or unique value."""
+
+
+class StoreUnusable(Exception):  # noqa: N818  # it names what was found
+    """The stored data cannot be served by this process; the message says what a person must do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[R]):
+    """One page of records, and how many there are on all pages."""
+
+    items: tuple[R, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """All that snapshots are made of, as it was at one moment. Oldest first."""
+
+    version: str
+    tenants: tuple[TenantRecord, ...]
+    trunks: tuple[TrunkRecord, ...]
+    configs: tuple[SmsConfigRecord, ...]
+    retired: tuple[RetiredConfig, ...]
+
+
+class Reader(Protocol):
+    """Reading, in a transaction or not. Every method raises Unavailable when the store is away or too slow."""
+
+    async def get(self, kind: type[R], record_id: str, tenancy: Tenancy) -> R | None:
+        """Return the record of that id if `tenancy` sees it, else None."""
+
+    async def find(self, kind: type[R], query: Query, tenancy: Tenancy) -> Page[R]:
+        """Return the page of the records seen by `tenancy` that `query` asks for."""
+
+
+class Transaction(Reader, Protocol):
+    """All of it is written or nothing is. Two transactions that both `advance` never run on the same state."""
+
+    async def insert(self, record: AnyRecord) -> None:
+        """Add a record. Raises Duplicate."""
+
+    async def replace(self, record: Record) -> None:
+        """Put `record` in place of the one with its id, which was read in this transaction."""
+
+    async def remove(self, record: Record) -> None:
+        """Delete the record, which was read in this transaction."""
+
+    async def advance(self) -> str:
+        """Return the new version of the snapshots; no version ever comes twice."""
+
+    async def announce(self, announcement: Announcement) -> None:
+        """Leave a change to be announced."""
+
+    async def retire(self, retired: RetiredConfig) -> None:
+        """Remember a deleted SMS configuration for a while."""
+
+
+class Store(Reader, Protocol):
+    """The control plane's memory."""
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Return what `work` returns, once all it wrote is safe on a majority.
+
+        `work` may be run again after a conflict, so it does nothing but read and write here. Raises what `work` raises,
+        having written nothing.
+        """
+
+    async def snapshot_version(self) -> str:
+        """Return the version of the snapshots now."""
+
+    async def everything(self) -> Everything:
+        """All that snapshots are made of, with its version, read at one moment."""
+
+    async def api_key(self, prefix: str) -> ApiKeyRecord | None:
+        """Return the key with that public prefix, or None."""
+
+    async def touch_api_key(self, key_id: str, at: datetime) -> None:
+        """Remember when a key was used last."""
+
+    async def announcements(self, limit: int) -> Sequence[Announcement]:
+        """Return changes that wait to be announced, oldest first."""
+
+    async def announced(self, ids: Iterable[str]) -> None:
+        """Return these changes were announced."""
+
+    async def prepare(self) -> None:
+        """Make and check all indexes and the form of the data. Raises StoreUnusable, or Unavailable: then try again."""
+
+    async def ping(self) -> None:
+        """Return when the store answers. Raises Unavailable."""
