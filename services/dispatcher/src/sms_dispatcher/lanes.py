@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Protocol
 
 from sms_common.telemetry import metrics
 
@@ -68,17 +69,35 @@ class StopSigns:
             return
 
 
+class BulkLanes(Protocol):
+    """Where it is remembered which configurations have a bulk lane."""
+
+    async def remember_bulk_lane(self, config_id: str) -> None:
+        """Note that this configuration has one. Raises Unavailable."""
+
+    async def bulk_lanes(self) -> list[str]:
+        """Every configuration that has one. Raises Unavailable."""
+
+
 class Lanes:
     """Declares and reads lanes as configurations come. `handler` gets what their signs let through."""
 
     def __init__(
-        self, broker: Broker, handler: Handler, signs: StopSigns, clock: Callable[[], datetime], *, prefetch: int
+        self,
+        broker: Broker,
+        handler: Handler,
+        signs: StopSigns,
+        bulk: BulkLanes,
+        clock: Callable[[], datetime],
+        *,
+        prefetch: int,
     ) -> None:
         self._broker = broker
         self._handler = handler
         self._signs = signs
         self._clock = clock
         self._prefetch = prefetch
+        self._bulk = bulk
         self._readers: dict[str, Subscription] = {}
         self._opening: dict[str, asyncio.Lock] = {}
 
@@ -90,6 +109,8 @@ class Lanes:
         async with self._opening.setdefault(queue, asyncio.Lock()):
             if queue in self._readers:
                 return
+            if bulk:
+                await self._bulk.remember_bulk_lane(config_id)
             await self._broker.declare(topology.lane(config_id, bulk=bulk))
 
             async def handle(delivery: Delivery) -> None:
@@ -108,6 +129,10 @@ class Lanes:
                 await self.open(config_id, bulk=bulk)
 
         await asyncio.gather(*(one(config_id) for config_id in config_ids))
+
+    async def open_bulk_lanes(self) -> None:
+        """Open the bulk lanes that any dispatcher has begun. Raises Unavailable."""
+        await self.open_all(await self._bulk.bulk_lanes(), bulk=True)
 
     async def put(self, entry: Entry) -> None:
         """Put an entry at the end of its lane. Raises Unavailable."""

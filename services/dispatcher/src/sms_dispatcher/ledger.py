@@ -24,6 +24,7 @@ from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, Receipt, advance, ent
 from sms_dispatcher.group_commit import GroupCommit
 
 _DUPLICATE_KEY = 11000
+_MAJORITY = WriteConcern("majority", j=True)
 _CLAIMABLE = [status.value for status in CLAIMABLE]
 
 # Longer than the longest carrier call (25 s) and the writing of its result: a claim this old belongs to a dead process.
@@ -100,6 +101,7 @@ class Ledger:
 
     def __init__(self, messages: "AsyncIOMotorCollection[Document]", *, owner: str, retention: timedelta) -> None:
         self._messages = messages
+        self._bulk_lanes = messages.database.get_collection("bulk_lanes", write_concern=_MAJORITY)
         self._owner = owner
         self._retention = retention
         self._accepting: GroupCommit[Entry, Entry | None] = GroupCommit(self._insert)
@@ -298,6 +300,16 @@ class Ledger:
         async with _store("due"):
             await self._messages.update_one({"_id": entry.id, "status": entry.status.value}, {"$set": {"due_at": None}})
 
+    async def remember_bulk_lane(self, config_id: str) -> None:
+        """Note that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
+        async with _store("lanes"):
+            await self._bulk_lanes.update_one({"_id": config_id}, {"$setOnInsert": {"since": _now()}}, upsert=True)
+
+    async def bulk_lanes(self) -> list[str]:
+        """The configurations that have a bulk lane."""
+        async with _store("lanes"):
+            return [document["_id"] async for document in self._bulk_lanes.find({})]
+
     async def page(self, query: MessageQuery) -> tuple[int, list[Document]]:
         """How many messages match, and one page of their records."""
         condition = _condition(query)
@@ -374,7 +386,7 @@ async def open_ledger(url: str, database: str, *, owner: str, retention: timedel
         timeoutMS=OPERATION_TIMEOUT_MS,
         appname="sms-dispatcher",
     )
-    messages = client[database].get_collection("messages", write_concern=WriteConcern("majority", j=True))
+    messages = client[database].get_collection("messages", write_concern=_MAJORITY)
     try:
         yield Ledger(messages, owner=owner, retention=retention)
     finally:

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sms_common.phone import InvalidNumber, normalise
-
 from sms_common.carriers.protocol import Carrier, Limits
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest, StatusError
 from sms_common.messages import Category, ErrorClass, MsgType, Status
+from sms_common.phone import InvalidNumber, normalise
 from sms_common.segments import count_segments
 from sms_dispatcher.entries import Echo, Entry, Kind, Recipient, child_id
 

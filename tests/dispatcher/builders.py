@@ -1,0 +1,70 @@
+"""Requests, configurations and entries for the dispatcher's tests: valid by default, changed by keyword."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from sms_common.configuration import DidPool, DispatcherSnapshot, SmsConfig, Tenant
+from sms_common.events import OutboundRequest
+from sms_common.messages import Status
+from sms_dispatcher.entries import Entry, Kind
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+DID = "+12025550143"
+HANDSET = "+14045550121"
+
+
+def config(**changes: Any) -> SmsConfig:
+    values: dict[str, Any] = {
+        "id": "cfg",
+        "tenant_id": "acme",
+        "name": "Main line",
+        "carrier": "fake",
+        "trunk_id": "trunk",
+        "brand": "Fake",
+        "default_did": DID,
+        "credentials": {"account_id": SecretStr("5500001")},
+    }
+    return SmsConfig(**{**values, **changes})
+
+
+def snapshot(*configs: SmsConfig, **changes: Any) -> DispatcherSnapshot:
+    values: dict[str, Any] = {
+        "version": "1",
+        "tenants": (Tenant(id="acme", name="Acme"), Tenant(id="other", name="Other")),
+        "pools": (
+            DidPool(tenant_id="acme", trunk_id="trunk", numbers="+12025550140-+12025550149"),
+            DidPool(tenant_id="other", trunk_id="trunk2", numbers="+13035550100"),
+        ),
+        "configs": configs or (config(),),
+    }
+    return DispatcherSnapshot(**{**values, **changes})
+
+
+def request(**changes: Any) -> OutboundRequest:
+    values: dict[str, Any] = {
+        "message_id": "m-1",
+        "tenant_id": "acme",
+        "extension": "101",
+        "to": HANDSET,
+        "text": "Hello",
+    }
+    return OutboundRequest.model_validate({**values, **changes})
+
+
+def entry(**changes: Any) -> Entry:
+    values: dict[str, Any] = {
+        "tenant_id": "acme",
+        "message_id": "m-1",
+        "kind": Kind.SINGLE,
+        "status": Status.ACCEPTED,
+        "created_at": NOW,
+        "updated_at": NOW,
+        "config_id": "cfg",
+        "carrier": "fake",
+        "sender": DID,
+        "to": (HANDSET,),
+        "text": "Hello",
+    }
+    return Entry(**{**values, **changes})

@@ -1,0 +1,138 @@
+"""How an entry advances by receipts: ranked, once, and a group by its recipients."""
+
+import itertools
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_common.events import StatusError
+from sms_common.messages import ErrorClass, Status
+from sms_dispatcher.entries import Entry, Kind, Receipt, Recipient, advance
+from sms_dispatcher.statuses import changes, current, outgoing, status_event
+from tests.dispatcher.builders import HANDSET, NOW, entry
+
+LATER = NOW + timedelta(seconds=1)
+OTHER, THIRD = "+13125550132", "+13035550165"
+FAILURE = StatusError(error_class=ErrorClass.PERMANENT, code="recipient_invalid", carrier_code="4720")
+
+
+def receipt(status: Status, recipient: str = HANDSET) -> Receipt:
+    error = FAILURE if status is Status.FAILED else None
+    return Receipt(recipient, status, LATER, "carrier-1", error=error)
+
+
+def after(start: Entry, *receipts: Receipt) -> Entry:
+    for item in receipts:
+        start = advance(start, item, LATER) or start
+    return start
+
+
+@pytest.mark.parametrize(
+    ("start", "receipts", "end"),
+    [
+        (Status.SUBMITTED, [Status.SENT], Status.SENT),
+        (Status.SUBMITTED, [Status.SENT, Status.DELIVERED], Status.DELIVERED),
+        (Status.SUBMITTED, [Status.DELIVERED, Status.SENT], Status.DELIVERED),
+        (Status.SUBMITTED, [Status.FAILED, Status.DELIVERED], Status.FAILED),
+        (Status.SUBMITTED, [Status.DELIVERED, Status.FAILED], Status.DELIVERED),
+        (Status.SUBMITTING, [Status.DELIVERED], Status.DELIVERED),
+        (Status.UNKNOWN, [Status.SENT], Status.SENT),
+        (Status.UNDETERMINED, [Status.DELIVERED], Status.DELIVERED),
+        (Status.UNDETERMINED, [Status.SENT], Status.UNDETERMINED),
+        (Status.QUEUED, [Status.SENT], Status.SENT),
+        (Status.CANCELED, [Status.DELIVERED], Status.CANCELED),
+    ],
+    ids=str,
+)
+def test_a_status_only_advances(start, receipts, end):
+    assert after(entry(status=start), *(receipt(status) for status in receipts)).status is end
+
+
+def test_a_duplicate_receipt_changes_nothing():
+    delivered = after(entry(status=Status.SUBMITTED), receipt(Status.DELIVERED))
+
+    assert advance(delivered, receipt(Status.DELIVERED), LATER) is None
+
+
+def test_a_receipt_settles_a_lost_answer_and_brings_the_carriers_id():
+    settled = after(entry(status=Status.UNKNOWN, due_at=LATER), receipt(Status.DELIVERED))
+
+    assert (settled.provider_msg_id, settled.due_at, settled.status.final) == ("carrier-1", None, True)
+
+
+@given(st.lists(st.sampled_from([Status.SENT, Status.DELIVERED, Status.FAILED]), max_size=8))
+def test_ranks_and_sequences_never_fall(receipts):
+    seen = [entry(status=Status.SUBMITTED)]
+    for status in receipts:
+        seen.append(advance(seen[-1], receipt(status), LATER) or seen[-1])
+
+    assert all(a.status.rank <= b.status.rank and a.sequence <= b.sequence for a, b in itertools.pairwise(seen))
+
+
+def group(**changes) -> Entry:
+    numbers = (HANDSET, OTHER, THIRD)
+    members = tuple(Recipient(to, f"m-1.{n}", Status.ACCEPTED) for n, to in enumerate(numbers, start=1))
+    return entry(kind=Kind.GROUP, to=numbers, recipients=members, status=Status.SUBMITTED, **changes)
+
+
+ALL = (HANDSET, OTHER, THIRD)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "end", "code"),
+    [
+        pytest.param([(to, Status.DELIVERED) for to in ALL], Status.DELIVERED, None, id="all delivered"),
+        pytest.param([(to, Status.FAILED) for to in ALL], Status.FAILED, "recipient_invalid", id="all failed"),
+        pytest.param(
+            [(HANDSET, Status.DELIVERED), (OTHER, Status.DELIVERED), (THIRD, Status.FAILED)],
+            Status.FAILED,
+            "group_partly_failed",
+            id="one failed",
+        ),
+        pytest.param([(HANDSET, Status.DELIVERED)], Status.SUBMITTED, None, id="one known"),
+        pytest.param([(to, Status.SENT) for to in ALL], Status.SENT, None, id="all sent"),
+        pytest.param([(HANDSET, Status.DELIVERED), (HANDSET, Status.FAILED)], Status.SUBMITTED, None, id="one twice"),
+        pytest.param([("+19998887777", Status.DELIVERED)], Status.SUBMITTED, None, id="a stranger"),
+    ],
+)
+def test_a_group_is_as_far_as_its_slowest_recipient_and_delivered_only_if_all_are(outcomes, end, code):
+    whole = after(group(), *(receipt(status, to) for to, status in outcomes))
+
+    assert (whole.status, whole.error.code if whole.error else None) == (end, code)
+
+
+def test_each_recipient_of_a_group_has_one_status_of_its_own_and_the_group_one_at_its_end():
+    told = []
+    whole = group()
+    for to, status in [(HANDSET, Status.DELIVERED), (OTHER, Status.DELIVERED), (THIRD, Status.FAILED)]:
+        advanced = advance(whole, receipt(status, to), LATER)
+        told += changes(whole, advanced)
+        whole = advanced
+
+    assert [(event.message_id, event.status, event.final) for event in told] == [
+        ("m-1.1", Status.DELIVERED, True),
+        ("m-1.2", Status.DELIVERED, True),
+        ("m-1.3", Status.FAILED, True),
+        ("m-1", Status.FAILED, True),
+    ]
+    assert len({event.event_id for event in told}) == len(told)
+
+
+def test_a_repeat_of_a_status_has_the_same_event_id():
+    delivered = after(entry(status=Status.SUBMITTED), receipt(Status.DELIVERED))
+
+    assert [e.event_id for e in current(delivered)] == [status_event(delivered).event_id]
+
+
+def test_a_message_being_sent_is_repeated_as_accepted():
+    (event,) = current(entry(status=Status.SUBMITTING, sequence=2))
+
+    assert event.status is Status.ACCEPTED
+
+
+def test_a_childs_status_correlates_with_the_request():
+    message = outgoing(status_event(entry(message_id="m-1.2", parent_id="m-1", kind=Kind.CHILD)))
+
+    assert (message.correlation_id, message.routing_key) == ("m-1", "sms.status.acme.accepted")

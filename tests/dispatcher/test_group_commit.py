@@ -1,0 +1,68 @@
+"""Concurrent submissions share commits; each caller gets its own result."""
+
+import asyncio
+
+import pytest
+
+from sms_dispatcher.group_commit import GroupCommit
+
+
+async def test_what_comes_while_a_batch_is_written_goes_into_the_next_one():
+    batches, gate = [], asyncio.Event()
+
+    async def commit(items):
+        batches.append(items)
+        await gate.wait()
+        return [item * 10 for item in items]
+
+    group = GroupCommit(commit)
+    first = asyncio.create_task(group.submit(1))
+    while not batches:
+        await asyncio.sleep(0)
+    rest = [asyncio.create_task(group.submit(n)) for n in (2, 3)]
+    gate.set()
+
+    assert await asyncio.gather(first, *rest) == [10, 20, 30]
+    assert batches == [[1], [2, 3]]
+
+
+async def test_no_batch_is_larger_than_the_limit():
+    sizes = []
+
+    async def commit(items):
+        sizes.append(len(items))
+        return items
+
+    group = GroupCommit(commit, limit=2)
+
+    assert await asyncio.gather(*(group.submit(n) for n in range(5))) == list(range(5))
+    assert max(sizes) == 2
+
+
+async def test_a_failed_commit_fails_its_callers_and_no_later_one():
+    async def commit(items):
+        if "bad" in items:
+            raise ValueError("no")
+        return items
+
+    group = GroupCommit(commit)
+    with pytest.raises(ValueError, match="no"):
+        await group.submit("bad")
+
+    assert await group.submit("good") == "good"
+
+
+async def test_a_caller_that_gave_up_does_not_disturb_the_others():
+    gate = asyncio.Event()
+
+    async def commit(items):
+        await gate.wait()
+        return items
+
+    group = GroupCommit(commit)
+    quitter, stayer = asyncio.create_task(group.submit(1)), asyncio.create_task(group.submit(2))
+    await asyncio.sleep(0)
+    quitter.cancel()
+    gate.set()
+
+    assert await stayer == 2
