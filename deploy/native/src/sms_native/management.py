@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from sms_native.processes import NativeError
 
+_EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
+
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
@@ -67,12 +69,21 @@ class Management:
         listed = self._call("GET", f"/api/queues/{_segment(vhost)}?disable_stats=true&enable_queue_totals=true")
         return {queue["name"]: _queue_state(queue, consumers.get(queue["name"], 0)) for queue in listed}
 
-    def close_connections(self, vhost: str) -> int:
-        """Have the broker close every client connection to a virtual host; returns how many there were."""
-        connections = self._call("GET", f"/api/vhosts/{_segment(vhost)}/connections")
-        for connection in connections:
-            self._call("DELETE", f"/api/connections/{_segment(connection['name'])}", absent_is_fine=True)
-        return len(connections)
+    def create_user(self, name: str, password: str, vhost: str) -> None:
+        """Make an account that may do everything in one virtual host, and nothing else."""
+        self._call("PUT", f"/api/users/{_segment(name)}", {"password": password, "tags": ""})
+        self._call("PUT", f"/api/permissions/{_segment(vhost)}/{_segment(name)}", _EVERYTHING)
+
+    def delete_user(self, name: str) -> None:
+        """Remove an account; nothing happens when there is none."""
+        self._call("DELETE", f"/api/users/{_segment(name)}", absent_is_fine=True)
+
+    def close_connections(self, user: str) -> int:
+        """Have the broker close every connection of an account; returns how many there were."""
+        path = f"/api/connections/username/{_segment(user)}"
+        connections = len(self._call("GET", path))
+        self._call("DELETE", path)
+        return connections
 
     def memory_alarm(self) -> bool:
         """Whether publishers are blocked for want of memory or disk space."""

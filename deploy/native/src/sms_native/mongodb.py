@@ -22,6 +22,14 @@ _CACHE_GB = "0.25"
 """The least that mongod accepts for its cache; left alone it takes half the machine's memory."""
 
 
+def drop_database(url: str, name: str) -> None:
+    """Delete a database of the MongoDB at `url`; nothing happens when there is none."""
+    from pymongo import MongoClient  # noqa: PLC0415 - only who needs the driver loads it
+
+    with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
+        client.drop_database(name)
+
+
 class MongoNode:
     """One node in `directory`, run with the program in `cache`. Port 0 means: the last start's, or any free one."""
 
@@ -97,11 +105,6 @@ class MongoNode:
         """The URL with user and password, for a client that knows replica sets."""
         account = f"{quote(self._user, safe='')}:{quote(self._password, safe='')}"
         return f"mongodb://{account}@{LOOPBACK}:{self.port}/?replicaSet={_SET}&authSource=admin"
-
-    def drop_database(self, name: str) -> None:
-        """Delete a database; nothing happens when there is none."""
-        with self._client() as client:
-            client.drop_database(name)
 
     def _server(self) -> Process | None:
         server = Process.from_record(self._file.read().get("server"))

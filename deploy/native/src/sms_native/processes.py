@@ -48,6 +48,11 @@ class Process:
         return cls(pid=pid, born=_born(pid) or 0)
 
     @classmethod
+    def running_now(cls) -> Self:
+        """Return the process that asks."""
+        return cls.running(os.getpid())
+
+    @classmethod
     def from_record(cls, record: Mapping[str, int] | None) -> Self | None:
         """Return what `record` gave, or None."""
         return cls(pid=record["pid"], born=record["born"]) if record else None
@@ -96,8 +101,11 @@ def _born(pid: int) -> int | None:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()  # proc(5): the name in brackets may hold spaces; the state comes next
-    return None if fields[0] in "ZX" else int(fields[19])
+    # proc(5): after the name in brackets, which may hold spaces, field 3 (the state) and on.
+    fields = stat.rpartition(")")[2].split()
+    state, threads, born = fields[0], int(fields[17]), int(fields[19])
+    # The first thread may be dead while others still hold the ports.
+    return None if state in "ZX" and threads <= 1 else born
 
 
 class StateFile:

@@ -129,6 +129,11 @@ class RabbitNode:
         return int(self._state("port"))
 
     @property
+    def address(self) -> str:
+        """Where AMQP is spoken, as host:port."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
     def management_url(self) -> str:
         """The HTTP API with user and password."""
         return f"http://{self._account()}@{LOOPBACK}:{self._state('management')}"
@@ -140,7 +145,7 @@ class RabbitNode:
 
     def url(self, vhost: str = "/") -> str:
         """Return the AMQP URL of a virtual host, with user and password."""
-        return f"amqp://{self._account()}@{LOOPBACK}:{self.port}/{quote(vhost, safe='')}"
+        return f"amqp://{self._account()}@{self.address}/{quote(vhost, safe='')}"
 
     def set_memory_alarm(self, *, on: bool) -> None:
         """Raise or clear the memory alarm, which blocks whoever publishes; a restart clears it too."""

@@ -1,0 +1,17 @@
+"""What every test lives under: closed sockets, unless it says that it talks to something on this machine."""
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["tests.stack"]
+
+_SPEAKS = ("integration", "e2e", "compose", "loopback")
+_ON_LOOPBACK = ["127.0.0.1", "::1", "localhost"]
+_SIMULATOR = Path(__file__).parent / "simulator"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _SIMULATOR in item.path.parents or any(item.get_closest_marker(name) for name in _SPEAKS):
+            item.add_marker(pytest.mark.allow_hosts(_ON_LOOPBACK))

@@ -1,0 +1,103 @@
+import asyncio
+
+import aio_pika
+import pytest
+
+from sms_native.management import QueueState
+from sms_native.processes import NativeError
+from sms_native.rabbitmq import RabbitNode
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory, native_settings):
+    node = RabbitNode.temporary(tmp_path_factory.mktemp("rabbitmq"))
+    node.start(may_install=native_settings.may_install)
+    yield node
+    node.remove()
+
+
+async def _publish(url: str, text: bytes) -> None:
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        await channel.declare_queue("kept", durable=True)
+        message = aio_pika.Message(text, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await channel.default_exchange.publish(message, "kept")
+
+
+async def _take(url: str) -> bytes:
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        queue = await channel.declare_queue("kept", durable=True)
+        message = await queue.get(no_ack=True)
+        assert message is not None
+        return message.body
+
+
+async def _ignore(message: aio_pika.abc.AbstractIncomingMessage) -> None: ...
+
+
+def test_a_second_start_finds_the_node_running(node):
+    port, before = node.port, node.control("eval", "os:getpid().")
+    node.start()
+    assert (node.port, node.control("eval", "os:getpid().")) == (port, before)
+
+
+def test_there_is_no_account_but_ours(node):
+    users = [line.split("\t")[0] for line in node.control("list_users").splitlines()]
+    assert users == ["test"]
+
+
+async def test_a_confirmed_message_survives_a_kill(node):
+    url = node.url()
+    await _publish(url, b"still here")
+    node.kill()
+    assert not node.running
+    node.start()
+    assert node.url() == url
+    assert await _take(url) == b"still here"
+
+
+def test_the_memory_alarm_is_raised_and_cleared(node):
+    node.set_memory_alarm(on=True)
+    assert node.management.memory_alarm()
+    node.set_memory_alarm(on=False)
+    assert not node.management.memory_alarm()
+
+
+async def test_two_nodes_live_side_by_side(node, tmp_path, native_settings):
+    other = RabbitNode.temporary(tmp_path / "other")
+    other.start(may_install=native_settings.may_install)
+    try:
+        await _publish(node.url(), b"one")
+        await _publish(other.url(), b"two")
+        assert (await _take(node.url()), await _take(other.url())) == (b"one", b"two")
+        other.stop()
+        assert node.management.ready()
+    finally:
+        other.remove()
+
+
+def test_a_taken_port_is_named(node, tmp_path):
+    other = RabbitNode(tmp_path / "other", user="a", password="b", port=node.port)
+    with pytest.raises(NativeError, match=str(node.port)):
+        other.start()
+
+
+async def test_queues_show_their_depth_and_consumers(vhost, queues):
+    async with await aio_pika.connect(vhost) as connection, connection.channel() as channel:
+        assert queues() == {}
+        queue = await channel.declare_queue("deep", durable=True, arguments={"x-queue-type": "quorum"})
+        await queue.consume(_ignore)
+        await channel.default_exchange.publish(aio_pika.Message(b"one"), "deep")
+        expected = QueueState(name="deep", messages=1, ready=0, unacknowledged=1, consumers=1)
+        await eventually(lambda: queues()["deep"], lambda state: state == expected)
+
+
+async def test_the_broker_cuts_connections_when_asked(vhost, close_connections):
+    connection = await aio_pika.connect(vhost)
+    cut = asyncio.get_running_loop().create_future()
+    connection.close_callbacks.add(lambda _, reason: cut.set_result(reason))
+    assert await asyncio.to_thread(close_connections) == 1
+    assert isinstance(await asyncio.wait_for(cut, 10), Exception)
+    await connection.close()
