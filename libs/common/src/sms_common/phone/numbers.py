@@ -14,6 +14,7 @@ from phonenumbers import (
     ValidationResult,
     format_number,
     is_possible_number_with_reason,
+    is_valid_number_for_region,
     parse,
 )
 
@@ -116,7 +117,7 @@ def _normalise(number: str, country: str) -> str:
     if is_short_code(bare):
         return bare
     failure: InvalidNumber | None = None
-    for candidate in _readings(text):
+    for candidate in _readings(text, country):
         try:
             return _to_e164(candidate, country)
         except InvalidNumber as error:
@@ -131,23 +132,32 @@ def _without_filling(number: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)  # full-width digits and plus
     text = FILLING.sub("", text)
-    if not text:
+    if text in {"", "+"}:
         raise InvalidNumber("An empty text is no phone number.")
     if not _NUMBER.fullmatch(text):
         raise InvalidNumber("A phone number holds digits and a leading plus only; this one holds something else.")
     return text if text.isascii() else re.sub(r"\d", lambda digit: str(int(digit[0])), text)
 
 
-def _readings(text: str) -> Iterator[str]:
+def _readings(text: str, country: str) -> Iterator[str]:
     """Every way to read `text`, likeliest first; a reading without a plus is a national number."""
     if text.startswith("+"):
         yield text
     elif text.startswith("00"):
         yield "+" + text[2:]
         yield text  # Australia's 0011 and the like
+    elif _is_valid("+" + text, country) and not _is_valid(text, country):
+        yield "+" + text  # 4915123456789 in Germany, where numbers have so many lengths that nearly all are possible
     else:
         yield text
         yield "+" + text
+
+
+def _is_valid(text: str, country: str) -> bool:
+    try:
+        return is_valid_number_for_region(parse(text, country), country)
+    except NumberParseException:
+        return False
 
 
 def _to_e164(text: str, country: str) -> str:
@@ -161,7 +171,9 @@ def _to_e164(text: str, country: str) -> str:
     why = is_possible_number_with_reason(parsed)
     if why != ValidationResult.IS_POSSIBLE:
         raise InvalidNumber(f"{mask(text)} {_WHY_IMPOSSIBLE[why]}.")
-    return _formatted(parsed)
+    e164 = _formatted(parsed)
+    # A doubtful trunk zero can go at a second reading only, and what leaves here must not change when it comes back.
+    return e164 if e164 == text else _to_e164(e164, country)
 
 
 def _parse_failure(error: NumberParseException) -> str:

@@ -105,6 +105,8 @@ def _key(number: str) -> int | None:
 
 def _read_entry(entry: str, country: str) -> NumberRange:
     """Read one number or one range. A dash is the range's when both its sides are numbers, else part of a number."""
+    if entry.startswith("-") or entry.endswith("-"):
+        raise ValueError("a range needs a number on both sides of its dash.")
     ends = _SPACED_DASH.split(entry)
     if len(ends) == 2:  # noqa: PLR2004 - the two ends of a range
         return _range(ends[0], ends[1], country)
@@ -142,8 +144,6 @@ def _single(text: str, country: str) -> NumberRange:
 
 
 def _range(first: str, last: str, country: str) -> NumberRange:
-    if not first or not last:
-        raise ValueError("a range needs a number on both sides of its dash.")
     low, high = normalise(first, country), FILLING.sub("", last)
     with suppress(InvalidNumber):
         high = normalise(last, country)
