@@ -8,17 +8,17 @@ from sms_dispatcher.group_commit import GroupCommit
 
 
 async def test_what_comes_while_a_batch_is_written_goes_into_the_next_one():
-    batches, gate = [], asyncio.Event()
+    batches, begun, gate = [], asyncio.Event(), asyncio.Event()
 
     async def commit(items):
         batches.append(items)
+        begun.set()
         await gate.wait()
         return [item * 10 for item in items]
 
     group = GroupCommit(commit)
     first = asyncio.create_task(group.submit(1))
-    while not batches:
-        await asyncio.sleep(0)
+    await begun.wait()
     rest = [asyncio.create_task(group.submit(n)) for n in (2, 3)]
     gate.set()
 
