@@ -118,7 +118,7 @@ def test_an_error_code_on_any_other_event_means_nothing():
 
 
 def test_numbers_in_a_description_are_masked():
-    assert only(event(description="'+14045550121' is\n invalid")).description == "'***21' is invalid"
+    assert only(event(description="'+14045550121' is\n invalid")).description == "'+1404***0121' is invalid"
 
 
 @pytest.mark.parametrize(
@@ -221,13 +221,13 @@ def test_a_verification_notice_masks_the_number_wherever_it_stands():
     found = only(
         {
             "accountId": "1",
-            "phoneNumber": "8885550177",
+            "phoneNumber": "+18885550177",
             "status": "UNVERIFIED",
             "errors": ["+18885550177 is bad", 4, {}],
         }
     )
 
-    assert found.facts == {"number": "***77", "status": "UNVERIFIED", "errors": "***77 is bad; 4"}
+    assert found.facts == {"number": "+1888***0177", "status": "UNVERIFIED", "errors": "+1888***0177 is bad; 4"}
 
 
 def test_one_bad_element_does_not_lose_the_good_ones():

@@ -305,7 +305,7 @@ EXPECTED = {
             kind="toll_free_verification",
             known=True,
             facts={
-                "number": "***77",
+                "number": "+1888***0177",
                 "status": "UNVERIFIED",
                 "blocked": "true",
                 "blocked_reason": "Number was used for unwanted traffic",
@@ -318,7 +318,7 @@ EXPECTED = {
             kind="toll_free_verification",
             known=True,
             facts={
-                "number": "***77",
+                "number": "+1888***0177",
                 "error_code": "400",
                 "error_message": "cannot process request.",
                 "errors": "businessContact: must not be empty",
@@ -331,7 +331,7 @@ EXPECTED = {
             kind="toll_free_verification",
             known=True,
             facts={
-                "number": "***77",
+                "number": "+1888***0177",
                 "status": "UNVERIFIED",
                 "decline_reason": "Business name does not match records",
                 "denial_code": "1103",
@@ -345,7 +345,7 @@ EXPECTED = {
         notice(
             kind="toll_free_verification",
             known=True,
-            facts={"number": "***77", "status": "VERIFIED", "ticket": "2b9d6c1e-7f11-4f7e-9f65-1d0f6a2f0001"},
+            facts={"number": "+1888***0177", "status": "VERIFIED", "ticket": "2b9d6c1e-7f11-4f7e-9f65-1d0f6a2f0001"},
         )
     ],
 }

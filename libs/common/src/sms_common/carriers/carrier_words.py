@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from sms_common.phone import mask
+
 MAX_WORDS = 300
 _SHORTEST_PRIVATE = 4
 
@@ -20,13 +22,7 @@ def shown(words: object, *, private: Iterable[str] = ()) -> str | None:
         return None
     for secret in sorted(private, key=len, reverse=True):
         if len(secret) >= _SHORTEST_PRIVATE:
-            words = words.replace(secret, mask_number(secret))
+            words = words.replace(secret, mask(secret))
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
-    masked = _NUMBER.sub(lambda found: mask_number(found.group()), line)
+    masked = _NUMBER.sub(lambda found: mask(found.group()), line)
     return (masked if len(masked) <= MAX_WORDS else f"{masked[: MAX_WORDS - 1]}…") or None
-
-
-def mask_number(number: str) -> str:
-    """Return three stars and the last two digits of a number; only the stars for what is no number."""
-    digits = "".join(letter for letter in number if letter.isascii() and letter.isdigit())
-    return f"***{digits[-2:]}" if _NUMBER.fullmatch(number) else "***"

@@ -26,10 +26,11 @@ class NoAnswerError(Exception):
     `cause` names the kind of failure. The original exception is not kept: its text may hold the request's headers.
     """
 
-    def __init__(self, cause: str, *, left: bool) -> None:
-        super().__init__(cause)
-        self.cause = cause
+    def __init__(self, error: Exception, *, left: bool) -> None:
+        super().__init__(type(error).__name__)
+        self.cause = type(error).__name__
         self.left = left
+        self.on_dead_connection = not left and not isinstance(error, aiohttp.ClientConnectorError | TimeoutError)
 
 
 class _Body(aiohttp.BytesPayload):
@@ -54,14 +55,32 @@ async def post(
     body: bytes,
     limits: aiohttp.ClientTimeout,
 ) -> Answer:
-    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError for whatever the network does."""
+    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError for whatever the network does.
+
+    A kept-alive connection that turns out to be dead before anything is written is replaced once, by a new one.
+    """
+    try:
+        return await _exchange(session, url, headers, body, limits)
+    except NoAnswerError as error:
+        if not error.on_dead_connection:
+            raise
+    return await _exchange(session, url, headers, body, limits)
+
+
+async def _exchange(
+    session: aiohttp.ClientSession,
+    url: yarl.URL,
+    headers: Mapping[str, str],
+    body: bytes,
+    limits: aiohttp.ClientTimeout,
+) -> Answer:
     payload = _Body(body)
     try:
         async with session.post(url, data=payload, headers=headers, timeout=limits, allow_redirects=False) as response:
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, OSError) as error:  # TimeoutError is an OSError
-        cause = type(error).__name__
-    raise NoAnswerError(cause, left=payload.left)
+        failure = NoAnswerError(error, left=payload.left)
+    raise failure
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -32,15 +32,12 @@ _MAX_TOKEN = 16 * 1024
 _GRANT = b"grant_type=client_credentials"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Client:
     """An OAuth2 client id and its secret. Equal ones share a token; a changed secret is another client."""
 
     id: str
     secret: str
-
-    def __repr__(self) -> str:
-        return "Client(***)"
 
 
 @dataclass(slots=True)

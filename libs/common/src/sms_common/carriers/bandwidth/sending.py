@@ -33,7 +33,7 @@ _DATES = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 _ALIAS_OF = {name: alias for alias, name in CREDENTIAL_ALIASES.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class _Credentials:
     """One account's credentials in the clear, for the time of one send."""
 
@@ -41,9 +41,6 @@ class _Credentials:
     application_id: str
     client: Client
     basic_auth: bool
-
-    def __repr__(self) -> str:
-        return "_Credentials(***)"
 
 
 class Sender:

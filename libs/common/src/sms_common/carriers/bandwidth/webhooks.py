@@ -15,10 +15,11 @@ import orjson
 
 from sms_common.carriers.bandwidth.codes import delivery_error
 from sms_common.carriers.bandwidth.media import media_for_people
-from sms_common.carriers.carrier_words import mask_number, shown
+from sms_common.carriers.carrier_words import shown
 from sms_common.carriers.protocol import ParsedWebhook
 from sms_common.errors import Code, WebhookUnreadable
 from sms_common.messages import CarrierEvent, CarrierNotice, DeliveryReceipt, InboundMessage, MsgType, Status
+from sms_common.phone import mask
 
 MAX_ELEMENTS = 1_000
 # Ids and numbers are short; what is longer is not what it claims to be.
@@ -205,7 +206,7 @@ def _toll_free_verification(element: dict[str, Any]) -> CarrierNotice:
     told = {fact: _fact(element.get(field)) for field, fact in _VERIFICATION_FACTS.items()}
     told["ticket"] = _identifier(element.get("internalTicketNumber"))
     facts = {fact: value for fact, value in told.items() if value}
-    return CarrierNotice("toll_free_verification", known=True, facts={"number": mask_number(number), **facts})
+    return CarrierNotice("toll_free_verification", known=True, facts={"number": mask(number), **facts})
 
 
 def _fact(value: object) -> str:
