@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import shlex
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -135,9 +134,7 @@ class Stack:
 
 def compose_command() -> list[str]:
     """How compose is called here: `docker compose` or `docker-compose`."""
-    if given := os.environ.get("COMPOSE"):
-        return shlex.split(given)
-    return ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+    return shlex.split(os.environ["COMPOSE"])
 
 
 def docker(*arguments: str) -> str:

@@ -3,9 +3,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from tests.compose.stack import REPOSITORY, Stack, made_up_environment
 
-pytestmark = [pytest.mark.compose, pytest.mark.enable_socket]
+pytestmark = [pytest.mark.compose]
 
 SECRETS = [
     "RABBITMQ_PASSWORD",
@@ -14,7 +15,6 @@ SECRETS = [
     "MONGO_DISPATCHER_PASSWORD",
     "MONGO_REPLICA_KEY",
     "CONFIG_PUBLIC_URL",
-    "CONFIG_BOOTSTRAP_API_KEY",
     "CONFIG_INGRESS_TOKEN",
     "CONFIG_DISPATCHER_TOKEN",
     "CONFIG_KEY_RING",
