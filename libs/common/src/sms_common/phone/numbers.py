@@ -146,16 +146,17 @@ def _readings(text: str, country: str) -> Iterator[str]:
     elif text.startswith("00"):
         yield "+" + text[2:]
         yield text  # Australia's 0011 and the like
-    elif _is_valid("+" + text, country) and not _is_valid(text, country):
-        yield "+" + text  # 4915123456789 in Germany, where numbers have so many lengths that nearly all are possible
+    elif _is_assigned("+" + text, country):
+        yield "+" + text  # 4915123456789 in Germany: as a national number it would lack its trunk zero
     else:
         yield text
         yield "+" + text
 
 
-def _is_valid(text: str, country: str) -> bool:
+def _is_assigned(text: str, country: str) -> bool:
+    """Whether `text`, with its plus, is a number that the plan of `country` assigns."""
     try:
-        return is_valid_number_for_region(parse(text, country), country)
+        return is_valid_number_for_region(parse(text), country)
     except NumberParseException:
         return False
 
