@@ -1,0 +1,74 @@
+# One command for each thing a developer does. Everything else: `make help`.
+
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+PACKAGES := libs/common libs/bandwidth_simulator services/ingress services/dispatcher services/config deploy/native
+SOURCES := $(PACKAGES:=/src)
+LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
+INSTALLED := .venv/.installed
+NATIVE_TOOLS := $(BIN)/python -m sms_native
+
+.PHONY: help setup up smoke down status check fix test test-unit test-compose lock docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  make %-13s %s\n", $$1, $$2 }'
+	@echo
+	@echo "  NATIVE=1 make up      without containers, even where Docker is there"
+	@echo "  AMQP_URL, MONGO_URL   use a RabbitMQ and a MongoDB that run elsewhere"
+
+setup: $(INSTALLED) ## Make .venv and install everything at its locked version
+
+$(INSTALLED): requirements-dev.lock deploy/setup.sh $(PACKAGES:=/pyproject.toml)
+	@deploy/setup.sh $(PACKAGES)
+
+up: setup ## Run everything here, send one text each way, stay until Ctrl-C
+	@$(NATIVE_TOOLS) up
+
+smoke: setup ## The same, but stop afterwards; fails unless both texts went the whole way
+	@$(NATIVE_TOOLS) smoke
+
+down: setup ## Stop whatever `make up` left running; data stay
+	@$(NATIVE_TOOLS) down
+
+status: setup ## Show what runs, and where
+	@$(NATIVE_TOOLS) status
+
+check: setup ## Formatting, lint, types, import rules, spelling, locks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(SOURCES) deploy/check_locks.py tests
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python deploy/check_locks.py $(PACKAGES)
+
+fix: setup ## Format, and mend what ruff can mend
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+test: setup ## All tests but those of the containers, with coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -m "not integration and not e2e and not compose"
+	$(BIN)/coverage run -m pytest -m "(integration or e2e) and not compose"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered
+
+test-unit: setup ## The tests that need no RabbitMQ and no MongoDB
+	$(BIN)/pytest -m "not integration and not e2e and not compose"
+
+test-compose: setup ## The tests of docker-compose.yml, on a Docker engine
+	PYTHON=$(BIN)/python deploy/compose-test.sh
+
+lock: ## Resolve the dependencies into the three locks
+	deploy/lock.sh $(PACKAGES)
+
+docs: setup ## Generate the reference pages
+	$(BIN)/python docs/generate.py
+
+clean: ## Stop everything and delete data, logs, .venv and caches; .env stays
+	[[ ! -x $(BIN)/python ]] || $(NATIVE_TOOLS) down
+	[[ ! -d .run/docker ]] || deploy/docker-engine.sh purge
+	rm -rf .run .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
