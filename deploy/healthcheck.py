@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  # a script that is copied into the image, in no package
 """Exits 0 when a GET of PORT and PATH on loopback is answered with 200 within 4 seconds, else 1 with what came instead.
 
 It is the images' health check, started every few seconds in each container. A request of one line over a socket takes a

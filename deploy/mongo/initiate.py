@@ -1,4 +1,3 @@
-# ruff: noqa: INP001  # a script that is mounted into a container, in no package
 """Initiates the replica set of one node and gives each service a user that sees its own database only. Safe to repeat.
 
 Reads MONGO_HOST, MONGO_USERNAME, MONGO_PASSWORD (the root user that the image made) and MONGO_USERS, a JSON object of
@@ -21,12 +20,13 @@ ROLES = ("readWrite", "dbAdmin")
 
 def main() -> None:
     """Wait for the server, make it the primary of rs0, then make or update the users."""
-    host = os.environ["MONGO_HOST"]
+    settings = os.environ  # noqa: TID251  # a script of its own, mounted into a container
+    host = settings["MONGO_HOST"]
     client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
         host,
         directConnection=True,
-        username=os.environ["MONGO_USERNAME"],
-        password=os.environ["MONGO_PASSWORD"],
+        username=settings["MONGO_USERNAME"],
+        password=settings["MONGO_PASSWORD"],
         serverSelectionTimeoutMS=2_000,
     )
     deadline = time.monotonic() + WAIT_SECONDS
@@ -34,7 +34,7 @@ def main() -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"{host} did not become the primary of rs0 within {WAIT_SECONDS} s")
         time.sleep(0.5)
-    for database, password in json.loads(os.environ["MONGO_USERS"]).items():
+    for database, password in json.loads(settings["MONGO_USERS"]).items():
         grant(client, database, password)
     print(f"rs0 has a primary at {host}; every service's user is in place")  # noqa: T201  # its log is its answer
 
