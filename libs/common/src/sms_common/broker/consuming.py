@@ -3,7 +3,7 @@ table.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import Context
 from typing import TypeVar
 
@@ -90,14 +90,16 @@ class Intake:
         """Stop all consumers and end all handlers, those that need longer than `timeout` seconds by cancelling them."""
         await asyncio.gather(*(self.cancel(consumer) for consumer in list(self._consumers)))
         running = set(self._running)
-        if not running:
-            return
-        _, late = await asyncio.wait(running, timeout=timeout)
-        for task in late:
-            task.cancel()
-        if late:
-            log.warning("handlers_cancelled", count=len(late))
-            await asyncio.wait(late)
+        if running:
+            _, late = await asyncio.wait(running, timeout=timeout)
+            if late:
+                log.warning("handlers_cancelled", count=len(late))
+                for task in late:
+                    task.cancel()
+                await asyncio.wait(late)
+        # An acknowledgement waits in a buffer that closing the connection throws away; closing the channel sends it
+        # first.
+        await asyncio.gather(*(place.channel.close() for place in self._channels))
 
     def missing(self) -> list[str]:
         """The queues that ought to be consumed and are not."""
@@ -109,6 +111,7 @@ class Intake:
         """Run all consumers on `connection`, restarting those that lose their channel, for as long as it lives."""
         self._to_start = asyncio.Queue()
         for consumer in self._consumers:
+            consumer.suspect = False
             self._to_start.put_nowait(consumer)
         self._connected = True
         try:
@@ -129,6 +132,8 @@ class Intake:
                 await self._declarations.restore_queue(connection, consumer.queue)
             place = await self._place_for(consumer, connection)
             await place.add(consumer, self._timeouts.connect)
+            if consumer not in self._consumers:  # cancelled meanwhile
+                await place.remove(consumer, self._timeouts.connect)
         except Exception as error:  # noqa: BLE001  # one consumer that cannot start must not stop the others
             consumer.suspect = True
             log.warning("consumer_not_started", queue=consumer.queue, reason=f"{type(error).__name__}: {error}")
@@ -153,16 +158,22 @@ class Intake:
         self._channels.append(place)
         return place
 
-    def lost(self, place: "_SharedChannel", consumers: list[Consumer]) -> None:
-        """`consumers` no longer run on `place`: the broker closed the channel or cancelled the consumer."""
-        if not place.channel.is_open and place in self._channels:
+    def lost_channel(self, place: "_SharedChannel", consumers: Iterable[Consumer]) -> None:
+        """`place` was closed, and `consumers` with it."""
+        if place in self._channels:
             self._channels.remove(place)
         for consumer in consumers:
-            if consumer.place is place:
-                consumer.place = None
-                consumer.suspect = True
-                log.warning("consumer_lost", queue=consumer.queue)
-                self._start_later(consumer)
+            self._lost(consumer, "its channel was closed")
+
+    def lost_queue(self, consumer: Consumer) -> None:
+        """The broker cancelled `consumer`: its queue was deleted or moved."""
+        consumer.suspect = True
+        self._lost(consumer, "cancelled by the broker")
+
+    def _lost(self, consumer: Consumer, reason: str) -> None:
+        consumer.place = None
+        log.warning("consumer_lost", queue=consumer.queue, reason=reason)
+        self._start_later(consumer)
 
     # -- one delivery
 
@@ -284,12 +295,10 @@ class _SharedChannel:
     def _on_cancel(self, frame: spec.Basic.Cancel) -> None:
         consumer = self._consumers.pop(frame.consumer_tag or "", None)
         if consumer is not None:
-            self._intake.lost(self, [consumer])
+            self._intake.lost_queue(consumer)
 
     def _on_close(self, _: object) -> None:
-        consumers = list(self._consumers.values())
-        self._consumers.clear()
-        self._intake.lost(self, consumers)
+        self._intake.lost_channel(self, self._consumers.values())
 
 
 async def _answer(channel: Channel, tag: int, *, acknowledge: bool) -> None:

@@ -12,7 +12,7 @@ from sms_common.topology import DEAD
 
 # Retry bookkeeping, meaningful only on messages that came back from the ladder.
 ATTEMPT = "x-attempt"
-WAITS = "x-waits"
+DEFERRALS = "x-deferrals"
 ORIGIN_KEY = "x-origin-key"
 # Why a message is in `sms.dead`.
 CODE = "x-code"

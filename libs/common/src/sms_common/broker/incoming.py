@@ -1,41 +1,52 @@
 """Reads a delivered AMQP message into a Delivery."""
 
+from dataclasses import replace
+
 from aiormq.abc import DeliveredMessage
 
-from sms_common.broker.headers import ATTEMPT, ORIGIN_KEY, WAITS
+from sms_common.broker.headers import ATTEMPT, DEFERRALS, ORIGIN_KEY
 from sms_common.broker.messages import Delivery, HeaderValue
 from sms_common.topology import DEFAULT_EXCHANGE
 
-_LADDER_HEADERS = (ATTEMPT, WAITS, ORIGIN_KEY)
+_LADDER_HEADERS = frozenset({ATTEMPT, DEFERRALS, ORIGIN_KEY})
+_MOST = 1_000_000  # a stranger may write any number; ours only grow by one
 
 
 def read(message: DeliveredMessage, queue: str) -> Delivery:
     """`message` as it came out of `queue`. Never raises: whatever cannot be used is left out."""
     properties = message.header.properties
-    headers: dict[str, HeaderValue] = {
-        name: value for name, value in (properties.headers or {}).items() if isinstance(value, str | int)
-    }
-    routing_key = message.routing_key or ""
-    if message.exchange != DEFAULT_EXCHANGE or routing_key != queue:
-        # Only the ladder's way back ends in the default exchange under the queue's own name. From any other way these
-        # headers are a stranger's, who could pretend with them to have used a routing key that he has no right to.
-        for name in _LADDER_HEADERS:
-            headers.pop(name, None)
-    return Delivery(
+    raw = Delivery(
         queue=queue,
-        routing_key=str(headers.get(ORIGIN_KEY, routing_key)),
+        routing_key=message.routing_key or "",
         body=message.body,
         type=properties.message_type,
         message_id=properties.message_id,
-        attempt=_count(headers.get(ATTEMPT)),
-        deferrals=_count(headers.get(WAITS)),
         redelivered=bool(message.redelivered),
         timestamp=properties.timestamp,
-        headers=headers,
+        headers={name: value for name, value in (properties.headers or {}).items() if isinstance(value, str | int)},
         correlation_id=properties.correlation_id,
         content_type=properties.content_type,
+    )
+    return interpret(raw, message.exchange or "")
+
+
+def interpret(raw: Delivery, exchange: str) -> Delivery:
+    """`raw`, which came through `exchange`, with what the ladder's headers say about it.
+
+    Only the ladder's way back ends in the default exchange under the queue's own name. From any other way those headers
+    are a stranger's, who could pretend with them to have used a routing key that he has no right to.
+    """
+    if exchange != DEFAULT_EXCHANGE or raw.routing_key != raw.queue:
+        if _LADDER_HEADERS.isdisjoint(raw.headers):
+            return raw
+        return replace(raw, headers={name: raw.headers[name] for name in raw.headers if name not in _LADDER_HEADERS})
+    return replace(
+        raw,
+        routing_key=str(raw.headers.get(ORIGIN_KEY, raw.routing_key)),
+        attempt=_count(raw.headers.get(ATTEMPT)),
+        deferrals=_count(raw.headers.get(DEFERRALS)),
     )
 
 
 def _count(value: HeaderValue | None) -> int:
-    return max(0, value) if isinstance(value, int) else 0
+    return min(max(0, value), _MOST) if isinstance(value, int) else 0

@@ -20,7 +20,7 @@ class Listening:
     """One listener. Its calls never overlap, and come in the order of the messages."""
 
     def __init__(self, key: str, listener: Listener, timeouts: Timeouts, listeners: "Listeners") -> None:
-        self._key = key
+        self.key = key
         self._listener = listener
         self._timeouts = timeouts
         self._listeners = listeners
@@ -36,25 +36,32 @@ class Listening:
         """Listen on `connection` for as long as it lives."""
         backoff = Backoff()
         while True:
-            channel = await open_channel(connection, self._timeouts.connect)
-            declared = await channel.wire.queue_declare(
-                exclusive=True, auto_delete=True, timeout=self._timeouts.connect
-            )
-            queue = declared.queue or ""
+            try:
+                await self._listen(connection)
+            except Exception as error:  # noqa: BLE001  # one listener that cannot start must not stop the consumers
+                log.warning("listener_not_started", key=self.key, reason=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(backoff.delay())
 
-            async def deliver(message: DeliveredMessage, queue: str = queue) -> None:
+    async def _listen(self, connection: AbstractConnection) -> None:
+        """Listen on a new channel until it is closed."""
+        timeout = self._timeouts.connect
+        channel = await open_channel(connection, timeout)
+        try:
+            declared = await channel.wire.queue_declare(exclusive=True, auto_delete=True, timeout=timeout)
+            queue = declared.queue
+            assert queue
+
+            async def deliver(message: DeliveredMessage) -> None:
                 self._news.put_nowait(read(message, queue))
 
-            await channel.wire.queue_bind(queue, SMS, self._key, timeout=self._timeouts.connect)
-            await channel.wire.basic_consume(queue, deliver, no_ack=True, timeout=self._timeouts.connect)
+            await channel.wire.queue_bind(queue, SMS, self.key, timeout=timeout)
+            await channel.wire.basic_consume(queue, deliver, no_ack=True, timeout=timeout)
             self._news.put_nowait(None)
             self.connected = True
-            try:
-                await channel.closed()
-            finally:
-                self.connected = False
-                await channel.close()
-            await asyncio.sleep(backoff.delay())
+            await channel.closed()
+        finally:
+            self.connected = False
+            await channel.close()
 
     async def stop(self) -> None:
         """End the listener's task."""
@@ -67,7 +74,7 @@ class Listening:
             try:
                 await self._listener(news)
             except Exception as error:  # the next news may well be understood
-                log.exception("listener_failed", key=self._key, error=type(error).__name__)
+                log.exception("listener_failed", key=self.key, error=type(error).__name__)
 
 
 class Listeners:
@@ -92,6 +99,10 @@ class Listeners:
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
         await listening.stop()
+
+    def missing(self) -> list[str]:
+        """The keys that ought to be listened to and are not."""
+        return [listening.key for listening in self._serving if not listening.connected]
 
     async def close(self) -> None:
         """Stop all listeners for good."""

@@ -44,7 +44,8 @@ class Delivery:
     """One message as a handler sees it.
 
     `routing_key` is the one it was first published with, also after retries. `attempt` counts the failures that
-    brought it through the ladder, `deferrals` how often a handler raised RetryLater; both from 0. `redelivered` says that an earlier reader may have worked on it.
+    brought it through the ladder, `deferrals` how often a handler raised RetryLater; both from 0. `redelivered` says
+    that an earlier reader may have worked on it.
     """
 
     queue: str

@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from sms_common.broker.headers import ATTEMPT, ORIGIN_KEY, TRACEPARENT, WAITS, dead_letter, short, trace_of
+from sms_common.broker.headers import ATTEMPT, DEFERRALS, ORIGIN_KEY, TRACEPARENT, dead_letter, short, trace_of
 from sms_common.broker.messages import JSON, Delivery, Handler, HeaderValue, Outgoing, RetryLater
 from sms_common.errors import Code, TemporaryFailure, Unavailable, UnreadableEvent
 from sms_common.topology import RETRY_LADDER, Rung, rung_for
@@ -51,9 +51,7 @@ async def handle(handler: Handler, delivery: Delivery) -> Outcome:
 
 def later(delivery: Delivery, seconds: float) -> Outcome:
     """Bring `delivery` back in about `seconds` without counting a failure."""
-    waits = delivery.headers.get(WAITS, 0)
-    count = waits + 1 if isinstance(waits, int) else 1
-    return Outcome("later", _through(rung_for(seconds), delivery, attempt=delivery.attempt, waits=count))
+    return Outcome("later", _through(rung_for(seconds), replace(delivery, deferrals=delivery.deferrals + 1)))
 
 
 def _after_failure(delivery: Delivery, error: TemporaryFailure) -> Outcome:
@@ -62,7 +60,7 @@ def _after_failure(delivery: Delivery, error: TemporaryFailure) -> Outcome:
     rung = RETRY_LADDER[delivery.attempt]
     if error.retry_after is not None and error.retry_after > rung.seconds:
         rung = rung_for(error.retry_after)
-    return Outcome("retried", _through(rung, delivery, attempt=delivery.attempt + 1))
+    return Outcome("retried", _through(rung, replace(delivery, attempt=delivery.attempt + 1)))
 
 
 def _after_crash(delivery: Delivery, error: Exception) -> Outcome:
@@ -73,7 +71,7 @@ def _after_crash(delivery: Delivery, error: Exception) -> Outcome:
         return _dead(
             delivery, Code.HANDLER_FAILED, f"Its handler failed {delivery.attempt + 1} times, last with {kind}."
         )
-    return Outcome("crashed", _through(RETRY_LADDER[delivery.attempt], delivery, attempt=delivery.attempt + 1))
+    return Outcome("crashed", _through(RETRY_LADDER[delivery.attempt], replace(delivery, attempt=delivery.attempt + 1)))
 
 
 def _stack(error: BaseException) -> str:
@@ -82,11 +80,8 @@ def _stack(error: BaseException) -> str:
     return "".join(lines) if cause is None else f"{''.join(lines)}caused by {type(cause).__name__}\n{_stack(cause)}"
 
 
-def _through(rung: Rung, delivery: Delivery, *, attempt: int, waits: int | None = None) -> Outgoing:
+def _through(rung: Rung, delivery: Delivery) -> Outgoing:
     """`delivery` again, on its way through `rung` back to its own queue."""
-    headers = _kept(delivery) | {ORIGIN_KEY: short(delivery.routing_key), ATTEMPT: attempt}
-    if waits is not None:
-        headers[WAITS] = waits
     return Outgoing(
         exchange=rung.name,
         routing_key=delivery.queue,
@@ -94,7 +89,7 @@ def _through(rung: Rung, delivery: Delivery, *, attempt: int, waits: int | None 
         type=short(delivery.type or ""),
         message_id=short(delivery.message_id or ""),
         correlation_id=short(delivery.correlation_id) if delivery.correlation_id else None,
-        headers=headers,
+        headers=_kept(delivery) | {ORIGIN_KEY: short(delivery.routing_key)},
         timestamp=delivery.timestamp,
         content_type=short(delivery.content_type or JSON),
     )
@@ -110,7 +105,7 @@ def _dead(delivery: Delivery, code: Code, reason: str) -> Outcome:
         routing_key=delivery.routing_key,
         type=delivery.type or "",
         message_id=delivery.message_id or "",
-        headers=_kept(delivery) | {ATTEMPT: delivery.attempt},
+        headers=_kept(delivery),
     )
     return Outcome(
         "dead",
@@ -125,11 +120,8 @@ def _dead(delivery: Delivery, code: Code, reason: str) -> Outcome:
 
 def _kept(delivery: Delivery) -> dict[str, HeaderValue]:
     """The headers that go on with a message; strangers' and the broker's own headers do not."""
-    kept: dict[str, HeaderValue] = {}
+    kept: dict[str, HeaderValue] = {ATTEMPT: delivery.attempt, DEFERRALS: delivery.deferrals}
     trace = trace_of(delivery.headers)
     if trace is not None:
         kept[TRACEPARENT] = trace
-    waits = delivery.headers.get(WAITS)
-    if isinstance(waits, int):
-        kept[WAITS] = waits
     return kept

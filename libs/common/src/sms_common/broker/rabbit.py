@@ -105,7 +105,7 @@ class RabbitBroker:
             return trouble
         if not self._restored.is_set():
             return "not connected to the broker for consuming"
-        missing = self._intake.missing()
+        missing = self._intake.missing() + self._listeners.missing()
         if missing:
             return f"{len(missing)} of the consumers not running, one of them on {missing[0]}"
         return None

@@ -1,0 +1,279 @@
+"""A broker in memory, for tests without RabbitMQ: it routes, retries and dead-letters as the real one does.
+
+Time stands still in it: what waits in the retry ladder comes back when `advance` says that the seconds have passed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from dataclasses import replace
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sms_common import topology as names
+from sms_common.broker import outcomes
+from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
+from sms_common.broker.messages import Delivery, Handler, Listener, Outgoing, Unroutable
+from sms_common.errors import Code, Unavailable
+from sms_common.events import utc_now
+from sms_common.testing.queues import FakeConsumer, FakeListener, FakeQueue, Stored
+from sms_common.testing.routing import Routing
+from sms_common.topology import RETRY_LADDER, Topology
+
+_T = TypeVar("_T")
+
+# How soon a handler that found something Unavailable is called again; the real broker begins with about as much.
+_AGAIN_AFTER = 0.02
+
+
+class FakeBroker:
+    """Everything of Broker, plus what a test wants to know and to do.
+
+    `published` is every message in its order, the broker's own retries and dead letters included. Setting `away` or
+    `blocked` makes publishing fail at once; while it is away nothing is delivered either, and running handlers lose
+    their claim on their messages as they do when a connection is cut.
+    """
+
+    def __init__(self, topology: Topology | None = None) -> None:
+        self.published: list[Outgoing] = []
+        self._blocked = False
+        self._away = False
+        self._usable = asyncio.Event()
+        self._usable.set()
+        self._now = 0.0
+        self._routing = Routing()
+        self._queues: dict[str, FakeQueue] = {}
+        self._consumers: dict[FakeConsumer, None] = {}
+        self._listeners: dict[FakeListener, None] = {}
+        self._held: dict[Stored, tuple[FakeQueue, FakeConsumer]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._add(topology or names.base())
+
+    # -- Broker
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop_consuming(timeout=1)
+        for listener in list(self._listeners):
+            await listener.cancel()
+
+    async def publish(self, message: Outgoing) -> None:
+        """See Publisher.publish."""
+        self._available()
+        if TRACEPARENT not in message.headers:
+            message = replace(message, headers={**message.headers, TRACEPARENT: current_trace()})
+        message = replace(message, timestamp=message.timestamp or utc_now().replace(microsecond=0))
+        listeners = [listener for listener in self._listeners if listener.hears(message)]
+        try:
+            queues = self._routing.route(message.exchange, message.routing_key, heard=bool(listeners))
+        except KeyError:
+            reason = f"There is no exchange {message.exchange!r}."
+            raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None
+        if not queues and not listeners:
+            raise Unroutable(Code.BROKER_UNAVAILABLE, "No queue takes what is published there.")
+        self.published.append(message)
+        for listener in listeners:
+            listener.tell(Stored(message, message.exchange).delivery("listener"))
+        for name in queues:
+            wait = next((rung.seconds for rung in RETRY_LADDER if rung.name == name), 0)
+            self._queues[name].waiting.append(Stored(message, message.exchange, due=self._now + wait))
+        self._dispatch()
+
+    async def declare(self, topology: Topology) -> None:
+        """See Broker.declare."""
+        self._available(for_publishing=False)
+        self._add(topology)
+
+    async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> FakeConsumer:
+        """See Broker.consume."""
+        consumer = FakeConsumer(queue, handler, prefetch, self._forget_consumer)
+        self._consumers[consumer] = None
+        self._dispatch()
+        return consumer
+
+    async def listen(self, key: str, listener: Listener) -> FakeListener:
+        """See Broker.listen."""
+        listening = FakeListener(key, listener, self._forget_listener)
+        self._listeners[listening] = None
+        if not self._away:
+            listening.tell(None)
+        return listening
+
+    async def ready(self) -> None:
+        """See Broker.ready."""
+        await self._usable.wait()
+
+    def check(self) -> str | None:
+        """See Broker.check."""
+        if self._away:
+            return "not connected to the broker"
+        if self._blocked:
+            return "the broker blocks publishers"
+        missing = [consumer.queue for consumer in self._consumers if consumer.queue not in self._queues]
+        return f"{len(missing)} of the consumers not running, one of them on {missing[0]}" if missing else None
+
+    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # as in the protocol
+        """See Broker.stop_consuming."""
+        for consumer in list(self._consumers):
+            await consumer.cancel()
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(set(self._tasks), timeout=timeout)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+    # -- what tests want
+
+    @property
+    def away(self) -> bool:
+        """Whether the broker cannot be reached."""
+        return self._away
+
+    @away.setter
+    def away(self, value: bool) -> None:
+        was, self._away = self._away, value
+        self._note_usable()
+        if value and not was:
+            for stored in list(self._held):
+                self._release(stored, settled=False)
+        if was and not value:
+            for listener in self._listeners:
+                listener.tell(None)
+            self._dispatch()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the broker has an alarm on and takes nothing from publishers."""
+        return self._blocked
+
+    @blocked.setter
+    def blocked(self, value: bool) -> None:
+        self._blocked = value
+        self._note_usable()
+
+    def advance(self, seconds: float) -> None:
+        """Let `seconds` pass: what has waited long enough in the retry ladder goes back to its queue."""
+        self._now += seconds
+        for rung in RETRY_LADDER:
+            queue = self._queues.get(rung.name)
+            while queue and queue.waiting and queue.waiting[0].due <= self._now:
+                stored = queue.waiting.popleft()
+                target = self._queues.get(stored.message.routing_key)
+                if target is not None:
+                    target.waiting.append(Stored(stored.message, names.DEFAULT_EXCHANGE))
+        self._dispatch()
+
+    def waiting(self, queue: str) -> list[Delivery]:
+        """The messages in `queue` that no consumer holds, in their order."""
+        return [stored.delivery(queue) for stored in self._queues[queue].waiting]
+
+    def published_to(self, exchange: str) -> list[Outgoing]:
+        """What was published to `exchange`, in its order."""
+        return [message for message in self.published if message.exchange == exchange]
+
+    async def idle(self) -> None:
+        """Return once no handler runs and no message waits for a consumer that would take it."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    # -- inside
+
+    def _note_usable(self) -> None:
+        if self._away or self._blocked:
+            self._usable.clear()
+        else:
+            self._usable.set()
+
+    def _forget_consumer(self, consumer: FakeConsumer) -> None:
+        self._consumers.pop(consumer, None)
+        queue = self._queues.get(consumer.queue)
+        if queue is not None and consumer in queue.consumers:
+            queue.consumers.remove(consumer)
+
+    def _forget_listener(self, listener: FakeListener) -> None:
+        self._listeners.pop(listener, None)
+
+    def _add(self, topology: Topology) -> None:
+        self._routing.add(topology)
+        for queue in topology.queues:
+            self._queues.setdefault(queue.name, FakeQueue(queue))
+        self._dispatch()
+
+    def _available(self, *, for_publishing: bool = True) -> None:
+        if self._away:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker is away.")
+        if self._blocked and for_publishing:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker blocks publishers.")
+
+    def _dispatch(self) -> None:
+        """Hand waiting messages to consumers with room, in turn."""
+        if self._away:
+            return
+        for consumer in list(self._consumers):
+            queue = self._queues.get(consumer.queue)
+            if queue is not None and consumer not in queue.consumers:
+                queue.consumers.append(consumer)
+        for queue in self._queues.values():
+            while queue.waiting and (reader := queue.next_consumer()):
+                self._begin(reader, queue, queue.waiting.popleft())
+
+    def _begin(self, consumer: FakeConsumer, queue: FakeQueue, stored: Stored) -> None:
+        consumer.holds += 1
+        self._held[stored] = (queue, consumer)
+        task = asyncio.get_running_loop().create_task(self._work(consumer, stored), context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work(self, consumer: FakeConsumer, stored: Stored) -> None:
+        delivery = stored.delivery(consumer.queue)
+        continue_trace(delivery.headers)
+        settled = False
+        try:
+            settled = await self._settle(consumer, delivery, stored)
+        except asyncio.CancelledError:
+            pass  # by stop_consuming; the message goes back below
+        finally:
+            self._release(stored, settled=settled)
+            self._dispatch()
+
+    def _release(self, stored: Stored, *, settled: bool) -> None:
+        """Forget a message that was acknowledged, or put it back; after the loss of the connection neither works."""
+        if stored not in self._held:
+            return
+        queue, consumer = self._held.pop(stored)
+        consumer.holds -= 1
+        if not settled:
+            queue.waiting.appendleft(Stored(stored.message, stored.exchange, redelivered=True))
+
+    async def _settle(self, consumer: FakeConsumer, delivery: Delivery, stored: Stored) -> bool:
+        """Whether the message may be acknowledged: its outcome is recorded."""
+        if consumer.stopped:
+            return False
+        outcome = await self._until_available(lambda: outcomes.handle(consumer.handler, delivery), consumer, stored)
+        if outcome is None or outcome.message is None:
+            return outcome is not None
+        if stored not in self._held:
+            return False
+        message = outcome.message
+        return await self._until_available(lambda: self._published(message), consumer, stored) is not None
+
+    async def _published(self, message: Outgoing) -> bool:
+        await self.publish(message)
+        return True
+
+    async def _until_available(
+        self, act: Callable[[], Awaitable[_T]], consumer: FakeConsumer, stored: Stored
+    ) -> _T | None:
+        while True:
+            try:
+                return await act()
+            except Unavailable:
+                await asyncio.sleep(_AGAIN_AFTER)
+            if consumer.stopped or stored not in self._held:
+                return None

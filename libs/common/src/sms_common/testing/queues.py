@@ -1,0 +1,108 @@
+"""What the broker in memory is made of: messages at rest, queues, and those who read them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sms_common.broker.incoming import interpret
+from sms_common.broker.messages import Delivery, Handler, Listener, Outgoing
+from sms_common.testing.routing import matches
+from sms_common.topology import SMS, Queue
+
+
+@dataclass(slots=True, eq=False)
+class Stored:
+    """A message at rest in a queue, or held by a consumer. `due` is when it may leave a queue of the retry ladder."""
+
+    message: Outgoing
+    exchange: str
+    due: float = 0.0
+    redelivered: bool = False
+
+    def delivery(self, queue: str) -> Delivery:
+        """It, as the reader of `queue` sees it."""
+        message = self.message
+        raw = Delivery(
+            queue=queue,
+            routing_key=message.routing_key,
+            body=message.body,
+            type=message.type or None,
+            message_id=message.message_id,
+            redelivered=self.redelivered,
+            timestamp=message.timestamp,
+            headers=dict(message.headers),
+            correlation_id=message.correlation_id,
+            content_type=message.content_type,
+        )
+        return interpret(raw, self.exchange)
+
+
+@dataclass(slots=True, eq=False)
+class FakeQueue:
+    """A queue in memory. With a single active consumer all but the first of its consumers only stand by."""
+
+    declared: Queue
+    waiting: deque[Stored] = field(default_factory=deque)
+    consumers: list["FakeConsumer"] = field(default_factory=list)
+
+    def next_consumer(self) -> "FakeConsumer | None":
+        """Who gets the next message: consumers take turns. None when nobody has room."""
+        single = self.declared.arguments.get("x-single-active-consumer")
+        candidates = self.consumers[:1] if single else self.consumers
+        chosen = next((consumer for consumer in candidates if consumer.has_room), None)
+        if chosen is not None and not single:
+            self.consumers.remove(chosen)
+            self.consumers.append(chosen)
+        return chosen
+
+
+class FakeConsumer:
+    """One consumer of one queue; `holds` counts the messages it has not settled yet."""
+
+    def __init__(self, queue: str, handler: Handler, prefetch: int, forget: Callable[["FakeConsumer"], None]) -> None:
+        self.queue = queue
+        self.handler = handler
+        self.holds = 0
+        self.stopped = False
+        self._prefetch = prefetch
+        self._forget = forget
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it may be given one more message."""
+        return not self.stopped and self.holds < self._prefetch
+
+    async def cancel(self) -> None:
+        """See Subscription.cancel."""
+        self.stopped = True
+        self._forget(self)
+
+
+class FakeListener:
+    """One listener and the news it has not been told yet."""
+
+    def __init__(self, key: str, listener: Listener, forget: Callable[["FakeListener"], None]) -> None:
+        self._key = key
+        self._listener = listener
+        self._forget = forget
+        self._news: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._task = asyncio.ensure_future(self._tell())
+
+    def hears(self, message: Outgoing) -> bool:
+        """Whether `message` is for this listener."""
+        return message.exchange == SMS and matches(self._key, message.routing_key)
+
+    def tell(self, news: Delivery | None) -> None:
+        """Call the listener with `news`, after all earlier ones."""
+        self._news.put_nowait(news)
+
+    async def cancel(self) -> None:
+        """See Subscription.cancel."""
+        self._forget(self)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _tell(self) -> None:
+        while True:
+            await self._listener(await self._news.get())
