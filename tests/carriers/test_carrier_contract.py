@@ -1,0 +1,216 @@
+"""What every carrier must do, whoever it is: the fake used by other tests passes the same tests as Bandwidth."""
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from pydantic import SecretStr
+
+from sms_common.carriers import CARRIERS
+from sms_common.carriers.bandwidth import Bandwidth
+from sms_common.carriers.protocol import Account, Carrier, Limits, WebhookRequest
+from sms_common.configuration import CallbackCredentials
+from sms_common.errors import (
+    Code,
+    Misconfigured,
+    OutcomeUnknown,
+    PermanentFailure,
+    SendFailure,
+    TemporaryFailure,
+    Throttled,
+    WebhookUnauthorized,
+    WebhookUnreadable,
+)
+from sms_common.messages import Accepted, DeliveryReceipt, OutboundMessage, Status
+from sms_common.testing.carriers import FakeCarrier
+
+pytestmark = pytest.mark.loopback
+
+NOON = datetime(2026, 7, 10, 12, tzinfo=UTC)
+CREDENTIALS = CallbackCredentials(username="caller", password=SecretStr("word"))
+RECEIPT = DeliveryReceipt("id-1", "message-delivered", "+14045550121", "+12025550143", Status.DELIVERED, NOON, "ref")
+
+
+class FakeUnderTest:
+    """The fake, scripted."""
+
+    def __init__(self, _http, _url):
+        self.carrier = FakeCarrier()
+
+    def webhook(self):
+        return self.carrier.webhook(RECEIPT)
+
+    def next_send_ends_in(self, failure):
+        self.carrier.script("+14045550121", failure)
+
+
+STATUS = {Throttled: 429, Misconfigured: 403, TemporaryFailure: 503, PermanentFailure: 400, OutcomeUnknown: 502}
+
+
+class BandwidthUnderTest:
+    """Bandwidth's carrier, with a stand-in that answers what the failure stands for."""
+
+    def __init__(self, http, url):
+        self.carrier = Bandwidth(http, {"messaging_url": url, "basic_auth": True})
+        self.status = 202
+
+    def webhook(self):
+        message = {"id": "id-1", "from": "+12025550143", "tag": "ref"}
+        event = {"type": "message-delivered", "time": "2026-07-10T12:00:00Z", "to": "+14045550121", "message": message}
+        return json.dumps([event]).encode()
+
+    def next_send_ends_in(self, failure):
+        self.status = STATUS[type(failure)]
+
+    async def answer(self, _request):
+        body = {"id": "sent-1"} if self.status == 202 else {"type": "t", "description": "d"}
+        return web.json_response(body, status=self.status)
+
+
+@pytest.fixture(params=[FakeUnderTest, BandwidthUnderTest], ids=["fake", "bandwidth"])
+async def subject(request):
+    async def answer(http_request):
+        return await subject.answer(http_request)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession() as http:
+        subject = request.param(http, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        yield subject
+        await subject.carrier.close()
+    await runner.cleanup()
+
+
+def message():
+    return OutboundMessage("ref", "+12025550143", ("+14045550121",), "Hello")
+
+
+def account():
+    names = ("account_id", "application_id", "api_token", "api_secret")
+    return Account("cfg-1", {name: SecretStr(f"the-{name}") for name in names})
+
+
+def test_a_carrier_says_who_it_is_and_what_it_takes(subject):
+    carrier: Carrier = subject.carrier
+
+    assert carrier.name.isidentifier()
+    assert isinstance(carrier.limits, Limits)
+    assert all(limit > 0 for limit in (carrier.limits.text, carrier.limits.media, carrier.limits.group_recipients))
+
+
+def test_missing_credentials_are_named(subject):
+    required = subject.carrier.missing_credentials({})
+
+    assert subject.carrier.missing_credentials({name: SecretStr("x") for name in required}) == []
+
+
+def test_wrong_or_missing_webhook_credentials_are_refused_and_the_challenge_asks_for_them(subject):
+    good, bad = (base64.b64encode(f"caller:{word}".encode()).decode() for word in ("word", "wrong"))
+
+    subject.carrier.authenticate(WebhookRequest({"authorization": f"Basic {good}"}, b""), CREDENTIALS)
+    for headers in ({}, {"authorization": f"Basic {bad}"}, {"authorization": "ünïcödé"}):
+        with pytest.raises(WebhookUnauthorized):
+            subject.carrier.authenticate(WebhookRequest(headers, b""), CREDENTIALS)
+    subject.carrier.authenticate(WebhookRequest({}, b""), None)
+    assert "WWW-Authenticate" in subject.carrier.challenge()
+
+
+def test_a_webhook_is_read_the_same_every_time(subject):
+    body = subject.webhook()
+
+    assert subject.carrier.parse(body).events == (RECEIPT,)
+    assert subject.carrier.parse(body) == subject.carrier.parse(body)
+
+
+def test_a_bad_element_costs_no_good_one(subject):
+    body = json.dumps([*json.loads(subject.webhook()), "noise"]).encode()
+    parsed = subject.carrier.parse(body)
+
+    assert parsed.events == (RECEIPT,)
+    assert len(parsed.unreadable) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"null", b'"text"', b"[]", b'["noise"]', b"[" * 10_000])
+def test_a_body_without_an_event_cannot_be_read(body, subject):
+    with pytest.raises(WebhookUnreadable):
+        subject.carrier.parse(body)
+
+
+async def test_a_message_that_is_taken_gets_the_carriers_id(subject):
+    result = await subject.carrier.send(message(), account())
+
+    assert isinstance(result, Accepted)
+    assert result.carrier_message_id
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        TemporaryFailure(Code.CARRIER_ERROR, "Busy."),
+        Throttled(Code.CARRIER_BUSY, "Full."),
+        Misconfigured(Code.CREDENTIALS_REFUSED, "Refused."),
+        PermanentFailure(Code.CARRIER_REFUSED, "No."),
+        OutcomeUnknown(Code.OUTCOME_UNKNOWN, "Lost."),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_a_message_that_is_not_taken_ends_in_one_send_failure(failure, subject):
+    subject.next_send_ends_in(failure)
+
+    with pytest.raises(SendFailure) as caught:
+        await subject.carrier.send(message(), account())
+
+    assert (type(caught.value), caught.value.code) == (type(failure), failure.code)
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_the_table_makes_each_carrier_without_a_network(name):
+    assert CARRIERS[name]().name == name
+
+
+# What only the fake can do.
+
+
+async def test_the_fake_goes_through_a_script_and_stays_at_its_end():
+    fake = FakeCarrier()
+    fake.script("+14045550121", TemporaryFailure(Code.CARRIER_BUSY, "Later."), Accepted("second"))
+
+    with pytest.raises(TemporaryFailure):
+        await fake.send(message(), account())
+    assert [await fake.send(message(), account()) for _ in range(2)] == [Accepted("second")] * 2
+
+
+async def test_the_fake_can_hold_a_send_until_it_is_let_go():
+    fake, go = FakeCarrier(), asyncio.Event()
+
+    async def wait(_message: OutboundMessage) -> Accepted:
+        await go.wait()
+        return Accepted("held")
+
+    fake.script("+14045550121", wait)
+    sending = asyncio.create_task(fake.send(message(), account()))
+    await fake.wait_until_sent(1)
+    assert not sending.done()
+    go.set()
+    assert await sending == Accepted("held")
+
+
+async def test_the_fake_remembers_what_it_was_asked():
+    fake = FakeCarrier(None, {"url": "x"})
+    group: Any = OutboundMessage("g", "+12025550143", ("+13125550132", "+14045550121"), "Hi")
+    fake.script("+14045550121", Accepted("group"))
+    fake.required_credentials = ("key",)
+
+    assert await fake.send(group, account()) == Accepted("group")
+    assert [sent.message for sent in fake.sent] == [group]
+    assert fake.missing_credentials({}) == ["key"]
+    await fake.close()
+    assert fake.closed
