@@ -1,4 +1,4 @@
-"""Whether the locks fit the pyproject files, told without a network: names, versions, hashes, and no address of a registry.
+"""Whether the locks fit the pyproject files, told without a network: names, versions, hashes, no place to load from.
 
     python deploy/check_locks.py PACKAGE...
 
@@ -8,7 +8,7 @@ Exits 1 after naming everything that is wrong; `make lock` mends it.
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -34,7 +34,7 @@ def read_lock(path: Path) -> tuple[dict[str, str], list[str]]:
     return versions, wrong
 
 
-def unmet(requirements: Iterable[str], versions: dict[str, str], own: set[str], lock: str) -> Iterator[str]:
+def unmet(requirements: Iterable[str], versions: dict[str, str], own: Container[str], lock: str) -> Iterator[str]:
     """Name every requirement that the lock does not meet."""
     for requirement in map(Requirement, requirements):
         name = canonicalize_name(requirement.name)
