@@ -29,7 +29,8 @@ MAX_NAME = 64
 MAX_DIDS = 20_000
 MAX_SECRET = 512
 MAX_GRACE = 30 * 24 * 3600
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Control characters, line separators, marks that turn the reading direction, and halves of surrogate pairs.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _plain(text: str) -> str:
@@ -130,8 +131,9 @@ class Shown(BaseModel):
 
 
 class Stamps(Shown):
-    """When and by whom an object was made and changed. `version` grows with every change."""
+    """An object's id, when and by whom it was made and changed. `version` grows with every change."""
 
+    id: str
     version: int
     created_at: datetime
     created_by: str = Field(description="`bootstrap`, or the id of an API key.")
@@ -166,7 +168,6 @@ class TenantCreate(TenantWrite):
 class TenantView(Stamps):
     """A tenant."""
 
-    id: str
     name: str
     country: str
     time_zone: str | None
@@ -196,7 +197,6 @@ class TrunkCreate(TrunkWrite):
 class TrunkView(Stamps):
     """A trunk. `dids` in international form, sorted."""
 
-    id: str
     tenant_id: str
     name: str
     brand: str
@@ -285,7 +285,6 @@ class CallbackView(Shown):
 class SmsView(Stamps):
     """An SMS configuration, without its secrets."""
 
-    id: str
     tenant_id: str
     name: str
     enabled: bool
@@ -333,7 +332,6 @@ class ApiKeyWrite(Body):
 class ApiKeyView(Stamps):
     """A key, without the key. `prefix` is how it begins."""
 
-    id: str
     name: str
     prefix: str
     scopes: tuple[str, ...]

@@ -15,6 +15,7 @@ SCHEMA = 1
 CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # the name of a field
 WEBHOOK_TOKEN = "webhook.token"  # noqa: S105  # the name of a field
 CREDENTIALS = "credentials."
+_STAMPS = frozenset({"version", "created_at", "created_by", "updated_at", "updated_by"})
 
 
 def now_utc() -> datetime:
@@ -29,6 +30,8 @@ class Record(BaseModel):
     COLLECTION: ClassVar[str]
     # For people: how errors and audit records call such an object.
     NOUN: ClassVar[str]
+    # Fields that no audit record holds.
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -50,7 +53,7 @@ class Record(BaseModel):
 
     def public(self) -> dict[str, Any]:
         """Return this record for the audit: JSON values, every secret and every look-up hash left out."""
-        return self.model_dump(mode="json", exclude={"version", "created_at", "created_by", "updated_at", "updated_by"})
+        return self.model_dump(mode="json", exclude={*_STAMPS, *self.HIDDEN})
 
 
 class TenantRecord(Record):
@@ -121,6 +124,7 @@ class SmsConfigRecord(Record):
 
     COLLECTION = "sms_configs"
     NOUN = "SMS configuration"
+    HIDDEN = frozenset({"webhook_sha256", "former_tokens", "secrets"})
 
     tenant_id: str
     provider_id: str
@@ -146,8 +150,6 @@ class SmsConfigRecord(Record):
     def public(self) -> dict[str, Any]:
         """As for every record; of each secret only when it was set."""
         shown = super().public()
-        for hidden in ("webhook_sha256", "former_tokens", "secrets"):
-            del shown[hidden]
         shown["secrets_set"] = {field: secret.changed_at.isoformat() for field, secret in sorted(self.secrets.items())}
         return shown
 
@@ -157,6 +159,7 @@ class ApiKeyRecord(Record):
 
     COLLECTION = "api_keys"
     NOUN = "API key"
+    HIDDEN = frozenset({"sha256", "last_used_at"})
 
     name: str
     prefix: str
@@ -170,13 +173,6 @@ class ApiKeyRecord(Record):
     def owner(self) -> str | None:
         """The tenant the key is limited to, when it is exactly one."""
         return self.tenants[0] if self.tenants is not None and len(self.tenants) == 1 else None
-
-    def public(self) -> dict[str, Any]:
-        """As for every record, without the hash and without the use that is no change."""
-        shown = super().public()
-        for hidden in ("sha256", "last_used_at"):
-            del shown[hidden]
-        return shown
 
 
 Action = Literal["created", "updated", "deleted", "rotated"]

@@ -25,7 +25,7 @@ class Call:
 
     caller: Caller
     object_id: str = ""
-    given: JsonObject = field(default_factory=dict)
+    given: JsonObject = field(default_factory=dict, repr=False)
     version: int | None = None
     parameters: tuple[tuple[str, str], ...] = ()
 

@@ -1,0 +1,44 @@
+"""The start of the service: prepare the store, however long MongoDB takes to answer, and refuse data that cannot be served."""
+
+import asyncio
+
+import structlog
+
+from sms_common.errors import Unavailable
+from sms_config.keyring import KeyRing
+from sms_config.rewrap import check_key_ring
+from sms_config.store_protocol import Store
+
+_log = structlog.get_logger()
+
+_RETRY_SECONDS = 1.0
+
+
+class Startup:
+    """Prepares `store` once. Until that is done nothing is served from it."""
+
+    def __init__(self, store: Store, ring: KeyRing, *, retry: float = _RETRY_SECONDS) -> None:
+        self._store = store
+        self._ring = ring
+        self._retry = retry
+        self._waiting_for: str | None = "The store has not been prepared yet."
+
+    def waiting_for(self) -> str | None:
+        """Return what still has to happen, as a sentence, or None once the store may be used."""
+        return self._waiting_for
+
+    async def prepare(self) -> None:
+        """Return once the store is prepared. Raises StoreUnusable when a person must act first."""
+        while True:
+            try:
+                await self._store.prepare()
+                await check_key_ring(self._store, self._ring)
+            except Unavailable as unavailable:
+                if self._waiting_for != unavailable.reason:
+                    _log.warning("store.awaited", code=unavailable.code, reason=unavailable.reason)
+                self._waiting_for = unavailable.reason
+                await asyncio.sleep(self._retry)
+            else:
+                self._waiting_for = None
+                _log.info("store.prepared")
+                return

@@ -1,0 +1,110 @@
+"""The config service on the store in memory, driven through its HTTP API as its users drive it."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from sms_config.api import DISPATCHER_SNAPSHOT, INGRESS_SNAPSHOT
+from sms_config.keyring import KeyRing
+from sms_config.main import build_app
+from sms_config.settings import Settings
+from sms_config.testing import InMemoryStore
+from tests.config.world import (
+    BOOTSTRAP,
+    CREDENTIALS,
+    DISPATCHER,
+    INGRESS,
+    TRUNK,
+    Api,
+    Clock,
+    Gate,
+    Woken,
+    make_settings,
+)
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return make_settings()
+
+
+@pytest.fixture
+def ring(settings: Settings) -> KeyRing:
+    return settings.keys
+
+
+@pytest.fixture
+def store() -> InMemoryStore:
+    return InMemoryStore()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def woken() -> Woken:
+    return Woken()
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+async def api(settings: Settings, store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate) -> AsyncIterator[Api]:
+    app = build_app(settings, store, wake=woken, waiting_for=gate, clock=clock)
+    async with TestClient(TestServer(app)) as client:
+        yield Api(client, BOOTSTRAP)
+
+
+@pytest.fixture
+def anyone(api: Api) -> Api:
+    return api.with_credential(None)
+
+
+@pytest.fixture
+def key_for(api: Api) -> Callable[..., Any]:
+    """Make an API key and call with it."""
+
+    async def make(*scopes: str, tenants: list[str] | None = None) -> Api:
+        made = await api.made("/api/v1/api-keys", {"name": "a key", "scopes": list(scopes), "tenants": tenants})
+        return api.with_credential(made["key"])
+
+    return make
+
+
+@pytest.fixture
+async def acme(api: Api) -> dict[str, Any]:
+    return await api.made("/api/v1/tenants", {"id": "acme", "name": "Acme"})
+
+
+@pytest.fixture
+async def trunk(api: Api, acme: dict[str, Any]) -> dict[str, Any]:
+    pool = {"dids": "2015550100-2015550199", "default_did": "2015550100"}
+    return await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme", **pool})
+
+
+@pytest.fixture
+async def sms(api: Api, trunk: dict[str, Any]) -> dict[str, Any]:
+    return await api.made("/api/v1/sms", {"name": "Main", "provider_id": trunk["id"], "credentials": CREDENTIALS})
+
+
+@pytest.fixture
+def ingress_snapshot(api: Api) -> Callable[[], Any]:
+    async def read() -> Any:
+        return (await api.with_credential(INGRESS).get(INGRESS_SNAPSHOT)).json
+
+    return read
+
+
+@pytest.fixture
+def dispatcher_snapshot(api: Api) -> Callable[[], Any]:
+    async def read() -> Any:
+        return (await api.with_credential(DISPATCHER).get(DISPATCHER_SNAPSHOT)).json
+
+    return read
