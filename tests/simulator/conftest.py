@@ -38,7 +38,7 @@ class Received:
         return orjson.loads(self.raw)
 
     @property
-    def event(self) -> dict[str, Any]:
+    def event(self) -> Any:
         return self.body[0] if isinstance(self.body, list) else self.body
 
 
@@ -52,7 +52,7 @@ class Receiver:
     files: dict[str, web.Response] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def take(self, request: web.Request) -> web.StreamResponse:
+    async def take(self, request: web.Request) -> Any:
         entry = Received(request.path, dict(request.headers), await request.read())
         async with self.changed:
             self.received.append(entry)
@@ -111,7 +111,7 @@ class Api:
     session: aiohttp.ClientSession
     authorization: str | None = None
 
-    async def token(self, client_id: str = "client", secret: str = "client-secret") -> dict[str, Any]:
+    async def token(self, client_id: str = "client", secret: str = "client-secret") -> Any:
         status, _, body = await self.call(
             "POST",
             self.simulator.token_url,

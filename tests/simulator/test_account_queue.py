@@ -17,7 +17,9 @@ class Watched:
     def __init__(self, rate: float, depth: float) -> None:
         self.clock = Clock(frozen_at=0)
         self.handed: list[tuple[str, float]] = []
-        self.queue = AccountQueue(self.clock, rate, depth, lambda item: self.handed.append((item, self.clock.time())))
+        self.queue: AccountQueue[str] = AccountQueue(
+            self.clock, rate, depth, lambda item: self.handed.append((item, self.clock.time()))
+        )
 
     def offer(self, *items: str, segments: int = 1, urgent: bool = False) -> list[bool]:
         return [self.queue.offer(item, segments, urgent=urgent) for item in items]
@@ -121,7 +123,9 @@ async def test_a_group_counts_once_per_recipient(start):
 
 
 async def test_messages_leave_the_account_at_its_rate(start, receiver):
-    api = await start(frozen=True, changes={"rate": 1, "queue_seconds": 900}, application={"events": ["message-delivered"]})
+    api = await start(
+        frozen=True, changes={"rate": 1, "queue_seconds": 900}, application={"events": ["message-delivered"]}
+    )
     for tag in ("first", "second", "third"):
         await api.send(tag=tag)
     await api.send(tag="urgent", priority="high")

@@ -10,7 +10,8 @@ from bandwidth_simulator.clock import iso_time
 
 
 @pytest.mark.parametrize(
-    ("digits", "text"), [(0, "2026-07-10T09:00:00Z"), (3, "2026-07-10T09:00:00.123Z"), (6, "2026-07-10T09:00:00.123000Z")]
+    ("digits", "text"),
+    [(0, "2026-07-10T09:00:00Z"), (3, "2026-07-10T09:00:00.123Z"), (6, "2026-07-10T09:00:00.123000Z")],
 )
 def test_times_are_written_with_0_3_or_6_digits(digits, text):
     assert iso_time(1783674000.123, digits) == text
@@ -33,7 +34,12 @@ async def test_timers_fire_in_order_each_at_its_own_time():
     clock = Clock(frozen_at=0)
     seen = []
     clock.call_at(2, lambda: seen.append(("two", clock.time())))
-    clock.call_at(1, lambda: (seen.append(("one", clock.time())), clock.call_at(1.5, lambda: seen.append(("chained", clock.time())))))
+
+    def one() -> None:
+        seen.append(("one", clock.time()))
+        clock.call_at(1.5, lambda: seen.append(("chained", clock.time())))
+
+    clock.call_at(1, one)
     cancelled = clock.call_at(1.2, lambda: seen.append(("never", 0)))
     cancelled.cancel()
 

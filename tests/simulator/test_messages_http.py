@@ -3,11 +3,12 @@
 import re
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OTHER_ACCOUNT, OWN, START, account
+from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OTHER_ACCOUNT, OWN, START, Api, account
 
 SAMPLES = Path(__file__).parents[1] / "data" / "http"
 ID = re.compile(r"\d{13}[a-z2-7]{16}")
@@ -21,12 +22,12 @@ ACCEPTED = [
 REFUSED = ["create-message-400-field-error", "create-message-400-no-field-errors", "create-message-415"]
 
 
-def sample(name: str):
+def sample(name: str) -> Any:
     document = orjson.loads((SAMPLES / f"{name}.json").read_bytes())
     return document["request"], document["response"]
 
 
-async def post_sample(api, request, **options):
+async def post_sample(api: Api, request: Any, **options: Any) -> Any:
     headers = {"Content-Type": "application/json", **request.get("headers", {})}
     return await api.call("POST", request["path"], data=orjson.dumps(request["body"]), headers=headers, **options)
 
@@ -54,7 +55,9 @@ async def test_a_refused_message_is_answered_as_the_sample(api, name):
     assert api.simulator.arrivals() == []
 
 
-@pytest.mark.parametrize("authorization", [None, "Bearer no-such-token", "Basic !!!", "Basic dXNlcjp3cm9uZw==", "Digest x"])
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer no-such-token", "Basic !!!", "Basic dXNlcjp3cm9uZw==", "Digest x"]
+)
 async def test_missing_or_wrong_credentials_are_answered_as_the_401_sample(api, authorization):
     request, response = sample("create-message-401")
 
@@ -143,10 +146,25 @@ async def test_json_with_a_charset_is_taken_and_a_missing_content_type_is_not(ap
     body = orjson.dumps({"applicationId": APPLICATION, "to": HANDSET, "from": OWN, "text": "x"})
     path = f"/api/v2/users/{ACCOUNT}/messages"
 
-    accepted, _, _ = await api.call("POST", path, data=body, headers={"Content-Type": "application/json; charset=utf-8"})
+    accepted, _, _ = await api.call(
+        "POST", path, data=body, headers={"Content-Type": "application/json; charset=utf-8"}
+    )
     refused, _, _ = await api.call("POST", path, data=body, skip_auto_headers=["Content-Type"])
 
     assert (accepted, refused) == (202, 415)
+
+
+class Broken:
+    def get(self, *_):
+        raise RuntimeError("a fault in the simulator itself")
+
+
+async def test_a_failure_of_the_simulator_itself_is_a_500_in_bandwidths_shape(api):
+    api.simulator.media = Broken()
+
+    status, _, body = await api.call("GET", f"/api/v2/users/{ACCOUNT}/media/a.png")
+
+    assert (status, body["type"]) == (500, "internal-server-error")
 
 
 TEN = [f"+1404555{number:04}" for number in range(100, 110)]

@@ -1,9 +1,11 @@
 """What becomes of messages: by the last digits, by script, and by the rules of the network."""
 
 import asyncio
+from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 
 from bandwidth_simulator import Account, InboundRequest, Outcome
 from bandwidth_simulator.codes import DESCRIPTIONS
@@ -14,7 +16,7 @@ CODES = orjson.loads((SAMPLES.parent / "delivery-error-codes.json").read_bytes()
 MEDIA = ["https://media.example.net/out/receipt.png"]
 
 
-def types(events):
+def types(events: list[Any]) -> list[str]:
     return [event["type"] for event in events]
 
 
@@ -90,8 +92,6 @@ async def test_suffix_9004_posts_the_final_before_the_202_is_answered(api, recei
         order.append("webhook")
         await asyncio.sleep(0)
         assert not answered.is_set()
-        from aiohttp import web
-
         return web.Response()
 
     order: list[str] = []
@@ -160,7 +160,15 @@ async def test_scripts_of_one_target_are_used_up_in_order(api):
         {"to": HANDSET, "times": 0, "outcome": {}},
         {"to": HANDSET},
     ],
-    ids=["no-target", "two-targets", "failed-without-code", "code-without-failed", "unknown-field", "zero-times", "no-outcome"],
+    ids=[
+        "no-target",
+        "two-targets",
+        "failed-without-code",
+        "code-without-failed",
+        "unknown-field",
+        "zero-times",
+        "no-outcome",
+    ],
 )
 async def test_a_script_that_makes_no_sense_is_refused(api, script):
     status, body = await api.control("POST", "/outcomes", script)

@@ -2,19 +2,21 @@
 
 import base64
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
 
 from bandwidth_simulator import Clock
 from bandwidth_simulator.tokens import Tokens
-from tests.simulator.conftest import ACCOUNT, OTHER_ACCOUNT, START, account, basic
+from tests.simulator.conftest import ACCOUNT, OTHER_ACCOUNT, START, Api, account, basic
 from tests.simulator.test_messages_http import sample
 
+GRANT = b"grant_type=client_credentials"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-async def ask(api, *, authorization=None, data=b"grant_type=client_credentials", headers=FORM):
+async def ask(api: Api, *, authorization: str | None = None, data: bytes = GRANT, headers: Any = FORM) -> Any:
     authorization = authorization or basic("client", "client-secret")
     return await api.call("POST", api.simulator.token_url, authorization=authorization, data=data, headers=headers)
 
@@ -47,7 +49,14 @@ async def test_one_credential_covers_every_account_that_lists_it(start):
 
 @pytest.mark.parametrize(
     "authorization",
-    [basic("client", "wrong"), basic("nobody", "client-secret"), "Bearer x", "Basic ####", basic("client", "sécret"), "x"],
+    [
+        basic("client", "wrong"),
+        basic("nobody", "client-secret"),
+        "Bearer x",
+        "Basic ####",
+        basic("client", "sécret"),
+        "x",
+    ],
     ids=["wrong-secret", "unknown-client", "bearer", "not-base64", "not-ascii", "nonsense"],
 )
 async def test_a_wrong_client_gets_401(api, authorization):

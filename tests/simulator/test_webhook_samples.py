@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -15,11 +16,11 @@ TAG = "gw-1/01J8Z3T0V9"
 GROUP = [HANDSET, "+13125550132", "+13035550165"]
 
 
-def sample(name: str):
+def sample(name: str) -> Any:
     return orjson.loads((SAMPLES / f"{name}.json").read_bytes())
 
 
-def comparable(body):
+def comparable(body: Any) -> Any:
     """Return the body with ids, times and the ids inside media URLs replaced by their form."""
     if isinstance(body, list):
         return [comparable(event) for event in body]
@@ -127,7 +128,9 @@ INBOUND = {
     "message-received-sms": {"text": "Is the office open on Friday?"},
     "message-received-stop": {"text": "STOP"},
     "message-received-sms-with-carrier-name": {"text": "Thanks", "carrier_name": "Verizon"},
-    "message-received-sms-ucs2-multisegment": {"text": sample("message-received-sms-ucs2-multisegment")[0]["message"]["text"]},
+    "message-received-sms-ucs2-multisegment": {
+        "text": sample("message-received-sms-ucs2-multisegment")[0]["message"]["text"]
+    },
     "message-received-mms": {"text": "Photo of the damage", "media": ["IMG_2041.jpg"]},
     "message-received-mms-media-only": {"media": ["voice_note.amr"], "smil": False},
     "message-received-group-mms": {

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 
 from bandwidth_simulator import Outcome
-from tests.simulator.conftest import APPLICATION, HANDSET, account, basic
+from tests.simulator.conftest import APPLICATION, HANDSET, Receiver, account, basic
 
 CREDENTIALS = {"username": "hook", "password": "hook-password"}
 GUARDED = {"outbound_credentials": CREDENTIALS, "inbound_credentials": {"username": "in", "password": "in-password"}}
@@ -17,7 +17,7 @@ def challenge(status: int = 401, scheme: str = 'Basic realm="sms"') -> web.Respo
     return web.Response(status=status, headers={"WWW-Authenticate": scheme})
 
 
-def authorizations(receiver):
+def authorizations(receiver: Receiver) -> list[str | None]:
     return [entry.headers.get("Authorization") for entry in receiver.received]
 
 
@@ -30,7 +30,10 @@ async def test_credentials_are_shown_only_after_a_basic_challenge(start, receive
 
     assert authorizations(receiver) == [None, basic("hook", "hook-password")]
     assert receiver.received[0].raw == receiver.received[1].raw
-    assert [(one.number, one.authorized, one.status) for one in api.simulator.attempts()] == [(1, False, 401), (1, True, 200)]
+    assert [(one.number, one.authorized, one.status) for one in api.simulator.attempts()] == [
+        (1, False, 401),
+        (1, True, 200),
+    ]
 
 
 async def test_inbound_webhooks_have_their_own_credentials(start, receiver):

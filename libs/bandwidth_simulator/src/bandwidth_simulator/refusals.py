@@ -30,6 +30,8 @@ __all__ = [
     "unsupported_content_type",
 ]
 
+_UNSUPPORTED = 415
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -147,14 +149,13 @@ def unknown_path(path: str, now: float) -> Refusal:
     return Refusal(404, body)
 
 
-def in_multichannel_shape(refusal: Refusal, source: dict[str, str] | None = None) -> Refusal:
+def in_multichannel_shape(refusal: Refusal) -> Refusal:
     """Return `refusal` wrapped as the multi-channel call answers it."""
     document = refusal.document
-    if not isinstance(document, dict) or "type" not in document:
-        return refusal
     sources = [
         {"type": document["type"], "description": error["description"], "source": {"field": error["fieldName"]}}
         for error in document.get("fieldErrors", [])
     ]
-    whole = {"type": document["type"], "description": document["description"], "source": source or {}}
+    source = {"header": "Content-Type"} if refusal.status == _UNSUPPORTED else {}
+    whole = {"type": document["type"], "description": document["description"], "source": source}
     return Refusal(refusal.status, {"links": [], "data": None, "errors": sources or [whole]}, headers=refusal.headers)

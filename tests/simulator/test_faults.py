@@ -1,0 +1,201 @@
+"""Faults of the carrier's side: at which call, at which moment, how often."""
+
+import asyncio
+import time
+
+import aiohttp
+import pytest
+
+from bandwidth_simulator import Fault
+from bandwidth_simulator.faults import Faults, Subject
+from tests.simulator.conftest import ACCOUNT, HANDSET, OWN
+
+BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+
+ANSWERS = {
+    "error": (500, "application/json"),
+    "html": (502, "text/html"),
+    "empty": (503, "application/json"),
+    "queue_full": (429, "application/json"),
+    "unauthorized": (401, "application/json"),
+    "not_found": (404, "application/json"),
+}
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+@pytest.mark.parametrize(("kind", "answer"), ANSWERS.items(), ids=ANSWERS)
+async def test_a_bad_answer_comes_before_or_after_accepting(api, kind, answer, stage):
+    status, _ = await api.control("POST", "/faults", {"kind": kind, "stage": stage, "retry_after": "7"})
+    assert status == 201
+
+    status, headers, body = await api.send(tag="struck")
+    accepted = [arrival.tag for arrival in api.simulator.arrivals()]
+
+    assert (status, headers["Content-Type"], headers["Retry-After"]) == (answer[0], answer[1], "7")
+    assert accepted == (["struck"] if stage == "after" else [])
+    assert (await api.send())[0] == 202
+    if kind == "queue_full":
+        assert body["type"] == "max-message-queue-size-exceeded"
+    if kind == "not_found":
+        assert set(body) == {"timestamp", "status", "error", "message", "path"}
+    if kind == "empty":
+        assert body == b""
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+@pytest.mark.parametrize("kind", ["cut", "cut_midway"])
+async def test_a_cut_connection_leaves_the_client_without_an_answer(api, kind, stage):
+    await api.token()
+    await api.send()
+    api.simulator.add_fault(Fault(kind=kind, stage=stage))
+
+    with pytest.raises(BROKEN):
+        await api.send(tag="cut")
+
+    assert len(api.simulator.arrivals(tag="cut")) == (1 if stage == "after" else 0)
+    assert (await api.send())[0] == 202
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+async def test_a_slow_answer_comes_later_and_the_message_is_accepted(start, stage):
+    api = await start(frozen=True)
+    await api.send()
+    api.simulator.add_fault(Fault(kind="slow", stage=stage, delay=30))
+    sending = asyncio.create_task(api.send(tag="slow"))
+    if stage == "after":
+        await api.simulator.wait_for_arrivals(1, tag="slow")
+    while not sending.done():
+        api.simulator.clock.advance(10)
+        await asyncio.sleep(0.001)
+
+    assert (await sending)[0] == 202
+    assert api.simulator.clock.time() >= 30
+
+
+async def test_a_fault_of_its_own_status_and_delay(api):
+    api.simulator.add_fault(Fault(kind="error", status=503, delay=0.02))
+
+    began = time.monotonic()
+    status, _, _ = await api.send()
+
+    assert status == 503
+    assert time.monotonic() - began >= 0.02
+
+
+async def test_a_fault_after_accepting_waits_for_a_message_that_is_accepted(api):
+    api.simulator.add_fault(Fault(kind="error", stage="after"))
+
+    assert (await api.send(to=["+1invalid"]))[0] == 400
+    assert (await api.send())[0] == 500
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "method", "path"),
+    [
+        ("list", "GET", f"/api/v2/users/{ACCOUNT}/messages?sourceTn=%2B12025550143"),
+        ("media", "GET", f"/api/v2/users/{ACCOUNT}/media"),
+        ("media", "PUT", f"/api/v2/users/{ACCOUNT}/media/a.png"),
+        ("multichannel", "POST", f"/api/v2/users/{ACCOUNT}/messages/multiChannel"),
+        ("token", "POST", "/api/v1/oauth2/token"),
+    ],
+    ids=["list", "media-list", "media-upload", "multichannel", "token"],
+)
+async def test_every_call_can_fail(api, endpoint, method, path):
+    await api.token()
+    api.authorization = "Bearer x"
+    api.simulator.add_fault(Fault(kind="html", endpoint=endpoint))
+
+    status, _, _ = await api.call(method, path)
+
+    assert status == 502
+    _, state = await api.control("GET", "")
+    assert state["answers"][f"{endpoint} 502"] == 1
+
+
+async def test_a_token_call_can_be_down_and_come_back(api):
+    api.simulator.add_fault(Fault(kind="cut", endpoint="token", times=1))
+
+    with pytest.raises(BROKEN):
+        await api.token()
+
+    assert (await api.token())["token_type"] == "Bearer"
+
+
+async def test_a_fault_can_be_for_one_account_recipient_sender_or_tag(api):
+    targets = {"account_id": ACCOUNT, "to": HANDSET, "sender": OWN, "tag": "t"}
+    for name, value in targets.items():
+        api.simulator.faults.clear()
+        api.simulator.add_fault(Fault(kind="error", **{name: "other" if name != "account_id" else "0"}))
+        api.simulator.add_fault(Fault(kind="empty", **{name: value}))
+        assert (await api.send(tag="t"))[0] == 503, name
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"to": 5, "from": 5, "tag": 5}', b'{"to": "+14045550121"}'])
+async def test_a_broken_request_can_be_struck_too(api, body):
+    api.simulator.add_fault(Fault(kind="empty"))
+    headers = {"Content-Type": "application/json"}
+
+    status, _, _ = await api.call("POST", f"/api/v2/users/{ACCOUNT}/messages", data=body, headers=headers)
+
+    assert status == 503
+
+
+def struck(faults: Faults, calls: int) -> list[int]:
+    return [call for call in range(calls) if faults.take("messages", "before", Subject()) is not None]
+
+
+def test_a_fault_skips_strikes_and_ends():
+    faults = Faults(seed=0)
+    faults.add(Fault(kind="error", skip=2, times=3))
+
+    assert struck(faults, 10) == [2, 3, 4]
+    assert not faults
+
+
+def test_a_fault_for_good_goes_on_until_it_is_cleared():
+    faults = Faults(seed=0)
+    faults.add(Fault(kind="error", times=None))
+
+    assert struck(faults, 5) == [0, 1, 2, 3, 4]
+    assert [fault.kind for fault in faults] == ["error"]
+    assert faults.listing()[0]["struck"] == 5
+    faults.clear()
+    assert struck(faults, 5) == []
+
+
+def test_chance_is_the_same_for_the_same_seed():
+    def run(seed: int) -> list[int]:
+        faults = Faults(seed)
+        faults.add(Fault(kind="error", times=None, probability=0.3))
+        return struck(faults, 1000)
+
+    assert run(1) == run(1)
+    assert run(1) != run(2)
+    assert 200 < len(run(1)) < 400
+
+
+async def test_faults_are_listed_and_cleared_over_http(api):
+    await api.control("POST", "/faults", {"kind": "slow", "times": None, "delay": 1})
+
+    _, faults = await api.control("GET", "/faults")
+    assert faults == [
+        {
+            "endpoint": "messages",
+            "stage": "before",
+            "kind": "slow",
+            "skip": 0,
+            "probability": 1.0,
+            "delay": 1.0,
+            "struck": 0,
+            "left": None,
+        }
+    ]
+    assert await api.control("DELETE", "/faults") == (204, b"")
+    assert (await api.control("GET", "/faults"))[1] == []
+
+
+@pytest.mark.parametrize(
+    "fault", [{}, {"kind": "explode"}, {"kind": "error", "probability": 0}, {"kind": "error", "x": 1}]
+)
+async def test_a_fault_that_makes_no_sense_is_refused(api, fault):
+    assert (await api.control("POST", "/faults", fault))[0] == 400
