@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from sms_common.telemetry import metrics
 
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing, RetryLater
@@ -21,6 +20,8 @@ from sms_common.events import (
     event_id,
 )
 from sms_common.messages import Status
+from sms_common.phone import digits
+from sms_common.telemetry import metrics
 from sms_dispatcher.entries import Entry, Kind, Receipt
 from sms_dispatcher.ledger import Ledger, MatchedReceipt
 from sms_dispatcher.statuses import changes, current
@@ -134,9 +135,7 @@ class CarrierEvents:
             provider_msg_id=event.carrier_message_id,
             provider_time=event.occurred_at,
             received_at=event.received_at,
-            route=Route(
-                kind="did", destination=topology.digits(event.did), reason="No inbound rule: the number itself."
-            ),
+            route=Route(kind="did", destination=digits(event.did), reason="No inbound rule: the number itself."),
         )
         return inbound, refusal
 

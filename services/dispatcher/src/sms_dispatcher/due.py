@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 import structlog
-from sms_common.telemetry import metrics
 
 from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
+from sms_common.telemetry import metrics
 from sms_dispatcher.entries import CLAIMABLE, Entry
 from sms_dispatcher.lanes import Lanes
 from sms_dispatcher.ledger import Ledger

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Protocol
 
-from sms_common.telemetry import metrics
-
 from sms_common import topology
 from sms_common.broker import Broker, Delivery, Handler, Outgoing, RetryLater, Subscription
 from sms_common.events import LaneEntry, event_id
+from sms_common.telemetry import metrics
 from sms_dispatcher.entries import Entry
 
 # How long a delivery waits unacknowledged at a stop sign before it takes the long way through the retry ladder. Well

@@ -15,10 +15,10 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, PyMongoError
-from sms_common.telemetry import metrics
 
 from sms_common.errors import Code, Unavailable
 from sms_common.messages import Status
+from sms_common.telemetry import metrics
 from sms_dispatcher.documents import Document, changing_fields, from_document, history_item, record, to_document
 from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, Receipt, advance, entry_id
 from sms_dispatcher.group_commit import GroupCommit
@@ -114,10 +114,14 @@ class Ledger:
         async with _store("prepare"):
             await self._messages.create_indexes(list(INDEXES))
 
-    async def ping(self) -> None:
-        """Return when the store answers."""
-        async with _store("ping"):
-            await self._messages.database.command("ping")
+    async def check(self) -> str | None:
+        """Why the store cannot be used right now, or None: for a readiness probe."""
+        try:
+            async with _store("ping"):
+                await self._messages.database.command("ping")
+        except Unavailable as error:
+            return error.reason
+        return None
 
     async def accept(self, entry: Entry) -> Entry | None:
         """Record a new entry. Returns None when it is new, else the entry that already has its id."""

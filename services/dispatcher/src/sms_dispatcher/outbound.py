@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime
 
 import orjson
-from sms_common.telemetry import metrics
 
 from sms_common import topology
 from sms_common.broker import Delivery, Publisher, RetryLater
@@ -15,6 +14,7 @@ from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, Rejection, UnreadableEvent
 from sms_common.events import CancelRequest, Event, OutboundRequest, StatusEvent, decode
 from sms_common.messages import Status
+from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
 from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, child_id
 from sms_dispatcher.lanes import Lanes

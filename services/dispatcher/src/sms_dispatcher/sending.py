@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
-from sms_common.telemetry import metrics
 
 from sms_common.broker import Delivery, RetryLater
 from sms_common.carriers.protocol import Account, Carrier
@@ -28,6 +27,7 @@ from sms_common.errors import (
 )
 from sms_common.events import LaneEntry, StatusError, decode
 from sms_common.messages import ErrorClass, OutboundMessage, Status
+from sms_common.telemetry import metrics
 from sms_dispatcher.entries import CLAIMABLE, Entry, entry_id
 from sms_dispatcher.lanes import StopSigns
 from sms_dispatcher.ledger import LEASE, Ledger
@@ -202,7 +202,7 @@ class Sending:
     def _throttle(self, config_id: str, retry_after: float | None) -> float:
         """Equal jitter, growing while the carrier goes on refusing, never below its own wish."""
         times = self._throttles[config_id] = self._throttles.get(config_id, 0) + 1
-        span = min(_FIRST_THROTTLE_SECONDS * 2 ** (times - 1), _LONGEST_THROTTLE_SECONDS)
+        span = min(_FIRST_THROTTLE_SECONDS * 2.0 ** (times - 1), _LONGEST_THROTTLE_SECONDS)
         seconds = span / 2 + random.uniform(0, span / 2)  # noqa: S311  # jitter, not a secret
         return max(seconds, retry_after or 0.0)
 
@@ -303,7 +303,7 @@ def _error(error_class: ErrorClass, failure: SendFailure) -> StatusError:
 
 def _backoff(attempt: int, retry_after: float | None) -> float:
     """Full jitter, so that messages which failed together do not come back together; never below the carrier's wish."""
-    span = min(_FIRST_RETRY_SECONDS * 2 ** (attempt - 1), _LONGEST_RETRY_SECONDS)
+    span = min(_FIRST_RETRY_SECONDS * 2.0 ** (attempt - 1), _LONGEST_RETRY_SECONDS)
     return max(random.uniform(0, span), retry_after or 0.0)  # noqa: S311  # jitter, not a secret
 
 

@@ -1,0 +1,91 @@
+"""A dispatcher with a broker, a ledger and a carrier in memory, and a clock the test moves."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+
+from sms_common import topology
+from sms_common.broker import Outgoing
+from sms_common.configuration import DispatcherSnapshot
+from sms_common.events import Event, InboundEvent, StatusEvent
+from sms_common.testing.broker import FakeBroker
+from sms_common.testing.carriers import FakeCarrier
+from sms_dispatcher.dispatcher import Dispatcher, Limits
+from tests.dispatcher.builders import NOW, request, snapshot
+from tests.dispatcher.memory_ledger import MemoryLedger
+
+
+class Clock:
+    """The time, until the test moves it."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+class Rig:
+    """What a test touches: what the PBX and ingress publish, and what the PBX reads."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.broker = FakeBroker()
+        self.ledger = MemoryLedger(self.clock, timedelta(days=90))
+        self.carrier = FakeCarrier()
+        self.snapshot: DispatcherSnapshot = snapshot()
+        self.dispatcher = Dispatcher(
+            self.broker, self.ledger, {"fake": self.carrier}, lambda: self.snapshot, self.clock, Limits()
+        )
+
+    async def start(self) -> None:
+        await self.dispatcher.start()
+        await self.dispatcher.follow(self.snapshot)
+
+    async def use(self, changed: DispatcherSnapshot) -> None:
+        self.snapshot = changed
+        await self.dispatcher.follow(changed)
+
+    async def publish(
+        self, body: Any, *, key: str = "sms.outbound.acme", type_: str = "", exchange: str = topology.SMS
+    ):
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        await self.broker.publish(Outgoing(exchange, key, raw, type_, "pbx-1"))
+        await self.broker.idle()
+
+    async def send(self, **changes: Any) -> None:
+        asked = request(**changes)
+        await self.publish(asked.encode(), key=topology.outbound_key(asked.tenant_id))
+
+    async def carrier_says(self, event: Event, carrier: str = "fake", config_id: str = "cfg") -> None:
+        await self.publish(event.encode(), key=topology.carrier_key(carrier, config_id), type_=event.TYPE)
+
+    async def pass_time(self, seconds: float) -> None:
+        self.clock.now += timedelta(seconds=seconds)
+        self.broker.advance(seconds)
+        await self.broker.idle()
+
+    def statuses(self, message_id: str | None = None) -> list[StatusEvent]:
+        waiting = self.broker.waiting("pbx.main.status")
+        events = [StatusEvent.model_validate_json(d.body) for d in waiting]
+        return [e for e in events if message_id in {None, e.message_id}]
+
+    def story(self, message_id: str | None = None) -> list[str]:
+        return [event.status.value for event in self.statuses(message_id)]
+
+    def inbound(self) -> list[InboundEvent]:
+        return [InboundEvent.model_validate_json(d.body) for d in self.broker.waiting("pbx.main.inbound")]
+
+    def dead(self) -> list[str]:
+        return [str(d.headers["x-code"]) for d in self.broker.waiting("sms.dead")]
+
+
+@pytest.fixture
+async def rig() -> AsyncIterator[Rig]:
+    rig = Rig()
+    async with rig.broker:
+        await rig.start()
+        yield rig

@@ -1,0 +1,152 @@
+"""A ledger in memory; passes the same contract tests as the one on MongoDB."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sms_common.errors import Code, Unavailable
+from sms_common.messages import Status
+from sms_dispatcher.documents import record, to_document
+from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, advance, entry_id
+from sms_dispatcher.ledger import LEASE, Change, Ledger, MatchedReceipt, MessageQuery
+
+
+class MemoryLedger(Ledger):
+    """`away` makes every call fail as if MongoDB were gone. `clock` is the database's time."""
+
+    def __init__(self, clock: Any, retention: Any) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.claimed_at: dict[str, datetime] = {}
+        self.changes: set[str] = set()
+        self.bulk: set[str] = set()
+        self.away = False
+        self._clock = clock
+        self._keep = retention
+
+    def _answer(self) -> None:
+        if self.away:
+            raise Unavailable(Code.STORE_UNAVAILABLE, "The store is away.")
+
+    async def prepare(self) -> None:
+        self._answer()
+
+    async def check(self) -> str | None:
+        return "The store is away." if self.away else None
+
+    async def accept(self, entry: Entry) -> Entry | None:
+        self._answer()
+        known = self.entries.get(entry.id)
+        if known is None:
+            self.entries[entry.id] = entry
+        return known
+
+    async def find(self, tenant_id: str, message_id: str) -> Entry | None:
+        self._answer()
+        return self.entries.get(entry_id(tenant_id, message_id))
+
+    async def claim(self, id_: str, claim_id: str) -> Entry | None:
+        self._answer()
+        entry = self.entries.get(id_)
+        if entry is not None and entry.status in CLAIMABLE:
+            entry = self.entries[id_] = replace(
+                entry,
+                status=Status.SUBMITTING,
+                claim_id=claim_id,
+                attempt=entry.attempt + 1,
+                sequence=entry.sequence + 1,
+                due_at=None,
+                updated_at=self._clock(),
+            )
+            self.claimed_at[id_] = self._clock()
+        return entry
+
+    async def finish(self, claimed: Entry, after: Entry, change_id: str) -> bool:
+        self._answer()
+        if change_id in self.changes:
+            return True
+        present = self.entries[claimed.id]
+        if (present.sequence, present.claim_id) != (claimed.sequence, claimed.claim_id):
+            return False
+        self.changes.add(change_id)
+        self.entries[claimed.id] = after
+        return True
+
+    async def note_carrier_id(self, claimed: Entry, provider_msg_id: str, segments: int | None) -> None:
+        self._answer()
+        present = self.entries[claimed.id]
+        if present.provider_msg_id is None:
+            self.entries[claimed.id] = replace(present, provider_msg_id=provider_msg_id, segments=segments)
+
+    async def change(self, before: Entry, after: Entry) -> bool:
+        self._answer()
+        if self.entries[before.id].sequence != before.sequence:
+            return False
+        self.entries[before.id] = after
+        return True
+
+    async def abandon(self, claimed: Entry, after: Entry) -> bool:
+        return self._clock() - self.claimed_at[claimed.id] > LEASE and await self.change(claimed, after)
+
+    async def apply(self, receipt: MatchedReceipt) -> Change | None:
+        self._answer()
+        by_reference = self.entries.get(receipt.reference or "")
+        by_carrier = [e for e in self.entries.values() if e.provider_msg_id == receipt.receipt.provider_msg_id]
+        candidates = [by_reference] if by_reference else [e for e in by_carrier if e.kind is not Kind.INBOUND]
+        before = next((entry for entry in candidates if receipt.allowed(entry)), None)
+        if before is None:
+            return None
+        after = advance(before, receipt.receipt, self._clock()) or before
+        self.entries[before.id] = after
+        return Change(before, after)
+
+    async def take_due(self, limit: int) -> list[Entry]:
+        self._answer()
+        now = self._clock()
+        due = [e for e in self.entries.values() if e.due_at is not None and e.due_at <= now][:limit]
+        for entry in due:
+            self.entries[entry.id] = replace(entry, due_at=now + LEASE)
+        return due
+
+    async def done_due(self, entry: Entry) -> None:
+        self._answer()
+        if self.entries[entry.id].status is entry.status:
+            self.entries[entry.id] = replace(self.entries[entry.id], due_at=None)
+
+    async def remember_bulk_lane(self, config_id: str) -> None:
+        self._answer()
+        self.bulk.add(config_id)
+
+    async def bulk_lanes(self) -> list[str]:
+        self._answer()
+        return sorted(self.bulk)
+
+    async def page(self, query: MessageQuery) -> tuple[int, list[dict[str, Any]]]:
+        self._answer()
+        found = [e for e in self.entries.values() if _matches(e, query)]
+        found.sort(key=lambda e: (e.created_at, e.id), reverse=query.descending)
+        page = found[query.skip : query.skip + query.top]
+        return len(found), [record(to_document(e, self._keep)) for e in page]
+
+    async def read(self, tenant_id: str, message_id: str) -> dict[str, Any] | None:
+        entry = await self.find(tenant_id, message_id)
+        return None if entry is None else record(to_document(entry, self._keep))
+
+    async def count_unknown(self) -> int:
+        self._answer()
+        return sum(e.status is Status.UNKNOWN for e in self.entries.values())
+
+
+def _matches(entry: Entry, query: MessageQuery) -> bool:
+    direction = "IN" if entry.kind is Kind.INBOUND else "OUT"
+    parties = (entry.sender, *entry.to)
+    return (
+        entry.kind is not Kind.PARENT
+        and entry.tenant_id == query.tenant_id
+        and query.direction in {None, direction}
+        and query.status in {None, entry.status.value}
+        and query.config_id in {None, entry.config_id}
+        and (query.number is None or query.number in parties)
+        and (query.search is None or query.search in {entry.message_id, entry.parent_id, *parties})
+        and (query.since is None or entry.created_at >= query.since)
+        and (query.until is None or entry.created_at < query.until)
+    )

@@ -1,0 +1,188 @@
+"""What becomes of receipts and inbound texts."""
+
+from datetime import timedelta
+
+import pytest
+
+from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, MediaItem, StatusError
+from sms_common.messages import ErrorClass, MsgType, Status
+from tests.dispatcher.builders import DID, HANDSET, NOW, config, snapshot
+
+
+def receipt(status: Status = Status.DELIVERED, **changes) -> CarrierReceiptEvent:
+    values = {
+        "event_id": f"e-{status}",
+        "carrier": "fake",
+        "config_id": "cfg",
+        "tenant_id": "acme",
+        "carrier_message_id": "fake-1",
+        "carrier_event": f"message-{status}",
+        "reference": "acme/m-1",
+        "recipient": HANDSET,
+        "sender": DID,
+        "status": status,
+        "occurred_at": NOW + timedelta(seconds=3),
+        "received_at": NOW + timedelta(seconds=4),
+    }
+    return CarrierReceiptEvent(**{**values, **changes})
+
+
+def arrived(**changes) -> CarrierInboundEvent:
+    values = {
+        "event_id": "i-1",
+        "carrier": "fake",
+        "config_id": "cfg",
+        "tenant_id": "acme",
+        "carrier_message_id": "in-1",
+        "carrier_event": "message-received",
+        "sender": HANDSET,
+        "did": DID,
+        "recipients": (DID,),
+        "msg_type": MsgType.SMS,
+        "text": "Hi there",
+        "occurred_at": NOW,
+        "received_at": NOW,
+    }
+    return CarrierInboundEvent(**{**values, **changes})
+
+
+async def test_a_receipt_ends_the_message(rig):
+    await rig.send()
+    await rig.carrier_says(receipt())
+
+    last = rig.statuses()[-1]
+    assert (rig.story(), last.final, last.delivery) == (["accepted", "submitted", "delivered"], True, "DELIVERED")
+    assert last.occurred_at == NOW + timedelta(seconds=3)
+
+
+async def test_a_failure_carries_class_code_and_advice(rig):
+    error = StatusError(
+        error_class=ErrorClass.POLICY, code="opted_out", carrier_code="4775", advice="Do not send again."
+    )
+    await rig.send()
+    await rig.carrier_says(receipt(Status.FAILED, error=error))
+
+    assert rig.statuses()[-1].error == error
+
+
+async def test_a_repeated_or_older_receipt_tells_nothing(rig):
+    await rig.send()
+    for status in (Status.DELIVERED, Status.DELIVERED, Status.SENT, Status.FAILED):
+        await rig.carrier_says(receipt(status))
+
+    assert rig.story() == ["accepted", "submitted", "delivered"]
+
+
+async def test_without_our_reference_the_carriers_id_matches(rig):
+    await rig.send()
+    await rig.carrier_says(receipt(reference=None))
+
+    assert rig.story()[-1] == "delivered"
+
+
+async def test_a_reference_we_never_gave_falls_back_to_the_carriers_id(rig):
+    await rig.send()
+    await rig.carrier_says(receipt(reference="gw-1/01J8Z3T0V9"))
+
+    assert rig.story()[-1] == "delivered"
+
+
+async def test_a_receipt_nobody_waits_for_is_tried_for_a_while_and_then_parked(rig):
+    await rig.carrier_says(receipt())
+    for seconds in (1, 5, 30, 120):
+        assert rig.dead() == []
+        await rig.pass_time(seconds)
+
+    assert rig.dead() == ["unmatched_receipt"]
+
+
+async def test_a_receipt_through_a_strangers_webhook_settles_nothing(rig):
+    theirs = config(id="theirs", tenant_id="other", trunk_id="trunk2")
+    await rig.use(snapshot(config(), theirs))
+    await rig.send()
+    await rig.carrier_says(receipt(config_id="theirs", tenant_id="other"), config_id="theirs")
+
+    assert rig.story() == ["accepted", "submitted"]
+
+
+async def test_a_receipt_may_come_through_another_configuration_of_the_same_trunk(rig):
+    await rig.use(snapshot(config(), config(id="shared", tenant_id="other")))
+    await rig.send()
+    await rig.carrier_says(receipt(config_id="shared", tenant_id="other"), config_id="shared")
+
+    assert rig.story()[-1] == "delivered"
+
+
+async def test_an_inbound_text_reaches_the_tenant_that_owns_the_number(rig):
+    await rig.carrier_says(arrived())
+
+    (event,) = rig.inbound()
+    assert (event.tenant_id, event.sender, event.receiver, event.did, event.content) == (
+        "acme",
+        HANDSET,
+        DID,
+        DID,
+        "Hi there",
+    )
+    assert (event.brand, event.provider_id, event.route.destination) == ("Fake", "trunk", "12025550143")
+    assert rig.broker.waiting("pbx.main.inbound")[0].routing_key == "sms.inbound.acme.12025550143"
+
+
+async def test_a_repeated_webhook_is_told_once(rig):
+    await rig.carrier_says(arrived())
+    await rig.carrier_says(arrived(event_id="i-2"))
+
+    assert len(rig.inbound()) == 1
+
+
+async def test_each_of_our_numbers_in_a_group_gets_the_text(rig):
+    both = (DID, "+12025550144", HANDSET)
+    await rig.carrier_says(arrived(recipients=both, msg_type=MsgType.MMS))
+    await rig.carrier_says(
+        arrived(did="+12025550144", recipients=both, carrier_message_id="in-2", msg_type=MsgType.MMS)
+    )
+
+    assert {event.did for event in rig.inbound()} == {DID, "+12025550144"}
+
+
+async def test_the_pool_decides_also_when_the_webhook_is_another_tenants(rig):
+    await rig.carrier_says(arrived(did="+13035550100"))
+
+    assert rig.inbound()[0].tenant_id == "other"
+
+
+async def test_a_number_nobody_owns_is_parked_and_not_lost(rig):
+    await rig.carrier_says(arrived(did="+19998887777"))
+
+    (parked,) = rig.broker.waiting("sms.unrouted")
+    assert (parked.headers["x-code"], rig.inbound()) == ("unrouted_did", [])
+
+
+async def test_a_disabled_configurations_texts_are_parked(rig):
+    await rig.use(snapshot(config(enabled=False)))
+    await rig.carrier_says(arrived())
+
+    (parked,) = rig.broker.waiting("sms.unrouted")
+    assert parked.headers["x-code"] == "config_disabled"
+
+
+async def test_a_named_sender_id_owns_what_is_written_to_it(rig):
+    await rig.use(snapshot(config(sender_id="ExampleAgent")))
+    await rig.carrier_says(arrived(did="ExampleAgent", recipients=("ExampleAgent",)))
+
+    assert rig.inbound()[0].tenant_id == "acme"
+
+
+async def test_media_travel_as_addresses(rig):
+    item = MediaItem(url="https://carrier.example/media/1/a.jpg", content_type="image/jpeg")
+    await rig.carrier_says(arrived(msg_type=MsgType.MMS, media=(item,), text=""))
+
+    assert rig.inbound()[0].media == (item,)
+
+
+@pytest.mark.parametrize("parties", [(HANDSET, DID), (DID, HANDSET)])
+async def test_a_conversation_has_one_id(rig, parties):
+    await rig.carrier_says(arrived(recipients=parties))
+    await rig.carrier_says(arrived(carrier_message_id="in-9"))
+
+    assert len({event.conversation_id for event in rig.inbound()}) == 1
