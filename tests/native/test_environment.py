@@ -1,0 +1,76 @@
+import stat
+from pathlib import Path
+
+import pytest
+
+from sms_native.environment import SECRETS, load, parse
+from sms_native.processes import NativeError
+from sms_native.services import plan
+
+pytestmark = pytest.mark.loopback
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / ".env.example").write_text((ROOT / ".env.example").read_text())
+    return tmp_path
+
+
+def test_every_secret_has_its_empty_line_in_the_example():
+    example = parse((ROOT / ".env.example").read_text())
+    assert {name: example.get(name) for name in SECRETS} == dict.fromkeys(SECRETS, "")
+
+
+def test_env_is_made_once_private_and_with_different_secrets(root):
+    first = load(root, {})
+    assert load(root, {}) == first
+    assert stat.S_IMODE((root / ".env").stat().st_mode) == 0o600
+    made = [first[name] for name in SECRETS]
+    assert all(len(secret) >= 32 for secret in made)
+    assert len(set(made)) == len(made)
+
+
+def test_the_environment_beats_env(root):
+    load(root, {})
+    assert load(root, {"CONFIG_PORT": "18081", "SHELL": "sh"})["CONFIG_PORT"] == "18081"
+
+
+def test_a_secret_that_an_older_env_lacks_is_added_and_the_rest_stays(root):
+    load(root, {})
+    kept = [line for line in (root / ".env").read_text().splitlines() if not line.startswith("MONGO_REPLICA_KEY")]
+    (root / ".env").write_text("\n".join(kept))
+    assert len(load(root, {})["MONGO_REPLICA_KEY"]) == 64
+    assert (root / ".env").read_text().splitlines()[: len(kept)] == kept
+
+
+def test_a_secret_that_was_emptied_on_purpose_stays_empty(root):
+    load(root, {})
+    text = (root / ".env").read_text()
+    emptied = [line.split("=")[0] + "=" if line.startswith("CONFIG_BOOTSTRAP") else line for line in text.splitlines()]
+    (root / ".env").write_text("\n".join(emptied))
+    assert load(root, {})["CONFIG_BOOTSTRAP_API_KEY"] == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [("AMQP_PORT=many", "AMQP_PORT"), ("MONGO_PASSWORD=p@ss", "MONGO_PASSWORD"), ("export A=b", "line 1")],
+    ids=["port", "password that does not fit a URL", "not an assignment"],
+)
+def test_what_cannot_be_meant_is_named(root, line, named):
+    (root / ".env").write_text(line + "\n")
+    with pytest.raises(NativeError, match=named):
+        load(root, {})
+
+
+def test_no_service_is_told_the_secrets_of_another(root):
+    env = load(root, {})
+    services = {service.name: service.environment for service in plan(env, "amqp://a", "mongodb://m")}
+    assert list(services) == ["config", "simulator", "ingress", "dispatcher"]
+    key_ring, api_token = env["CONFIG_KEY_RING"], env["DISPATCHER_API_TOKEN"]
+    assert [name for name, told in services.items() if key_ring in told.values()] == ["config"]
+    assert [name for name, told in services.items() if api_token in told.values()] == ["dispatcher"]
+    assert services["ingress"]["INGRESS_CONFIG_TOKEN"] == services["config"]["CONFIG_INGRESS_TOKEN"]
+    assert services["dispatcher"]["DISPATCHER_CONFIG_TOKEN"] == services["config"]["CONFIG_DISPATCHER_TOKEN"]
+    assert "mongodb://m" not in services["ingress"].values()
