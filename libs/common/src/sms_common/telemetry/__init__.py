@@ -1,0 +1,16 @@
+"""What a process tells its operator: log lines, redacted, and metrics. Every metric's name is in `metrics`."""
+
+from sms_common.telemetry import metrics
+from sms_common.telemetry.logs import LogFormat, LogLevel, bind_log_context, clear_log_context, configure
+from sms_common.telemetry.redaction import redact, redact_text
+
+__all__ = [
+    "LogFormat",
+    "LogLevel",
+    "bind_log_context",
+    "clear_log_context",
+    "configure",
+    "metrics",
+    "redact",
+    "redact_text",
+]

@@ -1,0 +1,203 @@
+"""Every metric of the gateway: its name, its labels, what it says and what to do when it moves.
+
+A metric's documentation is what /metrics shows and what the operator reads at night. Labels are few-valued: carriers,
+configurations, queues, results; never a number or a message id.
+"""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+registry: Final = CollectorRegistry()
+ProcessCollector(registry=registry)
+PlatformCollector(registry=registry)
+GCCollector(registry=registry)
+
+# A local step, in seconds: a broker confirm or a database write takes 1 to 50 ms, and 5 s is the longest anyone waits.
+_STEP: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# A call to a carrier, in seconds: usually 50 to 500 ms, cut at 25 s.
+_CALL: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 25.0, 40.0)
+# A wait for pace, in seconds: from none to hours of backlog.
+_WAIT: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
+_BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+def _counter(name: str, says: str, *labels: str) -> Counter:
+    return Counter(f"smsgw_{name}", says, labels, registry=registry)
+
+
+def _gauge(name: str, says: str, *labels: str) -> Gauge:
+    return Gauge(f"smsgw_{name}", says, labels, registry=registry)
+
+
+def _histogram(name: str, says: str, *labels: str, buckets: tuple[float, ...]) -> Histogram:
+    return Histogram(f"smsgw_{name}", says, labels, registry=registry, buckets=buckets)
+
+
+def render() -> bytes:
+    """Return all metrics in Prometheus' text format."""
+    return generate_latest(registry)
+
+
+# the public door
+
+webhook_requests_total: Final = _counter(
+    "webhook_requests_total",
+    "Webhook requests by how they ended. 503: the broker is away or slow, and the carrier will repeat them; 401 and 404"
+    " that last: the carrier's console holds an old URL or old credentials.",
+    "carrier",
+    "result",
+)
+webhook_duration_seconds: Final = _histogram(
+    "webhook_duration_seconds",
+    "Time from a webhook's arrival to its answer. Act when the 99th percentile passes 5 s: a carrier gives up at 10 s"
+    " and sends everything again.",
+    buckets=_STEP,
+)
+webhook_events_total: Final = _counter(
+    "webhook_events_total",
+    "Events inside the webhooks by type. Type `unknown` above zero: the carrier has news that we do not read yet.",
+    "carrier",
+    "type",
+)
+
+# the broker
+
+publish_total: Final = _counter(
+    "publish_total",
+    "Publishes by outcome: confirmed, returned, nacked, timeout, error. Returned: a queue or binding is missing."
+    " Nacked: a queue is full. Timeout: the broker is blocked or slow.",
+    "outcome",
+)
+broker_connected: Final = _gauge(
+    "broker_connected", "1 while this process is connected to RabbitMQ. 0 for long: look at the broker and the network."
+)
+broker_blocked: Final = _gauge(
+    "broker_blocked",
+    "1 while RabbitMQ blocks publishers: a memory or disk alarm. Free disk or drain queues; webhooks get 503 then.",
+)
+consumed_total: Final = _counter(
+    "consumed_total",
+    "Deliveries by kind of queue and result. Many retries: a dependency is away. Dead letters: see dead_letters_total.",
+    "queue_kind",
+    "result",
+)
+dead_letters_total: Final = _counter(
+    "dead_letters_total",
+    "Messages parked in sms.dead by reason. Any increase needs a person: read the reason header, mend, publish again.",
+    "reason",
+)
+queue_messages: Final = _gauge(
+    "queue_messages", "Messages in a queue. In sms.dead or sms.unrouted above 0: somebody has to look.", "queue"
+)
+queue_oldest_seconds: Final = _gauge(
+    "queue_oldest_seconds",
+    "Age of the oldest message in a queue. Growing: consumers are too few, paused or stuck; it tells more than depth.",
+    "queue",
+)
+
+# the dispatcher sends
+
+outbound_total: Final = _counter(
+    "outbound_total",
+    "Outbound requests taken from the PBX by result. A rejection's code that climbs: a PBX sends what cannot be sent.",
+    "result",
+)
+dispatch_total: Final = _counter(
+    "dispatch_total",
+    "Calls to a carrier by how they ended. Unknown above zero: see unknown_outcomes. Failures that climb: read the"
+    " carrier's codes in the ledger; a refused account pauses its lane until somebody corrects the credentials.",
+    "carrier",
+    "class",
+)
+dispatch_duration_seconds: Final = _histogram(
+    "dispatch_duration_seconds",
+    "Duration of a call to a carrier. Near 25 s: calls are cut, and each one cut is an unknown outcome.",
+    "carrier",
+    buckets=_CALL,
+)
+queue_to_carrier_seconds: Final = _histogram(
+    "queue_to_carrier_seconds",
+    "Time from accepting a message to its first call. High: the lane's pace is below its load, or the lane is paused.",
+    buckets=_WAIT,
+)
+rate_wait_seconds: Final = _histogram(
+    "rate_wait_seconds",
+    "Time a message waited for its lane's pace. High: more is queued than the configured rate lets out.",
+    "config",
+    buckets=_WAIT,
+)
+lane_paused: Final = _gauge(
+    "lane_paused",
+    "1 while a configuration's lane is paused: throttled by the carrier, or credentials refused. The log says which.",
+    "config",
+)
+breaker_state: Final = _gauge(
+    "breaker_state",
+    "State of a configuration's breaker: 0 closed, 1 half open, 2 open. Open: the carrier keeps failing.",
+    "config",
+)
+retry_budget_ratio: Final = _gauge(
+    "retry_budget_ratio",
+    "Share of a configuration's retry budget that is left, 0 to 1. At 0: failures are general; look at the carrier.",
+    "config",
+)
+token_refresh_total: Final = _counter(
+    "token_refresh_total",
+    "Requests for a carrier's access token by result. Failures: credentials are wrong or the token endpoint is away.",
+    "result",
+)
+token_expiry_seconds: Final = _gauge(
+    "token_expiry_seconds",
+    "Seconds until a configuration's access token ends. Below 60 and falling: renewal fails; see token_refresh_total.",
+    "config",
+)
+
+# the dispatcher keeps account and hears from carriers
+
+ledger_batch_size: Final = _histogram(
+    "ledger_batch_size", "Writes in one bulk write. Always 1 under load: batching does not work.", buckets=_BATCH
+)
+ledger_duration_seconds: Final = _histogram(
+    "ledger_duration_seconds",
+    "Duration of a ledger operation. Above 0.5 s: MongoDB is short of memory, disk speed or an index.",
+    "operation",
+    buckets=_STEP,
+)
+unknown_outcomes: Final = _gauge(
+    "unknown_outcomes",
+    "Messages whose carrier answer was lost and that no receipt has settled yet. Growing: page somebody.",
+)
+unknown_oldest_seconds: Final = _gauge(
+    "unknown_oldest_seconds",
+    "Age of the oldest unknown outcome. Above an hour: receipts do not arrive; look at the webhook URL.",
+)
+receipts_total: Final = _counter(
+    "receipts_total",
+    "Delivery receipts by result. Unmatched above zero: receipts for messages that this gateway did not send.",
+    "carrier",
+    "result",
+)
+inbound_total: Final = _counter("inbound_total", "Inbound messages by result; duplicates are normal.", "result")
+unrouted_total: Final = _counter(
+    "unrouted_total",
+    "Inbound messages to a DID that no tenant owns. Any increase: add it to a trunk. The messages wait in sms.unrouted.",
+)
+
+# the config service and its readers
+
+config_snapshot_age_seconds: Final = _gauge(
+    "config_snapshot_age_seconds",
+    "Seconds since the config service last confirmed the snapshot. Above 60: it is away; the old snapshot serves on.",
+)
+config_snapshot_version: Final = _gauge(
+    "config_snapshot_version", "Version of the snapshot in use. Processes that differ for long: one of them is cut off."
+)
+secret_key_records: Final = _gauge(
+    "secret_key_records",
+    "Records whose secrets are encrypted under a key of the ring. A key may leave the ring once its count is 0.",
+    "key",
+)
