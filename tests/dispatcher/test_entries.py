@@ -107,7 +107,7 @@ def test_each_recipient_of_a_group_has_one_status_of_its_own_and_the_group_one_a
     told = []
     whole = group()
     for to, status in [(HANDSET, Status.DELIVERED), (OTHER, Status.DELIVERED), (THIRD, Status.FAILED)]:
-        advanced = advance(whole, receipt(status, to), LATER)
+        advanced = after(whole, receipt(status, to))
         told += changes(whole, advanced)
         whole = advanced
 

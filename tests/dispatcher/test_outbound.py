@@ -1,5 +1,6 @@
 """What becomes of a request: the statuses the PBX reads, what is sent, what is parked."""
 
+import asyncio
 from datetime import timedelta
 
 import orjson
@@ -254,8 +255,6 @@ async def test_a_withdrawal_of_nothing_waits_for_its_request_and_is_then_parked(
 
 async def test_nothing_is_lost_while_the_store_is_away(rig):
     rig.ledger.away = True
-    import asyncio
-
     publishing = asyncio.create_task(rig.send())
     await asyncio.sleep(0)
     rig.ledger.away = False

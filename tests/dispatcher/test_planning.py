@@ -6,7 +6,8 @@ import pytest
 
 from sms_common.configuration import Tenant
 from sms_common.errors import Code, Rejection
-from sms_common.messages import Category, MsgType, Status
+from sms_common.events import StatusError
+from sms_common.messages import Category, ErrorClass, MsgType, Status
 from sms_common.testing.carriers import FakeCarrier
 from sms_dispatcher.entries import Kind
 from sms_dispatcher.planning import plan, rejected
@@ -186,7 +187,11 @@ def test_the_category_decides_lane_and_priority(category, bulk, high):
 def test_a_refused_request_keeps_what_the_pbx_wrote():
     entry = rejected(request(to="nonsense"), Rejection(Code.INVALID_NUMBER, "No number.", field="to"), NOW)
 
-    assert (entry.status, entry.to, entry.error.field) == (Status.REJECTED, ("nonsense",), "to")
+    assert (entry.status, entry.to, entry.error) == (
+        Status.REJECTED,
+        ("nonsense",),
+        StatusError(error_class=ErrorClass.PERMANENT, code="invalid_number", field="to"),
+    )
 
 
 def test_a_request_that_came_too_late_ends_as_expired():

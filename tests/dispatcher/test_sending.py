@@ -1,13 +1,14 @@
 """What becomes of a message in its lane: every way a carrier call can end."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure, Throttled
 from sms_common.messages import Accepted, Status
-from sms_dispatcher.lanes import StopSigns
+from sms_dispatcher.lanes import StopSigns, lane_message
 from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
 
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
@@ -133,8 +134,6 @@ async def test_one_lanes_stop_does_not_hold_another(rig):
 async def test_a_receipt_that_is_faster_than_the_answer_stands(rig):
     async def delivered_first(message):
         known = rig.ledger.entries[message.reference]
-        from dataclasses import replace
-
         rig.ledger.entries[message.reference] = replace(known, status=Status.DELIVERED, sequence=known.sequence + 1)
         return Accepted("carrier-7", segments=2)
 
@@ -164,9 +163,7 @@ async def test_an_answer_is_kept_while_the_store_is_away(rig):
 async def test_a_dead_senders_message_is_unknown_once_its_lease_is_over(rig):
     rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2)
     rig.ledger.claimed_at["acme/m-1"] = NOW
-    from sms_dispatcher.lanes import _lane_message
-
-    await rig.broker.publish(_lane_message(entry(), NOW))
+    await rig.broker.publish(lane_message(entry(), NOW))
     await rig.broker.idle()
     assert (rig.story(), rig.carrier.sent) == ([], [])
 

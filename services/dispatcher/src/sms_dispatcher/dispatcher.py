@@ -28,7 +28,9 @@ class Limits:
 
 
 class Dispatcher:
-    """Works once `start` was called and `follow` got a first snapshot. `snapshot` raises Unavailable while there is none."""
+    """Works once `start` was called and `follow` got a first snapshot. `snapshot` raises Unavailable while there is
+    none.
+    """
 
     def __init__(
         self,
@@ -57,7 +59,9 @@ class Dispatcher:
         await self._broker.consume(topology.CARRIER, self._carrier_events.handle, prefetch=self._limits.carrier)
 
     async def follow(self, snapshot: DispatcherSnapshot) -> None:
-        """Declare the queues of each PBX and open a lane for each SMS configuration of `snapshot`. Raises Unavailable."""
+        """Declare the queues of each PBX and open a lane for each SMS configuration of `snapshot`. Raises
+        Unavailable.
+        """
         served: dict[str, list[str]] = {}
         for tenant in snapshot.tenants:
             served.setdefault(tenant.pbx_id, []).append(tenant.id)

@@ -137,10 +137,11 @@ class Lanes:
         """Put an entry at the end of its lane. Raises Unavailable."""
         assert entry.config_id is not None
         await self.open(entry.config_id, bulk=entry.bulk)
-        await self._broker.publish(_lane_message(entry, self._clock()))
+        await self._broker.publish(lane_message(entry, self._clock()))
 
 
-def _lane_message(entry: Entry, now: datetime) -> Outgoing:
+def lane_message(entry: Entry, now: datetime) -> Outgoing:
+    """The broker message that says: it is this entry's turn after those before it."""
     assert entry.config_id is not None
     body = LaneEntry(tenant_id=entry.tenant_id, message_id=entry.message_id, queued_at=now)
     return Outgoing(

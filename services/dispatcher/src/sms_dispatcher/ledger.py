@@ -294,7 +294,7 @@ class Ledger:
                     {"$set": {"due_at": _now() + LEASE}},
                     sort=[("due_at", ASCENDING)],
                 )
-                if document is None:
+                if not document:
                     break
                 taken.append(from_document(document))
         return taken

@@ -1,4 +1,6 @@
-"""The dispatcher's composition root: the only place that constructs things, in the order in which they depend on each other."""
+"""The dispatcher's composition root: the only place that constructs things, in the order in which they depend on
+each other.
+"""
 
 import asyncio
 import os
@@ -25,7 +27,8 @@ from sms_dispatcher.settings import Settings
 
 log = structlog.get_logger()
 
-# The longest carrier call (25 s), the writing of its result (5 s) and a margin; below the 45 s after which we are killed.
+# The longest carrier call (25 s), the writing of its result (5 s) and a margin; below the 45 s after which we are
+# killed.
 DRAIN_SECONDS = 35.0
 # Other dispatchers begin bulk lanes too, and an index may be missing while the store is away at the start.
 _AGAIN_AFTER_SECONDS = 2.0

@@ -155,7 +155,7 @@ class Sending:
             accepted = await carrier.send(_message(entry), Account(config.id, config.credentials))
         except SendFailure as failure:
             ending = await self._failed(entry, config, failure)
-        except Exception as error:  # noqa: BLE001  # whatever this was, the request may have left: its outcome is unknown
+        except Exception as error:  # noqa: BLE001  # whatever it was, the request may have left
             await log.aexception("dispatch.crashed", message_id=entry.message_id, config_id=config.id)
             crashed = OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"Sending ended in {type(error).__name__}.")
             ending = self._unknown(entry, crashed, config.failure_policy)

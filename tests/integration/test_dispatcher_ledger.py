@@ -1,0 +1,280 @@
+"""The ledger's contract, on MongoDB and in memory: what one writer records, every other one meets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from sms_common.errors import Code, Unavailable
+from sms_common.events import StatusError
+from sms_common.messages import ErrorClass, Status
+from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient
+from sms_dispatcher.ledger import INDEXES, Ledger, MatchedReceipt, MessageQuery, open_ledger
+from tests.dispatcher.builders import HANDSET, entry
+from tests.dispatcher.memory_ledger import MemoryLedger
+from tests.stack import Database
+
+pytestmark = pytest.mark.integration
+
+RETENTION = timedelta(days=90)
+OTHER = "+13125550132"
+
+
+def now() -> datetime:
+    """MongoDB keeps milliseconds."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@asynccontextmanager
+async def on_mongodb(database: Database) -> AsyncIterator[Ledger]:
+    async with open_ledger(database.url, database.name, owner="tests", retention=RETENTION) as ledger:
+        await ledger.prepare()
+        yield ledger
+
+
+@pytest.fixture
+async def mongo_ledger(database: Database) -> AsyncIterator[Ledger]:
+    async with on_mongodb(database) as ledger:
+        yield ledger
+
+
+@pytest.fixture(params=["mongodb", "memory"])
+async def ledger(request: pytest.FixtureRequest, database: Database) -> AsyncIterator[Ledger]:
+    if request.param == "memory":
+        yield MemoryLedger(now, RETENTION)
+        return
+    async with on_mongodb(database) as ledger:
+        yield ledger
+
+
+def fresh(**changes) -> Entry:
+    moment = now()
+    return entry(created_at=moment, updated_at=moment, occurred_at=moment, fingerprint="f", **changes)
+
+
+def matched(
+    status: Status, *, reference: str | None = "acme/m-1", allowed: bool = True, to: str = HANDSET
+) -> MatchedReceipt:
+    error = StatusError(error_class=ErrorClass.PERMANENT, code="x") if status is Status.FAILED else None
+    return MatchedReceipt(Receipt(to, status, now(), "carrier-1", error=error), reference, lambda _: allowed)
+
+
+async def submitted(ledger: Ledger, **changes) -> Entry:
+    await ledger.accept(fresh(**changes))
+    claimed = await ledger.claim("acme/m-1", "claim")
+    assert claimed is not None
+    after = replace(
+        claimed, status=Status.SUBMITTED, sequence=claimed.sequence + 1, provider_msg_id="carrier-1", due_at=None
+    )
+    assert await ledger.finish(claimed, after, "change")
+    return after
+
+
+async def test_an_entry_comes_back_as_it_was_recorded(ledger):
+    whole = fresh(
+        kind=Kind.GROUP,
+        media=("https://a.example/1",),
+        error=StatusError(error_class=ErrorClass.POLICY, code="x", field="to", carrier_code="4775"),
+        recipients=(Recipient(HANDSET, "m-1.1", Status.SENT, 3), Recipient(OTHER, "m-1.2", Status.ACCEPTED)),
+        echo=Echo("101", "c", "r", {"a": 1}),
+        expires_at=now(),
+        due_at=now(),
+    )
+
+    assert await ledger.accept(whole) is None
+    assert await ledger.find("acme", "m-1") == whole
+
+
+async def test_of_many_who_record_the_same_id_one_is_first(ledger):
+    known = await asyncio.gather(*(ledger.accept(fresh(text=f"{n}")) for n in range(50)))
+
+    assert known.count(None) == 1
+    assert len({item.text for item in known if item is not None}) == 1
+
+
+async def test_of_many_who_claim_one_gets_it(ledger):
+    await ledger.accept(fresh())
+    claims = await asyncio.gather(*(ledger.claim("acme/m-1", f"claim-{n}") for n in range(50)))
+
+    assert len({item.claim_id for item in claims}) == 1
+    assert {item.attempt for item in claims} == {1}
+
+
+async def test_a_claim_of_nothing_finds_nothing(ledger):
+    assert await ledger.claim("acme/ghost", "claim") is None
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s.rank >= Status.SUBMITTING.rank], ids=str)
+async def test_what_is_under_way_or_over_cannot_be_claimed(ledger, status):
+    await ledger.accept(fresh(status=status))
+
+    found = await ledger.claim("acme/m-1", "claim")
+
+    assert (found.status, found.claim_id) == (status, None)
+
+
+async def test_an_outcome_is_recorded_once_and_its_repeat_is_no_harm(ledger):
+    await ledger.accept(fresh())
+    claimed = await ledger.claim("acme/m-1", "claim")
+    after = replace(claimed, status=Status.SUBMITTED, sequence=claimed.sequence + 1, provider_msg_id="carrier-1")
+
+    assert [await ledger.finish(claimed, after, "same"), await ledger.finish(claimed, after, "same")] == [True, True]
+    assert not await ledger.finish(claimed, after, "another")
+
+
+async def test_an_outcome_that_comes_after_the_receipt_is_refused(ledger):
+    await ledger.accept(fresh())
+    claimed = await ledger.claim("acme/m-1", "claim")
+    await ledger.apply(matched(Status.DELIVERED))
+    after = replace(claimed, status=Status.SUBMITTED, sequence=claimed.sequence + 1)
+
+    assert not await ledger.finish(claimed, after, "change")
+    assert (await ledger.find("acme", "m-1")).status is Status.DELIVERED
+
+
+async def test_the_carriers_id_is_noted_beside_a_faster_receipt(ledger):
+    await ledger.accept(fresh())
+    claimed = await ledger.claim("acme/m-1", "claim")
+    await ledger.note_carrier_id(claimed, "carrier-9", 2)
+
+    found = await ledger.find("acme", "m-1")
+    assert (found.provider_msg_id, found.segments) == ("carrier-9", 2)
+
+
+async def test_a_change_of_what_has_changed_is_refused(ledger):
+    before = fresh()
+    await ledger.accept(before)
+    canceled = replace(before, status=Status.CANCELED, sequence=2)
+
+    assert [await ledger.change(before, canceled), await ledger.change(before, canceled)] == [True, False]
+
+
+async def test_a_claim_is_abandoned_only_after_its_lease(ledger):
+    await ledger.accept(fresh())
+    claimed = await ledger.claim("acme/m-1", "claim")
+
+    assert not await ledger.abandon(claimed, replace(claimed, status=Status.UNKNOWN, sequence=claimed.sequence + 1))
+
+
+async def test_receipts_that_come_together_end_in_the_highest_status(ledger):
+    await submitted(ledger)
+    order = [Status.SENT, Status.DELIVERED, Status.DELIVERED, Status.FAILED, Status.SENT]
+
+    applied = await asyncio.gather(*(ledger.apply(matched(status)) for status in order))
+
+    assert [change.happened for change in applied] == [True, True, False, False, False]
+    assert (await ledger.find("acme", "m-1")).status is Status.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("reference", "allowed", "found"),
+    [
+        ("acme/m-1", True, True),
+        (None, True, True),
+        ("gw-9/zzz", True, True),
+        ("acme/m-1", False, False),
+        (None, False, False),
+    ],
+)
+async def test_a_receipt_finds_its_message_by_reference_then_by_the_carriers_id(ledger, reference, allowed, found):
+    await submitted(ledger)
+
+    change = await ledger.apply(matched(Status.DELIVERED, reference=reference, allowed=allowed))
+
+    assert (change is not None) is found
+
+
+async def test_group_receipts_that_come_together_are_all_kept(ledger):
+    members = (Recipient(HANDSET, "m-1.1", Status.ACCEPTED), Recipient(OTHER, "m-1.2", Status.ACCEPTED))
+    await submitted(ledger, kind=Kind.GROUP, to=(HANDSET, OTHER), recipients=members)
+
+    await asyncio.gather(*(ledger.apply(matched(Status.DELIVERED, to=to)) for to in (HANDSET, OTHER)))
+
+    assert (await ledger.find("acme", "m-1")).status is Status.DELIVERED
+
+
+async def test_what_is_due_is_given_to_one_and_not_again_when_done(ledger):
+    due = fresh(status=Status.HELD, due_at=now() - timedelta(seconds=1))
+    await ledger.accept(due)
+
+    taken = [*await ledger.take_due(10), *await ledger.take_due(10)]
+    await ledger.done_due(taken[0])
+
+    assert [item.id for item in taken] == [due.id]
+    assert (await ledger.find("acme", "m-1")).due_at is None
+
+
+async def test_bulk_lanes_are_remembered_once(ledger):
+    await ledger.remember_bulk_lane("cfg")
+    await ledger.remember_bulk_lane("cfg")
+
+    assert await ledger.bulk_lanes() == ["cfg"]
+
+
+async def test_history_is_paged_filtered_and_never_shows_another_tenants(ledger):
+    start = now()
+    for n in range(5):
+        await ledger.accept(replace(fresh(message_id=f"m-{n}"), created_at=start + timedelta(seconds=n)))
+    await ledger.accept(fresh(message_id="in", kind=Kind.INBOUND, status=Status.DELIVERED, sender=OTHER))
+    await ledger.accept(fresh(message_id="parent", kind=Kind.PARENT))
+    await ledger.accept(fresh(tenant_id="other", message_id="theirs"))
+
+    async def ids(**filters):
+        count, items = await ledger.page(MessageQuery("acme", **filters))
+        return count, [item["id"] for item in items]
+
+    assert await ids(direction="OUT", skip=1, top=2) == (5, ["m-3", "m-2"])
+    assert await ids(direction="OUT", descending=False, top=1) == (5, ["m-0"])
+    assert await ids(number=OTHER) == (1, ["in"])
+    assert await ids(search="m-4") == (1, ["m-4"])
+    assert await ids(status="rejected") == (0, [])
+    assert (await ids(direction="OUT", since=start + timedelta(seconds=3)))[0] == 2
+    assert (await ids(direction="OUT", until=start + timedelta(seconds=3)))[0] == 3
+    assert (await ids(config_id="nope"))[0] == 0
+
+
+async def test_one_record_has_its_timeline_and_portsips_words(mongo_ledger):
+    await submitted(mongo_ledger)
+    await mongo_ledger.apply(matched(Status.DELIVERED))
+
+    found = await mongo_ledger.read("acme", "m-1")
+
+    assert (found["delivery"], found["direction"], found["content"]) == ("DELIVERED", "OUT", "Hello")
+    assert [item["status"] for item in found["history"]] == ["accepted", "submitted", "delivered"]
+    assert await mongo_ledger.read("other", "m-1") is None
+
+
+async def test_every_index_exists_and_making_them_again_is_no_harm(mongo_ledger, database):
+    await mongo_ledger.prepare()
+
+    names = {name async for name in _index_names(mongo_ledger)}
+    assert {index.document["name"] for index in INDEXES} <= names
+
+
+async def _index_names(ledger: Ledger) -> AsyncIterator[str]:
+    async for index in ledger._messages.list_indexes():
+        yield index["name"]
+
+
+async def test_a_store_that_is_away_is_unavailable_and_says_so():
+    async with open_ledger(
+        "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50", "x", owner="tests", retention=RETENTION
+    ) as ledger:
+        with pytest.raises(Unavailable) as caught:
+            await ledger.find("acme", "m-1")
+        trouble = await ledger.check()
+
+    assert caught.value.code is Code.STORE_UNAVAILABLE
+    assert trouble is not None
+
+
+async def test_a_thousand_messages_share_their_writes(mongo_ledger):
+    entries = [fresh(message_id=f"m-{n}") for n in range(1000)]
+
+    assert set(await asyncio.gather(*(mongo_ledger.accept(item) for item in entries))) == {None}
+    claims = await asyncio.gather(*(mongo_ledger.claim(item.id, f"c-{item.id}") for item in entries))
+    assert all(claim.claim_id == f"c-{claim.id}" for claim in claims)
