@@ -1,8 +1,10 @@
-"""Runs a simulator on a free loopback port inside the current event loop, for tests and benchmarks."""
+"""Serves a simulator: on a free loopback port inside a test's event loop, or as a process of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from aiohttp import web
 
 from bandwidth_simulator.app import create_app
@@ -10,7 +12,11 @@ from bandwidth_simulator.clock import Clock
 from bandwidth_simulator.settings import SimulatorSettings
 from bandwidth_simulator.simulator import Simulator
 
-__all__ = ["running"]
+__all__ = ["main", "running"]
+
+_LOOPBACK = "127.0.0.1"
+
+log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -18,13 +24,26 @@ async def running(
     settings: SimulatorSettings | None = None, *, clock: Clock | None = None, port: int = 0
 ) -> AsyncIterator[Simulator]:
     """Serve a simulator on 127.0.0.1 (`port` 0 takes a free one, whatever the settings say) until the block ends."""
-    simulator = Simulator(settings or SimulatorSettings(), clock)
+    async with _serving(Simulator(settings or SimulatorSettings(), clock), _LOOPBACK, port) as simulator:
+        yield simulator
+
+
+async def main(settings: SimulatorSettings, stop: asyncio.Event) -> None:
+    """Serve a simulator at the address of the settings until `stop` is set; webhooks under way are not waited for."""
+    async with _serving(Simulator(settings), settings.host, settings.port) as simulator:
+        log.info("simulator is ready", url=simulator.url, accounts=len(settings.accounts))
+        if not settings.accounts:
+            log.warning("there is no account yet: set SIMULATOR_ACCOUNTS, or PUT one to /_simulator/accounts/{id}")
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _serving(simulator: Simulator, host: str, port: int) -> AsyncIterator[Simulator]:
     runner = web.AppRunner(create_app(simulator), access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", port)
-        await site.start()
-        simulator.bound_to("127.0.0.1", runner.addresses[0][1])
+        await web.TCPSite(runner, host, port).start()
+        simulator.bound_to(host, runner.addresses[0][1])
         yield simulator
     finally:
         await runner.cleanup()

@@ -17,7 +17,9 @@ Count = Annotated[int, Field(ge=1)]
 class SimulatorSettings(BaseSettings):
     """Everything that can be set before the start; times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="SIMULATOR_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SIMULATOR_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one")

@@ -1,0 +1,87 @@
+"""The simulator as a process of its own."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+
+import aiohttp
+import pytest
+
+from bandwidth_simulator import Simulator, SimulatorSettings
+from bandwidth_simulator.running import main
+from tests.simulator.conftest import account
+
+
+def environment(**settings: str) -> dict[str, str]:
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("SIMULATOR_")},
+        **{f"SIMULATOR_{name.upper()}": value for name, value in settings.items()},
+    }
+
+
+async def process(**settings: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bandwidth_simulator",
+        env=environment(log_format="json", **settings),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_what_its_environment_says_and_stops_when_told(sent):
+    accounts = json.dumps([{"account_id": "1", "credentials": [{"client_id": "c", "client_secret": "canary"}]}])
+    child = await process(port="0", accounts=accounts, control_token="")
+    assert child.stdout is not None
+    line = json.loads(await child.stdout.readline())
+
+    async with aiohttp.ClientSession() as session, session.get(f"{line['url']}/_simulator/accounts") as response:
+        shown = await response.json()
+    child.send_signal(sent)
+    rest, errors = await child.communicate()
+
+    assert (line["event"], line["accounts"], shown[0]["account_id"]) == ("simulator is ready", 1, "1")
+    assert (child.returncode, errors) == (0, b"")
+    assert b"canary" not in rest
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [({"port": "many"}, "port"), ({"log_level": "loud"}, "level"), ({"accounts": "{"}, "accounts")],
+)
+async def test_wrong_settings_end_it_with_the_reason(settings, named):
+    child = await process(**settings)
+
+    _, errors = await child.communicate()
+
+    assert child.returncode == 1
+    assert errors.decode().startswith("the settings cannot be used")
+    assert named in errors.decode()
+    assert "Traceback" not in errors.decode()
+
+
+@pytest.mark.parametrize("accounts", [(), (account(),)])
+async def test_it_listens_where_the_settings_say_until_it_is_stopped(accounts):
+    stop = asyncio.Event()
+    stop.set()
+
+    await main(SimulatorSettings(host="0.0.0.0", port=0, accounts=accounts), stop)
+
+
+@pytest.mark.parametrize(
+    ("host", "public_url", "url", "public"),
+    [
+        ("127.0.0.1", None, "http://127.0.0.1:8090", "http://127.0.0.1:8090"),
+        ("0.0.0.0", "http://simulator:8090/", "http://127.0.0.1:8090", "http://simulator:8090"),
+        ("::1", None, "http://[::1]:8090", "http://[::1]:8090"),
+    ],
+)
+def test_it_knows_its_own_address(host, public_url, url, public):
+    simulator = Simulator(SimulatorSettings(host=host, public_url=public_url))
+
+    assert (simulator.url, simulator.public_url) == (url, public)
+    assert simulator.messaging_url == f"{url}/api/v2"
