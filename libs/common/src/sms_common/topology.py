@@ -1,4 +1,5 @@
-"""The exchanges, queues, bindings and routing keys of the gateway, as values. The only place where such a name is written.
+"""The exchanges, queues, bindings and routing keys of the gateway, as values. The only place where such a name is
+written.
 
 `python -m sms_common.topology` prints the tables of docs/events.md.
 """
@@ -13,8 +14,8 @@ from sms_common.phone import digits
 
 Arguments = Mapping[str, str | int | bool]
 
-# The backstop against a message that kills its reader: far above the crashes a healthy day has. Always positive, since -1
-# means "drop at the first requeue" on RabbitMQ 3.10 and "no limit" on 4.x.
+# The backstop against a message that kills its reader: far above the crashes a healthy day has. Always positive,
+# since -1 means "drop at the first requeue" on RabbitMQ 3.10 and "no limit" on 4.x.
 DELIVERY_LIMIT = 20
 # Parking places are read and put back by people; they have nowhere to dead-letter to, so they must not reach a limit.
 PARKED_DELIVERY_LIMIT = 1_000_000
@@ -59,8 +60,8 @@ class Topology:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One delay of the retry ladder: an exchange and a queue of the same name. A message expires after `seconds` and goes
-    back, through the default exchange, to the queue that its routing key names.
+    """One delay of the retry ladder: an exchange and a queue of the same name. A message expires after `seconds` and
+    goes back, through the default exchange, to the queue that its routing key names.
     """
 
     seconds: int
@@ -75,7 +76,13 @@ OUTBOUND = "sms.outbound"
 CARRIER = "sms.carrier"
 
 # Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
-RETRY_LADDER = (Rung(1, "sms.retry.1s"), Rung(5, "sms.retry.5s"), Rung(30, "sms.retry.30s"), Rung(120, "sms.retry.2m"), Rung(600, "sms.retry.10m"))
+RETRY_LADDER = (
+    Rung(1, "sms.retry.1s"),
+    Rung(5, "sms.retry.5s"),
+    Rung(30, "sms.retry.30s"),
+    Rung(120, "sms.retry.2m"),
+    Rung(600, "sms.retry.10m"),
+)
 
 # A status whose tenant the gateway does not know cannot be told to that tenant's PBX; the default PBX hears of it.
 NO_TENANT = "-"
@@ -103,9 +110,16 @@ def base() -> Topology:
             *(Exchange(rung.name, "fanout", f"retry after {rung.seconds} s") for rung in RETRY_LADDER),
         ),
         queues=(
-            Queue(UNROUTED, "parked: nobody was bound, or nobody owns the number", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
+            Queue(
+                UNROUTED,
+                "parked: nobody was bound, or nobody owns the number",
+                {"x-delivery-limit": PARKED_DELIVERY_LIMIT},
+            ),
             Queue(DEAD, "parked: each with a reason header", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
-            *(Queue(rung.name, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung)) for rung in RETRY_LADDER),
+            *(
+                Queue(rung.name, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung))
+                for rung in RETRY_LADDER
+            ),
             Queue(OUTBOUND, "requests of the PBX, read by the dispatcher", _WORK),
             Queue(CARRIER, "what carriers told ingress, read by the dispatcher", _WORK),
             *_pbx_queues(DEFAULT_PBX),
@@ -144,14 +158,19 @@ def pbx(pbx_id: str, tenant_ids: Iterable[str]) -> Topology:
     bindings = tuple(
         binding
         for tenant_id in tenant_ids
-        for binding in (Binding(SMS, inbound, f"sms.inbound.{tenant_id}.#"), Binding(SMS, status, f"sms.status.{tenant_id}.#"))
+        for binding in (
+            Binding(SMS, inbound, f"sms.inbound.{tenant_id}.#"),
+            Binding(SMS, status, f"sms.status.{tenant_id}.#"),
+        )
     )
     return Topology(queues=_pbx_queues(pbx_id), bindings=bindings)
 
 
 def lane(config_id: str, *, bulk: bool = False) -> Topology:
     """The paced sending lane of one SMS configuration: read by one dispatcher at a time."""
-    return Topology(queues=(Queue(lane_queue(config_id, bulk=bulk), "one paced lane", {**_WORK, "x-single-active-consumer": True}),))
+    return Topology(
+        queues=(Queue(lane_queue(config_id, bulk=bulk), "one paced lane", {**_WORK, "x-single-active-consumer": True}),)
+    )
 
 
 def pbx_inbound_queue(pbx_id: str) -> str:
@@ -167,6 +186,13 @@ def pbx_status_queue(pbx_id: str) -> str:
 def lane_queue(config_id: str, *, bulk: bool = False) -> str:
     """The lane of an SMS configuration; bulk texts have one of their own."""
     return f"sms.lane.{config_id}.bulk" if bulk else f"sms.lane.{config_id}"
+
+
+def queue_kind(name: str) -> str:
+    """What a queue is for, as a metric's label: few values, however many lanes and PBXs there are."""
+    if name.startswith("sms.lane."):
+        return "lane"
+    return "pbx" if name.startswith("pbx.") else name
 
 
 def outbound_key(tenant_id: str) -> str:
@@ -223,11 +249,22 @@ def markdown() -> str:
     topology = base()
     keys: dict[str, list[str]] = {}
     for binding in topology.bindings:
-        keys.setdefault(binding.queue, []).append(f"`{binding.exchange}`" + (f" `{binding.key}`" if binding.key else ""))
+        keys.setdefault(binding.queue, []).append(
+            f"`{binding.exchange}`" + (f" `{binding.key}`" if binding.key else "")
+        )
     lanes = lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + pbx("<pbx_id>", ()).queues
     lines = ["| exchange | kind | alternate | holds |", "| --- | --- | --- | --- |"]
-    lines += [f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose} |" for e in topology.exchanges]
-    lines += ["", "All queues are durable quorum queues.", "", "| queue | bound to | arguments | holds |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose} |"
+        for e in topology.exchanges
+    ]
+    lines += [
+        "",
+        "All queues are durable quorum queues.",
+        "",
+        "| queue | bound to | arguments | holds |",
+        "| --- | --- | --- | --- |",
+    ]
     for queue in (*topology.queues, *lanes):
         arguments = ", ".join(f"{name} {value}" for name, value in queue.arguments.items())
         lines.append(f"| `{queue.name}` | {', '.join(keys.get(queue.name, []))} | {arguments} | {queue.purpose} |")

@@ -1,8 +1,6 @@
 """Keeps one AMQP connection alive: connects with back-off, hands every new connection to its user, notices an alarm."""
 
 import asyncio
-import random
-import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +11,9 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractConnection as WireConnection
 from aiormq.channel import Channel as Wire
 
-log = structlog.get_logger(__name__)
+from sms_common.broker.trying import Backoff, was_cancelled
 
-_FIRST_DELAY = 0.2
-_LAST_DELAY = 5.0
-# A connection that lived this long was a good one: the next loss starts again with the first delay.
-_GOOD_AFTER = 5.0
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +28,6 @@ class Timeouts:
     heartbeat: int = 10
 
 
-class Backoff:
-    """Growing delays with jitter: each between half and all of a doubling value."""
-
-    def __init__(self, first: float = _FIRST_DELAY, last: float = _LAST_DELAY) -> None:
-        self._first = first
-        self._last = last
-        self._next = first
-
-    def reset(self) -> None:
-        """Start over."""
-        self._next = self._first
-
-    def delay(self) -> float:
-        """The seconds to wait before the next try."""
-        ceiling = self._next
-        self._next = min(self._last, ceiling * 2)
-        return random.uniform(ceiling / 2, ceiling)  # noqa: S311  # jitter, not a secret
-
-
 @dataclass(frozen=True, slots=True)
 class Channel:
     """An open channel. `wire` speaks the protocol's own methods; the others are kept so that they live as long."""
@@ -59,6 +35,7 @@ class Channel:
     wire: Wire
     connection: WireConnection
     owner: AbstractChannel
+    timeout: float
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +49,25 @@ class Channel:
     async def close(self) -> None:
         """Close it. Never raises: a channel that does not answer goes down with its connection."""
         with suppress(Exception):
-            await self.owner.close()
+            async with asyncio.timeout(self.timeout):
+                await self.owner.close()
+
+    async def answer(self, tag: int, *, acknowledge: bool) -> None:
+        """Acknowledge a delivery or give it back. On a channel that has died there is nothing to answer: the broker
+        delivers again.
+        """
+        if not self.is_open:
+            log.debug("answer_skipped", acknowledge=acknowledge)
+            return
+        try:
+            # It waits in a full buffer, and would do so for ever once the connection behind it has died.
+            async with asyncio.timeout(self.timeout):
+                if acknowledge:
+                    await self.wire.basic_ack(tag, wait=False)
+                else:
+                    await self.wire.basic_nack(tag, requeue=True, wait=False)
+        except Exception as error:  # noqa: BLE001  # it died this moment
+            log.debug("answer_failed", acknowledge=acknowledge, error=type(error).__name__)
 
 
 async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> Channel:  # noqa: ASYNC109  # also covers aio-pika's own waits
@@ -83,7 +78,7 @@ async def open_channel(connection: AbstractConnection, timeout: float, *, confir
         owner = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
         wire = await owner.get_underlay_channel()
     assert isinstance(wire, Wire)
-    return Channel(wire, wire.connection, owner)
+    return Channel(wire, wire.connection, owner, timeout)
 
 
 def is_blocked(connection: WireConnection) -> bool:
@@ -100,24 +95,24 @@ def is_blocked(connection: WireConnection) -> bool:
     return True
 
 
-def was_cancelled() -> bool:
-    """Inside `except CancelledError`: whether somebody cancels this task. aiormq also hands out CancelledError as the
-    reason why a connection died, and that must not end a task which nobody cancelled.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 class Link:
-    """One connection that is always being kept up. `serve` uses each new one for as long as it lives."""
+    """One connection that is always being kept up. `serve` uses each new one for as long as it lives; `changed` is
+    called whenever `connected` changes.
+    """
 
     def __init__(
-        self, url: str, name: str, timeouts: Timeouts, serve: Callable[[AbstractConnection], Awaitable[None]]
+        self,
+        url: str,
+        name: str,
+        timeouts: Timeouts,
+        serve: Callable[[AbstractConnection], Awaitable[None]],
+        changed: Callable[[], None],
     ) -> None:
         self._url = url
         self._name = name
         self._timeouts = timeouts
         self._serve = serve
+        self._changed = changed
         self._log = log.bind(connection=name)
         self.connected = False
 
@@ -125,7 +120,6 @@ class Link:
         """Connect, serve, and begin again, until cancelled."""
         backoff = Backoff()
         while True:
-            began = time.monotonic()
             try:
                 await self._live()
             except asyncio.CancelledError:
@@ -134,8 +128,6 @@ class Link:
                 reason = "no heartbeat"
             except Exception as error:  # noqa: BLE001  # whatever went wrong, the answer is to connect again
                 reason = f"{type(error).__name__}: {error}"
-            if time.monotonic() - began > _GOOD_AFTER:
-                backoff.reset()
             delay = backoff.delay()
             self._log.warning("broker_away", reason=reason, retry_in=round(delay, 2))
             await asyncio.sleep(delay)
@@ -153,17 +145,21 @@ class Link:
         closing = connection.transport.connection.closing
         serving = asyncio.ensure_future(self._serve(connection))
         try:
-            self.connected = True
+            self._note(connected=True)
             self._log.info("broker_connected")
             await asyncio.wait({closing, serving}, return_when=asyncio.FIRST_COMPLETED)
             # The user of a connection notices its end too, but less well why.
             await (closing if closing.done() else serving)
             raise ConnectionError("closed")
         finally:
-            self.connected = False
+            self._note(connected=False)
             serving.cancel()
             await asyncio.gather(serving, return_exceptions=True)
             await self._close(connection)
+
+    def _note(self, *, connected: bool) -> None:
+        self.connected = connected
+        self._changed()
 
     async def _close(self, connection: AbstractConnection) -> None:
         with suppress(Exception):

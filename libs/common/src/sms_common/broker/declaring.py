@@ -51,6 +51,8 @@ class Declarations:
         """
         await self.declare(connection, self._base)
         later = Topology(tuple(self._exchanges.values()), tuple(self._queues.values()), tuple(self._bindings))
+        if later == Topology():
+            return
         try:
             await self.declare(connection, later)
         except ChannelClosed:

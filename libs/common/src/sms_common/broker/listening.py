@@ -8,9 +8,11 @@ import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import DeliveredMessage
 
-from sms_common.broker.connection import Backoff, Timeouts, open_channel
+from sms_common.broker.connection import Timeouts, open_channel
 from sms_common.broker.incoming import read
 from sms_common.broker.messages import Delivery, Listener
+from sms_common.broker.outcomes import stack_of
+from sms_common.broker.trying import Backoff, was_cancelled
 from sms_common.topology import SMS
 
 log = structlog.get_logger(__name__)
@@ -38,7 +40,9 @@ class Listening:
         while True:
             try:
                 await self._listen(connection)
-            except Exception as error:  # noqa: BLE001  # one listener that cannot start must not stop the consumers
+            except (Exception, asyncio.CancelledError) as error:  # it must not stop the consumers
+                if was_cancelled():
+                    raise
                 log.warning("listener_not_started", key=self.key, reason=f"{type(error).__name__}: {error}")
             await asyncio.sleep(backoff.delay())
 
@@ -73,8 +77,10 @@ class Listening:
             news = await self._news.get()
             try:
                 await self._listener(news)
-            except Exception as error:  # the next news may well be understood
-                log.exception("listener_failed", key=self.key, error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001  # the next news may well be understood
+                log.error(  # noqa: TRY400  # stack_of leaves out what the exception says
+                    "listener_failed", key=self.key, error=type(error).__name__, stack=stack_of(error)
+                )
 
 
 class Listeners:

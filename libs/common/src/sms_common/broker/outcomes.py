@@ -2,6 +2,7 @@
 it.
 """
 
+import asyncio
 import traceback
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,11 +11,14 @@ import structlog
 
 from sms_common.broker.headers import ATTEMPT, DEFERRALS, ORIGIN_KEY, TRACEPARENT, dead_letter, short, trace_of
 from sms_common.broker.messages import JSON, Delivery, Handler, HeaderValue, Outgoing, RetryLater
+from sms_common.broker.trying import was_cancelled
 from sms_common.errors import Code, TemporaryFailure, Unavailable, UnreadableEvent
+from sms_common.telemetry import metrics
 from sms_common.topology import RETRY_LADDER, Rung, rung_for
 
 # A handler that crashed this often on one message is given no further chance.
 MAX_CRASHES = 3
+_MOST_CAUSES = 5
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +48,10 @@ async def handle(handler: Handler, delivery: Delivery) -> Outcome:
         return _dead(delivery, error.code, error.reason)
     except TemporaryFailure as error:
         return _after_failure(delivery, error)
+    except asyncio.CancelledError as error:
+        if was_cancelled():
+            raise
+        return _after_crash(delivery, error)
     except Exception as error:  # noqa: BLE001  # any other exception of a handler is the last row of the table
         return _after_crash(delivery, error)
     return DONE
@@ -63,10 +71,9 @@ def _after_failure(delivery: Delivery, error: TemporaryFailure) -> Outcome:
     return Outcome("retried", _through(rung, replace(delivery, attempt=delivery.attempt + 1)))
 
 
-def _after_crash(delivery: Delivery, error: Exception) -> Outcome:
+def _after_crash(delivery: Delivery, error: BaseException) -> Outcome:
     kind = type(error).__name__
-    # Not the exception's own text: it may repeat a message's content.
-    log.error("handler_failed", error=kind, attempt=delivery.attempt, stack=_stack(error))
+    log.error("handler_failed", error=kind, attempt=delivery.attempt, stack=stack_of(error))
     if delivery.attempt >= MAX_CRASHES:
         return _dead(
             delivery, Code.HANDLER_FAILED, f"Its handler failed {delivery.attempt + 1} times, last with {kind}."
@@ -74,10 +81,14 @@ def _after_crash(delivery: Delivery, error: Exception) -> Outcome:
     return Outcome("crashed", _through(RETRY_LADDER[delivery.attempt], replace(delivery, attempt=delivery.attempt + 1)))
 
 
-def _stack(error: BaseException) -> str:
-    lines = traceback.format_tb(error.__traceback__)
-    cause = error.__cause__
-    return "".join(lines) if cause is None else f"{''.join(lines)}caused by {type(cause).__name__}\n{_stack(cause)}"
+def stack_of(error: BaseException) -> str:
+    """Where `error` happened and its causes, without what any of them says: that may repeat a message's content."""
+    places: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None and len(places) < _MOST_CAUSES:
+        places.append(f"{type(seen).__name__} at\n{''.join(traceback.format_tb(seen.__traceback__))}")
+        seen = seen.__cause__
+    return "caused by ".join(places)
 
 
 def _through(rung: Rung, delivery: Delivery) -> Outgoing:
@@ -96,6 +107,7 @@ def _through(rung: Rung, delivery: Delivery) -> Outgoing:
 
 
 def _dead(delivery: Delivery, code: Code, reason: str) -> Outcome:
+    metrics.dead_letters_total.labels(code.value).inc()
     log.warning("dead_lettered", code=code.value, reason=reason, queue=delivery.queue)
     letter = dead_letter(
         delivery.body,

@@ -10,11 +10,13 @@ from aiormq import spec
 from aiormq.exceptions import DeliveryError, PublishError
 from pamqp.common import FieldTable
 
-from sms_common.broker.connection import Backoff, Channel, Timeouts, is_blocked, open_channel, was_cancelled
+from sms_common.broker.connection import Channel, Timeouts, is_blocked, open_channel
 from sms_common.broker.headers import TRACEPARENT, current_trace
 from sms_common.broker.messages import Outgoing, Unroutable
+from sms_common.broker.trying import Backoff, was_cancelled
 from sms_common.errors import Code, Unavailable
 from sms_common.events import utc_now
+from sms_common.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +24,14 @@ _PERSISTENT = 2
 # Waiting for the socket after each message costs a fifth of the throughput; never waiting would let a stalled
 # connection pile up memory. Every so many messages is enough for back-pressure.
 _DRAIN_EVERY = 16
+
+_BLOCKED = "the broker blocks publishers: memory or disk alarm"
+
+_confirmed = metrics.publish_total.labels("confirmed")
+_returned = metrics.publish_total.labels("returned")
+_nacked = metrics.publish_total.labels("nacked")
+_timed_out = metrics.publish_total.labels("timeout")
+_failed = metrics.publish_total.labels("error")
 
 
 class ConfirmedPublisher:
@@ -35,6 +45,7 @@ class ConfirmedPublisher:
         self._closed = False
         self._sent = 0
         self._pending: dict[str, asyncio.Future[None] | None] = {}
+        self._unblocking: asyncio.Task[None] | None = None
 
     async def serve(self, connection: AbstractConnection) -> None:
         """Have a channel open on `connection` for as long as it lives; the broker closes one for a missing exchange."""
@@ -49,6 +60,8 @@ class ConfirmedPublisher:
             finally:
                 self._channel = None
                 self._opened.clear()
+                if self._unblocking is not None:
+                    self._unblocking.cancel()
             await asyncio.sleep(backoff.delay())
 
     async def ready(self) -> None:
@@ -59,9 +72,7 @@ class ConfirmedPublisher:
         """Why nothing can be published right now, or None."""
         if self._channel is None:
             return "not connected to the broker for publishing"
-        if is_blocked(self._channel.connection):
-            return "the broker blocks publishers: memory or disk alarm"
-        return None
+        return _BLOCKED if self._is_blocked(self._channel) else None
 
     async def finish(self) -> None:
         """Refuse further messages and wait until those under way are confirmed or given up."""
@@ -75,40 +86,54 @@ class ConfirmedPublisher:
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection has been closed.")
         try:
             async with asyncio.timeout(self._timeouts.publish):
-                message_id = message.message_id or uuid4().hex
-                await self._turn(message_id)
-                self._pending[message_id] = None
-                try:
-                    await self._publish(message, message_id)
-                finally:
-                    self._end_turn(message_id)
-        except Unavailable:
-            raise
+                await self._in_turn(message)
         except (TypeError, ValueError, struct.error):
             raise  # it cannot be written as an AMQP message at all: a mistake of the caller
-        except TimeoutError:
-            reason = f"The broker did not confirm within {self._timeouts.publish:g} s."
-            raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None
-        except PublishError:
-            where = f"exchange {message.exchange!r} under {message.routing_key!r}"
-            raise Unroutable(Code.BROKER_UNAVAILABLE, f"No queue takes what is published to {where}.") from None
-        except DeliveryError:
-            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker refused the message: a queue is full.") from None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if was_cancelled():
                 raise
-            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection went silent.") from None
-        except Exception as error:
-            reason = f"The broker connection was lost ({type(error).__name__})."
-            raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from error
+            raise self._failure(error, message) from None
+        except Exception as error:  # noqa: BLE001  # aiormq hands out whatever ended the connection
+            raise self._failure(error, message) from None
+        _confirmed.inc()
+
+    def _failure(self, error: BaseException, message: Outgoing) -> Unavailable:
+        """What a failed publish means to the caller. Counts it."""
+        if isinstance(error, Unavailable):
+            _failed.inc()
+            return error
+        if isinstance(error, TimeoutError):
+            _timed_out.inc()
+            if self._channel is not None:
+                self._is_blocked(self._channel)
+            reason = f"The broker did not confirm within {self._timeouts.publish:g} s."
+            return Unavailable(Code.BROKER_UNAVAILABLE, reason)
+        if isinstance(error, PublishError):
+            _returned.inc()
+            where = f"exchange {message.exchange!r} under {message.routing_key!r}"
+            return Unroutable(Code.BROKER_UNAVAILABLE, f"No queue takes what is published to {where}.")
+        if isinstance(error, DeliveryError):
+            _nacked.inc()
+            return Unavailable(Code.BROKER_UNAVAILABLE, "The broker refused the message: a queue is full.")
+        _failed.inc()
+        return Unavailable(Code.BROKER_UNAVAILABLE, f"The broker connection was lost ({type(error).__name__}).")
+
+    async def _in_turn(self, message: Outgoing) -> None:
+        message_id = message.message_id or uuid4().hex
+        await self._turn(message_id)
+        self._pending[message_id] = None
+        try:
+            await self._publish(message, message_id)
+        finally:
+            self._end_turn(message_id)
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
         channel = self._channel
         while channel is None:
             await self._opened.wait()
             channel = self._channel
-        if is_blocked(channel.connection):
-            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker blocks publishers: memory or disk alarm.")
+        if self._is_blocked(channel):
+            raise Unavailable(Code.BROKER_UNAVAILABLE, f"{_BLOCKED.capitalize()}.")
         self._sent += 1
         await channel.wire.basic_publish(
             message.body,
@@ -118,6 +143,21 @@ class ConfirmedPublisher:
             mandatory=True,
             wait=self._sent % _DRAIN_EVERY == 0,
         )
+
+    def _is_blocked(self, channel: Channel) -> bool:
+        """Whether the broker has an alarm on. The first to ask sets the metric, until the alarm is over."""
+        blocked = is_blocked(channel.connection)
+        if blocked and self._unblocking is None:
+            log.warning("broker_blocked")
+            metrics.broker_blocked.set(1)
+            self._unblocking = asyncio.ensure_future(channel.connection.ready())
+            self._unblocking.add_done_callback(self._unblocked)
+        return blocked
+
+    def _unblocked(self, _: object) -> None:
+        self._unblocking = None
+        metrics.broker_blocked.set(0)
+        log.info("broker_unblocked")
 
     async def _turn(self, message_id: str) -> None:
         """Wait while a message with this id is under way. A returned message is known by its id alone: of two such

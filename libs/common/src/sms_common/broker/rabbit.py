@@ -9,14 +9,16 @@ from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelClosed
 from yarl import URL
 
-from sms_common.broker.connection import Link, Timeouts, was_cancelled
+from sms_common.broker.connection import Link, Timeouts
 from sms_common.broker.consuming import Intake
 from sms_common.broker.declaring import Declarations
 from sms_common.broker.decoding import be_lenient
 from sms_common.broker.listening import Listeners
 from sms_common.broker.messages import Handler, Listener, Outgoing, Subscription
 from sms_common.broker.publishing import ConfirmedPublisher
+from sms_common.broker.trying import was_cancelled
 from sms_common.errors import Code, Unavailable
+from sms_common.telemetry import metrics
 from sms_common.topology import Topology
 
 log = structlog.get_logger(__name__)
@@ -40,15 +42,17 @@ class RabbitBroker:
         self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready)
         self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish)
         self._listeners = Listeners(self._timeouts)
-        self._publishing = Link(url, f"{name} publishing", self._timeouts, self._publisher.serve)
-        self._consuming = Link(url, f"{name} consuming", self._timeouts, self._serve)
+        self._links = (
+            Link(url, f"{name} publishing", self._timeouts, self._publisher.serve, self._note_connected),
+            Link(url, f"{name} consuming", self._timeouts, self._serve, self._note_connected),
+        )
         self._connection: AbstractConnection | None = None
         self._restored = asyncio.Event()
         self._problem: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.ensure_future(link.run()) for link in (self._publishing, self._consuming)]
+        self._tasks = [asyncio.ensure_future(link.run()) for link in self._links]
         return self
 
     async def __aexit__(
@@ -113,6 +117,9 @@ class RabbitBroker:
     async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
         """See Broker.stop_consuming."""
         await self._intake.drain(timeout)
+
+    def _note_connected(self) -> None:
+        metrics.broker_connected.set(all(link.connected for link in self._links))
 
     async def _serve(self, connection: AbstractConnection) -> None:
         try:
