@@ -184,7 +184,7 @@ receipts_total: Final = _counter(
 inbound_total: Final = _counter("inbound_total", "Inbound messages by result; duplicates are normal.", "result")
 unrouted_total: Final = _counter(
     "unrouted_total",
-    "Inbound messages to a DID that no tenant owns. Any increase: add it to a trunk. The messages wait in sms.unrouted.",
+    "Inbound messages to a DID that no tenant owns. Any increase: add it to a trunk. Messages wait in sms.unrouted.",
 )
 
 # the config service and its readers

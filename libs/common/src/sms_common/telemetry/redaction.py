@@ -5,7 +5,7 @@ values. Values of types that are not known to be harmless are written as the nam
 """
 
 import re
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -35,8 +35,12 @@ _TEXT_KEYS: Final = frozenset(
 )
 _TEXT_ENDINGS: Final = ("_body", "_content", "_metadata", "_payload")
 
-# Nothing below can match a text that this does not match; most values are such texts.
-_SUSPECT: Final = re.compile(r"\d(?:\D{0,8}\d){5}|[=:@]|/webhooks/|basic\s|bearer\s", re.IGNORECASE)
+# Each pattern below is slow where it finds nothing, so it is tried only where what it needs is there.
+_SUSPECT: Final = re.compile(r"[\d\s=:@/]")
+_SUSPECT_DIGITS: Final = re.compile(r"\d(?:[^\w]{0,4}\d){5}")
+_HINTS_OF_AUTHORIZATION: Final = ("basic", "bearer")
+_HINTS_OF_SECRETS: Final = ("pass", "secret", "token", "authorization", "credential", "cookie", "signature", "key")
+_HINTS_OF_TEXTS: Final = ("text", "content", "body", "media", "payload", "metadata", "subject")
 _QUOTED: Final = r"""b?"(?:[^"\\]|\\.)*"?|b?'(?:[^'\\]|\\.)*'?|\\+"[^"]*"?|\\+'[^']*'?"""
 _URL_CREDENTIALS: Final = re.compile(r"""(://)[^\s"'<>]{0,512}@""")
 _WEBHOOK_TOKEN: Final = re.compile(r"""(/webhooks/[^/\s"']{1,64}/)[^/\s"'?#&<>]+""")
@@ -62,35 +66,38 @@ _KEPT: Final = "|".join(
         r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])",
         r"(?<!\d)(?:19|20)\d\d-[01]\d-[0-3]\d(?:[t ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:z|[+-]\d\d:?\d\d)?)?(?!\d)",
         rf"(?<![\d.]){_OCTET}(?:\.{_OCTET}){{3}}(?![\d.])",
-        r"(?<!\w)(?=\d*[a-f])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32}|[0-9a-f]{24}|[0-9a-f]{16})(?!\w)",
+        r"(?<!\w)(?=\d*[a-f])(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})(?!\w)",
+        r"(?<!\w)(?=\d*[a-f])(?!\w*\d{10})(?:[0-9a-f]{24}|[0-9a-f]{16})(?!\w)",
         r"(?<![\d.])0\.\d{1,9}(?!\d)",
     )
 )
-# In turn: after a plus; between other characters, with separators; a run of digits. A longer run that goes on with a
-# letter is a carrier's message id, which begins with its time in milliseconds.
+# In turn: after a plus; a word of digits and separators; a North American number inside a word; a run of digits. A
+# longer run that goes on with a letter is a carrier's message id, which begins with its time in milliseconds.
 _NUMBER: Final = re.compile(
     rf"(?P<kept>{_KEPT})"
     rf"|(?P<plus>\+|%2b|u002b){_BETWEEN}{{0,2}}\d(?:{_BETWEEN}{{0,3}}\d){{5,40}}\d*"
     rf"|(?<![a-z0-9])\d(?:{_BETWEEN}{{0,3}}\d){{6,40}}(?![a-z0-9])"
+    rf"|\d{{3}}{_BETWEEN}{{1,3}}\d{{3}}{_BETWEEN}{{1,3}}\d{{4}}"
     r"|(?<!\d)(?:\d{10,12}(?!\d)|\d{7,}(?![a-z\d_]))",
     re.IGNORECASE,
 )
 _NOT_DIGIT: Final = re.compile(r"\D")
 
-_PLAIN: Final = (bool, type(None))
 _HARMLESS: Final = (
     *(Enum, date, datetime, time, timedelta, Decimal, UUID, PurePath, URL, IPv4Address, IPv6Address),
     BaseException,
 )
+_OURS: Final = ("timestamp", "level", "service")  # written by the chain itself, whatever a caller passed
 _LEAST_NUMBER, _MOST_NUMBER = 10**9, 10**15  # integers of 10 to 15 digits may be phone numbers
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Redact a whole log event (a structlog processor, the last before the renderer). Never raises."""
     try:
-        return {str(key): _value_of(str(key), value, _DEEPEST) for key, value in event.items()}
+        ours = {key: event[key] for key in _OURS if key in event}
+        return _redacted_pairs((pair for pair in event.items() if pair[0] not in ours), _DEEPEST) | ours
     except Exception as error:  # noqa: BLE001 - a log call must not fail, and an unredacted line must not appear
-        kept = {key: event[key] for key in ("timestamp", "level", "service") if key in event}
+        kept = {key: event[key] for key in _OURS if key in event}
         return {"event": "log.redaction_failed", "error": type(error).__name__, **kept}
 
 
@@ -100,15 +107,33 @@ def redact_text(text: str) -> str:
         text = _shortened(text)
     if _SUSPECT.search(text) is None:
         return text
+    lowered = text.lower()
     if "://" in text:
         text = _URL_CREDENTIALS.sub(rf"\1{STARS}@", text)
-    text = _WEBHOOK_TOKEN.sub(rf"\1{STARS}", text)
-    text = _AUTHORIZATION.sub(rf"\1 {STARS}", text)
+    if "/webhooks/" in text:
+        text = _WEBHOOK_TOKEN.sub(rf"\1{STARS}", text)
+    if _hinted(lowered, _HINTS_OF_AUTHORIZATION):
+        text = _AUTHORIZATION.sub(rf"\1 {STARS}", text)
     if "=" in text or ":" in text:
+        text = _without_pairs(text, lowered)
+    if _SUSPECT_DIGITS.search(text) is not None:
+        text = _NUMBER.sub(_masked, text)
+    return text
+
+
+def _hinted(lowered: str, hints: tuple[str, ...]) -> bool:
+    return any(hint in lowered for hint in hints)
+
+
+def _without_pairs(text: str, lowered: str) -> str:
+    """`text` with the values starred that follow the name of a secret or, when they are quoted, of a text."""
+    if "input_value" in text:
         text = _REFUSED_INPUT.sub(rf"\1{STARS}", text)
+    if _hinted(lowered, _HINTS_OF_SECRETS):
         text = _SECRET_PAIR.sub(rf"\1{STARS}", text)
+    if _hinted(lowered, _HINTS_OF_TEXTS):
         text = _TEXT_PAIR.sub(rf"\1{STARS}", text)
-    return _NUMBER.sub(_masked, text)
+    return text
 
 
 def _shortened(text: str) -> str:
@@ -130,20 +155,23 @@ def _masked(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _is_starred(key: str) -> bool:
-    lowered = key.lower()
-    return (
-        lowered in _TEXT_KEYS
-        or lowered.endswith(_TEXT_ENDINGS)
-        or _SECRET_KEY.search(lowered.replace("-", "_")) is not None
-    )
+def _read_key(key: str) -> tuple[str, bool]:
+    """The key as it is written, and whether its value is starred."""
+    lowered = key.lower().replace("-", "_")
+    starred = lowered in _TEXT_KEYS or lowered.endswith(_TEXT_ENDINGS) or _SECRET_KEY.search(lowered) is not None
+    return redact_text(key), starred
 
 
-def _value_of(key: str, value: Any, depth: int) -> Any:
-    """The redacted `value` under `key`: only types that every renderer can write come out."""
-    if isinstance(value, _PLAIN):
-        return value
-    return STARS if _is_starred(key) else _redacted(value, depth)
+def _redacted_pairs(pairs: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]:
+    """The pairs of a mapping with harmless keys and values; whether a secret is set at all may be read."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        name, starred = _read_key(str(key))
+        if value is None or isinstance(value, bool):
+            found[name] = value
+        else:
+            found[name] = STARS if starred else _redacted(value, depth)
+    return found
 
 
 def _redacted(value: Any, depth: int) -> Any:
@@ -151,7 +179,7 @@ def _redacted(value: Any, depth: int) -> Any:
         value = value.value
     if isinstance(value, str):
         return redact_text(str(value))
-    if isinstance(value, _PLAIN):
+    if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int | float):
         return redact_text(str(int(value))) if _LEAST_NUMBER <= abs(value) < _MOST_NUMBER else value
@@ -168,7 +196,7 @@ def _redacted_container(value: Any, depth: int) -> Any:
     items = list(value.items() if isinstance(value, Mapping) else value)
     more = len(items) - _MOST_ITEMS
     if isinstance(value, Mapping):
-        found = {redact_text(str(key)): _value_of(str(key), item, depth - 1) for key, item in items[:_MOST_ITEMS]}
+        found = _redacted_pairs(items[:_MOST_ITEMS], depth - 1)
         return {**found, "...": f"{more} more"} if more > 0 else found
     listed = [_redacted(item, depth - 1) for item in items[:_MOST_ITEMS]]
     return [*listed, f"{more} more"] if more > 0 else listed

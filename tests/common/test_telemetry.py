@@ -1,0 +1,497 @@
+import asyncio
+import io
+import json
+import logging
+import re
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+from pydantic import BaseModel, SecretStr, ValidationError
+from yarl import URL
+
+from sms_common import phone
+from sms_common.telemetry import bind_log_context, clear_log_context, configure, metrics, redact, redact_text
+
+NUMBER = "14045550121"
+SECRET = "Zq-canary_7f"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    root, saved = logging.getLogger(), (logging.getLogger().handlers[:], logging.getLogger().level)
+    yield
+    root.handlers[:], level = saved
+    root.setLevel(level)
+    structlog.reset_defaults()
+    clear_log_context()
+
+
+def lines(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def redacted(**event):
+    return redact(None, "info", event)
+
+
+# lines
+
+
+def test_json_line_names_its_time_level_service_and_values(capsys):
+    configure("ingress", log_format="json")
+    structlog.get_logger("name").info("webhook.handled", status=200, carrier="bandwidth")
+    (line,) = lines(capsys)
+    assert datetime.fromisoformat(line.pop("timestamp")).tzinfo == UTC
+    assert line == {
+        "event": "webhook.handled",
+        "level": "info",
+        "service": "ingress",
+        "status": 200,
+        "carrier": "bandwidth",
+    }
+
+
+def test_auto_is_json_where_standard_output_is_no_terminal(capsys):
+    configure("ingress", log_format="auto")
+    structlog.get_logger().info("started")
+    assert lines(capsys)[0]["event"] == "started"
+
+
+def test_auto_is_for_eyes_on_a_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    configure("ingress")
+    structlog.get_logger().info("started", to="+" + NUMBER)
+    out = capsys.readouterr().out
+    assert "started" in out
+    assert "\x1b[" in out
+    assert NUMBER not in out
+
+
+def test_console_shows_an_exception_redacted(capsys):
+    configure("ingress", log_format="console")
+    try:
+        int(f"+{NUMBER}x")
+    except ValueError:
+        structlog.get_logger().exception("failed", password=SECRET)
+    out = capsys.readouterr().out
+    assert "ValueError: invalid literal for int() with base 10: '+1404***0121x'" in out
+    assert NUMBER not in out
+    assert SECRET not in out
+
+
+@pytest.mark.parametrize("bad", [{"log_format": "xml"}, {"level": "loud"}], ids=str)
+def test_unknown_words_are_refused(bad):
+    with pytest.raises(ValueError, match="is"):
+        configure("ingress", **bad)
+
+
+def test_lines_below_the_level_are_not_written(capsys):
+    configure("ingress", log_format="json", level="warning")
+    structlog.get_logger().info("quiet")
+    logging.getLogger("somewhere").info("quiet")
+    structlog.get_logger().warning("loud")
+    assert [line["event"] for line in lines(capsys)] == ["loud"]
+
+
+def test_bound_ids_are_in_every_line_of_the_task_until_cleared(capsys):
+    configure("ingress", log_format="json")
+    log = structlog.get_logger()
+
+    async def child():
+        log.info("child")
+
+    async def work():
+        bind_log_context(message_id="m-1", config_id="c-1")
+        await asyncio.create_task(child())
+        clear_log_context()
+        log.info("after")
+
+    asyncio.run(work())
+    first, second = lines(capsys)
+    assert (first["message_id"], first["config_id"]) == ("m-1", "c-1")
+    assert "message_id" not in second
+
+
+def test_standard_library_loggers_take_the_same_chain(capsys):
+    configure("dispatcher", log_format="json")
+    bind_log_context(message_id="m-1")
+    logging.getLogger("library").info("connected to %s", f"amqp://user:{SECRET}@rabbit:5672/")
+    (line,) = lines(capsys)
+    line.pop("timestamp")
+    assert line == {
+        "event": "connected to amqp://***@rabbit:5672/",
+        "level": "info",
+        "logger": "library",
+        "message_id": "m-1",
+        "service": "dispatcher",
+    }
+
+
+@pytest.mark.parametrize("name", ["aiohttp.access", "aio_pika.connection", "aiormq", "pymongo.command"])
+def test_noisy_libraries_are_heard_from_warning_up(capsys, name):
+    configure("dispatcher", log_format="json", level="debug")
+    logging.getLogger(name).info("chatter")
+    logging.getLogger(name).warning("trouble")
+    assert [line["event"] for line in lines(capsys)] == ["trouble"]
+
+
+def test_custom_levels_and_wrong_arguments_of_libraries_do_not_fail(capsys):
+    configure("dispatcher", log_format="json", level="debug")
+    logging.getLogger("library").log(35, "between")
+    logging.getLogger("library").log(5, "below")
+    logging.getLogger("library").error("%d items for +%s", "many", NUMBER)
+    try:
+        {}[f"text='{SECRET}'"]
+    except KeyError:
+        logging.getLogger("library").exception("broke")
+    found = lines(capsys)
+    assert [(line["level"], line["event"]) for line in found] == [
+        ("warning", "between"),
+        ("error", "log.record_unreadable"),
+        ("error", "broke"),
+    ]
+    assert SECRET not in json.dumps(found)
+
+
+def test_exceptions_are_written_without_local_variables(capsys):
+    configure("dispatcher", log_format="json")
+    local = "only-a-local"
+    try:
+        len(local) / 0
+    except ZeroDivisionError:
+        structlog.get_logger().exception("failed")
+    (line,) = lines(capsys)
+    assert "ZeroDivisionError: division by zero" in line["exception"]
+    assert local not in line["exception"]
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud83d", 2**70, float("nan"), {1: {2: 3}}, b"\xff", object(), {"k"}], ids=lambda value: repr(value)[:20]
+)
+def test_every_value_can_be_written(capsys, value):
+    configure("dispatcher", log_format="json")
+    structlog.get_logger().info("odd", value=value)
+    assert lines(capsys)[0]["event"] == "odd"
+
+
+class FullDisk(io.StringIO):
+    def write(self, _text):
+        raise OSError(28, "No space left on device")
+
+
+def closed():
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("stream", [FullDisk(), closed()], ids=["full", "closed"])
+def test_standard_output_that_fails_costs_the_line_and_not_the_work(monkeypatch, stream):
+    configure("dispatcher", log_format="json")
+    monkeypatch.setattr(sys, "stdout", stream)
+    structlog.get_logger().info("written nowhere")
+
+
+# redaction
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("password", "PASSWORD", "callback_password", "passwd", "passphrase", "secret", "api_secret", "client_secret"),
+        *("token", "access_token", "api_token", "authorization", "Authorization", "X-Api-Key", "api_key", "apikey"),
+        *("credentials", "credential", "cookie", "Set-Cookie", "key_ring", "private_key", "signature"),
+        *("text", "content", "body", "media", "metadata", "request_body", "Text", "payload"),
+    ],
+)
+def test_value_is_starred_by_its_key(key):
+    for value in ("a b", 12, ["x"], {"x": "y"}, SecretStr("x"), b"x"):
+        assert redacted(**{key: value}) == {key: "***"}
+        assert redacted(outer={key: value}) == {"outer": {key: "***"}}
+        assert redacted(outer=[{key: value}]) == {"outer": [{key: "***"}]}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"password_set": True, "token": None, "status": 202},
+        {"token_expiry_seconds": 3540, "secret_changed_at": "2026-11-24T14:31:28Z", "token_url": "https://a.example/t"},
+        {"message_id": "550e8400-e29b-41d4-a716-446655440000", "attempt": 3, "seconds": 0.25, "queue": "sms.outbound"},
+        {"provider_msg_id": "1589228074636lm4k2je7j7jklbn2", "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"},
+        {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+        {"at": "2026-11-24T14:31:28.123456Z", "local": "2026-11-24 14:31:28+01:00", "day": "2026-11-24"},
+        {"peer": "10.0.0.12:5672", "path": "/api/v1/messages", "version": "3.10.8", "took": "0.123456789 s"},
+        {"reason": "basic authentication failed", "context": "context='kept'", "sender": "72345", "bytes": 123456789},
+        {"masked": "+1404***0121"},
+    ],
+    ids=lambda event: next(iter(event)),
+)
+def test_what_is_harmless_stays_readable(event):
+    assert redact(None, "info", dict(event)) == event
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("+14045550121", "+1404***0121"),
+        ("14045550121", "1404***0121"),
+        ("call +1 (404) 555-0121 now", "call +1404***0121 now"),
+        ("(404) 555-0121", "(4045***121"),
+        ("555-0121", "55***21"),
+        ("+49 30 123456", "+4930***456"),
+        ("sms.inbound.t1.14045550121", "sms.inbound.t1.1404***0121"),
+        ("tel:4045550121", "tel:4045***121"),
+        ("?to=%2B14045550121&x=1", "?to=%2B1404***0121&x=1"),
+        (r"\u002b14045550121", r"\u002b1404***0121"),
+        (r"first\n14045550121\n", r"first\n1404***0121\n"),
+        ("call14045550121now", "call1404***0121now"),
+        ("m_14045550121_1", "m_1404***0121_1"),
+        ("amqp://user:p@ss@rabbit:5672/vh", "amqp://***@rabbit:5672/vh"),
+        ("mongodb://u:p%40@a:1,b:2/db?replicaSet=rs", "mongodb://***@a:1,b:2/db?replicaSet=rs"),
+        ("POST /webhooks/bandwidth/aB3_-x 200", "POST /webhooks/bandwidth/*** 200"),
+        ("https://s.example/webhooks/bandwidth/tok?x=1", "https://s.example/webhooks/bandwidth/***?x=1"),
+        ("Basic dXNlcjpwYXNz", "Basic ***"),
+        ("authorization: bearer abc.def-1", "authorization: *** ***"),
+        ("https://h/t?access_token=abc&x=1", "https://h/t?access_token=***&x=1"),
+        ("{'password': 'hun\\'ter2', 'user': 'bob'}", "{'password': ***, 'user': 'bob'}"),
+        ('{"api_secret":"a\\"bc","a":1}', '{"api_secret":***,"a":1}'),
+        ('"{\\"token\\": \\"abc\\"}"', '"{\\"token\\": ***}"'),
+        ("token=b'abc' x", "token=*** x"),
+        ("Message(text='hello there', n=1)", "Message(text=***, n=1)"),
+        ("{'media': ['https://x/y'], 'n': 1}", "{'media': ***, 'n': 1}"),
+        ("metadata={'a': 'b'} n=1", "metadata=*** n=1"),
+    ],
+)
+def test_text_is_redacted_by_pattern(text, safe):
+    assert redact_text(text) == safe
+
+
+@pytest.mark.parametrize(
+    "number", ["+14045550121", "14045550121", "4045550121", "+447911123456", "123456789", "5550121"]
+)
+def test_numbers_are_masked_as_everywhere_else(number):
+    assert redact_text(number) == phone.mask(number)
+
+
+def test_numbers_are_masked_under_any_key_in_keys_and_as_integers():
+    event = redacted(
+        **{"+" + NUMBER: 1}, to=int(NUMBER), when=1.4045550121e10, nested={"+" + NUMBER: {NUMBER, (int(NUMBER),)}}
+    )
+    assert NUMBER not in json.dumps(event)
+    assert event["to"] == "1404***0121"
+
+
+class Colour(Enum):
+    RED = "red"
+
+
+@dataclass
+class Message:
+    words: str
+
+
+class Request(BaseModel):
+    words: str
+
+
+class Broken:
+    def __str__(self):
+        raise RuntimeError(SECRET)
+
+    __repr__ = object.__repr__
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        pytest.param(Message(SECRET), "<Message>", id="dataclass"),
+        pytest.param(Request(words=SECRET), "<Request>", id="model"),
+        pytest.param(SecretStr(SECRET), "<SecretStr>", id="secret"),
+        pytest.param(Broken(), "<Broken>", id="object that cannot be printed"),
+        pytest.param(SECRET.encode(), "<12 bytes>", id="bytes"),
+        pytest.param(Colour.RED, "red", id="enum"),
+        pytest.param(UUID(int=1), str(UUID(int=1)), id="UUID"),
+        pytest.param(datetime(2026, 11, 24, tzinfo=UTC), "2026-11-24 00:00:00+00:00", id="time"),
+        pytest.param(URL(f"amqp://u:{SECRET}@h/"), "amqp://***@h/", id="URL"),
+        pytest.param(ValueError(f"+{NUMBER}"), "+1404***0121", id="exception"),
+        pytest.param({1}, [1], id="set"),
+        pytest.param([[[[[[[SECRET]]]]]]], [[[[[["<list>"]]]]]], id="too deep"),
+    ],
+)
+def test_only_harmless_types_show_their_value(value, written):
+    assert redacted(value=value) == {"value": written}
+
+
+def test_what_refers_to_itself_ends():
+    loop = {}
+    loop["loop"] = loop
+    assert SECRET not in json.dumps(redacted(value=loop))
+
+
+def test_long_values_are_cut():
+    event = redacted(value=list(range(1000)), mapping={str(n): n for n in range(1000)}, word="word " * 100_000)
+    assert event["value"][-1] == "950 more"
+    assert event["mapping"]["..."] == "950 more"
+    assert len(event["word"]) < 20_000
+    assert redact_text("x" * 100_000) == " ... "
+
+
+def test_the_ends_of_a_long_text_are_kept_and_redacted():
+    text = redact_text(f"begins +{NUMBER} " + "filling " * 10_000 + f"ends +{NUMBER}")
+    assert text.startswith("begins +1404***0121 filling")
+    assert text.endswith("filling ends +1404***0121")
+
+
+def test_refused_input_of_a_validation_error_is_starred():
+    with pytest.raises(ValidationError) as caught:
+        Request(words=["my private words"])
+    assert "private" not in redact_text(str(caught.value))
+    assert "Input should be a valid string" in redact_text(str(caught.value))
+
+
+def test_redaction_that_fails_leaves_a_line_without_the_values():
+    class Bad(dict):
+        def items(self):
+            raise RuntimeError(SECRET)
+
+    event = redact(None, "info", {"event": "x", "timestamp": "t", "level": "info", "service": "s", "value": Bad(a=1)})
+    assert event == {
+        "event": "log.redaction_failed",
+        "error": "RuntimeError",
+        "timestamp": "t",
+        "level": "info",
+        "service": "s",
+    }
+
+
+# Digits right beside a number make another number of them.
+AROUND = st.text(max_size=12).map(lambda text: re.sub(r"\d", "", text)) | st.sampled_from(
+    ["", " ", "to=", "+", "(", '"', "'", ":", "\\n", "sms.inbound.", "x", "/"]
+)
+WRITTEN_NUMBER = st.sampled_from(
+    [
+        "+14045550121",
+        "14045550121",
+        "+1 404 555 0121",
+        "+1-404-555-0121",
+        "(404) 555-0121",
+        "404.555.0121",
+        "4045550121",
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(AROUND, WRITTEN_NUMBER, AROUND)
+def test_number_never_survives_whatever_is_around_it(before, number, after):
+    out = redact_text(before + number + after)
+    assert "4045550121" not in re.sub(r"[ ().\-]", "", out)
+
+
+SECRETS = st.text(st.sampled_from("abcXYZ0189_-.~"), min_size=8, max_size=30).map(lambda text: "S3" + text)
+PLACES = st.sampled_from(
+    [
+        "amqp://user:{}@rabbit:5672/",
+        "mongodb://{}@db/",
+        "https://h/webhooks/bandwidth/{}",
+        "POST /webhooks/bandwidth/{} HTTP/1.1",
+        "Bearer {}",
+        "Authorization: Basic {}",
+        "password={}",
+        "{{'api_secret': '{}'}}",
+        '{{"token": "{}"}}',
+        '{{\\"access_token\\": \\"{}\\"}}',
+        "Message(text='{}')",
+        'body: "{}"',
+        "1 validation error\n [type=x, input_value='{}', input_type=str]",
+    ]
+)
+
+
+@settings(max_examples=500)
+@given(st.text(max_size=20).map(lambda text: re.sub(r"['\"\\]", "", text) + " "), PLACES, SECRETS)
+def test_secret_never_survives_where_secrets_are_found(before, place, secret):
+    assert secret not in redact_text(before + place.format(secret))
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.just(Broken())
+    | st.just("+" + NUMBER),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text() | st.integers() | st.just(NUMBER), inner, max_size=4)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300)
+@given(st.dictionaries(st.text() | st.sampled_from(["event", "text", "token"]), ANYTHING, max_size=5))
+def test_redaction_never_raises_and_never_shows_the_number(event):
+    out = redact(None, "info", event)
+    assert NUMBER not in repr(out)
+    json.dumps(out)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 " * 8000,
+        "://" * 5000,
+        "token='" * 2000,
+        "a" * 16_000,
+        "input_value=" * 1300,
+        '\\"' * 8000,
+        "0." * 8000,
+        "-1" * 8000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_hostile_text_is_redacted_quickly(text):
+    started = time.process_time()
+    redact_text(text)
+    assert time.process_time() - started < 1.0
+
+
+# metrics
+
+
+def test_metrics_have_their_prefix_units_and_a_sentence_that_says_what_to_do():
+    families = [family for family in metrics.registry.collect() if family.name.startswith("smsgw_")]
+    assert len(families) >= 25
+    for family in families:
+        assert len(family.documentation) > 40
+        if family.type == "histogram":
+            assert family.name.endswith(("_seconds", "_size"))
+
+
+def test_metrics_are_rendered_with_those_of_the_process():
+    metrics.publish_total.labels("confirmed").inc()
+    metrics.webhook_duration_seconds.observe(0.02)
+    text = metrics.render().decode()
+    names = {family.name for family in text_string_to_metric_families(text)}
+    assert {"smsgw_publish", "smsgw_webhook_duration_seconds", "process_open_fds", "python_info"} <= names
+    assert 'smsgw_publish_total{outcome="confirmed"}' in text
+
+
+def test_counters_are_written_with_total():
+    written = re.findall(r'_counter\(\s*"(\w+)"', Path(metrics.__file__).read_text(encoding="utf-8"))
+    assert len(written) >= 11
+    assert all(name.endswith("_total") for name in written)
