@@ -48,6 +48,8 @@ def load(root: Path, given: Mapping[str, str]) -> dict[str, str]:
     Raises NativeError when a line cannot be read or a secret could not stand in a URL.
     """
     path, example = root / ".env", root / ".env.example"
+    if not example.exists():
+        raise NativeError(f"run this in the checkout: there is no .env.example in {root}")
     if not path.exists():
         write_private(path, _filled(example.read_text()))
         print("made .env with random secrets", flush=True)

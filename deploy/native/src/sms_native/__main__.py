@@ -1,0 +1,8 @@
+"""`python -m sms_native up|smoke|down|status`, which is what make calls."""
+
+import sys
+
+from sms_native.up import main
+
+if __name__ == "__main__":
+    sys.exit(main())
