@@ -73,6 +73,11 @@ def test_empty_credentials_do_not_match_a_header_without_any():
         authenticate(None, "", "")
 
 
+def test_a_user_without_a_colon_does_not_match_an_empty_password():
+    with pytest.raises(WebhookUnauthorized):
+        authenticate(basic(USER), USER, "")
+
+
 def test_a_configuration_without_credentials_asks_for_none():
     Bandwidth().authenticate(WebhookRequest({}, b"[]"), None)
     Bandwidth().authenticate(WebhookRequest({"authorization": "Basic ünïcödé"}, b"[]"), None)

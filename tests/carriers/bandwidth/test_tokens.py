@@ -105,12 +105,14 @@ async def test_near_its_end_a_token_is_renewed_behind_the_next_send(bandwidth, s
     clock.now += 3600 - 60
     await bandwidth.send(TEXT, account())
     await bandwidth.send(TEXT, account())
-    await asked.wait()
+    async with asyncio.timeout(5):
+        await asked.wait()
 
     assert used_tokens(stand_in) == ["first", "first", "first"]
     go.set()
-    while used_tokens(stand_in)[-1] == "first":
-        await bandwidth.send(TEXT, account())
+    async with asyncio.timeout(5):
+        while used_tokens(stand_in)[-1] == "first":
+            await bandwidth.send(TEXT, account())
     assert used_tokens(stand_in)[-1] == "second"
     assert len(stand_in.token_calls) == 2
 
@@ -200,6 +202,25 @@ async def test_many_senders_with_the_same_refused_token_replace_it_once(bandwidt
     await asyncio.gather(*[bandwidth.send(TEXT, account()) for _ in range(20)])
 
     assert used_tokens(stand_in) == ["canary-token-1"] * 20 + ["canary-token-2"] * 20
+    assert len(stand_in.token_calls) == 2
+
+
+async def test_a_sender_refused_late_takes_the_replacement_that_is_there(bandwidth, stand_in, account):
+    late_arrived, first_done = asyncio.Event(), asyncio.Event()
+
+    async def refuse_late():
+        late_arrived.set()
+        await first_done.wait()
+        return unauthorized()
+
+    stand_in.answers.extend([refuse_late, unauthorized()])
+    late = asyncio.create_task(bandwidth.send(TEXT, account()))
+    await late_arrived.wait()
+    await bandwidth.send(TEXT, account())
+    first_done.set()
+    await late
+
+    assert used_tokens(stand_in) == ["canary-token-1", "canary-token-1", "canary-token-2", "canary-token-2"]
     assert len(stand_in.token_calls) == 2
 
 
@@ -305,6 +326,16 @@ async def test_the_pause_after_failures_grows_to_half_a_minute(bandwidth, stand_
         clock.now += waits[-1]
 
     assert waits == [1, 2, 4, 8, 16] + [30] * 7
+
+
+async def test_a_token_ends_the_growing_of_the_pause(bandwidth, stand_in, account, clock):
+    stand_in.grants.extend([refusal(503), refusal(503), token("first"), refusal(503)])
+    for _ in range(2):
+        clock.now += (await failure_of(bandwidth.send(TEXT, account()))).retry_after
+    await bandwidth.send(TEXT, account())
+    clock.now += 3600
+
+    assert (await failure_of(bandwidth.send(TEXT, account()))).retry_after == 1.0
 
 
 @pytest.mark.parametrize(("wish", "wait"), [("12", 12.0), ("99999", 300.0), ("0", 1.0)])
