@@ -1,6 +1,7 @@
 """The config service on the store in memory, driven through its HTTP API as its users drive it."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -56,10 +57,20 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-async def api(settings: Settings, store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate) -> AsyncIterator[Api]:
-    app = build_app(settings, store, wake=woken, waiting_for=gate, clock=clock)
-    async with TestClient(TestServer(app)) as client:
-        yield Api(client, BOOTSTRAP)
+async def serve(store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate) -> AsyncIterator[Callable[..., Any]]:
+    """Serve the API with these settings."""
+    async with AsyncExitStack() as stack:
+
+        async def start(settings: Settings) -> Api:
+            app = build_app(settings, store, wake=woken, waiting_for=gate, clock=clock)
+            return Api(await stack.enter_async_context(TestClient(TestServer(app))), BOOTSTRAP)
+
+        yield start
+
+
+@pytest.fixture
+async def api(serve: Callable[..., Any], settings: Settings) -> Api:
+    return await serve(settings)
 
 
 @pytest.fixture

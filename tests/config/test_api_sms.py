@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from sms_config.records import SmsConfigRecord
 from tests.config.world import CREDENTIALS, PUBLIC, TRUNK
 
 pytestmark = pytest.mark.loopback
@@ -334,8 +335,6 @@ async def test_an_empty_list_is_empty(api):
 
 
 async def test_a_webhook_that_cannot_be_read_any_more_is_shown_as_none_and_can_be_rotated(api, sms, store):
-    from sms_config.records import SmsConfigRecord
-
     record = store.records[SmsConfigRecord][sms["id"]]
     secret = record.secrets["webhook.token"]
     broken = {**record.secrets, "webhook.token": secret.model_copy(update={"data": secret.data[:-1] + b"\0"})}

@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -155,7 +156,5 @@ def test_orders_are_read(text, order):
     st.sampled_from(["filter", "search", "orderby", "skip", "top", "name", "created_at", "size"]), st.text(max_size=60)
 )
 def test_no_text_does_anything_but_a_query_or_a_refusal(parameter, text):
-    try:
+    with suppress(Invalid):
         parse_query([(parameter, text)], COLUMNS)
-    except Invalid as refused:
-        assert refused.errors[0].field == parameter

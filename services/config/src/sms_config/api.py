@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 
 import orjson
@@ -51,10 +52,13 @@ class Doors:
 def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, version: str) -> web.Application:
     """Return the application. It holds no state of its own; `version` is the release shown in the OpenAPI document."""
     app = web.Application(middlewares=[_answer_in_one_shape], client_max_size=MAX_BODY_BYTES)
-    document = orjson.dumps(openapi.document(routes, version))
+
+    @cache
+    def document() -> bytes:
+        return orjson.dumps(openapi.document(routes, version))
 
     async def describe(_: web.Request) -> web.Response:
-        return web.Response(body=document, content_type="application/json")
+        return _json(document())
 
     async def ingress(request: web.Request) -> web.Response:
         doors.services.require_ingress(request.headers.get(hdrs.AUTHORIZATION), request.remote)

@@ -1,5 +1,7 @@
 """The API keys resource. A key is shown once, when it is made; nobody hands out more than they have."""
 
+from collections.abc import Sequence
+
 from sms_config.auth import Caller, new_key
 from sms_config.changes import Change, Changes, check_version, new_id, require
 from sms_config.models import ApiKeyView, ApiKeyWrite, JsonObject, NewApiKeyView, merge, parse
@@ -104,8 +106,8 @@ def view(record: ApiKeyRecord) -> ApiKeyView:
     return ApiKeyView.model_validate(record, from_attributes=True)
 
 
-async def _check_tenants(transaction: Transaction, caller: Caller, tenants: tuple[str, ...]) -> None:
-    known = await transaction.find(TenantRecord, Query((Clause("id", "in", tenants),)), caller.tenancy)
+async def _check_tenants(transaction: Transaction, caller: Caller, tenants: Sequence[str]) -> None:
+    known = await transaction.find(TenantRecord, Query((Clause("id", "in", tuple(tenants)),)), caller.tenancy)
     unknown = sorted(set(tenants) - {tenant.id for tenant in known.items})
     if unknown:
         raise Invalid.of("tenants", f"holds unknown tenants: {', '.join(unknown)}")

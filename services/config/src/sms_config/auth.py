@@ -93,7 +93,7 @@ def new_key() -> NewKey:
 
 def digest(credential: str) -> str:
     """SHA-256 of a credential, hex: what is kept and compared instead of it."""
-    return hashlib.sha256(credential.encode("utf-8", "surrogateescape")).hexdigest()
+    return hashlib.sha256(credential.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def same(credential: str, sha256: str) -> bool:

@@ -320,10 +320,8 @@ class ApiKeyWrite(Body):
     """A key to the API."""
 
     name: Name
-    scopes: Annotated[
-        tuple[Annotated[Scope, BeforeValidator(_scope)], ...], Field(strict=False, min_length=1, max_length=len(Scope))
-    ]
-    tenants: Annotated[tuple[Reference, ...], Field(strict=False, min_length=1, max_length=100)] | None = Field(
+    scopes: Annotated[list[Annotated[Scope, BeforeValidator(_scope)]], Field(min_length=1, max_length=len(Scope))]
+    tenants: Annotated[list[Reference], Field(min_length=1, max_length=100)] | None = Field(
         default=None, description="The tenants it is limited to; null is all of them."
     )
     expires_at: Moment | None = None

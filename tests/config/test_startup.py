@@ -1,0 +1,178 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from sms_common.carriers import CARRIERS
+from sms_config.auth import Caller, Scope
+from sms_config.changes import Changes
+from sms_config.configs import ConfigOptions, SmsConfigs
+from sms_config.keyring import KeyRing, new_entry
+from sms_config.records import SmsConfigRecord
+from sms_config.rewrap import check_key_ring, rewrap
+from sms_config.startup import Startup
+from sms_config.store_protocol import StoreUnusable
+from sms_config.tenants import Tenants
+from sms_config.testing import InMemoryStore
+from sms_config.trunks import Trunks
+from tests.config.world import CREDENTIALS, TRUNK
+
+ADMIN = Caller("bootstrap", "bootstrap", frozenset({Scope.ADMIN}), None)
+OLD, NEW, OTHER = new_entry("old"), new_entry("new"), new_entry("old")
+
+
+async def fill(store: InMemoryStore, ring: KeyRing, count: int = 1) -> None:
+    """Store configurations sealed with the ring's first key."""
+    changes = Changes(store, lambda: None)
+    carriers = {name: make() for name, make in CARRIERS.items()}
+    await Tenants(store, changes).create(ADMIN, {"id": "acme", "name": "Acme"})
+    trunk = await Trunks(store, changes, carriers).create(ADMIN, {**TRUNK, "tenant_id": "acme"})
+    configs = SmsConfigs(store, changes, ring, carriers, ConfigOptions("https://x", timedelta(0)))
+    for n in range(count):
+        body = {
+            "name": f"C{n}",
+            "provider_id": trunk.id,
+            "credentials": CREDENTIALS,
+            "callback": {"username": "u", "password": "p"},
+        }
+        await configs.create(ADMIN, body)
+
+
+def records(store: InMemoryStore) -> list[SmsConfigRecord]:
+    return list(store.records[SmsConfigRecord].values())
+
+
+def keys_in_use(store: InMemoryStore) -> set[str]:
+    return {secret.key_id for record in records(store) for secret in record.secrets.values()}
+
+
+def secrets_of(store: InMemoryStore, ring: KeyRing) -> dict[str, str]:
+    (record,) = records(store)
+    return {field: ring.open(s.sealed, record.place(field)).get_secret_value() for field, s in record.secrets.items()}
+
+
+class TestKeyRingCheck:
+    async def test_a_ring_that_opens_everything_is_fine(self, store):
+        await fill(store, KeyRing.parse(OLD))
+
+        await check_key_ring(store, KeyRing.parse(f"{NEW},{OLD}"))
+
+    async def test_a_missing_key_is_named_in_a_sentence_that_says_what_to_do(self, store):
+        await fill(store, KeyRing.parse(OLD))
+
+        with pytest.raises(
+            StoreUnusable, match="keys that are not in CONFIG_KEY_RING: old. Put them back behind the first"
+        ):
+            await check_key_ring(store, KeyRing.parse(NEW))
+
+    async def test_another_key_under_a_known_id_is_found_out(self, store):
+        await fill(store, KeyRing.parse(OLD))
+
+        with pytest.raises(StoreUnusable, match="holds other keys under the ids old"):
+            await check_key_ring(store, KeyRing.parse(OTHER))
+
+    async def test_one_value_that_was_tampered_with_does_not_stop_the_service(self, store):
+        ring = KeyRing.parse(OLD)
+        await fill(store, ring)
+        (record,) = records(store)
+        broken = {
+            f: s.model_copy(update={"data": s.data[::-1]}) if f == "webhook.token" else s
+            for f, s in record.secrets.items()
+        }
+        store.records[SmsConfigRecord][record.id] = record.model_copy(update={"secrets": broken})
+
+        await check_key_ring(store, ring)
+
+
+class TestRewrap:
+    async def test_everything_is_sealed_with_the_first_key_and_stays_the_same(self, store):
+        old, both = KeyRing.parse(OLD), KeyRing.parse(f"{NEW},{OLD}")
+        await fill(store, old)
+        before, (was,), version = secrets_of(store, old), records(store), await store.snapshot_version()
+
+        assert await rewrap(store, both, lambda _: None)
+
+        (now,) = records(store)
+        assert keys_in_use(store) == {"new"}
+        assert secrets_of(store, KeyRing.parse(NEW)) == before
+        assert now.model_copy(update={"secrets": {}}) == was.model_copy(update={"secrets": {}})
+        assert {f: s.changed_at for f, s in now.secrets.items()} == {f: s.changed_at for f, s in was.secrets.items()}
+        assert await store.snapshot_version() == version
+
+    async def test_it_tells_how_far_it_is(self, store):
+        await fill(store, KeyRing.parse(OLD), 205)
+        told: list[str] = []
+
+        await rewrap(store, KeyRing.parse(f"{NEW},{OLD}"), told.append)
+
+        assert told == [
+            "100 of 205 configurations",
+            "200 of 205 configurations",
+            "205 of 205 configurations",
+            "205 configurations sealed again with the key new, 0 already were, 0 cannot be opened",
+        ]
+
+    async def test_a_second_run_has_nothing_to_do(self, store):
+        ring = KeyRing.parse(f"{NEW},{OLD}")
+        await fill(store, KeyRing.parse(OLD))
+        await rewrap(store, ring, lambda _: None)
+        told: list[str] = []
+
+        assert await rewrap(store, ring, told.append)
+        assert told == ["0 configurations sealed again with the key new, 1 already were, 0 cannot be opened"]
+
+    async def test_what_cannot_be_opened_is_told_and_the_rest_is_done(self, store):
+        await fill(store, KeyRing.parse(OLD), 2)
+        first = records(store)[0]
+        broken = {f: s.model_copy(update={"data": s.data[::-1]}) for f, s in first.secrets.items()}
+        store.records[SmsConfigRecord][first.id] = first.model_copy(update={"secrets": broken})
+        told: list[str] = []
+
+        assert not await rewrap(store, KeyRing.parse(f"{NEW},{OLD}"), told.append)
+        assert told[0].startswith(f"cannot open: sms_configs {first.id} ")
+        assert told[-1] == "1 configurations sealed again with the key new, 0 already were, 1 cannot be opened"
+
+    async def test_a_configuration_deleted_meanwhile_is_left_alone(self, store, monkeypatch):
+        await fill(store, KeyRing.parse(OLD))
+        find = store.find
+
+        async def then_delete(*args):
+            page = await find(*args)
+            store.records[SmsConfigRecord].clear()
+            return page
+
+        monkeypatch.setattr(store, "find", then_delete)
+
+        assert await rewrap(store, KeyRing.parse(f"{NEW},{OLD}"), lambda _: None)
+        assert records(store) == []
+
+
+class TestStartup:
+    async def test_it_waits_for_the_store_and_says_so(self, store, ring):
+        startup = Startup(store, ring, retry=0.001)
+        store.away = True
+        assert startup.waiting_for() == "The store has not been prepared yet."
+
+        preparing = asyncio.create_task(startup.prepare())
+        async with asyncio.timeout(5):
+            while startup.waiting_for() != "The store is away.":
+                await asyncio.sleep(0)
+        store.away = False
+        await preparing
+
+        assert startup.waiting_for() is None
+
+    @pytest.mark.parametrize("sentence", ["an index cannot be made"])
+    async def test_a_store_that_cannot_be_used_ends_the_start(self, store, ring, sentence):
+        store.unusable = sentence
+        startup = Startup(store, ring)
+
+        with pytest.raises(StoreUnusable, match=sentence):
+            await startup.prepare()
+        assert startup.waiting_for() is not None
+
+    async def test_secrets_under_an_unknown_key_end_the_start(self, store, ring):
+        await fill(store, KeyRing.parse(OLD))
+
+        with pytest.raises(StoreUnusable, match="CONFIG_KEY_RING: old"):
+            await Startup(store, ring).prepare()

@@ -1,0 +1,121 @@
+"""The store on a real MongoDB: the contract of stores, and what only a real one can do."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pymongo import MongoClient
+
+from sms_common.errors import Unavailable
+from sms_config.records import SmsConfigRecord, TenantRecord
+from sms_config.store import MongoStore
+from sms_config.store_protocol import EVERYONE, StoreUnusable
+from tests.config.store_contract import ALL, StoreContract, config, tenant
+from tests.stack import Database
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[MongoStore]:
+    async with MongoStore(SecretStr(database.url), database.name) as store:
+        await store.prepare()
+        yield store
+
+
+@pytest.fixture
+def raw(database: Database) -> Any:
+    with MongoClient(database.url) as client:
+        yield client[database.name]
+
+
+class TestMongoStore(StoreContract):
+    """It meets the contract of stores."""
+
+
+async def test_two_processes_that_change_at_once_both_succeed(store, database):
+    """Write conflicts between processes are retried, and no advance is lost."""
+    async with MongoStore(SecretStr(database.url), database.name) as other:
+
+        async def work(transaction: Any) -> str:
+            return await transaction.advance()
+
+        versions = await asyncio.gather(*(one.transact(work) for _ in range(10) for one in (store, other)))
+
+    assert len(set(versions)) == 20
+    assert (await store.snapshot_version()).startswith("20-")
+
+
+async def test_two_processes_never_decide_on_the_same_state(store, database):
+    async def work(transaction: Any, name: str) -> bool:
+        if (await transaction.find(TenantRecord, ALL, EVERYONE)).count:
+            return False
+        await transaction.insert(tenant(name))
+        await transaction.advance()
+        return True
+
+    async with MongoStore(SecretStr(database.url), database.name) as other:
+        stores = (store, other, store, other)
+        added = await asyncio.gather(*(one.transact(lambda tx, n=n: work(tx, f"t{n}")) for n, one in enumerate(stores)))
+
+    assert sum(added) == 1
+
+
+async def test_a_unique_index_that_cannot_be_made_stops_the_start_with_what_to_do(database, raw):
+    raw["sms_configs"].insert_many([{"_id": "a", "webhook_sha256": "x"}, {"_id": "b", "webhook_sha256": "x"}])
+
+    async with MongoStore(SecretStr(database.url), database.name) as store:
+        with pytest.raises(
+            StoreUnusable, match=r"index one_webhook of the collection sms_configs .* Remove the duplicates and start"
+        ):
+            await store.prepare()
+
+
+@pytest.mark.parametrize(
+    "index", [{"keys": "other", "unique": True}, {"keys": "prefix", "unique": False}], ids=["fields", "options"]
+)
+async def test_an_index_of_another_form_stops_the_start(database, raw, index):
+    raw["api_keys"].create_index(index["keys"], name="one_prefix", unique=index["unique"])
+
+    async with MongoStore(SecretStr(database.url), database.name) as store:
+        with pytest.raises(StoreUnusable, match="index one_prefix of the collection api_keys .* Drop that index"):
+            await store.prepare()
+
+
+async def test_documents_of_a_newer_version_stop_the_start(store, raw):
+    raw["trunks"].insert_one({"_id": "t", "schema": 2})
+
+    with pytest.raises(StoreUnusable, match="collection trunks holds documents of a newer version"):
+        await store.prepare()
+
+
+async def test_every_document_names_its_schema(store, raw):
+    await StoreContract().put(store, tenant("acme"), config("c1"))
+
+    assert {document["schema"] for name in ("tenants", "sms_configs") for document in raw[name].find()} == {1}
+
+
+async def test_the_indexes_are_there(store, raw):
+    names = {f"{name}.{index}" for name in raw.list_collection_names() for index in raw[name].index_information()}
+
+    assert {"sms_configs.one_webhook", "api_keys.one_prefix", "audit.by_object", "retired_configs.expiry"} <= names
+
+
+async def test_a_restored_database_never_repeats_a_version(store, raw):
+    first = await store.transact(lambda transaction: transaction.advance())
+    raw["meta"].update_one({"_id": "snapshot"}, {"$inc": {"number": -1}})
+
+    assert await store.transact(lambda transaction: transaction.advance()) != first
+
+
+async def test_without_mongodb_every_call_says_so_within_seconds():
+    async with MongoStore(
+        SecretStr("mongodb://127.0.0.1:1/?replicaSet=rs0&serverSelectionTimeoutMS=200"), "x"
+    ) as store:
+        with pytest.raises(Unavailable) as raised:
+            async with asyncio.timeout(10):
+                await store.get(SmsConfigRecord, "x", EVERYONE)
+
+    assert raised.value.code == "store_unavailable"
