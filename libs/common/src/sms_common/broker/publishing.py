@@ -129,7 +129,9 @@ class ConfirmedPublisher:
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
         channel = self._channel
-        while channel is None:
+        while channel is None or not channel.is_open:
+            # `serve` may not have noticed yet that the channel has died.
+            self._opened.clear()
             await self._opened.wait()
             channel = self._channel
         if self._is_blocked(channel):

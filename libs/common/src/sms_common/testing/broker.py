@@ -38,6 +38,7 @@ class FakeBroker:
         self.published: list[Outgoing] = []
         self._blocked = False
         self._away = False
+        self._drained = False
         self._usable = asyncio.Event()
         self._usable.set()
         self._now = 0.0
@@ -90,6 +91,10 @@ class FakeBroker:
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> FakeConsumer:
         """See Broker.consume."""
+        if prefetch < 1:
+            raise ValueError("a prefetch below 1 would mean no limit")
+        if self._drained:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "Consuming has been stopped.")
         consumer = FakeConsumer(queue, handler, prefetch, self._forget_consumer)
         self._consumers[consumer] = None
         self._dispatch()
@@ -118,6 +123,7 @@ class FakeBroker:
 
     async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # as in the protocol
         """See Broker.stop_consuming."""
+        self._drained = True
         for consumer in list(self._consumers):
             await consumer.cancel()
         if not self._tasks:
