@@ -101,7 +101,7 @@ class CarrierEvents:
             await self._teller.publish(_to_pbx(inbound))
         else:
             metrics.unrouted_total.inc()
-            await log.awarning("inbound.unrouted", config_id=event.config_id, code=refusal)
+            log.warning("inbound.unrouted", config_id=event.config_id, code=refusal)
             await self._teller.publish(_to_unrouted(inbound, refusal))
 
     def _routed(self, event: CarrierInboundEvent) -> tuple[InboundEvent, Code | None]:

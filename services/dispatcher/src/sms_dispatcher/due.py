@@ -38,7 +38,7 @@ class DueEntries:
                 await self.work()
                 metrics.unknown_outcomes.set(await self._ledger.count_unknown())
             except Unavailable as error:
-                await log.ainfo("due.postponed", code=error.code)
+                log.info("due.postponed", code=error.code)
             try:
                 async with asyncio.timeout(every):
                     await stop.wait()

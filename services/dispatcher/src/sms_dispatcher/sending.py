@@ -156,7 +156,7 @@ class Sending:
         except SendFailure as failure:
             ending = await self._failed(entry, config, failure)
         except Exception as error:  # noqa: BLE001  # whatever it was, the request may have left
-            await log.aexception("dispatch.crashed", message_id=entry.message_id, config_id=config.id)
+            log.exception("dispatch.crashed", message_id=entry.message_id, config_id=config.id)
             crashed = OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"Sending ended in {type(error).__name__}.")
             ending = self._unknown(entry, crashed, config.failure_policy)
         else:
@@ -190,7 +190,7 @@ class Sending:
             await self._stop(config.id, seconds)
             return self._waits(entry, failure, 1.0)
         if isinstance(failure, Misconfigured):
-            await log.aerror("lane.needs_a_person", config_id=config.id, code=failure.code, reason=failure.reason)
+            log.error("lane.needs_a_person", config_id=config.id, code=failure.code, reason=failure.reason)
             await self._stop(config.id, failure.retry_after or _MISCONFIGURED_SECONDS)
             return self._waits(entry, failure, 1.0)
         if isinstance(failure, TemporaryFailure):
@@ -263,7 +263,7 @@ class Sending:
         """Write the outcome, however long the store is away, and tell it, unless the receipt was faster."""
         change_id, after = uuid.uuid4().hex, ending.after
         applied = await _until_stored(lambda: self._ledger.finish(claimed, after, change_id))
-        await log.ainfo(
+        log.info(
             "message.dispatched",
             message_id=claimed.message_id,
             tenant_id=claimed.tenant_id,
