@@ -11,7 +11,7 @@ from sms_common.carriers.carrier_words import MAX_WORDS, shown
         pytest.param("Authentication Failed", "Authentication Failed", id="plain"),
         pytest.param("'+14045550121' is invalid", "'+1404***0121' is invalid", id="e164"),
         pytest.param("call (404) 555-0121 now", "call (4045***121 now", id="national"),
-        pytest.param("from 12345", "from ***45", id="short-code"),
+        pytest.param("text: 'Meet me at 9' is bad", "text: *** is bad", id="quoted-text"),
         pytest.param(
             "900 messages (15 minutes), error 4775", "900 messages (15 minutes), error 4775", id="counts-stay"
         ),
@@ -28,7 +28,7 @@ def test_words_are_made_fit_to_show(words, expected):
 
 
 def test_private_strings_are_taken_out_wherever_they_stand():
-    words = "'+1invalid' and 'Meet me at 9' of 'ab', https://m.example/x.png and https://m.example/x.png?y"
-    private = ["+1invalid", "Meet me at 9", "ab", "", "https://m.example/x.png", "https://m.example/x.png?y"]
+    words = "'+1invalid' and 'Meet me at 9' of 'ab' from 12345, https://m.example/x.png and https://m.example/x.png?y"
+    private = ["+1invalid", "Meet me at 9", "ab", "", "12345", "https://m.example/x.png", "https://m.example/x.png?y"]
 
-    assert shown(words, private=private) == "'***' and '***' of 'ab', *** and ***"
+    assert shown(words, private=private) == "'***' and '***' of 'ab' from ***45, *** and ***"

@@ -112,7 +112,7 @@ def test_the_reason_tells_what_bandwidth_says_about_each_field_without_numbers()
     }
     failure = failure_of(400, body, private=("Meet me",))
 
-    words = "Your request could not be accepted; to: '+1404***0121' must be replaced; text: '***' is bad"
+    words = "Your request could not be accepted; to: '+1404***0121' must be replaced; text: *** is bad"
     assert (failure.carrier_code, failure.carrier_text) == ("request-validation", words)
     assert failure.reason == f"Bandwidth answered HTTP 400: {words}"
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from sms_common.errors import Code, Misconfigured, SendFailure, TemporaryFailure, Throttled
 from sms_common.messages import OutboundMessage
+from sms_common.telemetry import metrics
 
 pytestmark = pytest.mark.loopback
 
@@ -350,6 +351,21 @@ async def test_the_token_endpoints_wish_may_be_a_date(bandwidth, stand_in, accou
     stand_in.grants.append(refusal(503, **{"Retry-After": later}))
 
     assert 100 < (await failure_of(bandwidth.send(TEXT, account()))).retry_after <= 120
+
+
+async def test_calls_for_tokens_are_counted_by_how_they_ended(bandwidth, stand_in, account):
+    def count(result):
+        return metrics.registry.get_sample_value("smsgw_token_refresh_total", {"result": result}) or 0
+
+    before = {result: count(result) for result in ("granted", "credentials_refused")}
+    stand_in.grants.extend([token("first"), refusal(401)])
+    await bandwidth.send(TEXT, account())
+    await failure_of(bandwidth.send(TEXT, account(api_secret="wrong")))
+
+    assert {result: count(result) - number for result, number in before.items()} == {
+        "granted": 1,
+        "credentials_refused": 1,
+    }
 
 
 async def test_closing_ends_a_renewal_and_those_who_wait_for_it(bandwidth, stand_in, account):

@@ -1,15 +1,12 @@
-"""A carrier's own words made fit to show and to log: short, printable, and without the numbers they may repeat."""
+"""A carrier's own words made fit to show and to log: short, on one line, and without anything of the message."""
 
-import re
 from collections.abc import Iterable
 
 from sms_common.phone import mask
+from sms_common.telemetry import redact_text
 
 MAX_WORDS = 300
 _SHORTEST_PRIVATE = 4
-
-# Five digits are a short code; fewer are a count, a code or a year. Blanks and punctuation may stand between digits.
-_NUMBER = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){4,}")
 
 
 def shown(words: object, *, private: Iterable[str] = ()) -> str | None:
@@ -23,6 +20,5 @@ def shown(words: object, *, private: Iterable[str] = ()) -> str | None:
     for secret in sorted(private, key=len, reverse=True):
         if len(secret) >= _SHORTEST_PRIVATE:
             words = words.replace(secret, mask(secret))
-    line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
-    masked = _NUMBER.sub(lambda found: mask(found.group()), line)
-    return (masked if len(masked) <= MAX_WORDS else f"{masked[: MAX_WORDS - 1]}…") or None
+    line = redact_text(" ".join("".join(letter if letter.isprintable() else " " for letter in words).split()))
+    return (line if len(line) <= MAX_WORDS else f"{line[: MAX_WORDS - 1]}…") or None

@@ -19,6 +19,7 @@ import yarl
 from sms_common.carriers.bandwidth.answers import json_object, retry_after
 from sms_common.carriers.bandwidth.exchange import Answer, NoAnswerError, post
 from sms_common.errors import Code, Misconfigured, TemporaryFailure, Throttled
+from sms_common.telemetry import metrics
 
 # Both of Bandwidth's own clients renew this many seconds ahead.
 RENEW_AHEAD = 60.0
@@ -148,10 +149,12 @@ class Tokens:
             entry.token, entry.failure, entry.failures, entry.retry_at = token, None, 0, 0.0
             entry.expires_at = began + lifetime
             entry.renew_at = entry.expires_at - min(RENEW_AHEAD, lifetime / 2)
+            metrics.token_refresh_total.labels(result="granted").inc()
         finally:
             entry.renewal = None
 
     def _failed(self, entry: _Entry, failure: TemporaryFailure) -> None:
+        metrics.token_refresh_total.labels(result=failure.code).inc()
         entry.failure = failure
         pause = min(2.0**entry.failures, MAX_PAUSE)
         entry.failures = min(entry.failures + 1, 10)
