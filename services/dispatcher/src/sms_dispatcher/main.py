@@ -1,47 +1,54 @@
-"""The dispatcher's composition root: the only place that constructs things, in the order in which they depend on
-each other.
-"""
+"""The dispatcher's composition root: the only place that constructs things, each after what it depends on."""
 
 import asyncio
 import os
+import random
 import socket
 import uuid
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 import aiohttp
 import structlog
 from aiohttp import web
-from sms_common.service import Health, add_health_routes, serve
 
 from sms_common import topology
-from sms_common.broker import Delivery, RabbitBroker
+from sms_common.broker import Delivery, Listener, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, Unavailable
 from sms_common.events import utc_now
+from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_dispatcher.api import MessagesApi
 from sms_dispatcher.dispatcher import Dispatcher, Limits
 from sms_dispatcher.ledger import Ledger, open_ledger
 from sms_dispatcher.settings import Settings
 
-log = structlog.get_logger()
+_log = structlog.get_logger()
 
-# The longest carrier call (25 s), the writing of its result (5 s) and a margin; below the 45 s after which we are
-# killed.
-DRAIN_SECONDS = 35.0
-# Other dispatchers begin bulk lanes too, and an index may be missing while the store is away at the start.
+# The longest carrier call (25 s) and its margin (5 s), then writing (5 s) and telling (5 s) its result; the process is
+# ended after 48 s.
+DRAIN_SECONDS = 40.0
 _AGAIN_AFTER_SECONDS = 2.0
 # Carrier calls are limited by the lanes' prefetch; the connector must not be a second, hidden limit.
 _NO_LIMIT = 0
 
 
-async def main(settings: Settings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set, then drain: intake ends, running work ends or goes back, connections close last."""
+def run_service(settings: Settings) -> int:
+    """Work until a signal, then drain; returns the exit status."""
+
+    async def main(stop: asyncio.Event) -> None:
+        await _work(settings, stop)
+
+    log_settings(settings)
+    return run(main)
+
+
+async def _work(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(
-            RabbitBroker(settings.amqp_url.get_secret_value(), name="sms-dispatcher", topology=topology.base())
-        )
+        address = settings.amqp_url.get_secret_value()
+        broker = await stack.enter_async_context(RabbitBroker(address, name="sms-dispatcher", topology=topology.base()))
         ledger = await stack.enter_async_context(_ledger(settings))
         connector = aiohttp.TCPConnector(limit=_NO_LIMIT)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
@@ -49,22 +56,54 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         for carrier in carriers.values():
             stack.push_async_callback(carrier.close)
         client = ConfigClient(settings.config_url, settings.config_token, DispatcherSnapshot)
-        dispatcher = Dispatcher(broker, ledger, carriers, lambda: _snapshot(client), utc_now, _limits(settings))
+        dispatcher = Dispatcher(broker, ledger, carriers, lambda: _present(client), utc_now, _limits(settings))
         client.on_change(dispatcher.follow)
-        await stack.enter_async_context(serve(_app(settings, broker, ledger, client), settings.host, settings.port))
+        app = _app(settings, _health(stop, broker, ledger, client), ledger)
+        await stack.enter_async_context(serve(app, settings.host, settings.port))
         await stack.enter_async_context(client)
+        await broker.listen(topology.CONFIG_CHANGES, _on_news(client))
         stack.push_async_callback(broker.stop_consuming, DRAIN_SECONDS)
-        await broker.listen(topology.CONFIG_CHANGES, _nudge(client))
-        await _run(dispatcher, ledger, client, stop, due_every=settings.due_every)
+        await _until_stopped(stop, _dispatch(dispatcher, ledger, client, stop, settings.due_every))
 
 
-def _ledger(settings: Settings) -> "AbstractAsyncContextManager[Ledger]":
-    return open_ledger(
-        settings.mongo_url.get_secret_value(),
-        settings.mongo_database,
-        owner=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
-        retention=settings.retention,
-    )
+async def _dispatch(
+    dispatcher: Dispatcher,
+    ledger: Ledger,
+    client: ConfigClient[DispatcherSnapshot],
+    stop: asyncio.Event,
+    due_every: float,
+) -> None:
+    """Begin once there is a store with its indexes and a configuration; then look after what is due."""
+    while True:
+        try:
+            await ledger.prepare()
+            break
+        except Unavailable as error:
+            _log.warning("dispatcher.waits", code=error.code, reason=error.reason)
+            await asyncio.sleep(_AGAIN_AFTER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+    await client.first()
+    await dispatcher.start()
+    _log.info("dispatcher.started")
+    await dispatcher.due.run(stop, every=due_every)
+
+
+async def _until_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Do `work` until `stop` is set. Raises what `work` raises."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def _ledger(settings: Settings) -> AbstractAsyncContextManager[Ledger]:
+    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    url = settings.mongo_url.get_secret_value()
+    return open_ledger(url, settings.mongo_database, owner=owner, retention=settings.retention)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -73,7 +112,7 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-def _snapshot(client: ConfigClient[DispatcherSnapshot]) -> DispatcherSnapshot:
+def _present(client: ConfigClient[DispatcherSnapshot]) -> DispatcherSnapshot:
     """The newest snapshot. Raises Unavailable before the first."""
     snapshot = client.snapshot
     if snapshot is None:
@@ -81,50 +120,25 @@ def _snapshot(client: ConfigClient[DispatcherSnapshot]) -> DispatcherSnapshot:
     return snapshot
 
 
-def _nudge(client: ConfigClient[DispatcherSnapshot]) -> "Listener":
+def _on_news(client: ConfigClient[DispatcherSnapshot]) -> Listener:
     async def changed(_: Delivery | None) -> None:
         client.changed()
 
     return changed
 
 
-def _app(
-    settings: Settings, broker: RabbitBroker, ledger: Ledger, client: ConfigClient[DispatcherSnapshot]
-) -> web.Application:
-    health = Health()
+def _health(
+    stop: asyncio.Event, broker: RabbitBroker, ledger: Ledger, client: ConfigClient[DispatcherSnapshot]
+) -> Health:
+    health = Health(stop)
     health.add("broker", broker.check)
     health.add("store", ledger.check)
     health.add("configuration", client.check)
+    return health
+
+
+def _app(settings: Settings, health: Health, ledger: Ledger) -> web.Application:
     app = web.Application()
     add_health_routes(app, health)
     MessagesApi(ledger, settings.api_token).add_to(app)
     return app
-
-
-async def _run(
-    dispatcher: Dispatcher,
-    ledger: Ledger,
-    client: ConfigClient[DispatcherSnapshot],
-    stop: asyncio.Event,
-    *,
-    due_every: float,
-) -> None:
-    """Work until `stop`. Nothing is read before the indexes exist: a missing unique one would let duplicates in."""
-    starting = asyncio.create_task(_start(dispatcher, ledger, client, stop, due_every=due_every))
-    await stop.wait()
-    starting.cancel()
-    await asyncio.gather(starting, return_exceptions=True)
-
-
-async def _start(
-    dispatcher: Dispatcher,
-    ledger: Ledger,
-    client: ConfigClient[DispatcherSnapshot],
-    stop: asyncio.Event,
-    *,
-    due_every: float,
-) -> None:
-    await _until_done(ledger.prepare)
-    await client.first()
-    await dispatcher.start()
-    await dispatcher.due.run(stop, every=due_every)

@@ -155,7 +155,7 @@ class Sending:
             accepted = await carrier.send(_message(entry), Account(config.id, config.credentials))
         except SendFailure as failure:
             ending = await self._failed(entry, config, failure)
-        except Exception as error:  # noqa: BLE001  # whatever it was, the request may have left
+        except Exception as error:  # whatever it was, the request may have left
             log.exception("dispatch.crashed", message_id=entry.message_id, config_id=config.id)
             crashed = OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"Sending ended in {type(error).__name__}.")
             ending = self._unknown(entry, crashed, config.failure_policy)

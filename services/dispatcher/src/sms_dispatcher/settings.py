@@ -1,16 +1,18 @@
 """The dispatcher's settings: one process's environment, read once at its start."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sms_common.telemetry import LogFormat, LogLevel
 
 
 class Settings(BaseSettings):
     """Environment variables with the prefix DISPATCHER_."""
 
-    model_config = SettingsConfigDict(env_prefix="DISPATCHER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="DISPATCHER_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     host: Annotated[str, Field(description="Address of the internal port")] = "127.0.0.1"
     port: Annotated[int, Field(description="Internal port: health, metrics and the read API", ge=0, le=65535)] = 8082
@@ -32,8 +34,8 @@ class Settings(BaseSettings):
         float, Field(description="Hours to wait for a final receipt before a message is undetermined", gt=0)
     ] = 100
     due_every: Annotated[float, Field(description="Seconds between looks for entries that are due", gt=0)] = 1.0
-    log_format: Annotated[Literal["auto", "json", "console"], Field(description="How log lines look")] = "auto"
-    log_level: Annotated[str, Field(description="Lowest level logged")] = "info"
+    log_format: Annotated[LogFormat, Field(description="How log lines look")] = "auto"
+    log_level: Annotated[LogLevel, Field(description="Lowest level logged")] = "info"
 
     @property
     def retention(self) -> timedelta:
