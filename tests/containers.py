@@ -5,7 +5,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
@@ -16,12 +16,12 @@ from pymongo.errors import PyMongoError
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
+from sms_native.compose import IMAGES
 from sms_native.management import Management
 from sms_native.ports import LOOPBACK, free_port
+from sms_native.rabbitmq import FAST_COUNTS
 
-RABBITMQ_IMAGE = "rabbitmq:4-management"
-MONGO_IMAGE = "mongo:8"
-_FAST_COUNTS = "-rabbit quorum_tick_interval 250 -rabbit collect_statistics_interval 250"
+_, RABBITMQ_IMAGE, MONGO_IMAGE = IMAGES
 
 
 def _engine_listens() -> bool:
@@ -41,7 +41,7 @@ def available(image: str) -> bool:
     if not _engine_listens():
         return False
     try:
-        with docker.from_env(timeout=300) as engine:
+        with closing(docker.from_env(timeout=300)) as engine:
             engine.ping()
             try:
                 engine.images.get(image)
@@ -84,7 +84,7 @@ class RabbitContainer:
             self._container.with_envs(
                 RABBITMQ_DEFAULT_USER="test",
                 RABBITMQ_DEFAULT_PASS=self._password,
-                RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=_FAST_COUNTS,
+                RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=FAST_COUNTS,
             )
             self._container.start()
         elif not self.running:

@@ -146,7 +146,7 @@ def vhost(rabbitmq: Broker, vhost_name: str) -> str:
 
 @pytest.fixture
 def queues(rabbitmq: Broker, vhost_name: str) -> Callable[[], dict[str, QueueState]]:
-    """Ask for the queues of the test's virtual host: some milliseconds, counts up to 0.3 s old."""
+    """Ask for the queues of the test's virtual host: some milliseconds, messages up to 0.3 s and consumers 1 s old."""
     return partial(rabbitmq.management.queues, vhost_name)
 
 

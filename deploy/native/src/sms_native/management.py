@@ -14,7 +14,7 @@ _EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One queue as the broker last counted it (every few seconds, or at a node's `tick_ms`)."""
+    """One queue as the broker last counted it: every 5 s, or more often on a node with fast counts."""
 
     name: str
     messages: int
