@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sms_common.carriers.bandwidth.answers import MAX_RETRY_AFTER, accepted, retry_after
-from sms_common.carriers.bandwidth.exchange import Answer
+from sms_common.carriers.exchange import Answer
 from sms_common.errors import (
     Code,
     Misconfigured,

@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from sms_common.carriers.bandwidth.exchange import Answer
 from sms_common.carriers.carrier_words import shown
+from sms_common.carriers.exchange import Answer
 from sms_common.errors import (
     Code,
     Misconfigured,

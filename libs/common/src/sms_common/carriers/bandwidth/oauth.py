@@ -17,7 +17,7 @@ import aiohttp
 import yarl
 
 from sms_common.carriers.bandwidth.answers import json_object, retry_after
-from sms_common.carriers.bandwidth.exchange import Answer, NoAnswerError, post
+from sms_common.carriers.exchange import Answer, NoAnswerError, post
 from sms_common.errors import Code, Misconfigured, TemporaryFailure, Throttled
 from sms_common.telemetry import metrics
 

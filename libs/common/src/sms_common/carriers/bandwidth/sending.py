@@ -19,9 +19,9 @@ import yarl
 from pydantic import SecretStr
 
 from sms_common.carriers.bandwidth.answers import accepted
-from sms_common.carriers.bandwidth.exchange import Answer, NoAnswerError, post
 from sms_common.carriers.bandwidth.oauth import Client, Tokens, basic
 from sms_common.carriers.bandwidth.options import Options
+from sms_common.carriers.exchange import Answer, NoAnswerError, post
 from sms_common.carriers.protocol import Account
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted, OutboundMessage

@@ -1,4 +1,4 @@
-"""One HTTP exchange with Bandwidth, with the one thing the caller must know when it fails: whether the request left."""
+"""One HTTP exchange with a carrier, and the one thing its caller must know when it fails: whether the request left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import aiohttp
 import yarl
 from aiohttp.abc import AbstractStreamWriter
 
-# Far above any answer Bandwidth documents; what is longer comes from somebody else and is not read to its end.
+# Far above any answer that tells how a send went; what is longer comes from somebody else and is not read to its end.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
