@@ -115,7 +115,7 @@ def mongodb() -> Iterator[str]:
 
         def primary() -> bool:
             try:
-                with pymongo.MongoClient(
+                with pymongo.MongoClient[dict[str, Any]](
                     LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=1000
                 ) as client:
                     hello = client.admin.command("hello")

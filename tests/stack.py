@@ -5,6 +5,7 @@ AMQP_URL with RABBITMQ_MANAGEMENT_URL, and MONGO_URL, name what runs elsewhere; 
 
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -76,7 +77,7 @@ def _nodes_directory(native_settings: Settings) -> Iterator[Path]:
             RabbitNode.temporary(left / "rabbitmq").remove()
             RabbitNode.temporary(left / "breakable").remove()
             MongoNode.temporary(left / "mongodb", native_settings.cache_directory).remove()
-            left.rmdir()
+            shutil.rmtree(left, ignore_errors=True)
     me = Process.running_now()
     directory = parent / f"{me.pid}-{me.born}"
     directory.mkdir(parents=True)
