@@ -270,6 +270,17 @@ def test_unusable_settings_are_told_by_name_without_values(environment, capsys, 
     assert "canary-" not in told
 
 
+def test_settings_variable_with_a_name_of_its_own_is_told_by_that(capsys):
+    class Named(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix="CANARY_")
+
+        url: str = Field(validation_alias="CANARY_DATABASE")
+
+    with pytest.raises(SystemExit):
+        load_settings(Named)
+    assert "  CANARY_DATABASE: Field required\n" in capsys.readouterr().err
+
+
 def test_settings_that_are_not_json_are_told_by_name(environment, capsys):
     environment(GOOD | {"CANARY_UPSTREAMS": "{canary-3"})
     with pytest.raises(SystemExit) as ended:

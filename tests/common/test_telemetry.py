@@ -2,6 +2,7 @@ import asyncio
 import io
 import json
 import logging
+import os
 import re
 import sys
 import time
@@ -151,7 +152,7 @@ def test_custom_levels_and_wrong_arguments_of_libraries_do_not_fail(capsys):
     logging.getLogger("library").log(5, "below")
     logging.getLogger("library").error("%d items for +%s", "many", NUMBER)
     try:
-        {}[f"text='{SECRET}'"]
+        os.environ[f"text='{SECRET}'"]
     except KeyError:
         logging.getLogger("library").exception("broke")
     found = lines(capsys)
@@ -333,7 +334,7 @@ def test_only_harmless_types_show_their_value(value, written):
 
 
 def test_what_refers_to_itself_ends():
-    loop = {}
+    loop: dict[str, object] = {}
     loop["loop"] = loop
     assert SECRET not in json.dumps(redacted(value=loop))
 
@@ -360,7 +361,7 @@ def test_refused_input_of_a_validation_error_is_starred():
 
 
 def test_redaction_that_fails_leaves_a_line_without_the_values():
-    class Bad(dict):
+    class Bad(dict[str, int]):
         def items(self):
             raise RuntimeError(SECRET)
 
