@@ -213,6 +213,7 @@ async def test_inbound_can_be_doubled_renamed_bare_and_without_fractions(api, re
 
     assert (status, body["messages"][0]["message_id"]) == (202, "my-id")
     assert receiver.received[0].raw == receiver.received[1].raw
+    assert [attempt.number for attempt in await api.simulator.wait_for_attempts(2)] == [1, 1]
     assert receiver.received[0].body["message"]["id"] == "my-id"
     assert "." not in receiver.received[0].body["time"]
 

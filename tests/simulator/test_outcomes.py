@@ -80,9 +80,11 @@ async def test_suffix_9002_answers_after_the_late_delay_and_9902_after_the_recei
     api.simulator.clock.advance(29)
     assert types(await receiver.events(2)) == ["message-sent"] * 2
     api.simulator.clock.advance(1)
-    assert (await receiver.events(3))[2]["to"] == "+14045559002"
+    late = (await receiver.events(3))[2]
+    assert (late["to"], late["time"]) == ("+14045559002", "2026-07-10T09:00:30.123000Z")
     api.simulator.clock.advance(262_800)
-    assert (await receiver.events(4))[3]["errorCode"] == 9902
+    timed_out = (await receiver.events(4))[3]
+    assert (timed_out["errorCode"], timed_out["time"]) == (9902, "2026-07-13T10:00:00.123000Z")
 
 
 async def test_suffix_9004_posts_the_final_before_the_202_is_answered(api, receiver):
@@ -204,11 +206,12 @@ async def test_a_swapped_order_without_a_final_delays_no_answer(api):
     assert (await api.send())[0] == 202
 
 
-async def test_an_expired_message_fails_4360_and_is_not_sent(start, receiver):
+@pytest.mark.parametrize("media", [None, ["http://127.0.0.1:9/missing.png"]], ids=["sms", "mms-without-its-media"])
+async def test_an_expired_message_fails_4360_and_is_not_sent(start, receiver, media):
     api = await start(frozen=True, changes={"rate": 1, "queue_seconds": 900})
     await api.send(tag="first")
     await api.simulator.wait_for_attempts(2, tag="first")
-    await api.send(tag="waits", expiration="2026-07-10T09:00:01Z")
+    await api.send(tag="waits", expiration="2026-07-10T09:00:01Z", media=media)
 
     api.simulator.clock.advance(1)
     event = (await receiver.events(3))[2]
@@ -289,6 +292,15 @@ async def test_the_toll_free_network_remembers_stop(api, receiver, texts, blocke
 
     assert [entry.event["message"]["text"] for entry in receiver.received[: len(texts)]] == texts
     assert receiver.received[-1].event.get("errorCode") == (4775 if blocked else None)
+
+
+async def test_the_first_final_status_is_the_one_that_is_listed(api):
+    await api.send(to="+14045559006")
+    await api.simulator.wait_for_attempts(1, kind="message-delivered")
+
+    [recipient] = api.simulator.arrivals()[0].recipients
+
+    assert (recipient.status, recipient.error_code) == ("UNDELIVERED", 4720)
 
 
 async def test_stop_holds_for_that_pair_only_and_not_for_local_numbers(api, receiver):

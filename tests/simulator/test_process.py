@@ -37,29 +37,30 @@ async def test_it_serves_what_its_environment_says_and_stops_when_told(sent):
     accounts = json.dumps([{"account_id": "1", "credentials": [{"client_id": "c", "client_secret": "canary"}]}])
     child = await process(port="0", accounts=accounts, control_token="")
     assert child.stdout is not None
-    line = json.loads(await child.stdout.readline())
+    lines = [json.loads(await child.stdout.readline()) for _ in range(2)]
+    line = lines[1]
 
     async with aiohttp.ClientSession() as session, session.get(f"{line['url']}/_simulator/accounts") as response:
         shown = await response.json()
     child.send_signal(sent)
     rest, errors = await child.communicate()
 
-    assert (line["event"], line["accounts"], shown[0]["account_id"]) == ("simulator is ready", 1, "1")
+    assert (line["event"], line["accounts"], shown[0]["account_id"]) == ("simulator.ready", 1, "1")
     assert (child.returncode, errors) == (0, b"")
     assert b"canary" not in rest
 
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"port": "many"}, "port"), ({"log_level": "loud"}, "level"), ({"accounts": "{"}, "accounts")],
+    [({"port": "many"}, "PORT"), ({"log_level": "loud"}, "LOG_LEVEL"), ({"accounts": "{"}, "accounts")],
 )
 async def test_wrong_settings_end_it_with_the_reason(settings, named):
     child = await process(**settings)
 
     _, errors = await child.communicate()
 
-    assert child.returncode == 1
-    assert errors.decode().startswith("the settings cannot be used")
+    assert child.returncode == 2
+    assert errors.decode().startswith("The settings cannot be used")
     assert named in errors.decode()
     assert "Traceback" not in errors.decode()
 

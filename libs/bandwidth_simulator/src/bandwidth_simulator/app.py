@@ -60,5 +60,5 @@ async def _unexpected(request: web.Request, handler: Handler) -> web.StreamRespo
     except web.HTTPException:
         raise
     except Exception:
-        log.exception("a request failed", method=request.method)
+        log.exception("request.failed", method=request.method)
         return refusal_answer(_in_shape(request, internal_error()))

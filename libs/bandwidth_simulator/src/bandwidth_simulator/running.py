@@ -5,16 +5,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
-from aiohttp import web
 
 from bandwidth_simulator.app import create_app
 from bandwidth_simulator.clock import Clock
 from bandwidth_simulator.settings import SimulatorSettings
 from bandwidth_simulator.simulator import Simulator
+from sms_common.service import serve
 
 __all__ = ["main", "running"]
 
 _LOOPBACK = "127.0.0.1"
+_SHUTDOWN_TIMEOUT_SECONDS = 1.0  # a faulty answer may be meant to take for ever
 
 log = structlog.get_logger(__name__)
 
@@ -31,19 +32,14 @@ async def running(
 async def main(settings: SimulatorSettings, stop: asyncio.Event) -> None:
     """Serve a simulator at the address of the settings until `stop` is set; webhooks under way are not waited for."""
     async with _serving(Simulator(settings), settings.host, settings.port) as simulator:
-        log.info("simulator is ready", url=simulator.url, accounts=len(settings.accounts))
+        log.info("simulator.ready", url=simulator.url, accounts=len(settings.accounts))
         if not settings.accounts:
-            log.warning("there is no account yet: set SIMULATOR_ACCOUNTS, or PUT one to /_simulator/accounts/{id}")
+            log.warning("simulator.no_account", advice="set SIMULATOR_ACCOUNTS or PUT one to /_simulator/accounts/{id}")
         await stop.wait()
 
 
 @asynccontextmanager
 async def _serving(simulator: Simulator, host: str, port: int) -> AsyncIterator[Simulator]:
-    runner = web.AppRunner(create_app(simulator), access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        simulator.bound_to(host, runner.addresses[0][1])
+    async with serve(create_app(simulator), host, port, shutdown_timeout=_SHUTDOWN_TIMEOUT_SECONDS) as taken:
+        simulator.bound_to(host, taken)
         yield simulator
-    finally:
-        await runner.cleanup()

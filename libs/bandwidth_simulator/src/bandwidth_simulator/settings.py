@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bandwidth_simulator.accounts import Account
+from sms_common.telemetry import LogFormat, LogLevel
 
 __all__ = ["SimulatorSettings"]
 
@@ -23,8 +24,8 @@ class SimulatorSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on")
     port: int = Field(8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="Form of the log lines")
-    log_level: str = Field("info", description="Lowest level that is logged")
+    log_format: LogFormat = Field("auto", description="Form of the log lines")
+    log_level: LogLevel = Field("info", description="Lowest level that is logged")
     public_url: str | None = Field(
         None, description="Base of the media URLs in inbound messages; by default the address it listens on"
     )

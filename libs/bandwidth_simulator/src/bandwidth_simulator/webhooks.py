@@ -146,7 +146,7 @@ class WebhookSender:
         """Have a webhook delivered; above the backlog it is dropped and counted."""
         if self.pending >= self._settings.webhook_backlog:
             self.dropped += 1
-            log.warning("webhook dropped, the backlog is full", type=webhook.kind, backlog=self.pending)
+            log.warning("webhook.dropped", reason="the backlog is full", type=webhook.kind, backlog=self.pending)
             _first_try_is_over(webhook)
             return
         self._queue.put_nowait(webhook)
@@ -177,7 +177,7 @@ class WebhookSender:
         due = self._clock.time() + delays[min(webhook.tries, len(delays)) - 1]
         if due - webhook.first_tried_at > self._settings.webhook_retry_window:
             self.abandoned += 1
-            log.warning("webhook given up", type=webhook.kind, message_id=webhook.message_id, tries=webhook.tries)
+            log.warning("webhook.given_up", type=webhook.kind, message_id=webhook.message_id, tries=webhook.tries)
             return
         self._waiting_for_retry += 1
         epoch = self._epoch
