@@ -35,6 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     terminal = Terminal()
     try:
         root, settings = Path.cwd(), Settings.from_environment()
+        if wanted in {"status", "down"} and not (root / ".env").exists():
+            terminal.say("nothing was ever started here")
+            return 0 if wanted == "down" else _FAILED
         env = load(root, inherited())
         if wanted == "status":
             return _status(settings, env, terminal)
