@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sms_config.bodies import ApiKeyWrite, SmsCreate, TenantCreate, TrunkCreate
 from sms_config.requests import MAX_BODY_BYTES
-from sms_config.settings import Settings
-from sms_config.testing import InMemoryStore
-from tests.config.world import BOOTSTRAP, DISPATCHER
+from tests.config.world import DISPATCHER
 
 pytestmark = pytest.mark.loopback
 TENANTS = "/api/v1/tenants"
+BODIES = (TenantCreate, TrunkCreate, SmsCreate, ApiKeyWrite)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -209,9 +209,7 @@ ANY_JSON = st.recursive(
     max_leaves=8,
 )
 FIELDS = st.sampled_from(
-    ["name", "id", "country", "time_zone", "pbx_id", "tenant_id", "brand", "carrier", "dids", "default_did", "enabled"]
-    + ["provider_id", "sender_id", "credentials", "callback", "failure_policy", "prepend_plus", "scopes", "tenants"]
-    + ["expires_at", "version", "hostname"]
+    sorted({name for model in BODIES for name in model.model_fields} | {"version"}),
 )
 
 

@@ -1,4 +1,4 @@
-"""Canaries in every secret field: they appear in the dispatcher's snapshot, where they are meant to, and nowhere else."""
+"""Canaries in every secret field: they appear in the dispatcher's snapshot and nowhere else."""
 
 import pytest
 import structlog

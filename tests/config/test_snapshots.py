@@ -58,7 +58,8 @@ async def test_a_rotated_url_works_until_its_time(api, sms, read):
     assert snapshot.endpoint("bandwidth", old, NOW.replace(day=3)) is None
 
 
-async def test_drafts_and_disabled_configurations_keep_their_webhooks(api, trunk, sms, read):
+async def test_drafts_and_disabled_configurations_keep_their_webhooks(api, trunk, sms, clock, read):
+    clock.pass_time(seconds=1)
     draft = await api.made(SMS, {"name": "Draft", "provider_id": trunk["id"]})
     await api.call("POST", f"{SMS}/{sms['id']}/disable")
 

@@ -80,7 +80,7 @@ async def test_an_index_of_another_form_stops_the_start(database, raw, index):
     raw["api_keys"].create_index(index["keys"], name="one_prefix", unique=index["unique"])
 
     async with MongoStore(SecretStr(database.url), database.name) as store:
-        with pytest.raises(StoreUnusable, match="index one_prefix of the collection api_keys .* Drop that index"):
+        with pytest.raises(StoreUnusable, match=r"index one_prefix of the collection api_keys .* Drop that index"):
             await store.prepare()
 
 

@@ -20,6 +20,7 @@ from sms_config.problems import Internal, MethodNotAllowed, NotFound, Problem, S
 from sms_config.requests import MAX_BODY_BYTES, etag_matches, read_call
 from sms_config.routes import PREFIX, Listing, Route
 from sms_config.snapshots import Rendered, Snapshots
+from sms_config.views import Stamps
 
 _log = structlog.get_logger()
 
@@ -29,6 +30,8 @@ INGRESS_SNAPSHOT = "/internal/v1/snapshot/ingress"
 DISPATCHER_SNAPSHOT = "/internal/v1/snapshot/dispatcher"
 OPENAPI = f"{PREFIX}/openapi.json"
 REQUEST_ID = web.RequestKey("request_id", str)
+# Asked for every few seconds; a line each would hide the rest.
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -102,10 +105,10 @@ def _handler(route: Route, doors: Doors) -> Handler:
                 route.status,
             )
         response = _json(_encode(answer), route.status)
-        if hasattr(answer, "version"):
+        if isinstance(answer, Stamps):
             response.headers[hdrs.ETAG] = f'"{answer.version}"'
-        if route.status is HTTPStatus.CREATED:
-            response.headers[hdrs.LOCATION] = f"{route.path}/{getattr(answer, 'id', '')}"
+            if route.status is HTTPStatus.CREATED:
+                response.headers[hdrs.LOCATION] = f"{route.path}/{answer.id}"
         return response
 
     return handle
@@ -149,7 +152,8 @@ async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.St
         resource = request.match_info.route.resource
         path = resource.canonical if resource is not None else "unknown"
         took = round((time.monotonic() - begun) * 1000, 1)
-        _log.info("config.request", method=request.method, route=path, status=response.status, milliseconds=took)
+        log = _log.debug if path in _PROBES or response.status == HTTPStatus.NOT_MODIFIED else _log.info
+        log("config.request", method=request.method, route=path, status=response.status, milliseconds=took)
         structlog.contextvars.unbind_contextvars("caller")
     return response
 

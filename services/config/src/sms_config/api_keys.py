@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from sms_config.auth import Caller, new_key
+from sms_config.bodies import ApiKeyWrite, JsonObject, merge, parse
 from sms_config.changes import Change, Changes, check_version, new_id, require
-from sms_config.models import ApiKeyView, ApiKeyWrite, JsonObject, NewApiKeyView, merge, parse
-from sms_config.problems import Forbidden, Invalid
+from sms_config.problems import Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import ApiKeyRecord, TenantRecord
 from sms_config.store_protocol import Page, Store, Transaction
+from sms_config.views import ApiKeyView, NewApiKeyView
 
 COLUMNS = Columns(
     by_name={
@@ -93,9 +94,6 @@ class ApiKeys:
             caller.require_all_tenants()
         else:
             await _check_tenants(transaction, caller, body.tenants)
-        for scope in body.scopes:
-            if scope not in caller.granted:
-                raise Forbidden(f"A key with the scope {scope} can be made only by a key that has it.")
         tenants = None if body.tenants is None else tuple(sorted(set(body.tenants)))
         scopes = tuple(sorted({scope.value for scope in body.scopes}))
         return {"name": body.name, "scopes": scopes, "tenants": tenants, "expires_at": expiry}

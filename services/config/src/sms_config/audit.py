@@ -2,10 +2,10 @@
 
 from sms_config.auth import Caller
 from sms_config.changes import require
-from sms_config.models import AuditView
 from sms_config.query import Column, Columns, Order, Query
 from sms_config.records import AuditRecord
 from sms_config.store_protocol import Page, Store
+from sms_config.views import AuditView
 
 COLUMNS = Columns(
     by_name={

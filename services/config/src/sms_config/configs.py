@@ -10,26 +10,16 @@ from pydantic import SecretStr
 
 from sms_common.carriers.protocol import Carrier
 from sms_config.auth import Caller
+from sms_config.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, new_id, require
 from sms_config.keyring import KeyRing, SealBroken
-from sms_config.models import (
-    CREDENTIAL_NAMES,
-    CallbackView,
-    JsonObject,
-    Rotation,
-    SecretState,
-    SmsCreate,
-    SmsView,
-    SmsWrite,
-    merge,
-    parse,
-)
 from sms_config.numbers import read_sender
 from sms_config.problems import Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import CALLBACK_PASSWORD, WEBHOOK_TOKEN, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.sealing import Sealer, credentials_set, open_secret
 from sms_config.store_protocol import EVERYONE, Page, Reader, Store, Transaction
+from sms_config.views import CallbackView, SecretState, SmsView
 
 _log = structlog.get_logger()
 

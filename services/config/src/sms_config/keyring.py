@@ -92,18 +92,15 @@ class KeyRing:
 
     def open(self, sealed: Sealed, place: Place) -> SecretStr:
         """Return the value sealed at `place`. Raises SealBroken."""
+        where = f"{place.field} of {place.collection} {place.record_id}"
         cipher = self._ciphers.get(sealed.key_id)
         if cipher is None:
-            raise SealBroken(
-                f"{place.collection} {place.record_id} {place.field}: the key {sealed.key_id} is not on the ring"
-            )
+            raise SealBroken(f"The key {sealed.key_id} that sealed {where} is not on the ring.")
         nonce, ciphertext = sealed.data[:NONCE_BYTES], sealed.data[NONCE_BYTES:]
         try:
             return SecretStr(cipher.decrypt(nonce, ciphertext, place.associated_data()).decode())
         except (InvalidTag, ValueError):
-            raise SealBroken(
-                f"{place.collection} {place.record_id} {place.field}: the value was changed, moved or sealed otherwise"
-            ) from None
+            raise SealBroken(f"What is stored as {where} was changed, moved or sealed otherwise.") from None
 
 
 def new_entry(key_id: str) -> str:

@@ -1,11 +1,19 @@
-"""The composition root of the config service: the only place that constructs things, in the order of their dependence."""
+"""The composition root of the config service: the only place that constructs things, each after what it depends on."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from importlib.metadata import version
 
+import structlog
 from aiohttp import web
 
+from sms_common import topology
+from sms_common.broker import RabbitBroker
 from sms_common.carriers import CARRIERS
+from sms_common.errors import Unavailable
+from sms_common.service import Health, add_health_routes, log_settings, run, serve
+from sms_config.announce import Announcer
 from sms_config.api import Doors, create_app
 from sms_config.api_keys import ApiKeys
 from sms_config.audit import Audit
@@ -16,9 +24,78 @@ from sms_config.records import now_utc
 from sms_config.routes import Resources, routes
 from sms_config.settings import Settings
 from sms_config.snapshots import Snapshots
-from sms_config.store_protocol import Store
+from sms_config.startup import Startup
+from sms_config.store import MongoStore
+from sms_config.store_protocol import Store, StoreUnusable
 from sms_config.tenants import Tenants
 from sms_config.trunks import Trunks
+
+# The longest request: waiting for its turn to write and writing (10 s each), and a margin.
+DRAIN_SECONDS = 25.0
+EXIT_REFUSED = 1
+
+_log = structlog.get_logger()
+
+
+def run_service(settings: Settings) -> int:
+    """Serve until a signal and return the exit status: 1 when stored data cannot be served, and the log says why."""
+    refused = False
+
+    async def main(stop: asyncio.Event) -> None:
+        nonlocal refused
+        try:
+            await _serve(settings, stop)
+        except StoreUnusable as unusable:
+            refused = True
+            _log.critical("config.cannot_start", reason=str(unusable))
+
+    log_settings(settings)
+    status = run(main, drain_seconds=DRAIN_SECONDS)
+    return EXIT_REFUSED if refused else status
+
+
+async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+    async with AsyncExitStack() as stack:
+        address = settings.amqp_url.get_secret_value()
+        broker = await stack.enter_async_context(RabbitBroker(address, name="sms-config", topology=topology.base()))
+        store = await stack.enter_async_context(MongoStore(settings.mongo_url, settings.mongo_database))
+        startup = Startup(store, settings.keys)
+        announcer = await stack.enter_async_context(Announcer(store, broker))
+        app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for)
+        add_health_routes(app, _health(stop, store, startup))
+        await stack.enter_async_context(serve(app, settings.host, settings.port))
+        await _until(stop, startup.prepare())
+        await stop.wait()
+
+
+def _health(stop: asyncio.Event, store: Store, startup: Startup) -> Health:
+    """Return what must be well to serve. Not the broker: without it changes are made and announced later."""
+    health = Health(stop)
+
+    async def check_store() -> str | None:
+        if (waiting := startup.waiting_for()) is not None:
+            return waiting
+        try:
+            await store.ping()
+        except Unavailable as unavailable:
+            return unavailable.reason
+        return None
+
+    health.add("store", check_store)
+    return health
+
+
+async def _until(stop: asyncio.Event, work: Awaitable[None]) -> None:
+    """Do `work` to its end, or until `stop`. Raises what `work` raises."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+    finally:
+        for task in (working, stopping):
+            task.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def build_app(
@@ -29,7 +106,7 @@ def build_app(
     waiting_for: Callable[[], str | None],
     clock: Clock = now_utc,
 ) -> web.Application:
-    """Return the API on `store`. `wake` is called after each change; while `waiting_for` has a sentence nothing is served."""
+    """Return the API on `store`: `wake` is called after changes, and 503 answered while `waiting_for` says why."""
     ring = settings.keys
     carriers = {name: make() for name, make in CARRIERS.items()}
     changes = Changes(store, wake, clock)

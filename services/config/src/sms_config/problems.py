@@ -162,11 +162,9 @@ class Internal(Problem):
         super().__init__("Something went wrong here; the log has the details under this request id.")
 
 
-def invalid(error: ValidationError) -> Problem:
+def invalid(error: ValidationError) -> Invalid:
     """Tell what pydantic found, without ever repeating the input: it may hold a secret."""
     details = error.errors(include_url=False, include_input=False, include_context=False)
-    if any(detail["type"] == "json_invalid" for detail in details):
-        return Malformed("The body is not JSON.")
     return Invalid(FieldError(field=_path(detail["loc"]), message=_sentence(detail)) for detail in details[:50])
 
 

@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
 
 from sms_config.auth import Caller
-from sms_config.models import JsonObject
+from sms_config.bodies import JsonObject
 from sms_config.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
 
 MAX_BODY_BYTES = 256 * 1024

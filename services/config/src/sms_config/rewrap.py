@@ -18,7 +18,7 @@ async def check_key_ring(store: Store, ring: KeyRing) -> None:
     missing = ring.missing(secret.key_id for _, _, secret in sealed)
     if missing:
         raise StoreUnusable(
-            f"Secrets are stored under keys that are not in CONFIG_KEY_RING: {', '.join(missing)}. "
+            f"Secrets are stored under keys that CONFIG_KEY_RING lacks ({', '.join(missing)}). "
             "Put them back behind the first key."
         )
     opened: dict[str, bool] = {}
@@ -28,7 +28,7 @@ async def check_key_ring(store: Store, ring: KeyRing) -> None:
     wrong = sorted(key_id for key_id, works in opened.items() if not works)
     if wrong:
         raise StoreUnusable(
-            f"CONFIG_KEY_RING holds other keys under the ids {', '.join(wrong)} than secrets were stored with. "
+            f"CONFIG_KEY_RING holds other keys than the ones secrets were stored with ({', '.join(wrong)}). "
             "Give new keys new ids and put the old keys back behind the first."
         )
 

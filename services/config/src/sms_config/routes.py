@@ -9,26 +9,21 @@ from pydantic import BaseModel
 
 from sms_config import api_keys, audit, configs, tenants, trunks
 from sms_config.auth import Caller, Scope
-from sms_config.models import (
-    ApiKeyView,
+from sms_config.bodies import (
     ApiKeyWrite,
-    AuditView,
     JsonObject,
-    NewApiKeyView,
     Rotation,
     SmsCreate,
-    SmsView,
     SmsWrite,
     TenantCreate,
-    TenantView,
     TenantWrite,
     TrunkCreate,
-    TrunkView,
     TrunkWrite,
 )
 from sms_config.query import Columns, Query, parse_query
 from sms_config.requests import Call
 from sms_config.store_protocol import Page, R
+from sms_config.views import ApiKeyView, AuditView, NewApiKeyView, SmsView, TenantView, TrunkView
 
 PREFIX = "/api/v1"
 Method = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from sms_common.configuration import token_digest
+from sms_config.bodies import CREDENTIAL_NAMES, IDENTIFYING, Callback, Credentials
 from sms_config.keyring import KeyRing, Place
-from sms_config.models import CREDENTIAL_NAMES, IDENTIFYING, Callback, Credentials
 from sms_config.problems import Invalid
 from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, FormerToken, SmsConfigRecord, StoredSecret
 

@@ -7,8 +7,8 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
+from sms_config.fields import MAX_GRACE
 from sms_config.keyring import KeyRing
-from sms_config.models import MAX_GRACE
 
 # Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
 _MIN_TOKEN = 16

@@ -22,6 +22,7 @@ from sms_common.configuration import (
     WebhookEndpoint,
     WebhookToken,
 )
+from sms_common.telemetry import metrics
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, SmsConfigRecord, TrunkRecord
 from sms_config.sealing import credentials_set, open_secret
@@ -43,8 +44,9 @@ class Snapshots:
 
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self._store = store
+        self._ring = ring
         self._ingress = _Cache(store, lambda everything: ingress_snapshot(everything, ring))
-        self._dispatcher = _Cache(store, lambda everything: dispatcher_snapshot(everything, ring))
+        self._dispatcher = _Cache(store, self._render_for_dispatcher)
 
     async def version(self) -> str:
         """Return the version of both snapshots now. Raises Unavailable."""
@@ -57,6 +59,15 @@ class Snapshots:
     async def dispatcher(self) -> Rendered:
         """Return the newest DispatcherSnapshot, with every secret in the clear. Raises Unavailable."""
         return await self._dispatcher.newest()
+
+    def _render_for_dispatcher(self, everything: Everything) -> DispatcherSnapshot:
+        for key_id in self._ring.ids:
+            metrics.secret_key_records.labels(key_id).set(_sealed_with(everything, key_id))
+        return dispatcher_snapshot(everything, self._ring)
+
+
+def _sealed_with(everything: Everything, key_id: str) -> int:
+    return sum(any(secret.key_id == key_id for secret in record.secrets.values()) for record in everything.configs)
 
 
 class _Cache:

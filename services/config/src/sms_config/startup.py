@@ -1,4 +1,4 @@
-"""The start of the service: prepare the store, however long MongoDB takes to answer, and refuse data that cannot be served."""
+"""The start of the service: prepare the store, however long MongoDB takes, and refuse data that cannot be served."""
 
 import asyncio
 

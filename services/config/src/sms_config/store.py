@@ -1,18 +1,17 @@
 """Keeps the control plane's records in MongoDB. The only module here that knows Motor, documents and indexes."""
 
 import asyncio
-import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
-from typing import Any, Self
+from typing import Self
 
 import structlog
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pydantic import SecretStr
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel
 from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
@@ -25,12 +24,23 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from sms_common.errors import Code, Unavailable
-from sms_config.query import Clause, Query
+from sms_config.documents import (
+    INDEXES,
+    RETIRED_FOR,
+    Document,
+    condition,
+    named,
+    sort_keys,
+    to_document,
+    to_record,
+    version_of,
+    visible,
+)
+from sms_config.query import Query
 from sms_config.records import (
     SCHEMA,
     Announcement,
     ApiKeyRecord,
-    AuditRecord,
     Record,
     RetiredConfig,
     SmsConfigRecord,
@@ -53,15 +63,10 @@ from sms_config.store_protocol import (
 
 _log = structlog.get_logger()
 
-Document = dict[str, Any]
-
 SERVER_SELECTION_SECONDS = 5.0
 OPERATION_SECONDS = 5.0
 # A transaction that keeps colliding with other processes gives up within a caller's patience.
 TRANSACTION_SECONDS = 10.0
-# Together with the 24 hours in which a carrier repeats a webhook, ample for a deleted configuration's lane to run dry.
-RETIRED_FOR = timedelta(days=30)
-
 _META = "meta"
 _SNAPSHOT = "snapshot"
 _TRANSIENT = "TransientTransactionError"
@@ -71,30 +76,6 @@ _INDEX_CONFLICTS = {
     11000: "two documents have the same value. Remove the duplicates",
     85: "one with other options exists. Drop that index",
     86: "one of that name with other fields exists. Drop that index",
-}
-
-_CREATED = ("created_at", ASCENDING)
-_INDEXES: Mapping[str, Sequence[IndexModel]] = {
-    TenantRecord.COLLECTION: (IndexModel([_CREATED], name="by_age"),),
-    TrunkRecord.COLLECTION: (IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),),
-    SmsConfigRecord.COLLECTION: (
-        IndexModel([("webhook_sha256", ASCENDING)], name="one_webhook", unique=True),
-        IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
-        IndexModel([("provider_id", ASCENDING)], name="by_trunk"),
-    ),
-    ApiKeyRecord.COLLECTION: (
-        IndexModel([("prefix", ASCENDING)], name="one_prefix", unique=True),
-        IndexModel([("tenants", ASCENDING)], name="by_tenant"),
-    ),
-    AuditRecord.COLLECTION: (
-        IndexModel([("at", DESCENDING)], name="by_time"),
-        IndexModel([("tenant_id", ASCENDING), ("at", DESCENDING)], name="by_tenant"),
-        IndexModel([("object_id", ASCENDING), ("version", ASCENDING)], name="by_object"),
-    ),
-    Announcement.COLLECTION: (IndexModel([("at", ASCENDING)], name="by_time"),),
-    RetiredConfig.COLLECTION: (
-        IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=int(RETIRED_FOR.total_seconds())),
-    ),
 }
 
 
@@ -134,17 +115,17 @@ class _Reading:
     async def get(self, kind: type[R], record_id: str, tenancy: Tenancy) -> R | None:
         async with _away():
             document = await self._database[kind.COLLECTION].find_one(
-                {"$and": [{"_id": record_id}, _visible(kind, tenancy)]}, session=self._session
+                {"$and": [{"_id": record_id}, visible(kind, tenancy)]}, session=self._session
             )
-        return None if document is None else _record(kind, document)
+        return None if document is None else to_record(kind, document)
 
     async def find(self, kind: type[R], query: Query, tenancy: Tenancy) -> Page[R]:
         collection = self._database[kind.COLLECTION]
-        condition = _condition(kind, query, tenancy)
+        wanted = condition(kind, query, tenancy)
         async with _away():
             cursor = (
-                collection.find(condition, session=self._session)
-                .sort(_sort(query))
+                collection.find(wanted, session=self._session)
+                .sort(sort_keys(query))
                 .skip(query.skip)
                 .limit(query.top or 0)
             )
@@ -152,8 +133,8 @@ class _Reading:
             if query.skip == 0 and (query.top is None or len(documents) < query.top):
                 count = len(documents)
             else:
-                count = await collection.count_documents(condition, session=self._session)
-        return Page(tuple(_record(kind, document) for document in documents), count)
+                count = await collection.count_documents(wanted, session=self._session)
+        return Page(tuple(to_record(kind, document) for document in documents), count)
 
 
 class _MongoTransaction(_Reading):
@@ -162,11 +143,11 @@ class _MongoTransaction(_Reading):
     _session: AsyncIOMotorClientSession
 
     async def insert(self, record: AnyRecord) -> None:
-        await self._database[record.COLLECTION].insert_one(_document(record), session=self._session)
+        await self._database[record.COLLECTION].insert_one(to_document(record), session=self._session)
 
     async def replace(self, record: Record) -> None:
         await self._database[record.COLLECTION].replace_one(
-            {"_id": record.id}, _document(record), session=self._session
+            {"_id": record.id}, to_document(record), session=self._session
         )
 
     async def remove(self, record: Record) -> None:
@@ -178,16 +159,16 @@ class _MongoTransaction(_Reading):
         document = await self._database[_META].find_one_and_update(
             {"_id": _SNAPSHOT}, update, upsert=True, return_document=True, session=self._session
         )
-        return _version(document)
+        return version_of(document)
 
     async def announce(self, announcement: Announcement) -> None:
-        await self._database[Announcement.COLLECTION].insert_one(_document(announcement), session=self._session)
+        await self._database[Announcement.COLLECTION].insert_one(to_document(announcement), session=self._session)
 
     async def retire(self, retired: RetiredConfig) -> None:
-        await self._database[RetiredConfig.COLLECTION].insert_one(_document(retired), session=self._session)
+        await self._database[RetiredConfig.COLLECTION].insert_one(to_document(retired), session=self._session)
 
     async def everything(self) -> Everything:
-        version = _version(await self._database[_META].find_one({"_id": _SNAPSHOT}, session=self._session))
+        version = version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}, session=self._session))
         oldest_first = Query(top=None)
         tenants = await self.find(TenantRecord, oldest_first, EVERYONE)
         trunks = await self.find(TrunkRecord, oldest_first, EVERYONE)
@@ -195,7 +176,7 @@ class _MongoTransaction(_Reading):
         # The server removes what is older about once a minute; this makes the promise exact.
         recent = {"at": {"$gt": now_utc() - RETIRED_FOR}}
         cursor = self._database[RetiredConfig.COLLECTION].find(recent, session=self._session).sort("at", ASCENDING)
-        retired = tuple(RetiredConfig.model_validate(_named(document)) for document in await cursor.to_list(None))
+        retired = tuple(RetiredConfig.model_validate(named(document)) for document in await cursor.to_list(None))
         return Everything(version, tenants.items, trunks.items, configs.items, retired)
 
 
@@ -274,7 +255,7 @@ class MongoStore(_Reading):
     async def snapshot_version(self) -> str:
         """As Store.snapshot_version."""
         async with _away():
-            return _version(await self._database[_META].find_one({"_id": _SNAPSHOT}))
+            return version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}))
 
     async def everything(self) -> Everything:
         """As Store.everything: read in one snapshot of the database."""
@@ -285,7 +266,7 @@ class MongoStore(_Reading):
         """As Store.api_key."""
         async with _away():
             document = await self._database[ApiKeyRecord.COLLECTION].find_one({"prefix": prefix})
-        return None if document is None else _record(ApiKeyRecord, document)
+        return None if document is None else to_record(ApiKeyRecord, document)
 
     async def touch_api_key(self, key_id: str, at: datetime) -> None:
         """As Store.touch_api_key."""
@@ -298,7 +279,7 @@ class MongoStore(_Reading):
             documents = (
                 await self._database[Announcement.COLLECTION].find().sort("at", ASCENDING).limit(limit).to_list(None)
             )
-        return [Announcement.model_validate(_named(document)) for document in documents]
+        return [Announcement.model_validate(named(document)) for document in documents]
 
     async def announced(self, ids: Iterable[str]) -> None:
         """As Store.announced."""
@@ -309,9 +290,9 @@ class MongoStore(_Reading):
         """As Store.prepare."""
         async with _away():
             await self._check_replica_set()
-            for collection, indexes in _INDEXES.items():
+            for collection, indexes in INDEXES.items():
                 await self._ensure_indexes(collection, indexes)
-            for collection in _INDEXES:
+            for collection in INDEXES:
                 newer = await self._database[collection].count_documents({"schema": {"$gt": SCHEMA}}, limit=1)
                 if newer:
                     raise StoreUnusable(
@@ -343,67 +324,3 @@ class MongoStore(_Reading):
                     f"The index {name} of the collection {collection} cannot be made: {_INDEX_CONFLICTS[error.code]} "
                     "and start again."
                 ) from error
-
-
-def _version(document: Mapping[str, Any] | None) -> str:
-    return "0" if document is None else f"{document['number']}-{document['mark']}"
-
-
-def _document(record: AnyRecord | Announcement | RetiredConfig) -> Document:
-    document = record.model_dump()
-    document["_id"] = document.pop("id")
-    return {**document, "schema": SCHEMA}
-
-
-def _named(document: Mapping[str, Any]) -> Document:
-    return {**document, "id": document["_id"]}
-
-
-def _record(kind: type[R], document: Mapping[str, Any]) -> R:
-    return kind.model_validate(_named(document))
-
-
-def _visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
-    """Return the condition that leaves a caller nothing but its own tenants' records."""
-    if tenancy is EVERYONE:
-        return {}
-    mine = sorted(tenancy or ())
-    if kind is TenantRecord:
-        return {"_id": {"$in": mine}}
-    if kind is ApiKeyRecord:
-        return {"tenants": {"$type": "array", "$not": {"$elemMatch": {"$nin": mine}}}}
-    return {"tenant_id": {"$in": mine}}
-
-
-_COMPARISONS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
-
-
-def _condition(kind: type[AnyRecord], query: Query, tenancy: Tenancy) -> Document:
-    conditions = [_visible(kind, tenancy), *(_clause(clause) for clause in query.clauses)]
-    if query.search and query.searched:
-        pattern = {"$regex": re.escape(query.search), "$options": "i"}
-        conditions.append({"$or": [{_path(path): pattern} for path in query.searched]})
-    return {"$and": conditions}
-
-
-def _clause(clause: Clause) -> Document:
-    path, values = _path(clause.path), clause.values
-    match clause.operator:
-        case "in":
-            return {path: {"$in": list(values)}}
-        case "contains":
-            return {path: {"$regex": re.escape(str(values[0])), "$options": "i"}}
-        case "startswith":
-            return {path: {"$regex": "^" + re.escape(str(values[0])), "$options": "i"}}
-        case comparison:
-            return {path: {_COMPARISONS[comparison]: values[0]}}
-
-
-def _path(path: str) -> str:
-    return "_id" if path == "id" else path
-
-
-def _sort(query: Query) -> list[tuple[str, int]]:
-    keys = [(_path(order.path), DESCENDING if order.descending else ASCENDING) for order in query.order]
-    # The id last, so that pages neither repeat nor skip a record.
-    return keys if any(path == "_id" for path, _ in keys) else [*keys, ("_id", ASCENDING)]

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from sms_common import phone
 from sms_config.auth import Caller, Scope
+from sms_config.bodies import JsonObject, TenantCreate, TenantWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, new_id, require
-from sms_config.models import JsonObject, TenantCreate, TenantView, TenantWrite, merge, parse
 from sms_config.problems import Forbidden, InUse, Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import ApiKeyRecord, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.store_protocol import EVERYONE, Page, Store, Transaction
+from sms_config.views import TenantView
 
 COLUMNS = Columns(
     by_name={

@@ -45,6 +45,7 @@ class InMemoryStore:
         self.retired: dict[str, RetiredConfig] = {}
         self.number = 0
         self.away = False
+        self.refused = asyncio.Event()  # set by a call while away
         self.unusable: str | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -138,6 +139,7 @@ class InMemoryStore:
 
     def _check(self) -> None:
         if self.away:
+            self.refused.set()
             raise Unavailable(Code.STORE_UNAVAILABLE, "The store is away.")
 
 

@@ -5,13 +5,14 @@ from typing import Any
 
 from sms_common.carriers.protocol import Carrier
 from sms_config.auth import Caller
+from sms_config.bodies import JsonObject, TrunkCreate, TrunkWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, new_id, require
-from sms_config.models import JsonObject, TrunkCreate, TrunkView, TrunkWrite, merge, parse
 from sms_config.numbers import check_disjoint, read_did, read_pool
 from sms_config.problems import InUse, Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.store_protocol import EVERYONE, Page, Store, Transaction
+from sms_config.views import TrunkView
 
 COLUMNS = Columns(
     by_name={

@@ -1,0 +1,178 @@
+"""What the API takes. Types and forms are checked here; what needs stored data is checked by the resources."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from sms_common.configuration import DEFAULT_PBX, FailurePolicy
+from sms_config.auth import Scope
+from sms_config.fields import (
+    MAX_GRACE,
+    Dids,
+    Hostname,
+    Moment,
+    Name,
+    NewId,
+    Policy,
+    Reference,
+    ScopeName,
+    Secret,
+    TimeZone,
+    Username,
+)
+from sms_config.problems import FieldError, Invalid, invalid
+
+JsonObject = dict[str, Any]
+M = TypeVar("M", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """A request's body: unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class TenantWrite(Body):
+    """A customer of the PBX."""
+
+    name: Name
+    country: Annotated[
+        str, Field(pattern=r"^[A-Za-z]{2}$", description="ISO 3166 alpha-2; national numbers are read with it.")
+    ] = "US"
+    time_zone: TimeZone | None = None
+    pbx_id: NewId = Field(
+        default=DEFAULT_PBX, description="The PBX that serves this tenant, by the name of its queue pair."
+    )
+    default_config_id: Reference | None = Field(
+        default=None, description="The SMS configuration used when a request names none."
+    )
+
+
+class TenantCreate(TenantWrite):
+    """A new tenant. Without an id it gets a random one."""
+
+    id: NewId | None = None
+
+
+class TrunkWrite(Body):
+    """A carrier connection with the numbers that came with it."""
+
+    name: Name
+    brand: Name = Field(description="The carrier's name as people know it, such as Bandwidth.")
+    hostname: Hostname | None = None
+    dids: Dids = ""
+    default_did: str | None = Field(
+        default=None, max_length=32, description="The sender used when nothing else names one; one of `dids`."
+    )
+
+
+class TrunkCreate(TrunkWrite):
+    """A new trunk. `carrier` follows from the brand when absent, and never changes: webhook URLs hold it."""
+
+    tenant_id: Reference | None = Field(default=None, description="May be left out by a key for one tenant.")
+    carrier: str | None = Field(default=None, max_length=32)
+
+
+class Credentials(Body):
+    """Write-only. An absent name keeps its value, null removes it."""
+
+    account_id: Secret | None = None
+    application_id: Secret | None = None
+    api_token: Secret | None = None
+    api_secret: Secret | None = None
+    username: Secret | None = Field(default=None, description="Another name for api_token.")
+    password: Secret | None = Field(default=None, description="Another name for api_secret.")
+
+    def given(self) -> dict[str, SecretStr | None]:
+        """Return the names that were given, under their first name. Raises Invalid when a name and its alias differ."""
+        values = {name: getattr(self, name) for name in self.model_fields_set}
+        for alias, name in _ALIASES.items():
+            if alias not in values:
+                continue
+            value = values.pop(alias)
+            if name in values and values[name] != value:
+                raise Invalid.of(f"credentials.{alias}", f"is another name for {name}, and the two differ")
+            values[name] = value
+        return values
+
+
+_ALIASES = {"username": "api_token", "password": "api_secret"}
+CREDENTIAL_NAMES = ("account_id", "application_id", "api_token", "api_secret")
+# These say who one is and do not prove it, so their ends may be shown to tell one account from another.
+IDENTIFYING = frozenset({"account_id", "application_id"})
+
+
+class Callback(Body):
+    """The Basic user and password that the carrier presents at the webhook. The password is write-only."""
+
+    username: Username | None = None
+    password: Secret | None = None
+
+
+class SmsWrite(Body):
+    """An SMS configuration. `credentials` and `callback`: absent keeps what is set, null removes it."""
+
+    name: Name
+    enabled: bool = True
+    provider_id: Reference = Field(description="The trunk.")
+    sender_id: str | None = Field(
+        default=None, max_length=32, description="A number, a short code or up to 11 letters and digits."
+    )
+    credentials: Credentials | None = None
+    callback: Callback | None = None
+    failure_policy: Policy = FailurePolicy.HOLD
+    prepend_plus: bool = Field(
+        default=True,
+        description="Recipients are written with a plus, for carriers that take both forms. Bandwidth always gets one.",
+    )
+
+
+class SmsCreate(SmsWrite):
+    """A new SMS configuration. It may be a draft: the webhook exists from the first save."""
+
+    tenant_id: Reference | None = Field(default=None, description="Follows from the trunk when left out.")
+
+
+class Rotation(Body):
+    """How to rotate a webhook URL."""
+
+    grace_seconds: int | None = Field(
+        default=None, ge=0, le=MAX_GRACE, description="How long the old URL is still taken; 0 ends it at once."
+    )
+
+
+class ApiKeyWrite(Body):
+    """A key to the API."""
+
+    name: Name
+    scopes: Annotated[list[ScopeName], Field(min_length=1, max_length=len(Scope))]
+    tenants: Annotated[list[Reference], Field(min_length=1, max_length=100)] | None = Field(
+        default=None, description="The tenants it is limited to; null is all of them."
+    )
+    expires_at: Moment | None = None
+
+
+def parse(model: type[M], given: JsonObject) -> M:
+    """Return `given` as a `model`. Raises Invalid with a message for every wrong field, never repeating any input."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def merge(model: type[M], given: JsonObject, *, base: Mapping[str, Any], view: Mapping[str, Any]) -> M:
+    """`given` over `base` as a `model`, for an update.
+
+    A field that can only be read may be sent back as it is in `view`, so that what was read can be changed and written.
+    """
+    errors: list[FieldError] = []
+    writable: JsonObject = dict(base)
+    for field, value in given.items():
+        if field in model.model_fields or field not in view:
+            writable[field] = value
+        elif value != view[field]:
+            errors.append(FieldError(field=field, message="can only be read"))
+    if errors:
+        raise Invalid(errors)
+    return parse(model, writable)

@@ -1,0 +1,120 @@
+"""How records look as MongoDB documents, and queries as its conditions; which indexes they need. Pure."""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from sms_config.query import Clause, Query
+from sms_config.records import (
+    SCHEMA,
+    Announcement,
+    ApiKeyRecord,
+    AuditRecord,
+    RetiredConfig,
+    SmsConfigRecord,
+    TenantRecord,
+    TrunkRecord,
+)
+from sms_config.store_protocol import EVERYONE, AnyRecord, R, Tenancy
+
+Document = dict[str, Any]
+
+# Together with the 24 hours in which a carrier repeats a webhook, ample for a deleted configuration's lane to run dry.
+RETIRED_FOR = timedelta(days=30)
+
+_CREATED = ("created_at", ASCENDING)
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    TenantRecord.COLLECTION: (IndexModel([_CREATED], name="by_age"),),
+    TrunkRecord.COLLECTION: (IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),),
+    SmsConfigRecord.COLLECTION: (
+        IndexModel([("webhook_sha256", ASCENDING)], name="one_webhook", unique=True),
+        IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
+        IndexModel([("provider_id", ASCENDING)], name="by_trunk"),
+    ),
+    ApiKeyRecord.COLLECTION: (
+        IndexModel([("prefix", ASCENDING)], name="one_prefix", unique=True),
+        IndexModel([("tenants", ASCENDING)], name="by_tenant"),
+    ),
+    AuditRecord.COLLECTION: (
+        IndexModel([("at", DESCENDING)], name="by_time"),
+        IndexModel([("tenant_id", ASCENDING), ("at", DESCENDING)], name="by_tenant"),
+        IndexModel([("object_id", ASCENDING), ("version", ASCENDING)], name="by_object"),
+    ),
+    Announcement.COLLECTION: (IndexModel([("at", ASCENDING)], name="by_time"),),
+    RetiredConfig.COLLECTION: (
+        IndexModel([("at", ASCENDING)], name="expiry", expireAfterSeconds=int(RETIRED_FOR.total_seconds())),
+    ),
+}
+
+
+def version_of(document: Mapping[str, Any] | None) -> str:
+    """Return the snapshot version that a document of the meta collection holds."""
+    return "0" if document is None else f"{document['number']}-{document['mark']}"
+
+
+def to_document(record: AnyRecord | Announcement | RetiredConfig) -> Document:
+    """Return a record as it is stored."""
+    document = record.model_dump()
+    document["_id"] = document.pop("id")
+    return {**document, "schema": SCHEMA}
+
+
+def named(document: Mapping[str, Any]) -> Document:
+    """Return a document with its id under the records' name for it."""
+    return {**document, "id": document["_id"]}
+
+
+def to_record(kind: type[R], document: Mapping[str, Any]) -> R:
+    """Return a stored document as a record."""
+    return kind.model_validate(named(document))
+
+
+def visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
+    """Return the condition that leaves a caller nothing but its own tenants' records."""
+    if tenancy is EVERYONE:
+        return {}
+    mine = sorted(tenancy or ())
+    if kind is TenantRecord:
+        return {"_id": {"$in": mine}}
+    if kind is ApiKeyRecord:
+        return {"tenants": {"$type": "array", "$not": {"$elemMatch": {"$nin": mine}}}}
+    return {"tenant_id": {"$in": mine}}
+
+
+_COMPARISONS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
+
+
+def condition(kind: type[AnyRecord], query: Query, tenancy: Tenancy) -> Document:
+    """Return the condition that a query by this caller puts on documents."""
+    conditions = [visible(kind, tenancy), *(_clause(clause) for clause in query.clauses)]
+    if query.search and query.searched:
+        pattern = {"$regex": re.escape(query.search), "$options": "i"}
+        conditions.append({"$or": [{_path(path): pattern} for path in query.searched]})
+    return {"$and": conditions}
+
+
+def _clause(clause: Clause) -> Document:
+    path, values = _path(clause.path), clause.values
+    match clause.operator:
+        case "in":
+            return {path: {"$in": list(values)}}
+        case "contains":
+            return {path: {"$regex": re.escape(str(values[0])), "$options": "i"}}
+        case "startswith":
+            return {path: {"$regex": "^" + re.escape(str(values[0])), "$options": "i"}}
+        case comparison:
+            return {path: {_COMPARISONS[comparison]: values[0]}}
+
+
+def _path(path: str) -> str:
+    return "_id" if path == "id" else path
+
+
+def sort_keys(query: Query) -> list[tuple[str, int]]:
+    """Return the order of a query."""
+    keys = [(_path(order.path), DESCENDING if order.descending else ASCENDING) for order in query.order]
+    # The id last, so that pages neither repeat nor skip a record.
+    return keys if any(path == "_id" for path, _ in keys) else [*keys, ("_id", ASCENDING)]
