@@ -47,7 +47,12 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
             "PUBLIC_URL": f"http://{LOOPBACK}:{env['INGRESS_PORT']}",
         },
         "simulator": {},
-        "ingress": {"AMQP_URL": amqp_url, "CONFIG_URL": config_url, "CONFIG_TOKEN": env["CONFIG_INGRESS_TOKEN"]},
+        "ingress": {
+            "AMQP_URL": amqp_url,
+            "CONFIG_URL": config_url,
+            "CONFIG_TOKEN": env["CONFIG_INGRESS_TOKEN"],
+            "LEAVE_SECONDS": "0",  # there is no load balancer that has to notice first
+        },
         "dispatcher": {
             "AMQP_URL": amqp_url,
             "MONGO_URL": mongo_url,
