@@ -82,14 +82,14 @@ async def run(stack: Stack, terminal: Terminal) -> None:
             RabbitBroker(stack.amqp_url, name="demonstration", topology=base()) as broker,
             _tap(broker) as passing,
         ):
-            message_id = await _text_out(broker, passing, seeded)
-            terminal.say(f"a text out: {DID} to {HANDSET}")
-            for line in passing.trace(lambda event: _message_of(event) == message_id):
-                terminal.show(line)
-            carrier_id = await _text_in(http, stack, passing)
-            terminal.say(f"a text in: {HANDSET} to {DID}")
-            for line in passing.trace(lambda event: _carrier_message_of(event) == carrier_id):
-                terminal.show(line)
+            message_id, carrier_id_out = await _text_out(broker, passing, seeded)
+            carrier_id_in = await _text_in(http, stack, passing)
+        out = passing.trace(lambda event: _our_id(event) == message_id or _carrier_id(event) == carrier_id_out)
+        back = passing.trace(lambda event: _carrier_id(event) == carrier_id_in)
+        terminal.say(f"a text out: {DID} to {HANDSET}")
+        terminal.show("\n".join(out))
+        terminal.say(f"a text in: {HANDSET} to {DID}")
+        terminal.show("\n".join(back))
 
 
 @asynccontextmanager
@@ -115,8 +115,8 @@ async def _tap(broker: RabbitBroker) -> AsyncIterator[_Passing]:
         await subscription.cancel()
 
 
-async def _text_out(broker: RabbitBroker, passing: _Passing, seeded: Seeded) -> str:
-    """Send a text until it is delivered; return its id.
+async def _text_out(broker: RabbitBroker, passing: _Passing, seeded: Seeded) -> tuple[str, str | None]:
+    """Send a text and wait until it is delivered; return its id and the carrier's.
 
     While a new configuration has not reached the dispatcher, a text is rejected, and sent once more under another id.
     """
@@ -134,7 +134,7 @@ async def _text_out(broker: RabbitBroker, passing: _Passing, seeded: Seeded) -> 
         )
         assert isinstance(final, StatusEvent)
         if final.status is Status.DELIVERED:
-            return message_id
+            return message_id, final.provider_msg_id
         if final.status is not Status.REJECTED or loop.time() > deadline:
             raise NativeError(f"the text out ended as {final.status.value}: {final.reason}")
         await asyncio.sleep(0.5)
@@ -152,18 +152,20 @@ async def _text_in(http: aiohttp.ClientSession, stack: Stack, passing: _Passing)
     return carrier_id
 
 
-def _message_of(event: Event) -> str | None:
-    """Return our id of the message that an event of a text out is about."""
-    if isinstance(event, CarrierReceiptEvent):
-        return event.reference
+def _our_id(event: Event) -> str | None:
+    """Return our id of the text out that an event is about."""
     return event.message_id if isinstance(event, OutboundRequest | StatusEvent) else None
 
 
-def _carrier_message_of(event: Event) -> str | None:
-    """Return the carrier's id of the message that an event of a text in is about."""
-    if isinstance(event, InboundEvent):
-        return event.provider_msg_id
-    return event.carrier_message_id if isinstance(event, CarrierInboundEvent) else None
+def _carrier_id(event: Event) -> str | None:
+    """Return the carrier's id of the text that an event is about."""
+    match event:
+        case CarrierReceiptEvent() | CarrierInboundEvent():
+            return event.carrier_message_id
+        case InboundEvent():
+            return event.provider_msg_id
+        case _:
+            return None
 
 
 def _told(event: Event) -> str:

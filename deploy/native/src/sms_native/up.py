@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
+from sms_common.telemetry import configure
 from sms_native import compose, demo, native
 from sms_native.environment import load
 from sms_native.processes import NativeError
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["up", "smoke", "down", "status"])
     wanted = parser.parse_args(arguments).command
     terminal = Terminal()
+    configure("demonstration", level="error")  # what goes wrong in between is the services' to tell
     try:
         root, settings = Path.cwd(), Settings.from_environment()
         if wanted in {"status", "down"} and not (root / ".env").exists():
