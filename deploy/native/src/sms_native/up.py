@@ -140,7 +140,7 @@ def _status(settings: Settings, env: Mapping[str, str], terminal: Terminal) -> i
 
 def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     """Say where everything is and how to send the next text. Passwords stay in .env: a terminal may be shared."""
-    amqp = stack.amqp_url.rpartition("@")[2]
+    amqp = stack.amqp_url.rpartition("@")[2].partition("/")[0]
     terminal.say()
     terminal.show(f"  config      {stack.config_url}/api/v1 (key: CONFIG_BOOTSTRAP_API_KEY in .env)")
     terminal.show(f"  ingress     {stack.ingress_url}/webhooks/...")
