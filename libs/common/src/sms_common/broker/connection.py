@@ -21,11 +21,16 @@ class Timeouts:
     """Seconds. `publish` is the deadline of a publish, waiting for a connection included; `connect` that of a
     connection attempt and of each single request to the broker. A silent peer is given up after about three
     heartbeats.
+
+    `hold` is how long a delivery may wait, unacknowledged, for something Unavailable. RabbitMQ closes a channel on which
+    one stays so for 30 minutes, and counts every such return towards the queue's delivery limit; through the ladder the
+    message is no less safe.
     """
 
     publish: float = 5.0
     connect: float = 10.0
     heartbeat: int = 10
+    hold: float = 900.0
 
 
 @dataclass(frozen=True, slots=True)

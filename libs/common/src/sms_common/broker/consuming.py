@@ -46,7 +46,7 @@ class Intake:
     def __init__(self, timeouts: Timeouts, declarations: Declarations, publish: Publish) -> None:
         self._timeouts = timeouts
         self._declarations = declarations
-        self._deliveries = Deliveries(publish)
+        self._deliveries = Deliveries(publish, timeouts.hold)
         self._consumers: dict[Consumer, None] = {}
         self._to_start: asyncio.Queue[Consumer] = asyncio.Queue()
         self._channels: list[_SharedChannel] = []

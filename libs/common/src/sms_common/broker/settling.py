@@ -26,9 +26,6 @@ log = structlog.get_logger(__name__)
 Publish = Callable[[Outgoing], Awaitable[None]]
 _T = TypeVar("_T")
 
-# RabbitMQ closes a channel on which a delivery stays unacknowledged for 30 minutes, and counts every such return
-# towards the queue's delivery limit. Before that the message goes through the ladder, where it is no less safe.
-_PATIENCE = 900.0
 _LOG_EVERY = 5.0
 
 
@@ -42,10 +39,13 @@ class Reader:
 
 
 class Deliveries:
-    """All deliveries that are being worked on."""
+    """All deliveries that are being worked on. None is held unacknowledged for a dependency longer than `hold` seconds;
+    it goes through the ladder instead.
+    """
 
-    def __init__(self, publish: Publish) -> None:
+    def __init__(self, publish: Publish, hold: float) -> None:
         self._publish = publish
+        self._hold = hold
         self._running: set[asyncio.Task[None]] = set()
         self._waits = _QuietLog()
 
@@ -92,11 +92,11 @@ class Deliveries:
         async def handle() -> Outcome:
             return await outcomes.handle(reader.handler, delivery)
 
-        outcome = await self._until_available(handle, reader, channel, patience=_PATIENCE)
+        outcome = await self._until_available(handle, reader, channel, patience=self._hold)
         if outcome is None:
             if reader.stopping.is_set() or not channel.is_open:
                 return False
-            outcome = outcomes.later(delivery, _PATIENCE)
+            outcome = outcomes.later(delivery, self._hold)
         if outcome.message is not None and not await self._send_on(outcome.message, reader, channel):
             return False
         metrics.consumed_total.labels(queue_kind(reader.queue), outcome.result).inc()
