@@ -1,0 +1,199 @@
+"""Writes the reference pages that come from the code: events.md, asyncapi.json and configuration.md.
+
+`python docs/generate.py` writes them; `pages()` gives their contents, and a test compares those with the files.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bandwidth_simulator.settings import SimulatorSettings
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from sms_common import events, topology
+from sms_config.settings import Settings as ConfigSettings
+from sms_dispatcher.settings import Settings as DispatcherSettings
+from sms_ingress.settings import Settings as IngressSettings
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "tests" / "data" / "events"
+
+# What each event is published under; the order is the order of the page.
+KEYS: Mapping[type[events.Event], str] = {
+    events.OutboundRequest: "sms.outbound.<tenant>",
+    events.CancelRequest: "sms.outbound.<tenant>.cancel",
+    events.StatusEvent: "sms.status.<tenant>.<status>",
+    events.InboundEvent: "sms.inbound.<tenant>.<did>",
+    events.ConfigChanged: "sms.config.<tenant>.<created, updated, deleted, rotated>",
+    events.CarrierReceiptEvent: "sms.carrier.<carrier>.<config_id>",
+    events.CarrierInboundEvent: "sms.carrier.<carrier>.<config_id>",
+    events.LaneEntry: "sms.lane.<config_id>",
+}
+
+# Who publishes, seen from the gateway.
+FROM_THE_PBX = {events.OutboundRequest, events.CancelRequest}
+
+SETTINGS: Mapping[str, type[BaseSettings]] = {
+    "ingress": IngressSettings,
+    "dispatcher": DispatcherSettings,
+    "config": ConfigSettings,
+    "simulator": SimulatorSettings,
+}
+
+EVENTS_HEAD = """# Events
+
+What crosses RabbitMQ. This page is generated (`make docs`) from `topology.py` and `events.py`; [asyncapi.json](asyncapi.json)
+says the same for machines (AsyncAPI 3.0).
+
+Every message is persistent JSON in UTF-8 of at most 256 KiB, with the AMQP properties `type` (the event's name and version),
+`message_id` (the event's id), `timestamp`, and the header `traceparent` (W3C Trace Context). Status events also have `correlation_id`: the
+`message_id` of the request. A request needs none of these: without a `type` it is read as `sms.outbound.v1`.
+
+Delivery is at least once. **Remove duplicates by `event_id`**: a repeat of an event always has the same one. Order among a message's
+statuses is by `sequence`; a lower one that arrives later is old. Changes inside a version are additive: ignore fields you do not know.
+
+Tenant ids hold letters, digits, `_` and `-`. Numbers in routing keys are digits without the plus.
+
+## Statuses
+
+| status | rank | final | `delivery` (PortSIP) | meaning |
+| --- | --- | --- | --- | --- |
+| accepted | 10 | | | valid, stored, will be worked on |
+| queued | 20 | | | waits for pace or for a retry; `reason` says which |
+| held | 20 | | | waits for its `send_after` |
+| unknown | 35 | | | the carrier's answer was lost; its receipt will tell; not sent again by default |
+| submitted | 40 | | SENT | the carrier took it: queued there, nothing more |
+| sent | 50 | | SENT | handed to the next network |
+| undetermined | 80 | yes | SENT | no receipt within the window; a late one may still correct this, once |
+| delivered | 90 | yes | DELIVERED | delivered, as far as the carrier can tell |
+| failed | 90 | yes | ERR | not delivered; see `error` |
+| rejected | 90 | yes | ERR | refused by the gateway; see `error` |
+| expired | 90 | yes | ERR | its `expires_at` came first |
+| canceled | 90 | yes | ERR | withdrawn by the PBX |
+
+A lower rank never replaces a higher one, and the first final status stays.
+
+`error.class` says what may help: `permanent` (do not send again), `temporary` (later), `unknown` (it may have arrived), `policy` (consent,
+registration or volume). Codes are explained in [operations.md](operations.md).
+"""
+
+CONFIGURATION_HEAD = """# Configuration of the processes
+
+Each service reads its environment once, at its start, and refuses to start with a clear line when something is missing or wrong.
+This page is generated (`make docs`). What an administrator configures (tenants, trunks, SMS configurations) is data and lives in the
+config service, not here.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every generated page by its file name."""
+    return {
+        "events.md": _events(),
+        "asyncapi.json": json.dumps(_asyncapi(), indent=2) + "\n",
+        "configuration.md": _configuration(),
+    }
+
+
+def _events() -> str:
+    parts = [EVENTS_HEAD, "## Exchanges and queues\n", topology.markdown(), ""]
+    for event, key in KEYS.items():
+        parts += [f"## {event.TYPE}", "", _one_paragraph(event), "", f"Routing key: `{key}`", "", *_fields(event), ""]
+        sample = SAMPLES / f"{event.TYPE}.json"
+        parts += ["```json", sample.read_text().strip(), "```", ""]
+    return "\n".join(parts)
+
+
+def _one_paragraph(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _fields(event: type[events.Event]) -> list[str]:
+    schema = event.model_json_schema(by_alias=True, ref_template="{model}")
+    required = set(schema.get("required", []))
+    rows = ["| field | needed | form |", "| --- | --- | --- |"]
+    for name, field in schema["properties"].items():
+        rows.append(f"| `{name}` | {'yes' if name in required else ''} | {_form(field)} |")
+    return rows
+
+
+def _form(field: Mapping[str, Any]) -> str:
+    if "anyOf" in field:
+        return " or ".join(_form(option) for option in field["anyOf"] if option.get("type") != "null")
+    if "$ref" in field:
+        return str(field["$ref"])
+    if "const" in field:
+        return f"`{field['const']}`"
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if field.get("type") == "array":
+        return "list of " + _form(field.get("items", {"type": "anything"}))
+    words = [str(field.get("format") or field.get("type") or "anything")]
+    limits = {"maxLength": "up to {} characters", "pattern": "like `{}`"}
+    words += [text.format(str(field[name]).replace("|", r"\|")) for name, text in limits.items() if name in field]
+    return ", ".join(words)
+
+
+def _asyncapi() -> dict[str, Any]:
+    """AsyncAPI 3.0 with the AMQP bindings 0.3.0, seen from the gateway: it receives requests and sends the rest."""
+    channels: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    messages: dict[str, Any] = {}
+    schemas: dict[str, Any] = {}
+    for event, key in KEYS.items():
+        name = event.TYPE.replace(".", "_")
+        schema = event.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+        schemas.update(schema.pop("$defs", {}))
+        schemas[event.__name__] = schema
+        messages[name] = {
+            "name": event.TYPE,
+            "contentType": "application/json",
+            "summary": _one_paragraph(event),
+            "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
+            "bindings": {"amqp": {"messageType": event.TYPE, "bindingVersion": "0.3.0"}},
+        }
+        exchange = {"name": "" if event is events.LaneEntry else topology.SMS, "type": "topic", "durable": True}
+        channels[name] = {
+            "address": key.replace("<", "{").replace(">", "}").replace("{created, updated, deleted, rotated}", "{change}"),
+            "messages": {name: {"$ref": f"#/components/messages/{name}"}},
+            "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": "0.3.0"}},
+        }
+        operations[f"{'receive' if event in FROM_THE_PBX else 'send'}_{name}"] = {
+            "action": "receive" if event in FROM_THE_PBX else "send",
+            "channel": {"$ref": f"#/channels/{name}"},
+            "bindings": {"amqp": {"deliveryMode": 2, "bindingVersion": "0.3.0"}},
+        }
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "SMS gateway", "version": "1.0.0", "description": "Events between a PBX and the gateway."},
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": schemas},
+    }
+
+
+def _configuration() -> str:
+    parts = [CONFIGURATION_HEAD]
+    for service, settings in SETTINGS.items():
+        prefix = str(settings.model_config.get("env_prefix", ""))
+        parts += [f"## {service}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
+        for name, field in settings.model_fields.items():
+            parts.append(f"| `{prefix}{name.upper()}` | {_default(field.default)} | {field.description or ''} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "must be set"
+    if value is None or value in ((), {}):
+        return "none"
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    for file, text in pages().items():
+        (HERE / file).write_text(text)

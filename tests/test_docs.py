@@ -1,0 +1,31 @@
+"""The generated pages say what the code says."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from sms_common.errors import Code
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def generated() -> dict[str, str]:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    pages: dict[str, str] = module.pages()
+    return pages
+
+
+@pytest.mark.parametrize("page", ["events.md", "asyncapi.json", "configuration.md"])
+def test_a_generated_page_is_fresh(page):
+    assert (DOCS / page).read_text() == generated()[page], "run `make docs`"
+
+
+def test_every_error_code_is_explained_to_operators():
+    text = (DOCS / "operations.md").read_text()
+
+    assert [code.value for code in Code if f"`{code.value}`" not in text] == []
