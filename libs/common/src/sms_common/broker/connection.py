@@ -22,9 +22,9 @@ class Timeouts:
     connection attempt and of each single request to the broker. A silent peer is given up after about three
     heartbeats.
 
-    `hold` is how long a delivery may wait, unacknowledged, for something Unavailable. RabbitMQ closes a channel on which
-    one stays so for 30 minutes, and counts every such return towards the queue's delivery limit; through the ladder the
-    message is no less safe.
+    `hold` is how long a delivery may wait, unacknowledged, for something Unavailable. RabbitMQ closes a channel on
+    which one stays so for 30 minutes, and counts every such return towards the queue's delivery limit; through the
+    ladder the message is no less safe.
     """
 
     publish: float = 5.0

@@ -23,7 +23,7 @@ DEAD_AT = "x-dead-at"
 # https://www.w3.org/TR/trace-context/ and https://w3c.github.io/trace-context-amqp/
 TRACEPARENT = "traceparent"
 
-_TRACEPARENT_FORM = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+_TRACEPARENT_FORM = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SHORT_STRING = 255  # bytes that a property or a routing key may have (AMQP 0-9-1, 4.2.5.3)
 _REASON_LENGTH = 1_000  # all headers of a message share one frame, 128 KiB by default
 
@@ -34,7 +34,7 @@ _ids = random.SystemRandom()
 def trace_of(headers: Mapping[str, object]) -> str | None:
     """The traceparent in `headers` when it is a valid one."""
     value = headers.get(TRACEPARENT)
-    return value if isinstance(value, str) and _TRACEPARENT_FORM.match(value) else None
+    return value if isinstance(value, str) and _TRACEPARENT_FORM.fullmatch(value) else None
 
 
 def current_trace() -> str:
@@ -51,8 +51,7 @@ def continue_trace(headers: Mapping[str, object]) -> str:
 
 def short(text: str) -> str:
     """As much of `text` as a property can hold; strangers' properties may have grown while being decoded."""
-    encoded = text.encode(errors="replace")
-    return text if len(encoded) <= _SHORT_STRING else encoded[:_SHORT_STRING].decode(errors="ignore")
+    return text.encode(errors="replace")[:_SHORT_STRING].decode(errors="ignore")
 
 
 def dead_letter(  # noqa: PLR0913  # every one is a fact that the reader of a dead letter needs
