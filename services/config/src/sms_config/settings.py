@@ -32,7 +32,9 @@ Token = Annotated[SecretStr, Field(min_length=_MIN_TOKEN)]
 class Settings(BaseSettings):
     """Everything the config service is told from outside."""
 
-    model_config = SettingsConfigDict(env_prefix="CONFIG_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="CONFIG_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: int = Field(

@@ -12,7 +12,9 @@ from sms_common.telemetry import LogFormat, LogLevel
 class Settings(BaseSettings):
     """Environment variables with the prefix DISPATCHER_."""
 
-    model_config = SettingsConfigDict(env_prefix="DISPATCHER_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="DISPATCHER_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     host: Annotated[str, Field(description="Address of the internal port")] = "127.0.0.1"
     port: Annotated[int, Field(description="Internal port: health, metrics and the read API", ge=0, le=65535)] = 8082
