@@ -69,6 +69,6 @@ class SimulatorSettings(BaseSettings):
     media_storage: Count = Field(268_435_456, description="Bytes of media kept; above it the oldest goes first")
 
     list_rate_limit: Count = Field(3500, description="GET messages allowed per source address in five minutes")
-    arrivals_limit: Count = Field(200_000, description="Accepted messages remembered; the oldest is forgotten first")
+    arrivals_limit: Count = Field(100_000, description="Accepted messages remembered; the oldest is forgotten first")
     attempts_limit: Count = Field(100_000, description="Webhook requests remembered; the oldest is forgotten first")
     seed: int = Field(0, description="Seed of faults that strike with a probability")

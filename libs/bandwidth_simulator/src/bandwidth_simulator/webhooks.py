@@ -100,7 +100,8 @@ def webhook_to(
     if url is None:
         return None
     credentials = application.inbound_credentials if inbound else application.outbound_credentials
-    return Webhook(url, orjson.dumps(document), credentials, direction, kind, message_id, to, tag)
+    body = bytes(memoryview(orjson.dumps(document)))  # a copy: what orjson returns holds on to its whole buffer, 4 kB
+    return Webhook(url, body, credentials, direction, kind, message_id, to, tag)
 
 
 class WebhookSender:
