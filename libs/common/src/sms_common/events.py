@@ -1,7 +1,7 @@
 """Everything that crosses RabbitMQ: one discriminated union, each event with its type and version in `TYPE`.
 
-Changes inside a version are additive: readers ignore fields they do not know. tests/data/events holds one stored sample of
-every event and version, which must always decode.
+Changes inside a version are additive: readers ignore fields they do not know. tests/data/events holds one stored
+sample of every event and version, which must always decode.
 """
 
 import json
@@ -41,7 +41,7 @@ class Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     def encode(self) -> bytes:
-        """This event as JSON bytes; absent optional values are left out."""
+        """Give this event as JSON bytes; absent optional values are left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
@@ -265,7 +265,9 @@ class LaneEntry(Event):
 
 
 class ConfigChanged(Event):
-    """Configuration changed: whoever holds a snapshot fetches a new one. Carries no values, so no secret can be in it."""
+    """Configuration changed: whoever holds a snapshot fetches a new one. Carries no values, so no secret can be in
+    it.
+    """
 
     TYPE = "sms.config.v1"
 
@@ -332,7 +334,10 @@ def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return UnreadableEvent(Code.NOT_JSON, "The body is not JSON.")
-    place = ".".join(str(part) for part in first["loc"])
+    path = first["loc"]
+    if path[:1] == ("metadata",):
+        path = path[:1]  # it goes on with the PBX's own names, which appear in no log and no status
+    place = ".".join(str(part) for part in path)
     reason = f"{place}: {first['msg']}." if place else f"{first['msg']}."
     return UnreadableEvent(Code.INVALID_REQUEST, reason, field=place or None, partial=_peek(body))
 

@@ -1,0 +1,188 @@
+"""Exchanges, queues and keys: every name refers to something declared, every queue is safe, every key is found."""
+
+import subprocess
+import sys
+from itertools import chain
+
+import pytest
+
+from sms_common import topology
+from sms_common.messages import Status
+from sms_common.testing.routing import Routing
+from sms_common.topology import (
+    CARRIER,
+    DEAD,
+    DEFAULT_EXCHANGE,
+    OUTBOUND,
+    RETRY_LADDER,
+    SMS,
+    UNROUTED,
+    OutboundKey,
+    Queue,
+    base,
+    lane,
+    parse_outbound_key,
+    pbx,
+    queue_kind,
+    rung_for,
+)
+
+QUEUES = tuple(chain(base().queues, lane("c1").queues, lane("c1", bulk=True).queues, pbx("west", ("acme",)).queues))
+PARKED = {UNROUTED, DEAD}
+
+
+def routing() -> Routing:
+    declared = Routing()
+    declared.add(base())
+    declared.add(pbx("main", ("acme", "beta")))
+    declared.add(pbx("west", ("gamma",)))
+    declared.add(lane("c1"))
+    return declared
+
+
+def test_everything_refers_to_what_was_declared_before():
+    declared = base()
+    exchanges = {DEFAULT_EXCHANGE}
+    for exchange in declared.exchanges:
+        assert exchange.alternate is None or exchange.alternate in exchanges
+        exchanges.add(exchange.name)
+    queues = {queue.name for queue in declared.queues}
+    for queue in declared.queues:
+        assert queue.arguments.get("x-dead-letter-exchange", DEFAULT_EXCHANGE) in exchanges
+    for binding in declared.bindings:
+        assert binding.exchange in exchanges
+        assert binding.queue in queues
+
+
+def test_no_name_is_used_twice():
+    declared = base()
+    for names in ([e.name for e in declared.exchanges], [q.name for q in declared.queues]):
+        assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("queue", QUEUES, ids=lambda queue: queue.name)
+def test_every_queue_has_a_positive_delivery_limit(queue: Queue):
+    limit = queue.arguments["x-delivery-limit"]
+    assert isinstance(limit, int)
+    assert limit > 0
+
+
+@pytest.mark.parametrize("queue", [queue for queue in QUEUES if queue.name not in PARKED], ids=lambda queue: queue.name)
+def test_what_leaves_a_queue_is_never_dropped(queue: Queue):
+    assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+    assert queue.arguments["x-overflow"] == "reject-publish"  # the strategy asks for it
+    assert "x-dead-letter-exchange" in queue.arguments
+
+
+def test_only_the_ladder_lets_messages_expire():
+    expiring = {queue.name: queue.arguments["x-message-ttl"] for queue in QUEUES if "x-message-ttl" in queue.arguments}
+    assert expiring == {rung.name: rung.seconds * 1_000 for rung in RETRY_LADDER}
+
+
+def test_the_ladder_climbs():
+    assert [rung.seconds for rung in RETRY_LADDER] == sorted({rung.seconds for rung in RETRY_LADDER})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(-1, 1), (0, 1), (1, 1), (1.01, 5), (5, 5), (30, 30), (31, 120), (600, 600), (601, 600), (float("inf"), 600)],
+)
+def test_a_wait_takes_the_first_rung_that_is_not_shorter(seconds: float, expected: int):
+    assert rung_for(seconds).seconds == expected
+
+
+@pytest.mark.parametrize("rung", RETRY_LADDER, ids=lambda rung: rung.name)
+def test_a_rung_takes_messages_for_any_queue(rung: topology.Rung):
+    assert routing().route(rung.name, OUTBOUND) == [rung.name]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key", "queues"),
+    [
+        (SMS, topology.outbound_key("acme"), [OUTBOUND]),
+        (SMS, topology.cancel_key("acme"), [OUTBOUND]),
+        (SMS, "sms.outbound", [OUTBOUND]),
+        (DEFAULT_EXCHANGE, OUTBOUND, [OUTBOUND]),
+        (SMS, topology.carrier_key("bandwidth", "c1"), [CARRIER]),
+        (SMS, topology.inbound_key("acme", "+13125550100"), ["pbx.main.inbound"]),
+        (SMS, topology.inbound_key("gamma", "+13125550100"), ["pbx.west.inbound"]),
+        (SMS, topology.status_key("beta", Status.SENT), ["pbx.main.status"]),
+        (SMS, topology.status_key("gamma", Status.DELIVERED), ["pbx.west.status"]),
+        (SMS, topology.status_key(topology.NO_TENANT, Status.REJECTED), ["pbx.main.status"]),
+        (SMS, topology.status_key("nobody", Status.SENT), [UNROUTED]),
+        (SMS, topology.inbound_key("nobody", "+1"), [UNROUTED]),
+        (SMS, "something.else", [UNROUTED]),
+        (UNROUTED, "anything", [UNROUTED]),
+        (DEAD, "anything", [DEAD]),
+        (DEFAULT_EXCHANGE, topology.lane_queue("c1"), ["sms.lane.c1"]),
+    ],
+)
+def test_every_key_finds_its_queue(exchange: str, key: str, queues: list[str]):
+    assert routing().route(exchange, key) == queues
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (topology.outbound_key("acme"), "sms.outbound.acme"),
+        (topology.cancel_key("acme"), "sms.outbound.acme.cancel"),
+        (topology.inbound_key("acme", "+13125550100"), "sms.inbound.acme.13125550100"),
+        (topology.status_key("acme", Status.DELIVERED), "sms.status.acme.delivered"),
+        (topology.carrier_key("bandwidth", "c1"), "sms.carrier.bandwidth.c1"),
+        (topology.config_key("acme", "rotated"), "sms.config.acme.rotated"),
+        (topology.lane_queue("c1"), "sms.lane.c1"),
+        (topology.lane_queue("c1", bulk=True), "sms.lane.c1.bulk"),
+        (topology.pbx_inbound_queue("main"), "pbx.main.inbound"),
+        (topology.pbx_status_queue("main"), "pbx.main.status"),
+    ],
+)
+def test_names_and_keys_are_the_published_ones(key: str, expected: str):
+    assert key == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("sms.outbound.acme", OutboundKey("acme", cancel=False)),
+        ("sms.outbound.acme.cancel", OutboundKey("acme", cancel=True)),
+        ("sms.outbound.acme.other", OutboundKey("acme", cancel=False)),
+        ("sms.outbound", OutboundKey(None, cancel=False)),
+        ("sms.outbound.a.b.c", OutboundKey(None, cancel=False)),
+        ("sms.inbound.acme", OutboundKey(None, cancel=False)),
+        ("", OutboundKey(None, cancel=False)),
+    ],
+)
+def test_the_key_of_a_request_names_its_tenant(key: str, expected: OutboundKey):
+    assert parse_outbound_key(key) == expected
+
+
+@pytest.mark.parametrize(
+    ("queue", "kind"),
+    [
+        ("sms.lane.c1", "lane"),
+        ("sms.lane.c1.bulk", "lane"),
+        ("pbx.main.status", "pbx"),
+        (OUTBOUND, OUTBOUND),
+        (CARRIER, CARRIER),
+        (DEAD, DEAD),
+    ],
+)
+def test_lanes_and_pbxs_share_a_metric_label(queue: str, kind: str):
+    assert queue_kind(queue) == kind
+
+
+@pytest.mark.parametrize("bulk", [False, True], ids=["lane", "bulk lane"])
+def test_a_lane_has_a_single_active_consumer(bulk: bool):
+    (queue,) = lane("c1", bulk=bulk).queues
+    assert queue.arguments["x-single-active-consumer"] is True
+
+
+def test_the_documentation_names_everything():
+    printed = subprocess.run(
+        [sys.executable, "-m", "sms_common.topology"], capture_output=True, text=True, check=True
+    ).stdout
+    for name in (*(exchange.name for exchange in base().exchanges), *(queue.name for queue in base().queues)):
+        assert f"| `{name}` |" in printed
+    for name in ("sms.lane.<config_id>", "sms.lane.<config_id>.bulk", "pbx.<pbx_id>.inbound"):
+        assert f"| `{name}` |" in printed
+    assert "`sms` `sms.outbound.#`" in printed
