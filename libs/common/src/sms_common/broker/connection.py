@@ -13,6 +13,8 @@ from aiormq.channel import Channel as Wire
 
 from sms_common.broker.trying import Backoff, was_cancelled
 
+_CANCEL_AGAIN_SECONDS = 0.5
+
 log = structlog.get_logger(__name__)
 
 
@@ -100,6 +102,14 @@ def is_blocked(connection: WireConnection) -> bool:
     return True
 
 
+async def _end(task: asyncio.Future[None]) -> None:
+    """Cancel `task` until it has ended: an AMQP call that is answered at the same moment swallows a cancellation."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN_SECONDS)
+    await asyncio.gather(task, return_exceptions=True)
+
+
 class Link:
     """One connection that is always being kept up. `serve` uses each new one for as long as it lives; `changed` is
     called whenever `connected` changes.
@@ -158,8 +168,7 @@ class Link:
             raise ConnectionError("closed")
         finally:
             self._note(connected=False)
-            serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
+            await _end(serving)
             await self._close(connection)
 
     def _note(self, *, connected: bool) -> None:

@@ -1,0 +1,16 @@
+"""A process that stops while it is still connecting must end all the same."""
+
+import asyncio
+
+import pytest
+
+from sms_common import topology
+from sms_common.broker import RabbitBroker
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize("milliseconds", [0, 6, 12, 15, 18, 24, 27, 30, 54])
+async def test_leaving_a_broker_in_the_midst_of_connecting_and_declaring_ends(vhost, milliseconds):
+    async with asyncio.timeout(15), RabbitBroker(vhost, name="leaving", topology=topology.base()):
+        await asyncio.sleep(milliseconds / 1000)  # the case: how far it has come
