@@ -115,21 +115,24 @@ def _fields(event: type[events.Event]) -> list[str]:
     required = set(schema.get("required", []))
     rows = ["| field | needed | form |", "| --- | --- | --- |"]
     for name, field in schema["properties"].items():
-        rows.append(f"| `{name}` | {'yes' if name in required else ''} | {_form(field)} |")
+        rows.append(f"| `{name}` | {'yes' if name in required else ''} | {_form(field, schema.get('$defs', {}))} |")
     return rows
 
 
-def _form(field: Mapping[str, Any]) -> str:
+def _form(field: Mapping[str, Any], parts: Mapping[str, Any]) -> str:
+    """A field's form in words; `parts` are the schema's named parts."""
     if "anyOf" in field:
-        return " or ".join(_form(option) for option in field["anyOf"] if option.get("type") != "null")
+        return " or ".join(_form(option, parts) for option in field["anyOf"] if option.get("type") != "null")
     if "$ref" in field:
-        return str(field["$ref"])
+        part = parts[field["$ref"]]
+        names = ", ".join(f"`{name}`" for name in part.get("properties", {}))
+        return f"object of {names}" if names else _form(part, parts)
     if "const" in field:
         return f"`{field['const']}`"
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field.get("type") == "array":
-        return "list of " + _form(field.get("items", {"type": "anything"}))
+        return "list of " + _form(field.get("items", {"type": "anything"}), parts)
     words = [str(field.get("format") or field.get("type") or "anything")]
     limits = {"maxLength": "up to {} characters", "pattern": "like `{}`"}
     words += [text.format(str(field[name]).replace("|", r"\|")) for name, text in limits.items() if name in field]

@@ -266,7 +266,7 @@ def markdown() -> str:
         "| --- | --- | --- | --- |",
     ]
     for queue in (*topology.queues, *lanes):
-        arguments = ", ".join(f"{name} {value}" for name, value in queue.arguments.items())
+        arguments = ", ".join(f"{name} {value!r}" for name, value in queue.arguments.items())
         lines.append(f"| `{queue.name}` | {', '.join(keys.get(queue.name, []))} | {arguments} | {queue.purpose} |")
     return "\n".join(lines)
 
