@@ -10,7 +10,7 @@ from sms_common.broker import RabbitBroker
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("milliseconds", [0, 6, 12, 15, 18, 24, 27, 30, 54])
-async def test_leaving_a_broker_in_the_midst_of_connecting_and_declaring_ends(vhost, milliseconds):
-    async with asyncio.timeout(15), RabbitBroker(vhost, name="leaving", topology=topology.base()):
-        await asyncio.sleep(milliseconds / 1000)  # the case: how far it has come
+async def test_leaving_a_broker_in_the_midst_of_connecting_and_declaring_ends(vhost):
+    for milliseconds in range(0, 48, 2):
+        async with asyncio.timeout(15), RabbitBroker(vhost, name="leaving", topology=topology.base()):
+            await asyncio.sleep(milliseconds / 1000)  # the case: how far it has come

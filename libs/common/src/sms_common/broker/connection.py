@@ -160,6 +160,8 @@ class Link:
         closing = connection.transport.connection.closing
         serving = asyncio.ensure_future(self._serve(connection))
         try:
+            if was_cancelled():  # connecting swallows a cancellation too, and nobody would cancel again
+                raise asyncio.CancelledError
             self._note(connected=True)
             self._log.info("broker_connected")
             await asyncio.wait({closing, serving}, return_when=asyncio.FIRST_COMPLETED)
