@@ -79,6 +79,8 @@ async def test_a_request_id_that_could_garble_a_log_is_replaced(api, given):
         ("GET", "/api/v1/tenants/a%00b", 404, "not_found"),
         ("GET", "/api/v1/tenants/%F0%9F%92%A5", 404, "not_found"),
         ("GET", "/api/v1/tenants/$ne", 404, "not_found"),
+        ("GET", "/api/v1/tenants/%ff%fe", 404, "not_found"),
+        ("GET", "/api/v1/tenants/%ED%A0%80", 404, "not_found"),
         ("PATCH", "/api/v1/tenants", 405, "method_not_allowed"),
         ("DELETE", "/api/v1/audit/x", 405, "method_not_allowed"),
         ("PUT", "/api/v1/sms/x/enable", 405, "method_not_allowed"),

@@ -195,6 +195,7 @@ class TestApiKeys:
             ({"expires_at": "tomorrow"}, "expires_at", "valid datetime"),
             ({"expires_at": 1999999999}, "expires_at", "must be a time"),
             ({"expires_at": "2026-12-01T00:00:00"}, "expires_at", "timezone"),
+            ({"expires_at": "9999-12-31T23:59:59-12:00"}, "expires_at", "is too far away"),
             ({"expires_at": "2026-01-01T00:00:00Z"}, "expires_at", "is in the past"),
             ({"key": "mine"}, "key", "is not a field"),
         ],

@@ -77,6 +77,7 @@ def test_filters_are_read(text, clauses):
         ("filter", "size gt null", "cannot use gt with null"),
         ("filter", "name contains null", "cannot use contains with null"),
         ("filter", "created_at gt yesterday", "must be a time"),
+        ("filter", "created_at gt 9999-12-31T23:59:59-12:00", "must be a time"),
         ("filter", "name eq 'a\0b'", "holds a character"),
         ("filter", "name eq " + "x" * 1024, "may have 1024 characters"),
         ("filter", " and ".join(["id eq a"] * 21), "may have 20 conditions"),

@@ -168,7 +168,7 @@ class SmsConfigs:
         return merge(SmsWrite, given, base=base, view=view)
 
     def _with_secrets(self, record: SmsConfigRecord, body: SmsWrite) -> SmsConfigRecord:
-        sealer = Sealer(self._ring, self._changes.clock())
+        sealer = Sealer(self._ring, record.updated_at)
         if "credentials" in body.model_fields_set:
             record = sealer.credentials(record, body.credentials)
         if "callback" in body.model_fields_set:

@@ -1,6 +1,7 @@
 """The kinds of values that bodies are made of, each with its rule: names, ids, secrets, times, words of a fixed set."""
 
 import re
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -66,6 +67,13 @@ def _text_only(value: object) -> object:
     return value
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is too far away") from None
+
+
 def _policy(value: object) -> object:
     """`at_least_once` is the name a messaging person knows `resend` by."""
     return _member(FailurePolicy, FailurePolicy.RESEND if value == "at_least_once" else value)
@@ -92,7 +100,7 @@ NewId = Annotated[
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Hostname = Annotated[str, AfterValidator(_plain), Field(pattern=r"^[A-Za-z0-9._:\[\]-]{1,253}$")]
-Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), Field(strict=False)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_utc), Field(strict=False)]
 Dids = Annotated[
     str,
     AfterValidator(_dids),

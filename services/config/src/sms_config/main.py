@@ -41,20 +41,21 @@ def run_service(settings: Settings) -> int:
     """Serve until a signal and return the exit status: 1 when stored data cannot be served, and the log says why."""
     refused = False
 
-    async def main(stop: asyncio.Event) -> None:
+    async def serve_or_refuse(stop: asyncio.Event) -> None:
         nonlocal refused
         try:
-            await _serve(settings, stop)
+            await main(settings, stop)
         except StoreUnusable as unusable:
             refused = True
             _log.critical("config.cannot_start", reason=str(unusable))
 
     log_settings(settings)
-    status = run(main, drain_seconds=DRAIN_SECONDS)
+    status = run(serve_or_refuse, drain_seconds=DRAIN_SECONDS)
     return EXIT_REFUSED if refused else status
 
 
-async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then end: requests first, connections last. Raises StoreUnusable at the start."""
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         broker = await stack.enter_async_context(RabbitBroker(address, name="sms-config", topology=topology.base()))

@@ -272,9 +272,9 @@ def _time(text: str) -> datetime:
     try:
         # A plus sign of an unescaped offset arrives as a space.
         value = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise _Refused("must be a time such as 2026-01-31T12:00:00Z") from None
-    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 _READERS: Mapping[str, Callable[[str], Scalar]] = {
