@@ -19,6 +19,7 @@ from pydantic import SecretStr, ValidationError
 
 from sms_common.configuration import DispatcherSnapshot, IngressSnapshot
 from sms_common.errors import Code, Unavailable
+from sms_common.telemetry import metrics
 
 S = TypeVar("S", IngressSnapshot, DispatcherSnapshot)
 Listener = Callable[[S], Awaitable[None]]
@@ -120,6 +121,7 @@ class ConfigClient(Generic[S]):
 
     async def __aenter__(self) -> Self:
         """Begin to fetch; returns without waiting for the first snapshot."""
+        metrics.config_snapshot_age_seconds.set_function(self.age)
         self._tasks = [asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._keep_told())]
         return self
 

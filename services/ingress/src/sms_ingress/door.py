@@ -1,0 +1,180 @@
+"""The public door: `POST /webhooks/{carrier}/{token}` from the first header to the answer. It keeps no state."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+
+from sms_common.broker import Outgoing, Publisher
+from sms_common.carriers.protocol import Carrier, WebhookRequest
+from sms_common.configuration import IngressSnapshot, WebhookEndpoint
+from sms_common.errors import Code, Unavailable, WebhookUnauthorized
+from sms_common.events import utc_now
+from sms_ingress import meters
+from sms_ingress.answers import Outcome, Refused, answer
+from sms_ingress.reading import UNKNOWN, Reading, read
+from sms_ingress.server import read_body
+
+MAX_BODY_BYTES = 256 * 1024
+
+_OUTCOMES = {
+    None: Outcome.ACCEPTED,
+    Code.WEBHOOK_NOT_HANDLED: Outcome.NOT_HANDLED,
+    Code.WEBHOOK_UNREADABLE: Outcome.UNREADABLE,
+}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the door takes at a time, and how long (seconds) one request may last from its headers to its answer.
+
+    The carrier gives up after 10 s; half of that leaves room for a proxy and a slow way back.
+    """
+
+    concurrent_requests: int = 500
+    deadline: float = 5.0
+
+
+@dataclass(slots=True)
+class _Visit:
+    """What is known of one request so far; it ends as one line in the log."""
+
+    received: bool = False
+    endpoint: WebhookEndpoint | None = None
+    reading: Reading | None = None
+
+
+class Door:
+    """Answers webhooks: `handle` takes a request and gives its response.
+
+    `snapshot` gives the configuration at hand; `clock` is the wall clock and `timer` measures durations in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        publisher: Publisher,
+        snapshot: Callable[[], IngressSnapshot | None],
+        carriers: Mapping[str, Carrier],
+        limits: Limits | None = None,
+        clock: Callable[[], datetime] = utc_now,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._publisher = publisher
+        self._snapshot = snapshot
+        self._carriers = carriers
+        self._limits = limits or Limits()
+        self._clock = clock
+        self._timer = timer
+        self._in_hand = 0
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Nothing that a client sends makes it raise."""
+        match request.path.split("/"):
+            case ["", "webhooks", carrier, token] if carrier and token:
+                if request.method == "POST":
+                    return await self._webhook(request, carrier, token)
+                outcome = Outcome.WRONG_METHOD
+            case _:
+                outcome = Outcome.NOT_FOUND
+        meters.count_stray(outcome)
+        return answer(outcome)
+
+    async def _webhook(self, request: web.BaseRequest, carrier: str, token: str) -> web.StreamResponse:
+        started = self._timer()
+        visit = _Visit()
+        headers: Mapping[str, str] | None = None
+        try:
+            outcome = await self._bounded(request, carrier, token, visit)
+        except Refused as refused:
+            outcome, headers = refused.outcome, refused.headers
+        except Unavailable:
+            outcome = Outcome.UNAVAILABLE
+        except TimeoutError:
+            outcome = Outcome.TIMED_OUT if visit.received else Outcome.TOO_SLOW
+        except Exception:  # noqa: BLE001  # see below
+            # A bug of ours: the carrier repeats, and the log says where.
+            _log.exception("webhook.failed")
+            outcome = Outcome.FAILED
+        _record(outcome, visit, self._timer() - started)
+        return answer(outcome, headers)
+
+    async def _bounded(self, request: web.BaseRequest, carrier: str, token: str, visit: _Visit) -> Outcome:
+        if self._in_hand >= self._limits.concurrent_requests:
+            raise Refused(Outcome.BUSY)
+        self._in_hand += 1
+        try:
+            async with asyncio.timeout(self._limits.deadline):
+                return await self._receive(request, carrier, token, visit)
+        finally:
+            self._in_hand -= 1
+
+    async def _receive(self, request: web.BaseRequest, carrier_name: str, token: str, visit: _Visit) -> Outcome:
+        """Take one webhook. What costs least is checked first: a body is read for a known token only."""
+        _check_headers(request)
+        snapshot = self._snapshot()
+        if snapshot is None:
+            raise Refused(Outcome.NO_CONFIGURATION)
+        now = self._clock()
+        endpoint = snapshot.endpoint(carrier_name, token, now)
+        carrier = self._carriers.get(carrier_name)
+        if endpoint is None or carrier is None:
+            raise Refused(Outcome.UNKNOWN_WEBHOOK)
+        visit.endpoint = endpoint
+        # Read before the credentials are looked at: a challenged client sends its next request on the same connection.
+        body = await read_body(request, MAX_BODY_BYTES)
+        visit.received = True
+        _authenticate(carrier, WebhookRequest(request.headers, body), endpoint)
+        visit.reading = reading = read(carrier, body, endpoint, now)
+        await self._publish(reading.messages)
+        return _OUTCOMES[reading.kept_for]
+
+    async def _publish(self, messages: Sequence[Outgoing]) -> None:
+        """Return once the broker has confirmed all. Raises Unavailable; some may have landed all the same, and have the
+        same ids when the carrier repeats them.
+        """
+        if len(messages) == 1:
+            await self._publisher.publish(messages[0])
+            return
+        results = await asyncio.gather(*map(self._publisher.publish, messages), return_exceptions=True)
+        for result in results:
+            if result is not None:
+                raise result
+
+
+def _check_headers(request: web.BaseRequest) -> None:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise Refused(Outcome.ENCODED)
+    length = request.content_length
+    if length is not None and length > MAX_BODY_BYTES:
+        raise Refused(Outcome.TOO_LARGE)
+
+
+def _authenticate(carrier: Carrier, request: WebhookRequest, endpoint: WebhookEndpoint) -> None:
+    try:
+        carrier.authenticate(request, endpoint.callback)
+    except WebhookUnauthorized:
+        # Some carriers send their credentials only after a challenge, so a request without any is no attack.
+        outcome = Outcome.UNAUTHORIZED if "Authorization" in request.headers else Outcome.CHALLENGED
+        raise Refused(outcome, carrier.challenge()) from None
+
+
+def _record(outcome: Outcome, visit: _Visit, seconds: float) -> None:
+    """Count the webhook and leave one line in the log, with neither token nor number nor text."""
+    endpoint, reading = visit.endpoint, visit.reading
+    carrier = endpoint.carrier if endpoint else UNKNOWN
+    meters.count(carrier, outcome, reading, seconds)
+    _log.info(
+        "webhook.handled",
+        carrier=carrier,
+        config_id=endpoint.config_id if endpoint else UNKNOWN,
+        result=outcome.word,
+        events=len(reading.events) if reading else 0,
+        duration_ms=round(seconds * 1000, 1),
+    )

@@ -1,0 +1,36 @@
+"""The door's metrics. Every labelled series is looked up once, since looking up costs more than counting."""
+
+from functools import cache
+
+from prometheus_client import Counter
+
+from sms_common.telemetry import metrics
+from sms_ingress.answers import Outcome
+from sms_ingress.reading import UNKNOWN, Reading
+
+
+def count(carrier: str, outcome: Outcome, reading: Reading | None, seconds: float) -> None:
+    """Count one webhook and what was in it; `seconds` is how long its answer took."""
+    _requests(carrier, outcome).inc()
+    metrics.webhook_duration_seconds.observe(seconds)
+    if reading is None:
+        return
+    for kind in reading.kinds:
+        _events(carrier, kind).inc()
+    if reading.kept_for is not None:
+        metrics.dead_letters_total.labels(reading.kept_for.value).inc()
+
+
+def count_stray(outcome: Outcome) -> None:
+    """Count a request that is no webhook: another path or another method."""
+    _requests(UNKNOWN, outcome).inc()
+
+
+@cache
+def _requests(carrier: str, outcome: Outcome) -> Counter:
+    return metrics.webhook_requests_total.labels(carrier, outcome.word)
+
+
+@cache
+def _events(carrier: str, kind: str) -> Counter:
+    return metrics.webhook_events_total.labels(carrier, kind)
