@@ -100,16 +100,27 @@ async def everything_in(broker: Broker, queue: str) -> list[Delivery]:
     return found
 
 
-async def until_well(broker: Broker) -> None:
-    """Return once the broker has no complaint. Raises TimeoutError, with the last complaint as a note."""
-    complaint = None
+async def complaint(broker: Broker, holds: Callable[[str | None], bool], seconds: float = PATIENCE) -> str | None:
+    """The broker's complaint once it `holds`. Raises TimeoutError, with the last complaint as a note."""
+    last = None
     try:
-        async with asyncio.timeout(PATIENCE):
-            while (complaint := broker.check()) is not None:  # noqa: ASYNC110  # it is a question, not an event
+        async with asyncio.timeout(seconds):
+            while not holds(last := broker.check()):  # noqa: ASYNC110  # it is a question, not an event
                 await asyncio.sleep(0.02)
     except TimeoutError as error:
-        error.add_note(str(complaint))
+        error.add_note(f"the last complaint: {last}")
         raise
+    return last
+
+
+async def until_well(broker: Broker) -> None:
+    """Return once the broker has no complaint."""
+    await complaint(broker, lambda said: said is None)
+
+
+async def until_unwell(broker: Broker) -> None:
+    """Return once the broker has noticed that something is wrong."""
+    await complaint(broker, lambda said: said is not None, seconds=20)
 
 
 class BrokerContract:

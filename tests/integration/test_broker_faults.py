@@ -27,7 +27,7 @@ from sms_common.topology import (
     lane_queue,
 )
 from sms_native.management import QueueState
-from tests.common.broker_contract import Inbox, everything_in, request, until_well
+from tests.common.broker_contract import Inbox, complaint, everything_in, request, until_unwell, until_well
 from tests.eventually import eventually
 from tests.integration.network import Network
 from tests.stack import BreakableBroker
@@ -259,7 +259,7 @@ async def test_a_silent_network_is_noticed_and_left(vhost: str, network: Network
         network.freeze()
         with pytest.raises(Unavailable):
             await broker.publish(request("frozen"))
-        await eventually(broker.check, lambda complaint: complaint is not None, seconds=20)
+        await until_unwell(broker)
         network.thaw()
         await until_well(broker)
         await broker.publish(request("after"))
@@ -304,7 +304,7 @@ async def test_a_consumer_without_a_queue_does_not_stop_its_neighbours(broker: R
     await broker.publish(request())
     assert (await inbox.next()).message_id == "m1"
     alone = "1 of the consumers not running, one of them on sms.lane.nowhere"
-    await eventually(broker.check, lambda complaint: complaint == alone)
+    await complaint(broker, lambda said: said == alone)
     await missing.cancel()
     await until_well(broker)
 
@@ -315,7 +315,7 @@ async def test_a_deleted_queue_is_declared_and_consumed_again(broker: RabbitBrok
     await broker.consume(lane_queue("c1"), inbox, prefetch=1)
     async with await aio_pika.connect(vhost) as stranger, stranger.channel() as channel:
         await channel.queue_delete(lane_queue("c1"))
-    await eventually(broker.check, lambda complaint: complaint is not None)
+    await until_unwell(broker)
     await until_well(broker)
     await broker.publish(Outgoing(DEFAULT_EXCHANGE, lane_queue("c1"), b"{}", "t", "m1"))
     assert (await inbox.next()).message_id == "m1"
@@ -329,7 +329,7 @@ async def test_a_hundred_lanes_are_all_restored(
         await broker.declare(lane(f"c{number}"))
         await broker.consume(lane_queue(f"c{number}"), ledger, prefetch=4)
     await asyncio.to_thread(close_connections)
-    await eventually(broker.check, lambda complaint: complaint is not None)
+    await until_unwell(broker)
     await until_well(broker)
     await asyncio.gather(
         *(
@@ -347,8 +347,8 @@ async def test_a_base_that_exists_otherwise_is_told_and_nothing_is_consumed(vhos
     async with await aio_pika.connect(vhost) as stranger, stranger.channel() as channel:
         await channel.declare_exchange(SMS, "direct", durable=True)
     async with RabbitBroker(vhost, name="test", topology=base()) as broker:
-        complaint = await eventually(broker.check, lambda complaint: "topology" in (complaint or ""))
-        assert "inequivalent arg 'type' for exchange 'sms'" in (complaint or "")
+        said = await complaint(broker, lambda said: "topology" in (said or ""))
+        assert "inequivalent arg 'type' for exchange 'sms'" in (said or "")
 
 
 async def test_a_lane_that_exists_otherwise_does_not_stop_the_others(
@@ -367,7 +367,7 @@ async def test_a_lane_that_exists_otherwise_does_not_stop_the_others(
             )
         )
     await asyncio.to_thread(close_connections)
-    await eventually(broker.check, lambda complaint: complaint is not None)
+    await until_unwell(broker)
     await until_well(broker)
     await broker.publish(Outgoing(DEFAULT_EXCHANGE, lane_queue("good"), b"{}", "t", "m1"))
     assert (await inbox.next()).message_id == "m1"
@@ -442,3 +442,39 @@ async def test_a_retry_waits_for_a_broker_that_takes_no_messages(
             await asyncio.to_thread(breakable_rabbitmq.set_memory_alarm, on=False)
             assert (await back.get()).message_id == "m1"
         assert len(await everything_in(broker, CARRIER)) in {0, 1}
+
+
+# -- stopping at a bad moment
+
+
+async def test_a_drain_while_consumers_are_starting_leaves_none_running(broker: RabbitBroker, queues: Queues):
+    lanes = [lane_queue(f"c{number}") for number in range(20)]
+    for number in range(20):
+        await broker.declare(lane(f"c{number}"))
+    starting = [asyncio.create_task(broker.consume(queue, Inbox(), prefetch=1)) for queue in lanes]
+    await starting[0]
+    await broker.stop_consuming(1)
+    async with asyncio.timeout(10):
+        await asyncio.gather(*starting, return_exceptions=True)
+    await eventually(queues, lambda states: all(states[queue].consumers == 0 for queue in lanes))
+
+
+async def test_a_cancel_and_a_drain_do_not_hang_on_a_silent_network(network: Network):
+    held = asyncio.Event()
+
+    async def handler(_: Delivery) -> None:
+        held.set()
+        await asyncio.Event().wait()
+
+    timeouts = Timeouts(publish=1, connect=0.5, heartbeat=30)
+    async with RabbitBroker(network.url, name="test", topology=base(), timeouts=timeouts) as broker:
+        await asyncio.wait_for(broker.ready(), 20)
+        subscription = await broker.consume(CARRIER, Inbox(), prefetch=1)
+        await broker.consume(OUTBOUND, handler, prefetch=1)
+        await broker.publish(request())
+        await asyncio.wait_for(held.wait(), 10)
+        network.freeze()
+        async with asyncio.timeout(5):
+            await subscription.cancel()
+            await broker.stop_consuming(0.1)
+        network.thaw()

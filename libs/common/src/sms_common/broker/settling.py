@@ -72,7 +72,9 @@ class Deliveries:
         assert tag is not None
         delivery = read(message, reader.queue)
         trace = continue_trace(delivery.headers)
-        bind_log_context(queue=reader.queue, trace=trace[3:35], attempt=delivery.attempt)
+        bind_log_context(
+            queue=reader.queue, message_id=delivery.message_id, trace_id=trace[3:35], attempt=delivery.attempt
+        )
         settled = False
         try:
             settled = await self._settle(reader, channel, delivery)
