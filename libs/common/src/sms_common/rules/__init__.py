@@ -1,0 +1,47 @@
+"""Who gets an inbound text, and by which route and as whom an outbound one leaves: rules as data, decisions as pure
+functions.
+
+The same functions decide in the dispatcher and explain in the config service. A decision carries its reasons.
+"""
+
+from sms_common.rules.hours import Period, Schedule, WeeklyHours
+from sms_common.rules.inbound import Action, ActionKind, InboundDecision, InboundQuery, InboundRule, InboundRules
+from sms_common.rules.masks import InvalidMask, NumberMask
+from sms_common.rules.outbound import (
+    Closed,
+    OutboundDecision,
+    OutboundQuery,
+    OutboundRule,
+    OutboundRules,
+    Route,
+    Strategy,
+)
+from sms_common.rules.senders import Extension, Permission, SenderQuery, SenderRefused, choose_sender
+from sms_common.rules.verdicts import Verdict
+
+__all__ = [
+    "Action",
+    "ActionKind",
+    "Closed",
+    "Extension",
+    "InboundDecision",
+    "InboundQuery",
+    "InboundRule",
+    "InboundRules",
+    "InvalidMask",
+    "NumberMask",
+    "OutboundDecision",
+    "OutboundQuery",
+    "OutboundRule",
+    "OutboundRules",
+    "Period",
+    "Permission",
+    "Route",
+    "Schedule",
+    "SenderQuery",
+    "SenderRefused",
+    "Strategy",
+    "Verdict",
+    "WeeklyHours",
+    "choose_sender",
+]

@@ -1,0 +1,229 @@
+"""Which extension, group or other destination an inbound text is for."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sms_common.messages import MsgType
+from sms_common.rules.hours import Period, Schedule, WeeklyHours
+from sms_common.rules.masks import Match, NumberMask, Specificity, bare
+from sms_common.rules.verdicts import Verdict
+
+KEEP_DIALLED = "0"
+
+
+class ActionKind(StrEnum):
+    """What happens to a text."""
+
+    EXTENSION = "extension"
+    RING_GROUP = "ring_group"
+    QUEUE = "queue"
+    NUMBER = "number"
+    VOICEMAIL = "voicemail"
+    DISCARD = "discard"
+
+
+class Action(BaseModel):
+    """A destination: an extension or other number, a range that maps one to one onto the rule's DID range, or 0 to
+    keep the DID.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: ActionKind = ActionKind.EXTENSION
+    destination: Annotated[str, Field(max_length=64)] = KEEP_DIALLED
+
+    @cached_property
+    def mask(self) -> NumberMask:
+        """The destination as a mask, to know a range when there is one."""
+        return NumberMask.parse(self.destination)
+
+
+class InboundRule(BaseModel):
+    """One rule, as PortSIP has it. Empty masks and lists match anything. `age` orders rules that are otherwise
+    equal: lower is older.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
+
+    id: str
+    name: str = ""
+    enabled: bool = True
+    priority: int = 1000
+    channels: frozenset[MsgType] = frozenset(MsgType)
+    config_ids: frozenset[str] = frozenset()
+    did_numbers: str = ""
+    caller_mask: str = ""
+    office: Action = Action()
+    outside: Action | None = None
+    holiday: Action | None = None
+    own_hours: WeeklyHours | None = None
+    age: int = 0
+
+    @cached_property
+    def dids(self) -> NumberMask:
+        """The parsed DID part."""
+        return NumberMask.parse(self.did_numbers)
+
+    @cached_property
+    def callers(self) -> NumberMask:
+        """The parsed caller part."""
+        return NumberMask.parse(self.caller_mask)
+
+    @model_validator(mode="after")
+    def _ranges_are_equal(self) -> Self:
+        """A range of destinations needs a DID range of the same size. Raises ValueError, whose text names both."""
+        dids = self.dids.single_range()
+        for action in (self.office, self.outside, self.holiday):
+            if action is None or (target := action.mask.single_range()) is None:
+                continue
+            if dids is None:
+                raise ValueError(
+                    f"the destination range {action.destination} needs a single DID range of the same size"
+                )
+            if dids[0] != target[0]:
+                raise ValueError(f"the DID range has {dids[0]} numbers and the destination range {target[0]}")
+        return self
+
+    def action(self, period: Period) -> Action:
+        """What to do in a period; what is not set is as in office hours."""
+        if period is Period.HOLIDAY:
+            return self.holiday or self.outside or self.office
+        if period is Period.OUTSIDE:
+            return self.outside or self.office
+        return self.office
+
+
+@dataclass(frozen=True, slots=True)
+class InboundQuery:
+    """An inbound text, as far as rules look at it."""
+
+    caller: str
+    did: str
+    channel: MsgType
+    config_id: str
+    moment: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InboundDecision:
+    """Where a text goes. `rule_id` None: no rule matched, and the PBX gets the DID itself. `blocked`: the sender is."""
+
+    kind: ActionKind
+    destination: str
+    reason: str
+    rule_id: str | None = None
+    period: Period | None = None
+    blocked: bool = False
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    rule: InboundRule
+    did: Match
+    caller: Match
+
+    @property
+    def order(self) -> tuple[int, int, int, int, int, int, str]:
+        """The lower wins: closer caller, closer DID, lower priority number, older, and at last the id, so that one
+        always does.
+        """
+        return (
+            -self.caller.specificity,
+            self.caller.size,
+            -self.did.specificity,
+            self.did.size if self.did.specificity is not Specificity.ANYONE else 0,
+            self.rule.priority,
+            self.rule.age,
+            self.rule.id,
+        )
+
+
+class InboundRules:
+    """One tenant's inbound rules, its clock and the senders it blocks, ready to decide."""
+
+    def __init__(self, rules: Iterable[InboundRule], schedule: Schedule, blocked: NumberMask | None = None) -> None:
+        self._rules = tuple(rules)
+        self._schedule = schedule
+        self._blocked = blocked if blocked is not None and blocked.parts else None
+
+    def decide(self, query: InboundQuery, *, explain: bool = False) -> InboundDecision:
+        """The one destination of a text. With `explain`, every rule's verdict is in it."""
+        if self._blocked is not None and self._blocked.match(query.caller):
+            return InboundDecision(ActionKind.DISCARD, "", "The sender is blocked.", blocked=True)
+        verdicts: list[Verdict] = []
+        best: _Candidate | None = None
+        for rule in self._rules:
+            candidate = self._candidate(rule, query, verdicts if explain else None)
+            if candidate is not None and (best is None or candidate.order < best.order):
+                best = candidate
+        decision = self._decision(best, query)
+        if not explain:
+            return decision
+        return InboundDecision(
+            decision.kind,
+            decision.destination,
+            decision.reason,
+            decision.rule_id,
+            decision.period,
+            verdicts=_with_losers(verdicts, best),
+        )
+
+    def _candidate(self, rule: InboundRule, query: InboundQuery, verdicts: list[Verdict] | None) -> _Candidate | None:
+        did = caller = None
+        if not rule.enabled:
+            reason = "It is disabled."
+        elif query.channel not in rule.channels:
+            reason = f"It is not for {query.channel}."
+        elif rule.config_ids and query.config_id not in rule.config_ids:
+            reason = "It is for other SMS configurations."
+        elif (did := rule.dids.match(query.did)) is None:
+            reason = "Its DID numbers do not hold the number written to."
+        elif (caller := rule.callers.match(query.caller)) is None:
+            reason = "Its caller mask does not match the sender."
+        else:
+            reason = ""
+        if verdicts is not None:
+            verdicts.append(Verdict(rule.id, rule.name, won=not reason, reason=reason))
+        return _Candidate(rule, did, caller) if did is not None and caller is not None and not reason else None
+
+    def _decision(self, best: _Candidate | None, query: InboundQuery) -> InboundDecision:
+        if best is None:
+            return InboundDecision(ActionKind.NUMBER, bare(query.did), "No inbound rule matches: the number itself.")
+        rule = best.rule
+        period = self._schedule.period(query.moment, rule.own_hours)
+        action = rule.action(period)
+        destination = _destination(action, best.did, query.did)
+        reason = f"Rule {rule.name or rule.id!r} matches; it is {period.value} time."
+        return InboundDecision(action.kind, destination, reason, rule.id, period)
+
+
+def _destination(action: Action, did: Match, dialled: str) -> str:
+    """The destination, or the member of a destination range that stands where the DID stands in its own."""
+    if action.destination == KEEP_DIALLED:
+        return bare(dialled)
+    target = action.mask.single_range()
+    if target is None:
+        return action.destination
+    width = len(bare(action.destination.split("-")[0]))
+    return str(target[1] + did.offset).zfill(width)
+
+
+def _with_losers(verdicts: list[Verdict], best: _Candidate | None) -> tuple[Verdict, ...]:
+    return tuple(
+        verdict
+        if not verdict.won or (best is not None and verdict.rule_id == best.rule.id)
+        else Verdict(verdict.rule_id, verdict.name, won=False, reason=f"It matches, but {_closer(best)} is closer.")
+        for verdict in verdicts
+    )
+
+
+def _closer(best: _Candidate | None) -> str:
+    assert best is not None
+    return f"rule {best.rule.name or best.rule.id!r}"

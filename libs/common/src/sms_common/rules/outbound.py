@@ -1,0 +1,208 @@
+"""By which routes an outbound text may leave, in which order."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sms_common.messages import Category
+from sms_common.rules.hours import Period, Schedule, WeeklyHours
+from sms_common.rules.masks import NumberMask, bare
+from sms_common.rules.verdicts import Verdict
+
+MAX_ROUTES = 6
+
+
+class Strategy(StrEnum):
+    """PortSIP's words: routes in their order, or drawn by weight."""
+
+    PRIORITIZED = "PRIORITIZED"
+    RANDOMLY = "RANDOMLY"
+
+
+class Closed(StrEnum):
+    """What a rule does outside its hours: refuse, or keep until it opens."""
+
+    BLOCK = "block"
+    HOLD = "hold"
+
+
+class Route(BaseModel):
+    """One way out: an SMS configuration, what is done to the number, and as whom."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    config_id: str
+    enabled: bool = True
+    strip_digits: Annotated[int, Field(ge=0, le=9)] = 0
+    prepend: Annotated[str, Field(max_length=16, pattern=r"^\+?[0-9]*$")] = ""
+    caller_id: str | None = None
+    weight: Annotated[int, Field(ge=1, le=1000)] = 1
+
+    def rewrite(self, to: str) -> str:
+        """The recipient as this route sends it: E.164 with `strip_digits` taken off its digits and `prepend` put
+        before.
+        """
+        if not self.strip_digits and not self.prepend:
+            return to
+        return "+" + self.prepend.removeprefix("+") + to.removeprefix("+")[self.strip_digits :]
+
+
+class OutboundRule(BaseModel):
+    """One rule, as PortSIP has it; at least one condition. A lone plus as prefix matches every international number."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
+
+    id: str
+    name: str = ""
+    enabled: bool = True
+    priority: int = 1000
+    prefixes: str = ""
+    lengths: frozenset[Annotated[int, Field(ge=1, le=20)]] = frozenset()
+    extensions: str = ""
+    groups: frozenset[str] = frozenset()
+    categories: frozenset[Category] = frozenset()
+    own_hours: WeeklyHours | None = None
+    closed: Closed | None = None
+    strategy: Strategy = Strategy.PRIORITIZED
+    routes: Annotated[tuple[Route, ...], Field(min_length=1, max_length=MAX_ROUTES)]
+    age: int = 0
+
+    @model_validator(mode="after")
+    def _has_a_condition(self) -> Self:
+        if not (self.prefixes or self.lengths or self.extensions or self.groups or self.categories):
+            raise ValueError("at least one condition is needed: prefixes, lengths, extensions, groups or categories")
+        return self
+
+    @cached_property
+    def prefix_list(self) -> tuple[str, ...]:
+        """The prefixes as digits; an empty one (from a lone plus) matches all."""
+        return tuple(_prefix(part) for part in self.prefixes.split(";") if part.strip())
+
+    @cached_property
+    def extension_mask(self) -> NumberMask:
+        """The parsed extensions."""
+        return NumberMask.parse(self.extensions)
+
+
+def _prefix(text: str) -> str:
+    plain = text.strip().removeprefix("+")
+    return plain.removeprefix("00")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundQuery:
+    """An outbound text, as far as rules look at it. `message_id` makes a drawn order the same each time it is asked
+    for.
+    """
+
+    to: str
+    extension: str
+    category: Category
+    moment: datetime
+    message_id: str
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundDecision:
+    """The routes to try in turn. `rule_id` None: no rule matched, and the tenant's default configuration is used.
+
+    `blocked`: the rule refuses at this hour. `hold_until`: the rule keeps the text until then.
+    """
+
+    routes: tuple[Route, ...]
+    reason: str
+    rule_id: str | None = None
+    blocked: bool = False
+    hold_until: datetime | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+
+class OutboundRules:
+    """One tenant's outbound rules and its clock, ready to decide."""
+
+    def __init__(self, rules: Iterable[OutboundRule], schedule: Schedule) -> None:
+        self._rules = tuple(rules)
+        self._schedule = schedule
+
+    def decide(self, query: OutboundQuery, *, explain: bool = False) -> OutboundDecision:
+        """The one winning rule's routes, in the order to try. With `explain`, every rule's verdict is in it."""
+        digits = bare(query.to)
+        best: tuple[tuple[int, int, int, str], OutboundRule] | None = None
+        verdicts: list[Verdict] = []
+        for rule in self._rules:
+            matched, reason = _matches(rule, query, digits)
+            if explain:
+                verdicts.append(Verdict(rule.id, rule.name, won=not reason, reason=reason))
+            order = (rule.priority, -matched, rule.age, rule.id)
+            if not reason and (best is None or order < best[0]):
+                best = (order, rule)
+        if best is None:
+            return OutboundDecision((), "No outbound rule matches.", verdicts=tuple(verdicts))
+        return self._decision(best[1], query, tuple(_settled(verdict, best[1]) for verdict in verdicts))
+
+    def _decision(self, rule: OutboundRule, query: OutboundQuery, verdicts: tuple[Verdict, ...]) -> OutboundDecision:
+        name = rule.name or repr(rule.id)
+        routes = _in_turn(rule, query.message_id)
+        if rule.closed is not None:
+            period = self._schedule.period(query.moment, rule.own_hours)
+            opens = self._schedule.next_opening(query.moment, rule.own_hours)
+            if period is not Period.OFFICE and (rule.closed is Closed.BLOCK or opens is None):
+                reason = f"Rule {name} sends nothing in {period.value} time."
+                return OutboundDecision((), reason, rule.id, blocked=True, verdicts=verdicts)
+            if period is not Period.OFFICE:
+                reason = f"Rule {name} keeps texts until the office opens."
+                return OutboundDecision(routes, reason, rule.id, hold_until=opens, verdicts=verdicts)
+        return OutboundDecision(routes, f"Rule {name} matches.", rule.id, verdicts=verdicts)
+
+
+def _matches(rule: OutboundRule, query: OutboundQuery, digits: str) -> tuple[int, str]:
+    """How many conditions matched, and the first that did not, as a sentence ('' when all did)."""
+    if not rule.enabled:
+        return 0, "It is disabled."
+    matched = 0
+    for wanted, holds, says in (
+        (rule.prefixes, any(digits.startswith(p) for p in rule.prefix_list), "No prefix fits the recipient."),
+        (rule.lengths, len(digits) in rule.lengths, f"The recipient has {len(digits)} digits."),
+        (rule.extensions, rule.extension_mask.match(query.extension) is not None, "It is for other extensions."),
+        (rule.groups, bool(rule.groups & query.groups), "It is for other groups."),
+        (rule.categories, query.category in rule.categories, f"It is not for {query.category} texts."),
+    ):
+        if not wanted:
+            continue
+        if not holds:
+            return 0, says
+        matched += 1
+    if not any(route.enabled for route in rule.routes):
+        return 0, "None of its routes is enabled."
+    return matched, ""
+
+
+def _settled(verdict: Verdict, winner: OutboundRule) -> Verdict:
+    if not verdict.won or verdict.rule_id == winner.id:
+        return verdict
+    reason = f"It matches, but rule {winner.name or winner.id!r} comes first."
+    return Verdict(verdict.rule_id, verdict.name, won=False, reason=reason)
+
+
+def _in_turn(rule: OutboundRule, message_id: str) -> tuple[Route, ...]:
+    """The enabled routes in the order to try. A draw is by weight and the same each time for one message."""
+    routes = [route for route in rule.routes if route.enabled]
+    if rule.strategy is Strategy.PRIORITIZED or len(routes) == 1:
+        return tuple(routes)
+
+    def draw(item: tuple[int, Route]) -> float:
+        place, route = item
+        digest = hashlib.blake2b(f"{rule.id}/{place}/{message_id}".encode(), digest_size=8).digest()
+        # Efraimidis and Spirakis, Weighted random sampling (2006): the largest u^(1/w) comes first with probability
+        # w/sum.
+        unit = (int.from_bytes(digest) + 1) / (2**64 + 1)
+        return float(unit ** (1 / route.weight))
+
+    return tuple(route for _, route in sorted(enumerate(routes), key=draw, reverse=True))

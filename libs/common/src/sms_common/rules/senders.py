@@ -1,0 +1,106 @@
+"""As whom an extension may send."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict
+
+from sms_common.errors import Code
+
+
+class Permission(StrEnum):
+    """PortSIP's words for what an extension may do."""
+
+    DISABLE = "DISABLE"
+    ALLOW = "ALLOW"
+    ALLOW_WITH_SENDER_ID = "ALLOW_WITH_SENDER_ID"
+
+
+class CallerId(BaseModel):
+    """A number an extension may show, on one trunk."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    number: str
+    trunk_id: str
+    description: str = ""
+
+
+class Extension(BaseModel):
+    """What is configured for one extension of a tenant."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
+
+    extension: str
+    permission: Permission = Permission.ALLOW_WITH_SENDER_ID
+    caller_ids: tuple[CallerId, ...] = ()
+    groups: frozenset[str] = frozenset()
+
+    def caller_id(self, trunk_id: str) -> str | None:
+        """The first caller id of this extension on a trunk."""
+        return next((c.number for c in self.caller_ids if c.trunk_id == trunk_id), None)
+
+
+class SenderRefused(Exception):  # noqa: N818  # it is an answer
+    """No sender may or can be used; `code` and `reason` say why."""
+
+    def __init__(self, code: Code, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class SenderQuery:
+    """Everything the choice of a sender looks at, in the order in which it counts.
+
+    `owned` says whether a number belongs to the tenant on the configuration's trunk. `extension` None: nothing is
+    configured
+    for it, so it may use any of the tenant's numbers.
+    """
+
+    owned: Callable[[str], bool]
+    trunk_id: str
+    extension: Extension | None = None
+    wanted: str | None = None
+    conversation_did: str | None = None
+    sender_id: str | None = None
+    route_caller_id: str | None = None
+    default_did: str | None = None
+
+
+def choose_sender(query: SenderQuery) -> tuple[str, str]:
+    """The sender and the sentence that says why it is this one. Raises SenderRefused."""
+    extension = query.extension
+    permission = extension.permission if extension else Permission.ALLOW_WITH_SENDER_ID
+    if permission is Permission.DISABLE:
+        raise SenderRefused(Code.SENDER_NOT_ALLOWED, "The extension may not send texts.")
+    if query.wanted is not None:
+        return _wanted(query, query.wanted, permission), "The request names it."
+    if query.conversation_did is not None and query.owned(query.conversation_did):
+        return query.conversation_did, "The conversation was begun with this number."
+    if permission is Permission.ALLOW_WITH_SENDER_ID and query.sender_id:
+        return query.sender_id, "The SMS configuration's sender id."
+    choices = (
+        (extension.caller_id(query.trunk_id) if extension else None, "The extension's caller id on this trunk."),
+        (query.route_caller_id, "The route's caller id."),
+        (query.sender_id, "The SMS configuration's sender id."),
+        (query.default_did, "The trunk's default number."),
+    )
+    for sender, why in choices:
+        if sender:
+            return sender, why
+    raise SenderRefused(Code.NO_SENDER, "Neither a sender, a sender id nor a default number is set.")
+
+
+def _wanted(query: SenderQuery, wanted: str, permission: Permission) -> str:
+    if wanted == query.sender_id and permission is Permission.ALLOW_WITH_SENDER_ID:
+        return wanted
+    if not query.owned(wanted):
+        raise SenderRefused(Code.SENDER_NOT_ALLOWED, "The sender does not belong to this SMS configuration.")
+    extension = query.extension
+    if extension is not None and extension.caller_ids and all(c.number != wanted for c in extension.caller_ids):
+        raise SenderRefused(Code.SENDER_NOT_ALLOWED, "The extension may not use this sender.")
+    return wanted
