@@ -132,7 +132,8 @@ def _pattern(entry: str) -> _Pattern:
 
 
 def _range(entry: str) -> _Range | None:
-    """None for anything but two numbers around one hyphen. Several hyphens are filling unless one stands apart, and so is one
+    """None for anything but two numbers around one hyphen. Several hyphens are filling unless one stands apart, and
+    so is one
     between parts of unequal length in a number that is written with blanks or brackets.
     """
     ends = _APART.split(entry)
