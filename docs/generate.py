@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bandwidth_simulator.settings import SimulatorSettings
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from bandwidth_simulator.settings import SimulatorSettings
 from sms_common import events, topology
 from sms_config.settings import Settings as ConfigSettings
 from sms_dispatcher.settings import Settings as DispatcherSettings
@@ -52,8 +52,10 @@ Every message is persistent JSON in UTF-8 of at most 256 KiB, with the AMQP prop
 `message_id` (the event's id), `timestamp`, and the header `traceparent` (W3C Trace Context). Status events also have `correlation_id`: the
 `message_id` of the request. A request needs none of these: without a `type` it is read as `sms.outbound.v1`.
 
-Delivery is at least once. **Remove duplicates by `event_id`**: a repeat of an event always has the same one. Order among a message's
-statuses is by `sequence`; a lower one that arrives later is old. Changes inside a version are additive: ignore fields you do not know.
+Delivery is at least once. **Remove duplicates by `event_id`**: a repeat of an event always has the same one. Order
+among a message's
+statuses is by `sequence`; a lower one that arrives later is old. Changes inside a version are additive: ignore fields
+you do not know.
 
 Tenant ids hold letters, digits, `_` and `-`. Numbers in routing keys are digits without the plus.
 
@@ -82,7 +84,8 @@ registration or volume). Codes are explained in [operations.md](operations.md).
 
 CONFIGURATION_HEAD = """# Configuration of the processes
 
-Each service reads its environment once, at its start, and refuses to start with a clear line when something is missing or wrong.
+Each service reads its environment once, at its start, and refuses to start with a clear line when something is missing
+or wrong.
 This page is generated (`make docs`). What an administrator configures (tenants, trunks, SMS configurations) is data and lives in the
 config service, not here.
 """
@@ -159,7 +162,9 @@ def _asyncapi() -> dict[str, Any]:
         }
         exchange = {"name": "" if event is events.LaneEntry else topology.SMS, "type": "topic", "durable": True}
         channels[name] = {
-            "address": key.replace("<", "{").replace(">", "}").replace("{created, updated, deleted, rotated}", "{change}"),
+            "address": key.replace("<", "{")
+            .replace(">", "}")
+            .replace("{created, updated, deleted, rotated}", "{change}"),
             "messages": {name: {"$ref": f"#/components/messages/{name}"}},
             "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": "0.3.0"}},
         }

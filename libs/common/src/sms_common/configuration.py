@@ -25,7 +25,8 @@ DEFAULT_PBX = "main"
 class FailurePolicy(StrEnum):
     """What to do with a message whose carrier answer was lost.
 
-    hold: never send again, wait for the receipt. resend: send again, marked as a possible duplicate. fail: tell the PBX at once.
+    hold: never send again, wait for the receipt. resend: send again, marked as a possible duplicate. fail: tell the
+    PBX at once.
     """
 
     HOLD = "hold"
@@ -46,7 +47,9 @@ class _Snapshot(BaseModel):
 
 
 class WebhookToken(_Snapshot):
-    """A webhook URL token by its SHA-256 (hex): ingress recognises a token without knowing any. None: valid for ever."""
+    """A webhook URL token by its SHA-256 (hex): ingress recognises a token without knowing any. None: valid for
+    ever.
+    """
 
     sha256: str
     valid_until: datetime | None = None
@@ -94,7 +97,9 @@ def token_digest(token: str) -> str:
 
 
 class Tenant(_Snapshot):
-    """A customer of the PBX. `country` (ISO 3166 alpha-2) reads national numbers; `pbx_id` names the queue pair it is served by."""
+    """A customer of the PBX. `country` (ISO 3166 alpha-2) reads national numbers; `pbx_id` names the queue pair it
+    is served by.
+    """
 
     id: Identifier
     name: str = ""

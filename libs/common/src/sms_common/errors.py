@@ -112,7 +112,9 @@ class Rejection(GatewayError):
 
 
 class SendFailure(GatewayError):
-    """A carrier call that did not end in an acceptance; `carrier_code` and `carrier_text` are the carrier's own words."""
+    """A carrier call that did not end in an acceptance; `carrier_code` and `carrier_text` are the carrier's own
+    words.
+    """
 
     def __init__(
         self, code: Code, reason: str, *, carrier_code: str | None = None, carrier_text: str | None = None
@@ -143,7 +145,9 @@ class Throttled(TemporaryFailure):
 
 
 class Misconfigured(TemporaryFailure):
-    """Credentials or account are refused (401, 403, token refused): the lane waits for a person and the messages are kept."""
+    """Credentials or account are refused (401, 403, token refused): the lane waits for a person and the messages are
+    kept.
+    """
 
 
 class PermanentFailure(SendFailure):
@@ -171,7 +175,8 @@ class WebhookUnreadable(WebhookFailure):
 class UnreadableEvent(GatewayError):
     """A broker message nobody can act on.
 
-    `partial` is the decoded object when the body was at least a JSON object, so that a status can still be told to whom it
+    `partial` is the decoded object when the body was at least a JSON object, so that a status can still be told to
+    whom it
     concerns; `field` names the first offending field.
     """
 

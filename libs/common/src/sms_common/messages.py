@@ -1,4 +1,6 @@
-"""The nouns of messaging that every module shares: a message's status and its rank, and what a carrier is given and gives back."""
+"""The nouns of messaging that every module shares: a message's status and its rank, and what a carrier is given and
+gives back.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -93,7 +95,9 @@ class Category(StrEnum):
 
 
 class ErrorClass(StrEnum):
-    """What an error means for the one who sent: whether the same text may be sent again later, and by whom it was refused."""
+    """What an error means for the one who sent: whether the same text may be sent again later, and by whom it was
+    refused.
+    """
 
     PERMANENT = "permanent"
     TEMPORARY = "temporary"
@@ -103,7 +107,9 @@ class ErrorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """One request to a carrier. Several recipients mean one group message. `reference` is our id, echoed in receipts."""
+    """One request to a carrier. Several recipients mean one group message. `reference` is our id, echoed in
+    receipts.
+    """
 
     reference: str
     sender: str
