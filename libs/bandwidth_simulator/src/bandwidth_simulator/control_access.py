@@ -21,7 +21,7 @@ class ControlModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Unusable(Exception):  # noqa: N818 - an answer to the caller, not a fault of this program
+class Unusable(Exception):
     """A control request that cannot be done, with the sentence that says why."""
 
 

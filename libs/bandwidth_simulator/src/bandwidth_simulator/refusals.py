@@ -45,7 +45,7 @@ class FieldError:
         return {"fieldName": self.field, "description": self.description}
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of this program
+class Refusal(Exception):
     """Raised to answer a request with `status` and `body` (made into JSON unless it is bytes)."""
 
     def __init__(

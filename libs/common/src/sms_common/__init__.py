@@ -1,1 +1,3 @@
-"""What crosses a boundary between the gateway's services: events, topology, broker access, carriers, errors and telemetry."""
+"""What crosses a boundary between the gateway's services: events, topology, broker access, carriers, errors and
+telemetry.
+"""

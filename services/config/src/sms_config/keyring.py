@@ -25,7 +25,7 @@ class KeyRingError(ValueError):
     """The text of a key ring cannot be used; the message says which entry is wrong and never repeats a key."""
 
 
-class SealBroken(Exception):  # noqa: N818  # it names what was found
+class SealBroken(Exception):  # it names what was found
     """A sealed value does not open: its key is not on the ring, or it was changed or moved from another place."""
 
 

@@ -27,7 +27,7 @@ class ErrorBody(BaseModel):
     request_id: str = Field(default="", description="Names this request in the logs and in the audit.")
 
 
-class Problem(Exception):  # noqa: N818  # it is an answer, not always an error of ours
+class Problem(Exception):  # it is an answer, not always an error of ours
     """An answer other than success. Subclasses fix its HTTP status and its stable code."""
 
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR

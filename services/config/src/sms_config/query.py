@@ -125,7 +125,7 @@ def parse_query(parameters: Iterable[tuple[str, str]], columns: Columns) -> Quer
     return Query(tuple(clauses), search, columns.searched, order, skip, top)
 
 
-class _Refused(Exception):  # noqa: N818  # it never leaves this module
+class _Refused(Exception):  # it never leaves this module
     """Why one parameter cannot be used."""
 
 

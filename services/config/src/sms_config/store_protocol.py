@@ -26,11 +26,11 @@ R = TypeVar("R", TenantRecord, TrunkRecord, SmsConfigRecord, ApiKeyRecord, Audit
 T = TypeVar("T")
 
 
-class Duplicate(Exception):  # noqa: N818  # it names what was found
+class Duplicate(Exception):  # it names what was found
     """Another record has this id or unique value."""
 
 
-class StoreUnusable(Exception):  # noqa: N818  # it names what was found
+class StoreUnusable(Exception):  # it names what was found
     """The stored data cannot be served by this process; the message says what a person must do."""
 
 

@@ -61,7 +61,7 @@ _HEADERS: Mapping[Outcome, Mapping[str, str]] = MappingProxyType(
 _CLOSING = frozenset({Outcome.BROKEN, Outcome.TOO_SLOW, Outcome.FAILED})
 
 
-class Refused(Exception):  # noqa: N818  # it is an answer, not an error
+class Refused(Exception):  # it is an answer, not an error
     """Ends the handling of a request with an outcome other than acceptance; `headers` are added to the answer."""
 
     def __init__(self, outcome: Outcome, headers: Mapping[str, str] | None = None) -> None:
