@@ -1,7 +1,7 @@
 """The message headers of the gateway: retry bookkeeping, the reason of a dead letter, and the W3C trace context."""
 
-import random
 import re
+import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
 
@@ -28,7 +28,6 @@ _SHORT_STRING = 255  # bytes that a property or a routing key may have (AMQP 0-9
 _REASON_LENGTH = 1_000  # all headers of a message share one frame, 128 KiB by default
 
 _trace: ContextVar[str | None] = ContextVar("traceparent", default=None)
-_ids = random.SystemRandom()
 
 
 def trace_of(headers: Mapping[str, object]) -> str | None:
@@ -39,7 +38,11 @@ def trace_of(headers: Mapping[str, object]) -> str | None:
 
 def current_trace() -> str:
     """The traceparent of the delivery being handled, or of a new trace."""
-    return _trace.get() or f"00-{_ids.getrandbits(128) or 1:032x}-{_ids.getrandbits(64) or 1:016x}-01"
+    trace = _trace.get()
+    if trace is None:
+        ids = secrets.token_hex(24)
+        trace = f"00-{ids[:32]}-{ids[32:]}-01"
+    return trace
 
 
 def continue_trace(headers: Mapping[str, object]) -> str:

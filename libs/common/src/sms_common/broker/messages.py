@@ -62,7 +62,7 @@ class Delivery:
     content_type: str | None = None
 
 
-class RetryLater(Exception):  # noqa: N818  # it is an instruction to the broker, not an error
+class RetryLater(Exception):  # it is an instruction to the broker, not an error
     """Raised by a handler: bring this message back after `seconds`, without counting it as a failure.
 
     The delay is rounded up to the next rung of the retry ladder, and down to its last one (10 minutes).

@@ -34,6 +34,16 @@ _timed_out = metrics.publish_total.labels("timeout")
 _failed = metrics.publish_total.labels("error")
 
 
+class _Twins:
+    """The messages under way that have one id, and the return that one of them met."""
+
+    __slots__ = ("returned", "under_way")
+
+    def __init__(self) -> None:
+        self.under_way = 0
+        self.returned: PublishError | None = None
+
+
 class ConfirmedPublisher:
     """The publishing half of the broker. `topology_ready` is set once the exchanges exist."""
 
@@ -44,7 +54,8 @@ class ConfirmedPublisher:
         self._opened = asyncio.Event()
         self._closed = False
         self._sent = 0
-        self._pending: dict[str, asyncio.Future[None] | None] = {}
+        self._pending: dict[str, _Twins] = {}
+        self._none_pending: asyncio.Future[None] | None = None
         self._unblocking: asyncio.Task[None] | None = None
 
     async def serve(self, connection: AbstractConnection) -> None:
@@ -77,8 +88,9 @@ class ConfirmedPublisher:
     async def finish(self) -> None:
         """Refuse further messages and wait until those under way are confirmed or given up."""
         self._closed = True
-        while self._pending:
-            await self._turn(next(iter(self._pending)))
+        if self._pending:
+            self._none_pending = asyncio.get_running_loop().create_future()
+            await self._none_pending
 
     async def publish(self, message: Outgoing) -> None:
         """See Publisher.publish."""
@@ -86,7 +98,7 @@ class ConfirmedPublisher:
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection has been closed.")
         try:
             async with asyncio.timeout(self._timeouts.publish):
-                await self._in_turn(message)
+                await self._with_twins(message)
         except (TypeError, ValueError, struct.error):
             raise  # it cannot be written as an AMQP message at all: a mistake of the caller
         except asyncio.CancelledError as error:
@@ -118,14 +130,30 @@ class ConfirmedPublisher:
         _failed.inc()
         return Unavailable(Code.BROKER_UNAVAILABLE, f"The broker connection was lost ({type(error).__name__}).")
 
-    async def _in_turn(self, message: Outgoing) -> None:
+    async def _with_twins(self, message: Outgoing) -> None:
+        """Publish beside others that have the same id.
+
+        aiormq knows a returned message by its id alone and fails the latest that has it: of two that are returned, it
+        calls the first confirmed. The latest hears of it before the first is confirmed, so it can be told.
+        """
         message_id = message.message_id or uuid4().hex
-        await self._turn(message_id)
-        self._pending[message_id] = None
+        twins = self._pending.get(message_id)
+        if twins is None:
+            twins = self._pending[message_id] = _Twins()
+        twins.under_way += 1
         try:
             await self._publish(message, message_id)
+        except PublishError as error:
+            twins.returned = error
+            raise
         finally:
-            self._end_turn(message_id)
+            twins.under_way -= 1
+            if not twins.under_way:
+                del self._pending[message_id]
+                if self._none_pending is not None and not self._pending:
+                    self._none_pending.set_result(None)
+        if twins.returned is not None:
+            raise twins.returned
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
         channel = self._channel
@@ -160,20 +188,6 @@ class ConfirmedPublisher:
         self._unblocking = None
         metrics.broker_blocked.set(0)
         log.info("broker_unblocked")
-
-    async def _turn(self, message_id: str) -> None:
-        """Wait while a message with this id is under way. A returned message is known by its id alone: of two such
-        messages at once the wrong one would count as confirmed.
-        """
-        while message_id in self._pending:
-            ended = self._pending[message_id] or asyncio.get_running_loop().create_future()
-            self._pending[message_id] = ended
-            await asyncio.wait([ended])
-
-    def _end_turn(self, message_id: str) -> None:
-        ended = self._pending.pop(message_id)
-        if ended is not None:
-            ended.set_result(None)
 
 
 def _properties(message: Outgoing, message_id: str) -> spec.Basic.Properties:

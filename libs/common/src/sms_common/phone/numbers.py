@@ -40,7 +40,7 @@ _WHY_IMPOSSIBLE: Final = {
 }
 
 
-class InvalidNumber(ValueError):  # noqa: N818 - named for what is wrong, as the gateway's other errors are
+class InvalidNumber(ValueError):
     """Not a phone number. The text is a sentence for a person and never holds the full number."""
 
 

@@ -16,7 +16,7 @@ _NAME = re.compile(r"^[A-Za-z0-9 +_&-]{1,11}$")
 _APART = re.compile(r"\s+-\s+")
 
 
-class InvalidMask(ValueError):  # noqa: N818  # as InvalidNumber
+class InvalidMask(ValueError):  # as InvalidNumber
     """A mask that cannot be understood; its text says why, for the person who wrote it."""
 
 

@@ -43,7 +43,7 @@ class Extension(BaseModel):
         return next((c.number for c in self.caller_ids if c.trunk_id == trunk_id), None)
 
 
-class SenderRefused(Exception):  # noqa: N818  # it is an answer
+class SenderRefused(Exception):  # it is an answer
     """No sender may or can be used; `code` and `reason` say why."""
 
     def __init__(self, code: Code, reason: str) -> None:

@@ -40,7 +40,7 @@ _RECEIPTS: Mapping[str, Status] = MappingProxyType(
 )
 
 
-class _UnreadableElement(Exception):  # noqa: N818 - private: it becomes a reason, never an error anybody else sees
+class _UnreadableElement(Exception):
     """One element of the array cannot be understood; its text says why, without numbers and texts."""
 
 
