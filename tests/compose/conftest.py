@@ -1,5 +1,6 @@
 import os
-from collections.abc import AsyncIterator, Iterator
+import subprocess
+from collections.abc import AsyncIterator, Generator, Iterator
 
 import aiohttp
 import pytest
@@ -30,8 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="run `make test-compose`"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put into the report of a failure what the containers had logged by then."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and stack is not None:
+        report.sections.append(("logged by the containers", stack.log()))
+    return report
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Show the containers' logs after a failure, and what was measured."""
+    """Show why the containers did not come up, if so, and what was measured."""
     for line in config.stash.get(_LOG, "").splitlines():
         terminalreporter.write_line(line)
     for line in config.stash.get(_FIGURES, []):
@@ -48,19 +59,23 @@ def figures(pytestconfig: pytest.Config) -> list[str]:
 def stack(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, figures: list[str]
 ) -> Iterator[Stack]:
-    """The whole stack, built, up and healthy; gone with its data afterwards. Its logs are shown when a test failed."""
+    """The whole stack, built, up and healthy; gone with its data afterwards."""
     project = os.environ.get("COMPOSE_PROJECT_NAME", f"sms-test-{os.getpid()}")
     stack = Stack(project, made_up_environment(), tmp_path_factory.mktemp("compose"))
-    failed_before, up = request.session.testsfailed, False
     try:
         stack.compose("build", seconds=BUILD_SECONDS)
-        figures.append(f"ready {stack.up():.0f} s after up ({' '.join(compose_command())})")
-        up = True
+        figures.append(f"ready {_up(stack, request.config):.0f} s after up ({' '.join(compose_command())})")
         yield stack
     finally:
-        if not up or request.session.testsfailed > failed_before:
-            request.config.stash[_LOG] = stack.log()
         stack.compose("down", "--volumes", "--timeout", "20")
+
+
+def _up(stack: Stack, config: pytest.Config) -> float:
+    try:
+        return stack.up()
+    except (TimeoutError, subprocess.SubprocessError):
+        config.stash[_LOG] = stack.log()
+        raise
 
 
 @pytest.fixture
@@ -80,7 +95,6 @@ async def gateway(stack: Stack, http: aiohttp.ClientSession, objects: list[str])
     """One tenant with a trunk and an SMS configuration towards the simulator, made when the first test asks."""
     values = stack.environment
     configuration = Api(http, f"http://127.0.0.1:{values['CONFIG_PORT']}", values["CONFIG_BOOTSTRAP_API_KEY"])
-    dispatcher = Api(http, f"http://127.0.0.1:{next(stack.dispatcher_ports())}", values["DISPATCHER_API_TOKEN"])
     simulator = Api(http, f"http://127.0.0.1:{values['SIMULATOR_PORT']}", values["SIMULATOR_CONTROL_TOKEN"])
     new = not objects
     if new:
@@ -89,10 +103,10 @@ async def gateway(stack: Stack, http: aiohttp.ClientSession, objects: list[str])
     world = World(simulator, config, [DID], CREDENTIALS)
     await world.exist()
     amqp_url = f"amqp://sms:{values['RABBITMQ_PASSWORD']}@127.0.0.1:{values['AMQP_PORT']}/"
-    gateway = Gateway(stack, configuration, dispatcher, world, tuple(objects), amqp_url, TENANT, DID)
+    gateway = Gateway(stack, http, configuration, world, tuple(objects), amqp_url, TENANT, DID)
     if new:
         async with gateway.pbx() as pbx:
-            await pbx.until_known(TENANT)
+            await pbx.until_configured(TENANT)
     return gateway
 
 

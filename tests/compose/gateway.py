@@ -33,13 +33,14 @@ class Pbx:
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, amqp_url: str, pbx_id: str) -> AsyncIterator[Self]:
-        """A PBX that listens to its two queues, also after the broker was away."""
+    async def connected(cls, amqp_url: str, pbx_id: str, *, listens: bool = True) -> AsyncIterator[Self]:
+        """A PBX that listens to its two queues, also after the broker was away; or one that only sends."""
         async with RabbitBroker(amqp_url, name="test-pbx", topology=Topology()) as broker:
             await broker.ready()
             pbx = cls(broker, pbx_id)
-            await broker.consume(pbx_status_queue(pbx_id), pbx._on_status, prefetch=100)
-            await broker.consume(pbx_inbound_queue(pbx_id), pbx._on_inbound, prefetch=100)
+            if listens:
+                await broker.consume(pbx_status_queue(pbx_id), pbx._on_status, prefetch=100)
+                await broker.consume(pbx_inbound_queue(pbx_id), pbx._on_inbound, prefetch=100)
             yield pbx
 
     async def _on_status(self, delivery: Delivery) -> None:
@@ -75,19 +76,29 @@ class Pbx:
         async with asyncio.timeout(seconds), self._news:
             await self._news.wait_for(lambda: told(self))
 
-    async def until_known(self, tenant_id: str) -> None:
-        """Send a text that cannot be sent until the answer shows that the dispatcher has heard of the tenant."""
-        while True:
+    async def until_configured(self, tenant_id: str) -> None:
+        """Send what cannot be sent until that is all that is wrong: the dispatcher has heard of the tenant's setup."""
+        code = None
+        while code != Code.INVALID_NUMBER:
             message_id = await self.send(tenant_id, "not a number", "Is anybody there?")
             await self.until_final([message_id])
             error = self.statuses[message_id][-1].error
-            if error is None or error.code != Code.UNKNOWN_TENANT:
-                return
+            assert error is not None
+            code = error.code
 
     async def until_final(self, message_ids: Iterable[str], seconds: float = 60) -> None:
         """Return once each message has a final status."""
-        wanted = list(message_ids)
-        await self.until(lambda pbx: all(pbx.final(number) for number in wanted), seconds)
+        missing = list(message_ids)
+
+        def told(pbx: Pbx) -> bool:
+            missing[:] = [number for number in missing if not pbx.final(number)]
+            return not missing
+
+        try:
+            await self.until(told, seconds)
+        except TimeoutError as error:
+            error.add_note(f"no final status: { ({number: self.course(number) for number in missing}) }")
+            raise
 
     def final(self, message_id: str) -> list[str]:
         """The final statuses of a message: one, when all went well."""
@@ -163,17 +174,23 @@ class Gateway:
     """The running stack and those who use it."""
 
     stack: Stack
+    http: aiohttp.ClientSession
     configuration: Api
-    messages: Api
     world: World
     objects: tuple[str, ...]
     amqp_url: str
     tenant: str
     did: str
 
-    def pbx(self) -> AbstractAsyncContextManager[Pbx]:
+    def pbx(self, *, listens: bool = True) -> AbstractAsyncContextManager[Pbx]:
         """A connected PBX, as an async context manager."""
-        return Pbx.connected(self.amqp_url, "main")
+        return Pbx.connected(self.amqp_url, "main", listens=listens)
+
+    async def record(self, message_id: str) -> Any:
+        """What the dispatchers' store says of a message."""
+        base = f"http://127.0.0.1:{next(self.stack.dispatcher_ports())}"
+        api = Api(self.http, base, self.stack.environment["DISPATCHER_API_TOKEN"])
+        return await api.call("GET", f"/api/v1/messages/{self.tenant}/{message_id}")
 
     async def configured(self) -> list[Any]:
         """Everything the administrator made, as the API shows it."""

@@ -7,6 +7,7 @@ import secrets
 import shlex
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ DEMO_OPTIONS = {
     }
 }
 DISPATCHERS = 3
+MAX_LINE = 400
 # What compose may know of this machine; anything else could stand in for a value that .env lacks.
 _PASSED_ON = ("PATH", "HOME", "FILE_LIMIT")
 _PASSED_PREFIXES = ("DOCKER_", "BUILD_", "XDG_")
@@ -122,14 +124,25 @@ class Stack:
         ids = docker("ps", "--all", "--quiet", *filters).split()
         return [_container(details) for details in json.loads(docker("inspect", *ids))] if ids else []
 
+    def consumers(self) -> Counter[str]:
+        """How many consumers each of RabbitMQ's queues has now."""
+        (rabbitmq,) = self.containers("rabbitmq")
+        return Counter(
+            docker("exec", rabbitmq.id, "rabbitmqctl", "--silent", "list_consumers", "queue_name").splitlines()
+        )
+
     def dispatcher_ports(self) -> Iterator[int]:
         """The host's ports of the dispatchers that run."""
         for container in self.containers("dispatcher"):
             yield int(docker("port", container.id, "8082").rpartition(":")[2])
 
-    def log(self, tail: int = 60) -> str:
-        """The last lines of every container."""
-        return self.compose("logs", "--no-color", f"--tail={tail}")
+    def log(self) -> str:
+        """The end of what every container logged; the services' own is longer, and last."""
+        stores, services = ("mongo", "mongo-init", "rabbitmq"), ("config", "simulator", "ingress", "dispatcher")
+        parts = (
+            self.compose("logs", "--no-color", f"--tail={n}", *names) for n, names in ((10, stores), (60, services))
+        )
+        return "\n".join(line[:MAX_LINE] for part in parts for line in part.splitlines())
 
 
 def compose_command() -> list[str]:

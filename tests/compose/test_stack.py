@@ -1,6 +1,7 @@
 import asyncio
 import json
 import uuid
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -49,8 +50,7 @@ async def test_a_text_goes_out_and_its_receipt_comes_back(gateway: Gateway):
     assert course[0] == "accepted"
     assert course[-1] == "delivered"
     assert "submitted" in course
-    record = await gateway.messages.call("GET", f"/api/v1/messages/{gateway.tenant}/{message_id}")
-    assert record["status"] == "delivered"
+    assert (await gateway.record(message_id))["status"] == "delivered"
 
 
 async def test_a_text_from_a_handset_reaches_the_queue_of_the_pbx(gateway: Gateway):
@@ -66,13 +66,7 @@ async def test_dispatchers_are_scaled_to_three_that_all_work(gateway: Gateway):
     await asyncio.to_thread(gateway.stack.up, "--scale", f"dispatcher={DISPATCHERS}")
     assert len(gateway.stack.containers("dispatcher")) == DISPATCHERS
     assert len(set(gateway.stack.dispatcher_ports())) == DISPATCHERS
-    consumers = docker(
-        "exec",
-        gateway.stack.containers("rabbitmq")[0].id,
-        *("rabbitmqctl", "--quiet", "list_queues", "name", "consumers"),
-    )
-    counted = dict(line.split("\t") for line in consumers.splitlines())
-    assert counted["sms.outbound"] == counted["sms.carrier"] == str(DISPATCHERS)
+    assert gateway.stack.consumers() >= Counter({"sms.outbound": DISPATCHERS, "sms.carrier": DISPATCHERS})
 
 
 def _restart(service: str) -> Callable[[Stack], None]:
@@ -97,6 +91,9 @@ def _kill(service: str) -> Callable[[Stack], None]:
     return disturb
 
 
+# While a broker's container is away the engine accepts its connections and cuts them, upon which aiormq does not await a
+# coroutine of its own.
+@pytest.mark.filterwarnings("ignore:coroutine 'Connection.close' was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     "disturb",
     [
@@ -152,9 +149,8 @@ async def test_what_was_configured_stored_and_queued_outlives_down_and_up(gatewa
     carrier_id = await gateway.world.text_in(gateway.did, waiting_in)
     await gateway.world.until_webhook_taken(carrier_id)
     await asyncio.to_thread(stack.compose, "stop", "dispatcher")
-    async with gateway.pbx() as pbx:
+    async with gateway.pbx(listens=False) as pbx:
         message_id = await pbx.send(gateway.tenant, HANDSET, waiting_out)
-        assert pbx.statuses[message_id] == []
 
     await asyncio.to_thread(stack.compose, "stop")
     assert {c.service: c.exit_code for c in stack.containers()} == dict.fromkeys(
@@ -171,5 +167,4 @@ async def test_what_was_configured_stored_and_queued_outlives_down_and_up(gatewa
         await pbx.until(lambda pbx: any(event.provider_msg_id == carrier_id for event in pbx.inbound.values()))
     assert pbx.final(message_id) == ["delivered"]
     assert await gateway.world.arrivals(waiting_out) == {waiting_out: 1}
-    record = await gateway.messages.call("GET", f"/api/v1/messages/{gateway.tenant}/{known}")
-    assert record["status"] == "delivered"
+    assert (await gateway.record(known))["status"] == "delivered"
