@@ -14,7 +14,7 @@ from sms_common.errors import Code, Unavailable
 from sms_common.telemetry import metrics
 from sms_common.testing.broker import FakeBroker
 from sms_ingress.door import MAX_BODY_BYTES, Limits
-from tests.ingress.world import EARLIER, EXPIRED, GUARDED, OPEN, PASSWORD, ROTATED, USER, Gate, Ingress, Serve, World
+from tests.ingress.world import EARLIER, EXPIRED, GUARDED, OPEN, PASSWORD, ROTATED, USER
 
 pytestmark = pytest.mark.loopback
 

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from sms_ingress.server import KEEP_ALIVE_SECONDS
-from tests.ingress.world import OPEN, Ingress
+from tests.ingress.world import OPEN
 
 pytestmark = pytest.mark.loopback
 
@@ -57,7 +57,7 @@ async def test_what_is_no_proper_http_gets_a_400_and_the_connection_ends(ingress
 
 
 async def test_a_body_that_breaks_off_is_not_published(ingress, broker):
-    reader, writer = await ingress.connect()
+    _reader, writer = await ingress.connect()
     writer.write(LINE + LENGTH + b"\r\n" + EVENT[:-1])
     writer.write_eof()
     writer.close()

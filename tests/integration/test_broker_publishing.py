@@ -87,6 +87,28 @@ async def test_messages_without_an_id_do_not_wait_for_one_another(broker: Rabbit
     assert len({delivery.message_id for delivery in await everything_in(broker, OUTBOUND)}) == 500
 
 
+async def test_messages_with_the_same_id_do_not_wait_for_one_another(network: Network):
+    """A carrier repeats a webhook while the first one is still being published."""
+    async with RabbitBroker(network.url, name="test", topology=base(), timeouts=Timeouts(publish=5)) as broker:
+        await asyncio.wait_for(broker.ready(), 20)
+        network.freeze()
+        publishing = [asyncio.create_task(broker.publish(request())) for _ in range(3)]
+        await network.stalled.wait()
+        publishing[0].cancel()
+        network.thaw()
+        await asyncio.wait_for(asyncio.gather(*publishing[1:]), 10)
+        with pytest.raises(asyncio.CancelledError):
+            await publishing[0]
+
+
+@pytest.mark.parametrize("count", [2, 3, 50])
+async def test_of_messages_with_one_id_that_no_queue_takes_none_counts_as_confirmed(broker: RabbitBroker, count: int):
+    nowhere = replace(request(), exchange=DEFAULT_EXCHANGE, routing_key="nowhere")
+    results = await asyncio.gather(*(broker.publish(nowhere) for _ in range(count)), return_exceptions=True)
+    assert [type(result) for result in results] == [Unroutable] * count
+    await broker.publish(request("m2"))
+
+
 async def test_a_cancelled_publish_is_cancelled_and_frees_its_id(network: Network):
     async with RabbitBroker(network.url, name="test", topology=base(), timeouts=Timeouts(publish=5)) as broker:
         await asyncio.wait_for(broker.ready(), 20)

@@ -134,7 +134,8 @@ class ConfirmedPublisher:
         """Publish beside others that have the same id.
 
         aiormq knows a returned message by its id alone and fails the latest that has it: of two that are returned, it
-        calls the first confirmed. The latest hears of it before the first is confirmed, so it can be told.
+        calls the first confirmed. The latest hears of it before the first is confirmed, so the first can be told. At
+        worst one of them fails that was taken; a repeat with the same id does no harm.
         """
         message_id = message.message_id or uuid4().hex
         twins = self._pending.get(message_id)
