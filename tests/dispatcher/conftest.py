@@ -1,5 +1,6 @@
 """A dispatcher with a broker, a ledger and a carrier in memory, and a clock the test moves."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -75,6 +76,11 @@ class Rig:
 
     def story(self, message_id: str | None = None) -> list[str]:
         return [event.status.value for event in self.statuses(message_id)]
+
+    async def until_told(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.statuses()) < count:  # noqa: ASYNC110  # the broker in memory announces nothing
+                await asyncio.sleep(0)
 
     def inbound(self) -> list[InboundEvent]:
         return [InboundEvent.model_validate_json(d.body) for d in self.broker.waiting("pbx.main.inbound")]

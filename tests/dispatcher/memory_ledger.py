@@ -12,7 +12,10 @@ from sms_dispatcher.ledger import LEASE, Change, Ledger, MatchedReceipt, Message
 
 
 class MemoryLedger(Ledger):
-    """`away` makes every call fail as if MongoDB were gone. `clock` is the database's time."""
+    """`away` makes every call fail as if MongoDB were gone. `clock` is the database's time.
+
+    `lose_answers` holds names of methods whose next call takes effect and fails all the same.
+    """
 
     def __init__(self, clock: Any, retention: Any) -> None:
         self.entries: dict[str, Entry] = {}
@@ -20,12 +23,18 @@ class MemoryLedger(Ledger):
         self.changes: set[str] = set()
         self.bulk: set[str] = set()
         self.away = False
+        self.lose_answers: set[str] = set()
         self._clock = clock
         self._keep = retention
 
     def _answer(self) -> None:
         if self.away:
             raise Unavailable(Code.STORE_UNAVAILABLE, "The store is away.")
+
+    def _done(self, method: str) -> None:
+        if method in self.lose_answers:
+            self.lose_answers.discard(method)
+            raise Unavailable(Code.STORE_UNAVAILABLE, "The answer was lost.")
 
     async def prepare(self) -> None:
         self._answer()
@@ -38,6 +47,7 @@ class MemoryLedger(Ledger):
         known = self.entries.get(entry.id)
         if known is None:
             self.entries[entry.id] = entry
+        self._done("accept")
         return known
 
     async def find(self, tenant_id: str, message_id: str) -> Entry | None:
@@ -58,6 +68,7 @@ class MemoryLedger(Ledger):
                 updated_at=self._clock(),
             )
             self.claimed_at[id_] = self._clock()
+        self._done("claim")
         return entry
 
     async def finish(self, claimed: Entry, after: Entry, change_id: str) -> bool:
@@ -69,6 +80,7 @@ class MemoryLedger(Ledger):
             return False
         self.changes.add(change_id)
         self.entries[claimed.id] = after
+        self._done("finish")
         return True
 
     async def note_carrier_id(self, claimed: Entry, provider_msg_id: str, segments: int | None) -> None:
@@ -82,6 +94,7 @@ class MemoryLedger(Ledger):
         if self.entries[before.id].sequence != before.sequence:
             return False
         self.entries[before.id] = after
+        self._done("change")
         return True
 
     async def abandon(self, claimed: Entry, after: Entry) -> bool:
@@ -97,6 +110,7 @@ class MemoryLedger(Ledger):
             return None
         after = advance(before, receipt.receipt, self._clock()) or before
         self.entries[before.id] = after
+        self._done("apply")
         return Change(before, after)
 
     async def take_due(self, limit: int) -> list[Entry]:

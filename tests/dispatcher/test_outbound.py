@@ -220,39 +220,6 @@ async def test_marketing_travels_in_a_lane_of_its_own_that_is_remembered(rig):
     assert await rig.ledger.bulk_lanes() == ["cfg"]
 
 
-async def test_what_is_held_can_be_withdrawn(rig):
-    await rig.send(send_after=NOW + timedelta(hours=1))
-    await rig.publish({"message_id": "m-1", "tenant_id": "acme"}, key="sms.outbound.acme.cancel")
-    await rig.pass_time(3601)
-    await rig.dispatcher.due.work()
-
-    assert (rig.story(), rig.carrier.sent) == (["accepted", "held", "canceled"], [])
-
-
-async def test_a_withdrawal_that_came_too_late_is_answered_as_such(rig):
-    await rig.send()
-    await rig.publish({"message_id": "m-1", "tenant_id": "acme"}, key="sms.outbound.acme.cancel")
-
-    last = rig.statuses()[-1]
-    assert (last.status, last.error.code) == (Status.SUBMITTED, "cancel_too_late")
-
-
-async def test_a_withdrawn_list_is_withdrawn_message_by_message(rig):
-    await rig.send(to=[HANDSET, "+13125550132"], send_after=NOW + timedelta(hours=1))
-    await rig.publish({"message_id": "m-1", "tenant_id": "acme"}, key="sms.outbound.acme.cancel")
-
-    assert rig.story("m-1.1")[-1] == rig.story("m-1.2")[-1] == "canceled"
-
-
-async def test_a_withdrawal_of_nothing_waits_for_its_request_and_is_then_parked(rig):
-    await rig.publish({"message_id": "m-9", "tenant_id": "acme"}, key="sms.outbound.acme.cancel")
-    assert rig.dead() == []
-    await rig.pass_time(1)
-    await rig.pass_time(5)
-
-    assert rig.dead() == ["unknown_message"]
-
-
 async def test_nothing_is_lost_while_the_store_is_away(rig):
     rig.ledger.away = True
     publishing = asyncio.create_task(rig.send())

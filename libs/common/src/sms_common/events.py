@@ -59,6 +59,8 @@ def _number_as_text(value: object) -> object:
 
 
 MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN)]
+# Of a request, or of one message of a list: the request's id, a dot and the recipient's place in the list.
+AnyMessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,69}$")]
 TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
 Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64)]
 
@@ -110,7 +112,7 @@ class CancelRequest(Event):
 
     TYPE = "sms.cancel.v1"
 
-    message_id: MessageId
+    message_id: AnyMessageId
     tenant_id: TenantId
 
 

@@ -61,7 +61,9 @@ def changing_fields(entry: Entry) -> Document:
         "occurred_at": entry.occurred_at,
         "updated_at": entry.updated_at,
         "due_at": entry.due_at,
-        "recipients": [[r.to, r.message_id, r.status.value, r.sequence, _error_out(r.error)] for r in entry.recipients],
+        "recipients": [
+            [r.to, r.message_id, r.status.value, r.sequence, _error_out(r.error), r.reason] for r in entry.recipients
+        ],
     }
 
 
@@ -111,8 +113,8 @@ def from_document(document: Mapping[str, Any]) -> Entry:
         occurred_at=document["occurred_at"],
         due_at=document["due_at"],
         recipients=tuple(
-            Recipient(to, message_id, Status(status), sequence, _error_in(error))
-            for to, message_id, status, sequence, error in document["recipients"]
+            Recipient(to, message_id, Status(status), sequence, _error_in(error), reason)
+            for to, message_id, status, sequence, error, reason in document["recipients"]
         ),
         echo=Echo(extension, conversation_id, client_ref, metadata),
     )

@@ -14,7 +14,8 @@ from sms_common.messages import ErrorClass, MsgType, Status
 class Kind(StrEnum):
     """How an entry relates to the request it came from.
 
-    parent only remembers a request for several recipients; each of its children is one message of its own.
+    parent only remembers a request for several recipients and is never sent; each of its children is one message of
+    its own.
     """
 
     SINGLE = "single"
@@ -40,13 +41,14 @@ class Echo:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient of a group message, whose receipts arrive on their own."""
+    """One recipient of a group message, whose receipts arrive on their own; or of a parent, as it was planned."""
 
     to: str
     message_id: str
     status: Status
     sequence: int = 0
     error: StatusError | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | Non
     if known is None or not replaces(receipt.status, known.status):
         return None
     sequence = entry.sequence + 1
-    told = replace(known, status=receipt.status, sequence=sequence, error=receipt.error)
+    told = replace(known, status=receipt.status, sequence=sequence, error=receipt.error, reason=receipt.reason)
     recipients = tuple(told if r is known else r for r in entry.recipients)
     status, reason, error = _whole(recipients)
     if not replaces(status, entry.status):

@@ -1,6 +1,5 @@
 """Takes the PBX's requests: reads, plans, records and hands each message to its lane."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -16,12 +15,13 @@ from sms_common.events import CancelRequest, Event, OutboundRequest, StatusEvent
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
-from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, child_id
+from sms_dispatcher.entries import CLAIMABLE, Entry, Kind
 from sms_dispatcher.lanes import Lanes
 from sms_dispatcher.ledger import Ledger
-from sms_dispatcher.planning import plan, rejected
+from sms_dispatcher.planning import children, plan, rejected
 from sms_dispatcher.statuses import accepted_event, current, status_event
 from sms_dispatcher.telling import Teller
+from sms_dispatcher.together import together
 
 # A cancel may overtake its request, which another reader still works on.
 _CANCEL_WAITS = (1.0, 5.0)
@@ -77,90 +77,99 @@ class Outbound:
         now = self._clock()
         try:
             _check_tenant(request.tenant_id, key)
-            entries = plan(request, self._snapshot(), self._carriers, now)
+            entry = plan(request, self._snapshot(), self._carriers, now)
         except Rejection as rejection:
             metrics.outbound_total.labels(rejection.code).inc()
             entry = rejected(request, rejection, now)
             if rejection.code in {Code.UNKNOWN_TENANT, Code.TENANT_MISMATCH}:
                 await self._tell_whom_it_concerns(status_event(entry), key)
                 return
-            entries = (entry,)
-        await self._record(entries)
+        await self._record(entry)
 
-    async def _record(self, entries: tuple[Entry, ...]) -> None:
-        first, *children = entries
-        known = await self._ledger.accept(first)
-        if known is not None and known.fingerprint != first.fingerprint:
+    async def _record(self, entry: Entry) -> None:
+        """Record a message, or all of a list, and announce what the ledger holds: of a request that comes again that
+        is what was decided at first, whatever would be decided now.
+        """
+        known = await self._ledger.accept(entry)
+        present = known or entry
+        if present.fingerprint != entry.fingerprint:
             metrics.outbound_total.labels(Code.ID_CONFLICT).inc()
             reason = "Another request has this message_id already."
             rejection = Rejection(Code.ID_CONFLICT, reason, field="message_id")
-            await self._teller.tell([refusals.conflict(known, first, rejection)])
-            return
-        if children:
-            await asyncio.gather(*(self._record_one(child) for child in children))
+            await self._teller.tell([refusals.conflict(present, entry, rejection)])
+        elif present.kind is Kind.PARENT:
+            await together(self._record(child) for child in children(present))
         else:
-            await self._announce(first, known)
+            await self._announce(present, repeated=known is not None)
 
-    async def _record_one(self, entry: Entry) -> None:
-        await self._announce(entry, await self._ledger.accept(entry))
-
-    async def _announce(self, entry: Entry, known: Entry | None) -> None:
-        """Tell of a new entry, or repeat what is known of an old one; what has not been sent goes to its lane
-        (again).
+    async def _announce(self, entry: Entry, *, repeated: bool) -> None:
+        """Tell of an entry; what has not been sent goes to its lane (again). In this order: to tell waits for the
+        broker, so that one with an alarm on is not asked again and again to take the same.
         """
-        present = known or entry
-        metrics.outbound_total.labels("repeated" if known else present.status.value).inc()
-        if known is not None:
-            events = current(known)
+        metrics.outbound_total.labels("repeated" if repeated else entry.status.value).inc()
+        if repeated:
+            events = current(entry)
         elif entry.status is Status.HELD:
             events = [accepted_event(entry), status_event(entry)]
         else:
             events = [status_event(entry)]
-        telling = self._teller.tell(events)
-        if present.status is Status.ACCEPTED:
-            await asyncio.gather(telling, self._lanes.put(present))
-        else:
-            await telling
+        await self._teller.tell(events)
+        if entry.status is Status.ACCEPTED:
+            await self._lanes.put(entry)
 
     async def _cancel(self, request: CancelRequest, key: topology.OutboundKey, delivery: Delivery) -> None:
         _check_tenant_of_cancel(request, key)
         entry = await self._ledger.find(request.tenant_id, request.message_id)
-        if entry is None:
+        if entry is None or entry.kind is Kind.INBOUND:
             if delivery.deferrals < len(_CANCEL_WAITS):
                 raise RetryLater(_CANCEL_WAITS[delivery.deferrals])
             raise UnreadableEvent(
                 Code.UNKNOWN_MESSAGE, "There is no message of this id to withdraw.", field="message_id"
             )
-        targets = [entry]
         if entry.kind is Kind.PARENT:
-            ids = [child_id(entry.message_id, number) for number in range(1, len(entry.to) + 1)]
-            children = await asyncio.gather(*(self._ledger.find(entry.tenant_id, id_) for id_ in ids))
-            targets = [child for child in children if child is not None]
-        await asyncio.gather(*(self._withdraw(target) for target in targets))
+            await together(self._withdraw_child(child) for child in children(entry))
+        else:
+            await self._withdraw(entry)
+
+    async def _withdraw_child(self, child: Entry) -> None:
+        """Cancel one message of a list, also when the list is still being recorded: then it is recorded canceled."""
+        first = _canceled(child, self._clock()) if child.status in CLAIMABLE else child
+        known = await self._ledger.accept(first)
+        if known is None:
+            await self._teller.tell([status_event(first)])
+        elif known.fingerprint == child.fingerprint:
+            await self._withdraw(known)
 
     async def _withdraw(self, entry: Entry) -> None:
         """Cancel one message unless it has been claimed; the race is decided by the ledger."""
-        while entry.status in CLAIMABLE:
-            now = self._clock()
-            after = replace(
-                entry,
-                status=Status.CANCELED,
-                sequence=entry.sequence + 1,
-                reason="Withdrawn by the PBX.",
-                updated_at=now,
-                occurred_at=now,
-                due_at=None,
-            )
-            if await self._ledger.change(entry, after):
+        present: Entry | None = entry
+        while present is not None and present.status in CLAIMABLE:
+            after = _canceled(present, self._clock())
+            if await self._ledger.change(present, after):
                 metrics.outbound_total.labels(Code.CANCELED).inc()
                 await self._teller.tell([status_event(after)])
                 return
-            entry = await self._ledger.find(entry.tenant_id, entry.message_id) or entry
-        if entry.status is Status.CANCELED:
-            await self._teller.tell(current(entry))
+            present = await self._ledger.find(entry.tenant_id, entry.message_id)
+        if present is None:
+            raise UnreadableEvent(Code.UNKNOWN_MESSAGE, "The message is older than the ledger keeps.")
+        if present.status is Status.CANCELED:
+            await self._teller.tell(current(present))
             return
         rejection = Rejection(Code.CANCEL_TOO_LATE, "The message can no longer be withdrawn.", field="message_id")
-        await self._teller.tell([refusals.too_late(entry, rejection)])
+        await self._teller.tell([refusals.too_late(present, rejection)])
+
+
+def _canceled(entry: Entry, now: datetime) -> Entry:
+    return replace(
+        entry,
+        status=Status.CANCELED,
+        sequence=entry.sequence + 1,
+        reason="Withdrawn by the PBX.",
+        error=None,
+        updated_at=now,
+        occurred_at=now,
+        due_at=None,
+    )
 
 
 def _type_of(delivery: Delivery, key: topology.OutboundKey) -> str:

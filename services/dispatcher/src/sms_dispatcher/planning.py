@@ -16,12 +16,11 @@ from sms_dispatcher.entries import Echo, Entry, Kind, Recipient, child_id
 
 def plan(
     request: OutboundRequest, snapshot: DispatcherSnapshot, carriers: Mapping[str, Carrier], now: datetime
-) -> tuple[Entry, ...]:
-    """The messages a request asks for, in the order in which they are to be recorded and sent.
+) -> Entry:
+    """What to record of a request: its one message, or for a list of recipients the parent of its `children`.
 
     Raises Rejection when the request as a whole cannot be sent. In a list of recipients a bad number rejects its own
-    message
-    only; its entry is then already final.
+    message only.
     """
     tenant = snapshot.tenant(request.tenant_id)
     if tenant is None:
@@ -35,11 +34,18 @@ def plan(
     _check_content(request, limits)
     recipients = _recipients(request.to, tenant)
     if request.group and len(recipients) > 1:
-        return (_group(_common(request, config, sender, mms=True, now=now), recipients, limits),)
+        return _group(_common(request, config, sender, mms=True, now=now), recipients, limits)
     common = _common(request, config, sender, mms=bool(request.media), now=now)
     if len(recipients) == 1:
-        return (_single(common, recipients[0]),)
-    return (_parent(common, recipients), *(_child(common, number, to) for number, to in enumerate(recipients, start=1)))
+        return _single(common, recipients[0])
+    return _parent(common, recipients)
+
+
+def children(parent: Entry) -> tuple[Entry, ...]:
+    """The messages of a request to several recipients. They follow from its recorded parent alone: whenever the
+    request comes again, under whatever configuration, they are the same.
+    """
+    return tuple(_child(parent, recipient) for recipient in parent.recipients)
 
 
 def rejected(request: OutboundRequest, rejection: Rejection, now: datetime) -> Entry:
@@ -268,18 +274,36 @@ def _single(common: _Common, to: _To) -> Entry:
 
 
 def _parent(common: _Common, recipients: list[_To]) -> Entry:
-    """Remembers the whole request; it is never sent itself."""
-    numbers = tuple(to.number for to in recipients)
-    return replace(common.entry(common.request.message_id, Kind.PARENT, numbers), text=None, due_at=None)
+    message_id = common.request.message_id
+    parent = common.entry(message_id, Kind.PARENT, tuple(to.number for to in recipients))
+    planned = tuple(
+        _planned(to, child_id(message_id, number), parent.status) for number, to in enumerate(recipients, start=1)
+    )
+    return replace(parent, due_at=None, recipients=planned)
 
 
-def _child(common: _Common, number: int, to: _To) -> Entry:
-    message_id = child_id(common.request.message_id, number)
-    entry = replace(common.entry(message_id, Kind.CHILD, (to.number,)), parent_id=common.request.message_id)
+def _planned(to: _To, message_id: str, status: Status) -> Recipient:
     if to.rejection is None:
-        return entry
-    reason, error = to.rejection.reason, rejection_error(to.rejection)
-    return replace(entry, status=Status.REJECTED, sequence=1, due_at=None, reason=reason, error=error)
+        return Recipient(to.number, message_id, status)
+    error = rejection_error(to.rejection)
+    return Recipient(to.number, message_id, Status.REJECTED, error=error, reason=to.rejection.reason)
+
+
+def _child(parent: Entry, recipient: Recipient) -> Entry:
+    rejected = recipient.status is Status.REJECTED
+    return replace(
+        parent,
+        kind=Kind.CHILD,
+        message_id=recipient.message_id,
+        parent_id=parent.message_id,
+        to=(recipient.to,),
+        recipients=(),
+        status=recipient.status,
+        sequence=1 if rejected else parent.sequence,
+        due_at=None if rejected else parent.send_after,
+        reason=recipient.reason,
+        error=recipient.error,
+    )
 
 
 def _group(common: _Common, recipients: list[_To], limits: Limits) -> Entry:

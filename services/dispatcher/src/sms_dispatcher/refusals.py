@@ -14,7 +14,7 @@ from sms_common.errors import Rejection, UnreadableEvent
 from sms_common.events import MESSAGE_ID_PATTERN, StatusError, StatusEvent, event_id
 from sms_common.messages import ErrorClass, Status
 from sms_dispatcher.entries import Entry
-from sms_dispatcher.statuses import status_event
+from sms_dispatcher.statuses import current, status_event
 
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 _SHOWN = 64
@@ -71,7 +71,7 @@ def conflict(known: Entry, asked: Entry, rejection: Rejection) -> StatusEvent:
 def too_late(entry: Entry, rejection: Rejection) -> StatusEvent:
     """The answer to a cancel that came too late: the present status, and why it stays."""
     error = StatusError(error_class=ErrorClass.POLICY, code=rejection.code, field=rejection.field)
-    return status_event(entry).model_copy(
+    return current(entry)[-1].model_copy(
         update={
             "event_id": event_id("too-late", entry.id, entry.sequence),
             "reason": rejection.reason,

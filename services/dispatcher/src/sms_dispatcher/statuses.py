@@ -57,7 +57,7 @@ def recipient_event(entry: Entry, recipient: Recipient) -> StatusEvent:
     event = status_event(entry)
     return event.model_copy(
         update={
-            "event_id": event_id("status", entry.tenant_id, recipient.message_id, recipient.sequence, recipient.status),
+            "event_id": event_id("recipient", entry.id, recipient.to, recipient.sequence, recipient.status),
             "message_id": recipient.message_id,
             "parent_id": entry.message_id,
             "to": recipient.to,
@@ -65,7 +65,7 @@ def recipient_event(entry: Entry, recipient: Recipient) -> StatusEvent:
             "final": recipient.status.final,
             "sequence": recipient.sequence,
             "delivery": recipient.status.delivery,
-            "reason": None,
+            "reason": recipient.reason,
             "error": recipient.error,
         }
     )
