@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
-PACKAGES := libs/common libs/bandwidth_simulator services/ingress services/dispatcher services/config deploy/native
+PACKAGES := libs/common libs/bandwidth_simulator libs/cli services/ingress services/dispatcher services/config deploy/native
 SOURCES := $(PACKAGES:=/src)
 LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
 INSTALLED := .venv/.installed
