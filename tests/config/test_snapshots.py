@@ -1,3 +1,4 @@
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -36,6 +37,8 @@ async def test_ingress_finds_a_webhook_by_its_url_and_gets_the_callback_password
     snapshot = IngressSnapshot.model_validate_json((await read(INGRESS_PATH)).text)
 
     endpoint = snapshot.endpoint("bandwidth", token, NOW)
+    assert endpoint is not None
+    assert endpoint.callback is not None
     assert (endpoint.config_id, endpoint.tenant_id, endpoint.carrier) == (sms["id"], "acme", "bandwidth")
     assert (endpoint.callback.username, endpoint.callback.password.get_secret_value()) == ("bw", "päss")
 
@@ -53,8 +56,8 @@ async def test_a_rotated_url_works_until_its_time(api, sms, read):
 
     snapshot = IngressSnapshot.model_validate_json((await read(INGRESS_PATH)).text)
 
-    assert snapshot.endpoint("bandwidth", new, NOW).config_id == sms["id"]
-    assert snapshot.endpoint("bandwidth", old, NOW).config_id == sms["id"]
+    found = [snapshot.endpoint("bandwidth", token, NOW) for token in (new, old)]
+    assert [endpoint.config_id if endpoint else None for endpoint in found] == [sms["id"]] * 2
     assert snapshot.endpoint("bandwidth", old, NOW.replace(day=3)) is None
 
 
@@ -96,9 +99,10 @@ async def test_the_dispatcher_gets_tenants_pools_and_configurations_with_their_s
     snapshot = DispatcherSnapshot.model_validate_json((await read(DISPATCHER_PATH)).text)
 
     tenant = snapshot.tenant("acme")
+    assert tenant is not None
     assert (tenant.name, tenant.country, tenant.pbx_id, tenant.default_config_id) == ("Acme", "US", "pbx2", draft["id"])
     assert [(pool.tenant_id, pool.trunk_id) for pool in snapshot.pools] == [("acme", trunk["id"])]
-    assert snapshot.owner_of("+12015550142").trunk_id == trunk["id"]
+    assert snapshot.owner_of("+12015550142") == snapshot.pools[0]
     assert snapshot.owner_of("+12015550200") is None
     first, second = snapshot.configs_of("acme")
     assert (first.id, first.enabled, first.carrier, first.trunk_id, first.brand) == (
@@ -160,6 +164,21 @@ class TestCaching:
         await other.call("PATCH", f"{SMS}/{sms['id']}", {"name": "Changed elsewhere"})
 
         assert (await read(path)).headers["ETag"] != before.headers["ETag"]
+
+    async def test_however_many_ask_at_once_it_is_rendered_once(self, sms, store, read, path, monkeypatch):
+        rendered = []
+        original = store.everything
+
+        async def slow():
+            rendered.append(1)
+            await asyncio.sleep(0)
+            return await original()
+
+        monkeypatch.setattr(store, "everything", slow)
+
+        answers = await asyncio.gather(*(read(path) for _ in range(5)))
+
+        assert len({answer.text for answer in answers}) == len(rendered) == 1
 
     async def test_a_snapshot_is_rendered_once_for_each_version(self, api, sms, store, read, path, monkeypatch):
         rendered = []

@@ -10,6 +10,7 @@ from sms_config.configs import ConfigOptions, SmsConfigs
 from sms_config.keyring import KeyRing, new_entry
 from sms_config.records import SmsConfigRecord
 from sms_config.rewrap import check_key_ring, rewrap
+from sms_config.sealing import reseal
 from sms_config.startup import Startup
 from sms_config.store_protocol import StoreUnusable
 from sms_config.tenants import Tenants
@@ -39,7 +40,7 @@ async def fill(store: InMemoryStore, ring: KeyRing, count: int = 1) -> None:
 
 
 def records(store: InMemoryStore) -> list[SmsConfigRecord]:
-    return list(store.records[SmsConfigRecord].values())
+    return [record for record in store.records[SmsConfigRecord].values() if isinstance(record, SmsConfigRecord)]
 
 
 def keys_in_use(store: InMemoryStore) -> set[str]:
@@ -98,6 +99,19 @@ class TestRewrap:
         assert now.model_copy(update={"secrets": {}}) == was.model_copy(update={"secrets": {}})
         assert {f: s.changed_at for f, s in now.secrets.items()} == {f: s.changed_at for f, s in was.secrets.items()}
         assert await store.snapshot_version() == version
+
+    async def test_one_that_is_sealed_in_part_is_finished(self, store):
+        both = KeyRing.parse(f"{NEW},{OLD}")
+        await fill(store, KeyRing.parse(OLD))
+        (record,) = records(store)
+        ready = reseal(both, record)
+        partly = {**record.secrets, "webhook.token": ready.secrets["webhook.token"]}
+        store.records[SmsConfigRecord][record.id] = record.model_copy(update={"secrets": partly})
+
+        assert await rewrap(store, both, lambda _: None)
+        (now,) = records(store)
+        assert keys_in_use(store) == {"new"}
+        assert now.secrets["webhook.token"] == partly["webhook.token"]
 
     async def test_it_tells_how_far_it_is(self, store):
         await fill(store, KeyRing.parse(OLD), 205)

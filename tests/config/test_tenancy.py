@@ -1,5 +1,7 @@
 """Another tenant's object is never found, changed or counted: every route of the table is tried."""
 
+from datetime import timedelta
+
 import pytest
 
 from sms_config.api_keys import ApiKeys
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.loopback
 def table() -> list[Route]:
     store = InMemoryStore()
     changes = Changes(store, lambda: None)
-    options = ConfigOptions("https://x", None)
+    options = ConfigOptions("https://x", timedelta(0))
     configs = SmsConfigs(store, changes, KeyRing.parse(new_entry("k")), {}, options)
     return routes(
         Resources(Tenants(store, changes), Trunks(store, changes, {}), configs, ApiKeys(store, changes), Audit(store))

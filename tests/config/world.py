@@ -31,7 +31,7 @@ class Answer:
 class Api:
     """Calls the API with one credential."""
 
-    def __init__(self, client: TestClient, credential: str | None) -> None:
+    def __init__(self, client: TestClient[Any, Any], credential: str | None) -> None:
         self._client = client
         self._credential = credential
 
@@ -50,7 +50,7 @@ class Api:
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.call("GET", path, **options)
 
-    async def made(self, path: str, json: Any) -> dict[str, Any]:
+    async def made(self, path: str, json: Any) -> Any:
         """Create something and expect that it works."""
         answer = await self.call("POST", path, json)
         assert answer.status == 201, answer.text

@@ -38,7 +38,9 @@ async def processes(database: Database) -> AsyncIterator[Any]:
     async def start(settings: Settings) -> Api:
         store = await MongoStore(SecretStr(database.url), database.name).__aenter__()
         await store.prepare()
-        client = TestClient(TestServer(build_app(settings, store, wake=lambda: None, waiting_for=lambda: None)))
+        client: TestClient[Any, Any] = TestClient(
+            TestServer(build_app(settings, store, wake=lambda: None, waiting_for=lambda: None))
+        )
         await client.start_server()
         opened.extend((client.close, lambda: store.__aexit__(None, None, None)))
         return Api(client, BOOTSTRAP)
@@ -54,7 +56,7 @@ def settings() -> Settings:
 
 
 @pytest.fixture
-async def api(processes: Any, settings: Settings) -> Api:
+async def api(processes: Any, settings: Settings) -> Any:
     return await processes(settings)
 
 
@@ -66,12 +68,10 @@ async def trunk(api: Api) -> Any:
 
 def dump(database: Database) -> str:
     """Everything in the database as text, binary values as they lie there."""
+    client: MongoClient[Any]
     with MongoClient(database.url) as client:
-        documents = [
-            document
-            for name in client[database.name].list_collection_names()
-            for document in client[database.name][name].find()
-        ]
+        here: Any = client[database.name]
+        documents = [list(here[name].find()) for name in here.list_collection_names()]
     return json_util.dumps(documents) + repr(documents)
 
 

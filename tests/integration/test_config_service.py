@@ -157,6 +157,7 @@ async def test_every_change_is_announced_and_reaches_a_reader_of_the_snapshot(ru
     assert {event.tenant_id for event in events} == {"acme"}
     assert snapshot.version == events[2].version
     config = snapshot.config(config_id)
+    assert config is not None
     assert {name: value.get_secret_value() for name, value in config.credentials.items()} == CREDENTIALS
 
 

@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from sms_common.errors import Unavailable
+from sms_config.query import Order, Query
 from sms_config.records import SmsConfigRecord, TenantRecord
 from sms_config.store import MongoStore
 from sms_config.store_protocol import EVERYONE, StoreUnusable
 from tests.config.store_contract import ALL, StoreContract, config, tenant
+from tests.integration.network import Network
 from tests.stack import Database
 
 pytestmark = pytest.mark.integration
@@ -27,6 +30,7 @@ async def store(database: Database) -> AsyncIterator[MongoStore]:
 
 @pytest.fixture
 def raw(database: Database) -> Any:
+    client: MongoClient[Any]
     with MongoClient(database.url) as client:
         yield client[database.name]
 
@@ -39,7 +43,7 @@ async def test_two_processes_that_change_at_once_both_succeed(store, database):
     """Write conflicts between processes are retried, and no advance is lost."""
     async with MongoStore(SecretStr(database.url), database.name) as other:
 
-        async def work(transaction: Any) -> str:
+        async def work(transaction: Any) -> Any:
             return await transaction.advance()
 
         versions = await asyncio.gather(*(one.transact(work) for _ in range(10) for one in (store, other)))
@@ -119,3 +123,111 @@ async def test_without_mongodb_every_call_says_so_within_seconds():
                 await store.get(SmsConfigRecord, "x", EVERYONE)
 
     assert raised.value.code == "store_unavailable"
+
+
+@pytest.fixture
+async def faulty(database: Database, raw: Any) -> AsyncIterator[Any]:
+    """A store, and a way to cut its connections to MongoDB."""
+    async with Network(database.url) as network:
+        url = network.url.replace("amqp://", "mongodb://").replace("//@", "//") + "?directConnection=true"
+        async with MongoStore(SecretStr(url), database.name) as store:
+            await store.prepare()
+            yield store, network
+
+
+async def test_a_connection_cut_in_the_midst_of_a_change_leaves_one_whole_change(faulty):
+    store, network = faulty
+    tries = 0
+
+    async def work(transaction: Any) -> None:
+        nonlocal tries
+        tries += 1
+        await transaction.insert(tenant(f"t{tries}"))
+        if tries == 1:
+            network.freeze()
+        await transaction.insert(tenant("u"))
+
+    changing = asyncio.create_task(store.transact(work))
+    await network.stalled.wait()
+    network.thaw()
+    network.cut()
+    await changing
+
+    found = await store.find(TenantRecord, Query(order=(Order("id"),), top=None), EVERYONE)
+    assert [record.id for record in found.items] == [f"t{tries}", "u"]
+
+
+async def test_a_commit_whose_answer_is_lost_is_made_once(faulty):
+    """The answer is held back and the connection cut: asking again finds that the change was made."""
+    store, network = faulty
+
+    async def work(transaction: Any) -> None:
+        await transaction.insert(tenant("once"))
+        await transaction.advance()
+        network.freeze()
+
+    changing = asyncio.create_task(store.transact(work))
+    await network.stalled.wait()
+    network.thaw()
+    network.cut()
+    await changing
+
+    assert (await store.find(TenantRecord, ALL, EVERYONE)).count == 1
+    assert (await store.snapshot_version()).startswith("1-")
+
+
+async def test_a_frozen_network_ends_in_unavailable_within_the_time_limit(faulty):
+    store, network = faulty
+    network.freeze()
+
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(12):
+            await store.get(TenantRecord, "acme", EVERYONE)
+
+
+async def test_closing_does_not_wait_for_a_network_that_is_frozen(faulty):
+    store, network = faulty
+    await store.transact(lambda transaction: transaction.advance())
+    network.freeze()
+
+    async with asyncio.timeout(10):
+        await store.__aexit__(None, None, None)
+
+
+async def test_changes_do_not_wait_for_ever_behind_one_that_hangs(store):
+    hanging, entered = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: Any) -> None:
+        entered.set()
+        await hanging.wait()
+
+    first = asyncio.create_task(store.transact(hang))
+    await entered.wait()
+    with pytest.raises(Unavailable, match="waiting for MongoDB"):
+        await store.transact(lambda transaction: transaction.advance())
+    hanging.set()
+    await first
+
+
+async def test_a_mistake_of_ours_is_not_taken_for_an_outage(store):
+    with pytest.raises(OperationFailure):
+        await store.find(TenantRecord, Query(order=(Order("$name"),)), EVERYONE)
+
+
+async def test_a_server_that_refuses_to_make_an_index_is_not_taken_for_a_conflict(store, raw):
+    raw.create_collection("view_source")
+    raw["trunks"].drop()
+    raw.command("create", "trunks", viewOn="view_source", pipeline=[])
+
+    with pytest.raises(OperationFailure):
+        await store.prepare()
+
+
+async def test_a_mongodb_that_is_no_replica_set_is_refused(store, monkeypatch):
+    async def standalone(*_: Any) -> dict[str, Any]:
+        return {"ok": 1}
+
+    monkeypatch.setattr(store._database, "command", standalone, raising=False)
+
+    with pytest.raises(StoreUnusable, match="does not run as a replica set"):
+        await store.prepare()

@@ -8,6 +8,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Self
 
+import pymongo
 import structlog
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pydantic import SecretStr
@@ -65,6 +66,7 @@ _log = structlog.get_logger()
 
 SERVER_SELECTION_SECONDS = 5.0
 OPERATION_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
 # A transaction that keeps colliding with other processes gives up within a caller's patience.
 TRANSACTION_SECONDS = 10.0
 _META = "meta"
@@ -202,8 +204,13 @@ class MongoStore(_Reading):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close all connections."""
-        self._client.close()
+        """Close all connections, whatever state MongoDB and the network are in."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        # The driver says goodbye to the server, waits for its answer, and would wait for ever.
+        with pymongo.timeout(CLOSE_SECONDS):
+            self._client.close()
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """As Store.transact. Raises Unavailable also when it could not get through within TRANSACTION_SECONDS."""
