@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from sms_common.phone import NumberPool
+from sms_common.rules import Extension, InboundRule, InboundRules, NumberMask, OutboundRule, OutboundRules, Schedule
 
 # Ids travel in routing keys and queue names, so they hold neither dots nor wildcards.
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -140,6 +141,35 @@ class SmsConfig(_Snapshot):
     failure_policy: FailurePolicyField = FailurePolicy.HOLD
 
 
+class TenantRules(_Snapshot):
+    """A tenant's clock, rules, extensions and blocked senders, compiled once for each snapshot."""
+
+    tenant_id: Identifier
+    schedule: Schedule = Schedule()
+    inbound: tuple[InboundRule, ...] = ()
+    outbound: tuple[OutboundRule, ...] = ()
+    extensions: tuple[Extension, ...] = ()
+    blocked_senders: str = ""
+
+    @cached_property
+    def inbound_rules(self) -> InboundRules:
+        """The inbound rules, ready to decide."""
+        return InboundRules(self.inbound, self.schedule, NumberMask.parse(self.blocked_senders))
+
+    @cached_property
+    def outbound_rules(self) -> OutboundRules:
+        """The outbound rules, ready to decide."""
+        return OutboundRules(self.outbound, self.schedule)
+
+    @cached_property
+    def _extensions(self) -> Mapping[str, Extension]:
+        return {extension.extension: extension for extension in self.extensions}
+
+    def extension(self, extension: str) -> Extension | None:
+        """What is configured for an extension, or None."""
+        return self._extensions.get(extension)
+
+
 class DispatcherSnapshot(_Snapshot):
     """Everything the dispatcher needs to know. `retired_config_ids` still have lanes whose messages must end."""
 
@@ -148,6 +178,11 @@ class DispatcherSnapshot(_Snapshot):
     pools: tuple[DidPool, ...] = ()
     configs: tuple[SmsConfig, ...] = ()
     retired_config_ids: tuple[str, ...] = ()
+    rules: tuple[TenantRules, ...] = ()
+
+    @cached_property
+    def _rules(self) -> Mapping[str, TenantRules]:
+        return {rules.tenant_id: rules for rules in self.rules}
 
     @cached_property
     def _tenants(self) -> Mapping[str, Tenant]:
@@ -171,6 +206,10 @@ class DispatcherSnapshot(_Snapshot):
     def tenant(self, tenant_id: str) -> Tenant | None:
         """The tenant of that id, or None."""
         return self._tenants.get(tenant_id)
+
+    def rules_of(self, tenant_id: str) -> TenantRules:
+        """A tenant's rules; one without any decides as if it had an empty set."""
+        return self._rules.get(tenant_id) or TenantRules(tenant_id=tenant_id)
 
     def config(self, config_id: str) -> SmsConfig | None:
         """The configuration of that id, whoever's it is, or None."""
