@@ -68,8 +68,7 @@ class CarrierEvents:
             await self._teller.tell(changes(change.before, change.after))
         else:
             metrics.receipts_total.labels(event.carrier, "unchanged").inc()
-            if delivery.redelivered or delivery.attempt:
-                # An earlier reader may have recorded this very receipt and died before it told anyone.
+            if _worked_on_before(delivery):
                 await self._teller.tell(current(change.after))
 
     def _may_speak_for(self, event: CarrierReceiptEvent, entry: Entry) -> bool:
@@ -93,7 +92,7 @@ class CarrierEvents:
     async def _inbound(self, event: CarrierInboundEvent, delivery: Delivery) -> None:
         inbound, refusal = self._routed(event)
         known = await self._ledger.accept(_inbound_entry(inbound, event, self._clock()))
-        if known is not None and not (delivery.redelivered or delivery.attempt):
+        if known is not None and not _worked_on_before(delivery):
             metrics.inbound_total.labels("duplicate").inc()
             return
         metrics.inbound_total.labels(refusal or "routed").inc()
@@ -147,6 +146,11 @@ class CarrierEvents:
             return pool.tenant_id
         config = snapshot.config(event.config_id)
         return config.tenant_id if config is not None and config.sender_id == event.did else None
+
+
+def _worked_on_before(delivery: Delivery) -> bool:
+    """Whether somebody may have recorded this very event, and died or lost the store before telling anyone."""
+    return delivery.redelivered or delivery.attempt > 0 or delivery.deferrals > 0
 
 
 def _receipt_of(event: CarrierReceiptEvent) -> Receipt:

@@ -1,6 +1,7 @@
 """What a service gives to the broker and gets from it; no AMQP library shows through."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -45,7 +46,7 @@ class Delivery:
 
     `routing_key` is the one it was first published with, also after retries. `attempt` counts the failures that
     brought it through the ladder, `deferrals` how often a handler raised RetryLater; both from 0. `redelivered` says
-    that an earlier reader may have worked on it.
+    that an earlier reader may have worked on it, or this one, before something was Unavailable.
     """
 
     queue: str
@@ -75,6 +76,35 @@ class RetryLater(Exception):  # it is an instruction to the broker, not an error
 
 Handler = Callable[[Delivery], Awaitable[None]]
 Listener = Callable[[Delivery | None], Awaitable[None]]
+
+
+class Held(Protocol):
+    """A message that somebody looks at: out of its queue for so long, and back in it unless it is removed."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """The message."""
+
+    async def remove(self) -> None:
+        """Take it out of its queue for good; returns once the broker has done so. Raises Unavailable when it may not
+        have.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """How many messages wait in a queue for a reader, and how many read it."""
+
+    waiting: int
+    consumers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Which of the exchanges and queues asked for do not exist, and the counts of the queues that do."""
+
+    missing: tuple[str, ...]
+    queues: Mapping[str, QueueCounts]
 
 
 class Subscription(Protocol):
@@ -118,6 +148,14 @@ class Broker(Publisher, Protocol):
         nothing is kept for a process that is away. `listener` gets None whenever it may have missed something: at
         every (re)connect.
         """
+
+    def browse(self, queue: str, *, limit: int) -> AbstractAsyncContextManager[Sequence[Held]]:
+        """Hold the first `limit` messages of `queue`, those that no consumer has, in their order. On leaving, and
+        whatever happens, all go back that were not removed; meanwhile nobody else gets them. Raises Unavailable.
+        """
+
+    async def survey(self, topology: Topology) -> Survey:
+        """Look which parts of `topology` exist, without declaring any. Raises Unavailable."""
 
     async def ready(self) -> None:
         """Return once the topology exists and messages can be published and consumed."""

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import structlog
@@ -92,7 +92,10 @@ class Deliveries:
             return False
 
         async def handle() -> Outcome:
-            return await outcomes.handle(reader.handler, delivery)
+            nonlocal delivery
+            # Called again, the handler may find what it recorded itself before the answer was lost.
+            this_time, delivery = delivery, replace(delivery, redelivered=True)
+            return await outcomes.handle(reader.handler, this_time)
 
         outcome = await self._until_available(handle, reader, channel, patience=self._hold)
         if outcome is None:

@@ -4,7 +4,8 @@ Time stands still in it: what waits in the retry ladder comes back when `advance
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import replace
 from types import TracebackType
@@ -13,10 +14,19 @@ from typing import Self, TypeVar
 from sms_common import topology as names
 from sms_common.broker import outcomes
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
-from sms_common.broker.messages import Delivery, Handler, Listener, Outgoing, Unroutable
+from sms_common.broker.messages import (
+    Delivery,
+    Handler,
+    Held,
+    Listener,
+    Outgoing,
+    QueueCounts,
+    Survey,
+    Unroutable,
+)
 from sms_common.errors import Code, Unavailable
 from sms_common.events import utc_now
-from sms_common.testing.queues import FakeConsumer, FakeListener, FakeQueue, Stored
+from sms_common.testing.queues import FakeConsumer, FakeHeld, FakeListener, FakeQueue, Stored
 from sms_common.testing.routing import Routing
 from sms_common.topology import RETRY_LADDER, Topology
 
@@ -107,6 +117,32 @@ class FakeBroker:
         if not self._away:
             listening.tell(None)
         return listening
+
+    @asynccontextmanager
+    async def browse(self, queue: str, *, limit: int) -> AsyncIterator[Sequence[Held]]:
+        """See Broker.browse."""
+        self._available(for_publishing=False)
+        found = self._queues.get(queue)
+        if found is None:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused: there is no queue {queue!r}.")
+        held = [FakeHeld(found, found.waiting.popleft()) for _ in range(min(limit, len(found.waiting)))]
+        try:
+            yield held
+        finally:
+            left = [
+                Stored(one.stored.message, one.stored.exchange, redelivered=True) for one in held if not one.removed
+            ]
+            found.waiting.extendleft(reversed(left))
+            self._dispatch()
+
+    async def survey(self, topology: Topology) -> Survey:
+        """See Broker.survey."""
+        self._available(for_publishing=False)
+        exchanges = [exchange.name for exchange in topology.exchanges if not self._routing.has_exchange(exchange.name)]
+        queues = [queue.name for queue in topology.queues if queue.name not in self._queues]
+        found = {queue.name: self._queues[queue.name] for queue in topology.queues if queue.name in self._queues}
+        counts = {name: QueueCounts(len(queue.waiting), len(queue.consumers)) for name, queue in found.items()}
+        return Survey((*exchanges, *queues), counts)
 
     async def ready(self) -> None:
         """See Broker.ready."""
@@ -261,7 +297,13 @@ class FakeBroker:
         """Whether the message may be acknowledged: its outcome is recorded."""
         if consumer.stopped:
             return False
-        outcome = await self._until_available(lambda: outcomes.handle(consumer.handler, delivery), consumer, stored)
+
+        async def handle() -> outcomes.Outcome:
+            nonlocal delivery
+            this_time, delivery = delivery, replace(delivery, redelivered=True)
+            return await outcomes.handle(consumer.handler, this_time)
+
+        outcome = await self._until_available(handle, consumer, stored)
         if outcome is None or outcome.message is None:
             return outcome is not None
         if stored not in self._held:
