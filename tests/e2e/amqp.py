@@ -54,23 +54,19 @@ class Inbox:
             self.messages.append(message)
             self._news.notify_all()
 
-    async def until(self, find: Callable[[list[Message]], T | None], what: str, seconds: float = PATIENCE) -> T:
-        """What `find` makes of the messages, once that is something. AssertionError names `what` did not come."""
-
-        def found() -> T | None:
-            return find(self.messages)
-
+    async def until(self, find: Callable[[list[Message]], T], what: str, seconds: float = PATIENCE) -> T:
+        """What `find` makes of the messages, once that is true. AssertionError says that `what` did not come."""
         try:
             async with asyncio.timeout(seconds), self._news:
-                answer = await self._news.wait_for(found)
+                return await self._news.wait_for(lambda: find(self.messages))
         except TimeoutError:
             raise AssertionError(f"{what} did not come within {seconds:g} s") from None
-        assert answer is not None
-        return answer
 
     async def first(self, wanted: Callable[[Message], bool], what: str, seconds: float = PATIENCE) -> Message:
         """The first message that is `wanted`, as soon as there is one."""
-        return await self.until(lambda messages: next(filter(wanted, messages), None), what, seconds)
+        found = await self.until(lambda messages: next(filter(wanted, messages), None), what, seconds)
+        assert found is not None
+        return found
 
 
 class Client:

@@ -21,7 +21,7 @@ NewCustomer = Callable[..., AbstractAsyncContextManager[Customer]]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All share the loop that reads what the processes print."""
     for item in items:
-        if item.path.parent == _HERE:
+        if item.path.parent == _HERE and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -110,6 +110,7 @@ class Customer:
             "outbound_url": url,
             "inbound_credentials": self.callback,
             "outbound_credentials": self.callback,
+            "events": [f"message-{what}" for what in ("sending", "sent", "delivered", "failed", "read")],
             "numbers": [number for number in self.dids if number.startswith("+")],
         }
         client = {"client_id": own["api_token"], "client_secret": own["api_secret"]}

@@ -17,7 +17,7 @@ _NO_NETWORK = ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAI
 def project(source: Path, settings: Settings) -> Path:
     """Return a directory with the files of `source` and its packages, in which `node` can run them.
 
-    Blocks for some seconds the first time. Skips the test where there is no Node.js, or no way to its packages, and says why.
+    Blocks for some seconds the first time. Skips the test, saying why, where Node.js or its packages cannot be had.
     """
     _install_node(settings)
     files = [path for path in source.iterdir() if path.suffix in {".mjs", ".json"}]
