@@ -117,12 +117,21 @@ async def test_an_unknown_tenant_is_told_to_the_default_pbx(rig):
     assert (event.status, event.error.code, event.tenant_id) == (Status.REJECTED, "unknown_tenant", "ghost")
 
 
-async def test_a_tenant_other_than_the_keys_is_refused_and_told_to_the_keys_tenant(rig):
-    await rig.publish({**MINIMAL, "tenant_id": "other"}, key="sms.outbound.acme")
+@pytest.mark.parametrize("key", ["sms.outbound.acme", "sms.outbound.acme.x", "sms.outbound.acme.x.y.z"])
+async def test_a_tenant_other_than_the_keys_is_refused_and_told_to_the_keys_tenant(rig, key):
+    await rig.publish({**MINIMAL, "tenant_id": "other"}, key=key)
 
     (event,) = rig.statuses()
     assert (event.error.code, event.tenant_id, rig.carrier.sent) == ("tenant_mismatch", "acme", [])
     assert await rig.ledger.find("other", "m-1") is None
+
+
+@pytest.mark.parametrize("body", [{**MINIMAL, "tenant_id": "other"}, {**MINIMAL, "tenant_id": "other", "to": 5}])
+async def test_what_comes_under_the_key_of_nobody_is_told_to_the_default_pbx_only(rig, body):
+    await rig.publish(body, key="sms.outbound.")
+
+    (told,) = rig.broker.waiting("pbx.main.status")
+    assert told.routing_key == "sms.status.-.rejected"
 
 
 @pytest.mark.parametrize(

@@ -237,9 +237,12 @@ class OutboundKey:
 
 
 def parse_outbound_key(key: str) -> OutboundKey:
-    """Read `sms.outbound.<tenant>[.cancel]`; a key of any other form (the queue's own name, say) names no tenant."""
+    """Read `sms.outbound.<tenant>[.cancel]`. The queue's own name, and what does not begin with it, names no tenant.
+
+    Whatever follows the tenant, it is the one who may have been allowed to publish under this key.
+    """
     parts = key.split(".")
-    if parts[:2] != ["sms", "outbound"] or len(parts) not in {3, 4}:
+    if parts[:2] != ["sms", "outbound"] or parts[2:] == []:
         return OutboundKey(None, cancel=False)
     return OutboundKey(parts[2], cancel=parts[3:] == ["cancel"])
 

@@ -67,7 +67,7 @@ class Outbound:
 
     async def _tell_whom_it_concerns(self, event: StatusEvent, key: topology.OutboundKey) -> None:
         """A request is answered to the tenant whose key it came under; an unknown tenant's go to the default PBX."""
-        tenant_id = key.tenant_id or event.tenant_id
+        tenant_id = event.tenant_id if key.tenant_id is None else key.tenant_id
         if self._snapshot().tenant(tenant_id) is None:
             await self._teller.publish(refusals.to_default_pbx(event))
         else:
