@@ -51,16 +51,36 @@ class TestBrake:
         clock = Clock()
         brake = self.brake(clock)
         for _ in range(3):
-            brake.check("a")
+            brake.check("a", "guess")
             brake.failed("a")
         clock.pass_time(seconds=20)
 
         with pytest.raises(TooManyFailures) as raised:
-            brake.check("a")
+            brake.check("a", "guess")
         assert raised.value.headers == {"Retry-After": "41"}
-        brake.check("b")
+        brake.check("b", "guess")
         clock.pass_time(seconds=41)
-        brake.check("a")
+        brake.check("a", "guess")
+
+    def test_what_was_right_from_there_before_is_let_through(self):
+        brake = self.brake(Clock())
+        brake.succeeded("a", "right")
+        for _ in range(3):
+            brake.failed("a")
+        brake.check("a", "right")
+
+        for address, credential in (("a", "guess"), ("a", None)):
+            with pytest.raises(TooManyFailures):
+                brake.check(address, credential)
+
+    def test_what_was_right_elsewhere_is_not(self):
+        brake = self.brake(Clock())
+        brake.succeeded("b", "right")
+        for _ in range(3):
+            brake.failed("a")
+
+        with pytest.raises(TooManyFailures):
+            brake.check("a", "right")
 
     def test_failures_count_within_a_window_only(self):
         clock = Clock()
@@ -70,16 +90,27 @@ class TestBrake:
             brake.failed("a")
             clock.pass_time(seconds=61)
 
-        brake.check("a")
+        brake.check("a", "guess")
 
     def test_the_number_of_addresses_is_bounded(self):
-        brake = self.brake(Clock(), addresses=2)
+        brake = self.brake(Clock(), remembered=2)
         for _ in range(3):
             brake.failed("a")
         brake.failed("b")
         brake.failed("c")
 
-        brake.check("a")
+        brake.check("a", "guess")
+
+    def test_the_number_of_credentials_is_bounded(self):
+        brake = self.brake(Clock(), remembered=2)
+        for credential in ("first", "second", "first", "third"):
+            brake.succeeded("a", credential)
+        for _ in range(3):
+            brake.failed("a")
+
+        brake.check("a", "first")
+        with pytest.raises(TooManyFailures):
+            brake.check("a", "second")
 
 
 @pytest.mark.loopback
@@ -118,19 +149,35 @@ class TestCredentials:
 
         assert answer.status == status
 
-    async def test_guessing_is_stopped_for_keys_and_service_tokens_alike(self, api, clock):
-        guesser = api.with_credential("a-guess")
-        for _ in range(10):
-            await guesser.get(TENANTS)
-            await guesser.get("/internal/v1/snapshot/dispatcher")
+    @pytest.mark.parametrize(
+        ("path", "right"),
+        [(TENANTS, BOOTSTRAP), ("/internal/v1/snapshot/dispatcher", DISPATCHER)],
+        ids=["api", "snapshot"],
+    )
+    async def test_guessing_is_stopped_even_when_the_next_guess_is_right(self, api, clock, path, right):
+        for n in range(20):
+            await api.with_credential(f"guess-{n}").get(path)
 
-        stopped = [await caller.get(TENANTS) for caller in (guesser, api)]
-        stopped.append(await api.with_credential(DISPATCHER).get("/internal/v1/snapshot/dispatcher"))
+        wrong, correct = await api.with_credential("guess-21").get(path), await api.with_credential(right).get(path)
 
-        assert [answer.status for answer in stopped] == [429, 429, 429]
-        assert stopped[0].json["code"] == "too_many_failures"
-        assert stopped[0].headers["Retry-After"] == "61"
+        assert [wrong.status, correct.status] == [429, 429]
+        assert (wrong.json["code"], wrong.headers["Retry-After"]) == ("too_many_failures", "61")
         clock.pass_time(seconds=61)
+        assert (await api.with_credential(right).get(path)).status == 200
+
+    async def test_guessing_does_not_shut_out_who_was_known_before(self, api, key_for):
+        key = await key_for("read")
+        await key.get(TENANTS)
+        for n in range(25):
+            await api.with_credential(f"guess-{n}").get(TENANTS)
+
+        assert (await key.get(TENANTS)).status == 200
+        assert (await api.get(TENANTS)).status == 200
+
+    async def test_a_service_with_a_wrong_token_does_not_shut_out_the_api(self, api):
+        for n in range(25):
+            await api.with_credential(f"guess-{n}").get("/internal/v1/snapshot/ingress")
+
         assert (await api.get(TENANTS)).status == 200
 
     async def test_a_request_without_any_credential_is_no_guess(self, api, anyone):

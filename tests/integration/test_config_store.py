@@ -194,7 +194,8 @@ async def test_closing_does_not_wait_for_a_network_that_is_frozen(faulty):
         await store.__aexit__(None, None, None)
 
 
-async def test_changes_do_not_wait_for_ever_behind_one_that_hangs(store):
+async def test_changes_do_not_wait_for_ever_behind_one_that_hangs(database):
+    store = MongoStore(SecretStr(database.url), database.name, patience=0.2)
     hanging, entered = asyncio.Event(), asyncio.Event()
 
     async def hang(_: Any) -> None:
@@ -207,6 +208,34 @@ async def test_changes_do_not_wait_for_ever_behind_one_that_hangs(store):
         await store.transact(lambda transaction: transaction.advance())
     hanging.set()
     await first
+    await store.__aexit__(None, None, None)
+
+
+async def test_a_user_that_mongodb_does_not_know_yet_is_waited_for(database):
+    host = database.url.rpartition("@")[2]
+    async with MongoStore(SecretStr(f"mongodb://nobody:wrong@{host}"), database.name) as store:
+        with pytest.raises(Unavailable):
+            await store.prepare()
+
+
+@pytest.mark.parametrize(
+    ("hello", "raised", "sentence"),
+    [
+        ({"isreplicaset": True}, Unavailable, "has not been initiated yet"),
+        ({"isWritablePrimary": True}, StoreUnusable, "does not run as a replica set"),
+    ],
+    ids=["not initiated", "standalone"],
+)
+async def test_a_mongodb_without_a_replica_set_is_told_apart_from_one_that_has_none_yet(
+    store, monkeypatch, hello, raised, sentence
+):
+    async def answer(*_: Any) -> Any:
+        return hello
+
+    monkeypatch.setattr(store._database, "command", answer, raising=False)
+
+    with pytest.raises(raised, match=sentence):
+        await store.prepare()
 
 
 async def test_a_mistake_of_ours_is_not_taken_for_an_outage(store):
@@ -220,14 +249,4 @@ async def test_a_server_that_refuses_to_make_an_index_is_not_taken_for_a_conflic
     raw.command("create", "trunks", viewOn="view_source", pipeline=[])
 
     with pytest.raises(OperationFailure):
-        await store.prepare()
-
-
-async def test_a_mongodb_that_is_no_replica_set_is_refused(store, monkeypatch):
-    async def standalone(*_: Any) -> dict[str, Any]:
-        return {"ok": 1}
-
-    monkeypatch.setattr(store._database, "command", standalone, raising=False)
-
-    with pytest.raises(StoreUnusable, match="does not run as a replica set"):
         await store.prepare()

@@ -111,7 +111,9 @@ def bearer(header: str | None) -> str | None:
 class FailureBrake:
     """Counts wrong credentials by address within a window, and refuses an address that had too many.
 
-    It is kept in memory: each process counts for itself. The number of addresses is bounded; the oldest are forgotten.
+    A credential that was right from the same address before is let through to be checked again, so that one caller's
+    mistakes do not shut out the others behind the same proxy. It is kept in memory: each process counts for itself. The
+    numbers of addresses and credentials are bounded; the oldest are forgotten.
     """
 
     def __init__(
@@ -120,31 +122,41 @@ class FailureBrake:
         *,
         failures: int = 20,
         window: timedelta = timedelta(minutes=1),
-        addresses: int = 10_000,
+        remembered: int = 10_000,
     ) -> None:
         self._clock = clock
         self._failures = failures
         self._window = window
-        self._addresses = addresses
+        self._remembered = remembered
         self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def check(self, address: str | None) -> None:
+    def check(self, address: str, credential: str | None) -> None:
         """Raise TooManyFailures while the address is refused."""
-        since, count = self._seen.get(address or "", (None, 0))
+        since, count = self._seen.get(address, (None, 0))
         if since is None or count < self._failures:
+            return
+        if credential is not None and (address, digest(credential)) in self._right:
             return
         left = (since + self._window - self._clock()).total_seconds()
         if left > 0:
             raise TooManyFailures(int(left) + 1)
-        del self._seen[address or ""]
+        del self._seen[address]
 
-    def failed(self, address: str | None) -> None:
+    def failed(self, address: str) -> None:
         """Count a wrong credential from the address."""
         now = self._clock()
-        since, count = self._seen.pop(address or "", (now, 0))
-        self._seen[address or ""] = (since, count + 1) if now - since < self._window else (now, 1)
-        if len(self._seen) > self._addresses:
+        since, count = self._seen.pop(address, (now, 0))
+        self._seen[address] = (since, count + 1) if now - since < self._window else (now, 1)
+        if len(self._seen) > self._remembered:
             self._seen.popitem(last=False)
+
+    def succeeded(self, address: str, credential: str) -> None:
+        """Remember a credential that was right."""
+        self._right.pop((address, digest(credential)), None)
+        self._right[(address, digest(credential))] = None
+        if len(self._right) > self._remembered:
+            self._right.popitem(last=False)
 
 
 class Authenticator:
@@ -160,14 +172,16 @@ class Authenticator:
 
     async def authenticate(self, header: str | None, *, request_id: str, address: str | None) -> Caller:
         """Raise Unauthenticated, TooManyFailures, or Unavailable when the store cannot be asked."""
-        self._brake.check(address)
         token = bearer(header)
-        caller = None if token is None else await self._caller(token, request_id, address)
-        if caller is None:
+        self._brake.check(address or "", token)
+        if token is None:
             # A request without any credential guesses nothing.
-            if token is not None:
-                self._brake.failed(address)
             raise Unauthenticated
+        caller = await self._caller(token, request_id, address)
+        if caller is None:
+            self._brake.failed(address or "")
+            raise Unauthenticated
+        self._brake.succeeded(address or "", token)
         return caller
 
     async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
@@ -203,9 +217,11 @@ class ServiceTokens:
         self._require(header, self._dispatcher, address)
 
     def _require(self, header: str | None, sha256: str, address: str | None) -> None:
-        self._brake.check(address)
         token = bearer(header)
-        if token is None or not same(token, sha256):
-            if token is not None:
-                self._brake.failed(address)
+        self._brake.check(address or "", token)
+        if token is None:
             raise Unauthenticated
+        if not same(token, sha256):
+            self._brake.failed(address or "")
+            raise Unauthenticated
+        self._brake.succeeded(address or "", token)

@@ -1,11 +1,12 @@
 """What the API takes. Types and forms are checked here; what needs stored data is checked by the resources."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from sms_common.configuration import DEFAULT_PBX, FailurePolicy
+from sms_common.messages import Status
 from sms_config.auth import Scope
 from sms_config.fields import (
     MAX_GRACE,
@@ -14,11 +15,14 @@ from sms_config.fields import (
     Moment,
     Name,
     NewId,
+    Password,
     Policy,
     Reference,
+    RoleName,
     ScopeName,
     Secret,
     TimeZone,
+    UserName,
     Username,
 )
 from sms_config.problems import FieldError, Invalid, invalid
@@ -151,6 +155,69 @@ class ApiKeyWrite(Body):
         default=None, description="The tenants it is limited to; null is all of them."
     )
     expires_at: Moment | None = None
+
+
+class UserWrite(Body):
+    """A person who logs in to the portal. A tenant administrator belongs to one tenant."""
+
+    name: UserName
+    role: RoleName
+    tenant_id: Reference | None = Field(
+        default=None, description="The tenant of a tenant administrator; null for a system administrator."
+    )
+    disabled: bool = False
+    password: Password | None = Field(default=None, description="Absent: the password stays as it is.")
+
+
+class UserCreate(UserWrite):
+    """A new user."""
+
+    password: Password
+
+
+class LogIn(Body):
+    """Who wants to come in. A wrong form is a wrong name or password and nothing more."""
+
+    username: Annotated[str, Field(max_length=256)]
+    password: Annotated[SecretStr, Field(max_length=1024)]
+
+
+class SetUp(Body):
+    """The first administrator. `token` is the end of the link that the service printed when it started."""
+
+    token: Annotated[SecretStr, Field(max_length=128)]
+    name: UserName
+    password: Password
+
+
+class MessageFilter(Body):
+    """Which messages of the history. `number` is either party; `search` also finds a message's id."""
+
+    model_config = ConfigDict(strict=False)
+
+    tenant_id: Reference | None = Field(
+        default=None, description="May be left out with a credential for one tenant, or with the header X-Tenant."
+    )
+    number: Annotated[str | None, Field(max_length=64)] = None
+    direction: Literal["IN", "OUT"] | None = None
+    status: Status | None = None
+    config_id: Reference | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    search: Annotated[str | None, Field(max_length=64)] = None
+    orderby: Literal["time", "time asc", "time desc"] = "time desc"
+    skip: Annotated[int, Field(ge=0, le=100_000)] = 0
+    top: Annotated[int, Field(ge=1, le=100)] = 100
+
+
+class OneMessage(Body):
+    """Where a message is looked for."""
+
+    model_config = ConfigDict(strict=False)
+
+    tenant_id: Reference | None = Field(
+        default=None, description="May be left out with a credential for one tenant, or with the header X-Tenant."
+    )
 
 
 def parse(model: type[M], given: JsonObject) -> M:

@@ -16,7 +16,9 @@ from sms_config.records import (
     RetiredConfig,
     SmsConfigRecord,
     TenantRecord,
+    Ticket,
     TrunkRecord,
+    UserRecord,
 )
 from sms_config.store_protocol import EVERYONE, AnyRecord, R, Tenancy
 
@@ -38,6 +40,11 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("prefix", ASCENDING)], name="one_prefix", unique=True),
         IndexModel([("tenants", ASCENDING)], name="by_tenant"),
     ),
+    UserRecord.COLLECTION: (
+        IndexModel([("name_key", ASCENDING)], name="one_name", unique=True),
+        IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
+    ),
+    Ticket.COLLECTION: (IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),),
     AuditRecord.COLLECTION: (
         IndexModel([("at", DESCENDING)], name="by_time"),
         IndexModel([("tenant_id", ASCENDING), ("at", DESCENDING)], name="by_tenant"),
@@ -55,7 +62,7 @@ def version_of(document: Mapping[str, Any] | None) -> str:
     return "0" if document is None else f"{document['number']}-{document['mark']}"
 
 
-def to_document(record: AnyRecord | Announcement | RetiredConfig) -> Document:
+def to_document(record: AnyRecord | Announcement | RetiredConfig | Ticket) -> Document:
     """Return a record as it is stored."""
     document = record.model_dump()
     document["_id"] = document.pop("id")

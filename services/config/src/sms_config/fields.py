@@ -4,16 +4,20 @@ import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
+from unicodedata import normalize
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
 
 from sms_common.configuration import FailurePolicy
 from sms_config.auth import Scope
+from sms_config.records import Role
 
 MAX_NAME = 64
 MAX_DIDS = 20_000
 MAX_SECRET = 512
+MIN_PASSWORD = 12
+MAX_PASSWORD = 256
 MAX_GRACE = 30 * 24 * 3600
 # Control characters, line separators, marks that turn the reading direction, and halves of surrogate pairs.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -91,6 +95,20 @@ def _member(kind: type[StrEnum], value: Any) -> StrEnum:
         raise ValueError(f"must be one of {', '.join(kind)}") from None
 
 
+def _password(value: SecretStr) -> SecretStr:
+    # One form of every character, as keyboards differ in which they send (NIST SP 800-63B, 3.1.1.2).
+    text = normalize("NFKC", value.get_secret_value())
+    if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
+        raise ValueError(f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+    if _CONTROL.search(text):
+        raise ValueError("may not hold control characters")
+    return SecretStr(text)
+
+
+def _role(value: object) -> object:
+    return _member(Role, value)
+
+
 Name = Annotated[str, AfterValidator(_name), Field(description="1 to 64 characters.")]
 # Ids travel in routing keys and queue names. They begin with a letter or digit: a lone hyphen there means "no tenant".
 NewId = Annotated[
@@ -113,3 +131,16 @@ Username = Annotated[str, AfterValidator(_username)]
 TimeZone = Annotated[str, AfterValidator(_time_zone), Field(description="A name of the IANA database.")]
 Policy = Annotated[FailurePolicy, BeforeValidator(_policy)]
 ScopeName = Annotated[Scope, BeforeValidator(_scope)]
+UserName = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$",
+        description="1 to 64 letters, digits and `._@+-`; upper and lower case are the same name.",
+    ),
+]
+Password = Annotated[
+    SecretStr,
+    AfterValidator(_password),
+    Field(description="12 to 256 characters, and not the user's name. It can be written and never read."),
+]
+RoleName = Annotated[Role, BeforeValidator(_role)]

@@ -119,10 +119,11 @@ def build_app(
         api_keys=ApiKeys(store, changes),
         audit=Audit(store),
     )
-    brake = FailureBrake(clock)
     doors = Doors(
-        authenticator=Authenticator(store, brake, settings.bootstrap_api_key, clock),
-        services=ServiceTokens(brake, ingress=settings.ingress_token, dispatcher=settings.dispatcher_token),
+        authenticator=Authenticator(store, FailureBrake(clock), settings.bootstrap_api_key, clock),
+        services=ServiceTokens(
+            FailureBrake(clock), ingress=settings.ingress_token, dispatcher=settings.dispatcher_token
+        ),
         waiting_for=waiting_for,
     )
     return create_app(routes(resources), Snapshots(store, ring), doors, version=version("sms-config"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -173,6 +174,57 @@ class ApiKeyRecord(Record):
     def owner(self) -> str | None:
         """The tenant the key is limited to, when it is exactly one."""
         return self.tenants[0] if self.tenants is not None and len(self.tenants) == 1 else None
+
+
+class Role(StrEnum):
+    """What a person may do: everything, or everything in one tenant."""
+
+    SYSTEM_ADMIN = "system_admin"
+    TENANT_ADMIN = "tenant_admin"
+
+
+class UserRecord(Record):
+    """A person who logs in. `name_key` makes names unique whatever their case; `generation` counts passwords."""
+
+    COLLECTION = "users"
+    NOUN = "user"
+    HIDDEN = frozenset({"name_key", "password_hash", "password_changed_at", "generation", "last_login_at"})
+
+    name: str
+    name_key: str
+    password_hash: str = Field(repr=False)
+    password_changed_at: datetime
+    generation: int = 1
+    role: Role
+    tenant_id: str | None = None
+    disabled: bool = False
+    last_login_at: datetime | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """The tenant a tenant administrator belongs to."""
+        return self.tenant_id
+
+    def public(self) -> dict[str, Any]:
+        """As for every record; of the password only when it was set."""
+        return {**super().public(), "secrets_set": {"password": self.password_changed_at.isoformat()}}
+
+
+class Ticket(BaseModel):
+    """A random secret that somebody holds for a while; `id` is its SHA-256 and all that is kept of it.
+
+    A session is void once its user has another password: `generation` is the user's when it was opened.
+    """
+
+    COLLECTION: ClassVar[str] = "tickets"
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str = Field(repr=False)
+    purpose: Literal["session", "set_up"]
+    created_at: datetime
+    expires_at: datetime
+    user_id: str | None = None
+    generation: int = 0
 
 
 Action = Literal["created", "updated", "deleted", "rotated"]

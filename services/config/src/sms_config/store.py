@@ -46,7 +46,9 @@ from sms_config.records import (
     RetiredConfig,
     SmsConfigRecord,
     TenantRecord,
+    Ticket,
     TrunkRecord,
+    UserRecord,
     now_utc,
 )
 from sms_config.store_protocol import (
@@ -67,8 +69,13 @@ _log = structlog.get_logger()
 SERVER_SELECTION_SECONDS = 5.0
 OPERATION_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
+# Making an index over a large collection; cut short, it would begin anew at every try and never end.
+INDEX_SECONDS = 600.0
 # A transaction that keeps colliding with other processes gives up within a caller's patience.
 TRANSACTION_SECONDS = 10.0
+_ASK_AGAIN_SECONDS = 0.1
+# A user that is not there yet, or has no rights yet, is waited for as a server is.
+_REFUSED = frozenset({13, 18})
 _META = "meta"
 _SNAPSHOT = "snapshot"
 _TRANSIENT = "TransientTransactionError"
@@ -95,6 +102,8 @@ async def _away() -> AsyncIterator[None]:
 
 def _is_away(error: PyMongoError) -> bool:
     if isinstance(error, (ConnectionFailure, ExecutionTimeout, WTimeoutError)) or error.timeout:
+        return True
+    if isinstance(error, OperationFailure) and error.code in _REFUSED:
         return True
     return any(error.has_error_label(label) for label in (_TRANSIENT, _COMMIT_UNKNOWN, "RetryableWriteError"))
 
@@ -185,7 +194,8 @@ class _MongoTransaction(_Reading):
 class MongoStore(_Reading):
     """The store on a MongoDB replica set. Writes are acknowledged by a majority, and every call has a time limit."""
 
-    def __init__(self, url: SecretStr, database: str) -> None:
+    def __init__(self, url: SecretStr, database: str, *, patience: float = TRANSACTION_SECONDS) -> None:
+        self._patience = patience
         self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             url.get_secret_value(),
             tz_aware=True,
@@ -213,11 +223,11 @@ class MongoStore(_Reading):
             self._client.close()
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """As Store.transact. Raises Unavailable also when it could not get through within TRANSACTION_SECONDS."""
-        deadline = monotonic() + TRANSACTION_SECONDS
+        """As Store.transact. Raises Unavailable also when it could not get through within `patience` seconds."""
+        deadline = monotonic() + self._patience
         async with _away():
             try:
-                async with asyncio.timeout(TRANSACTION_SECONDS):
+                async with asyncio.timeout(self._patience):
                     await self._one_at_a_time.acquire()
             except TimeoutError:
                 raise Unavailable(Code.STORE_UNAVAILABLE, "Too many changes are waiting for MongoDB.") from None
@@ -256,6 +266,7 @@ class MongoStore(_Reading):
             except PyMongoError as error:
                 if not error.has_error_label(_COMMIT_UNKNOWN) or monotonic() > deadline:
                     raise
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
             else:
                 return result
 
@@ -267,7 +278,7 @@ class MongoStore(_Reading):
     async def everything(self) -> Everything:
         """As Store.everything: read in one snapshot of the database."""
         async with _away():
-            return await self._try_until(monotonic() + TRANSACTION_SECONDS, _MongoTransaction.everything)
+            return await self._try_until(monotonic() + self._patience, _MongoTransaction.everything)
 
     async def api_key(self, prefix: str) -> ApiKeyRecord | None:
         """As Store.api_key."""
@@ -279,6 +290,32 @@ class MongoStore(_Reading):
         """As Store.touch_api_key."""
         async with _away():
             await self._database[ApiKeyRecord.COLLECTION].update_one({"_id": key_id}, {"$max": {"last_used_at": at}})
+
+    async def touch_user(self, user_id: str, at: datetime) -> None:
+        """As Store.touch_user."""
+        async with _away():
+            await self._database[UserRecord.COLLECTION].update_one({"_id": user_id}, {"$max": {"last_login_at": at}})
+
+    async def put_ticket(self, ticket: Ticket) -> None:
+        """As Store.put_ticket."""
+        async with _away():
+            await self._database[Ticket.COLLECTION].insert_one(to_document(ticket))
+
+    async def ticket(self, ticket_id: str) -> Ticket | None:
+        """As Store.ticket."""
+        async with _away():
+            document = await self._database[Ticket.COLLECTION].find_one({"_id": ticket_id})
+        return None if document is None else Ticket.model_validate(named(document))
+
+    async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
+        """As Store.extend_ticket."""
+        async with _away():
+            await self._database[Ticket.COLLECTION].update_one({"_id": ticket_id}, {"$max": {"expires_at": until}})
+
+    async def drop_ticket(self, ticket_id: str) -> None:
+        """As Store.drop_ticket."""
+        async with _away():
+            await self._database[Ticket.COLLECTION].delete_one({"_id": ticket_id})
 
     async def announcements(self, limit: int) -> list[Announcement]:
         """As Store.announcements."""
@@ -313,6 +350,8 @@ class MongoStore(_Reading):
 
     async def _check_replica_set(self) -> None:
         hello = await self._database.command("hello")
+        if hello.get("isreplicaset"):
+            raise Unavailable(Code.STORE_UNAVAILABLE, "MongoDB's replica set has not been initiated yet.")
         if "setName" not in hello:
             raise StoreUnusable(
                 "MongoDB does not run as a replica set, so it has no transactions; "
@@ -323,7 +362,8 @@ class MongoStore(_Reading):
         for index in indexes:
             name = index.document["name"]
             try:
-                await self._database[collection].create_indexes([index])
+                with pymongo.timeout(INDEX_SECONDS):
+                    await self._database[collection].create_indexes([index])
             except OperationFailure as error:
                 if error.code not in _INDEX_CONFLICTS:
                     raise

@@ -14,7 +14,9 @@ from sms_config.records import (
     RetiredConfig,
     SmsConfigRecord,
     TenantRecord,
+    Ticket,
     TrunkRecord,
+    UserRecord,
 )
 
 # The tenants a caller may see; None: all of them. Every read by a caller's wish is limited by one.
@@ -22,7 +24,7 @@ Tenancy = frozenset[str] | None
 EVERYONE: Tenancy = None
 
 AnyRecord = Record | AuditRecord
-R = TypeVar("R", TenantRecord, TrunkRecord, SmsConfigRecord, ApiKeyRecord, AuditRecord)
+R = TypeVar("R", TenantRecord, TrunkRecord, SmsConfigRecord, ApiKeyRecord, UserRecord, AuditRecord)
 T = TypeVar("T")
 
 
@@ -106,6 +108,21 @@ class Store(Reader, Protocol):
 
     async def touch_api_key(self, key_id: str, at: datetime) -> None:
         """Remember when a key was used last."""
+
+    async def touch_user(self, user_id: str, at: datetime) -> None:
+        """Remember when a person logged in last."""
+
+    async def put_ticket(self, ticket: Ticket) -> None:
+        """Keep a ticket until it expires."""
+
+    async def ticket(self, ticket_id: str) -> Ticket | None:
+        """Return the ticket, or None; an expired one may still be there for a minute."""
+
+    async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
+        """Let a ticket last longer, if it is still there."""
+
+    async def drop_ticket(self, ticket_id: str) -> None:
+        """Forget a ticket."""
 
     async def announcements(self, limit: int) -> Sequence[Announcement]:
         """Return changes that wait to be announced, oldest first."""

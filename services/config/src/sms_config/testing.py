@@ -17,7 +17,9 @@ from sms_config.records import (
     RetiredConfig,
     SmsConfigRecord,
     TenantRecord,
+    Ticket,
     TrunkRecord,
+    UserRecord,
 )
 from sms_config.store_protocol import (
     EVERYONE,
@@ -32,8 +34,15 @@ from sms_config.store_protocol import (
     Transaction,
 )
 
-_KINDS: tuple[type[AnyRecord], ...] = (TenantRecord, TrunkRecord, SmsConfigRecord, ApiKeyRecord, AuditRecord)
-_UNIQUE = {SmsConfigRecord: "webhook_sha256", ApiKeyRecord: "prefix"}
+_KINDS: tuple[type[AnyRecord], ...] = (
+    TenantRecord,
+    TrunkRecord,
+    SmsConfigRecord,
+    ApiKeyRecord,
+    UserRecord,
+    AuditRecord,
+)
+_UNIQUE = {SmsConfigRecord: "webhook_sha256", ApiKeyRecord: "prefix", UserRecord: "name_key"}
 
 
 class InMemoryStore:
@@ -43,6 +52,7 @@ class InMemoryStore:
         self.records: dict[type[AnyRecord], dict[str, AnyRecord]] = {kind: {} for kind in _KINDS}
         self.waiting: dict[str, Announcement] = {}
         self.retired: dict[str, RetiredConfig] = {}
+        self.tickets: dict[str, Ticket] = {}
         self.number = 0
         self.away = False
         self.refused = asyncio.Event()  # set by a call while away
@@ -115,6 +125,34 @@ class InMemoryStore:
         key = await self.get(ApiKeyRecord, key_id, EVERYONE)
         if key is not None:
             self.records[ApiKeyRecord][key_id] = key.model_copy(update={"last_used_at": at})
+
+    async def touch_user(self, user_id: str, at: datetime) -> None:
+        """As Store.touch_user."""
+        user = await self.get(UserRecord, user_id, EVERYONE)
+        if user is not None:
+            self.records[UserRecord][user_id] = user.model_copy(update={"last_login_at": at})
+
+    async def put_ticket(self, ticket: Ticket) -> None:
+        """As Store.put_ticket."""
+        self._check()
+        self.tickets[ticket.id] = ticket
+
+    async def ticket(self, ticket_id: str) -> Ticket | None:
+        """As Store.ticket."""
+        self._check()
+        return self.tickets.get(ticket_id)
+
+    async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
+        """As Store.extend_ticket."""
+        self._check()
+        ticket = self.tickets.get(ticket_id)
+        if ticket is not None:
+            self.tickets[ticket_id] = ticket.model_copy(update={"expires_at": max(until, ticket.expires_at)})
+
+    async def drop_ticket(self, ticket_id: str) -> None:
+        """As Store.drop_ticket."""
+        self._check()
+        self.tickets.pop(ticket_id, None)
 
     async def announcements(self, limit: int) -> list[Announcement]:
         """As Store.announcements."""

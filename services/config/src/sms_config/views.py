@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sms_common.configuration import FailurePolicy
+from sms_config.records import Role
 
 
 class Shown(BaseModel):
@@ -20,7 +21,7 @@ class Stamps(Shown):
     id: str
     version: int
     created_at: datetime
-    created_by: str = Field(description="`bootstrap`, or the id of an API key.")
+    created_by: str = Field(description="`bootstrap`, `set-up`, or the id of an API key or a user.")
     updated_at: datetime
     updated_by: str
 
@@ -104,6 +105,64 @@ class NewApiKeyView(ApiKeyView):
     """A key just made. `key` is shown this once."""
 
     key: str
+
+
+class UserView(Stamps):
+    """A person, without the password."""
+
+    name: str
+    role: Role
+    tenant_id: str | None
+    disabled: bool
+    password_changed_at: datetime
+    last_login_at: datetime | None
+
+
+class TenantName(Shown):
+    """A tenant, as it is chosen from a list."""
+
+    id: str
+    name: str
+
+
+class SessionView(Shown):
+    """Who is logged in. `csrf_token` belongs in the header X-CSRF-Token of every request that changes something."""
+
+    user: UserView
+    csrf_token: str
+    expires_at: datetime
+    tenants: tuple[TenantName, ...] = Field(description="The tenants the user may act in, by name; at most 100.")
+    tenant_count: int
+
+
+class MessageView(BaseModel):
+    """A message of the history, under PortSIP's names where it has one."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    id: str
+    tenant_id: str
+    parent_id: str | None
+    config_id: str | None
+    sender: str | None
+    receiver: str
+    recipients: tuple[str, ...]
+    did: str | None
+    direction: Literal["IN", "OUT"]
+    msg_type: str
+    content: str
+    media: tuple[Any, ...]
+    status: str
+    final: bool
+    delivery: str
+    reason: str | None
+    error: dict[str, Any] | None
+    provider_msg_id: str | None
+    segments: int | None
+    attempt: int
+    time: str
+    updated_at: str
+    history: tuple[dict[str, Any], ...]
 
 
 class AuditView(Shown):
