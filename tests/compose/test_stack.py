@@ -91,8 +91,8 @@ def _kill(service: str) -> Callable[[Stack], None]:
     return disturb
 
 
-# While a broker's container is away the engine accepts its connections and cuts them, upon which aiormq does not await a
-# coroutine of its own.
+# While a broker's container is away the engine accepts its connections and cuts them. aiormq then leaves a coroutine of
+# its own that it never awaits.
 @pytest.mark.filterwarnings("ignore:coroutine 'Connection.close' was never awaited:RuntimeWarning")
 @pytest.mark.parametrize(
     "disturb",

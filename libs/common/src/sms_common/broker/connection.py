@@ -112,7 +112,7 @@ async def _end(task: asyncio.Future[None]) -> None:
 
 class Link:
     """One connection that is always being kept up. `serve` uses each new one for as long as it lives; `changed` is
-    called whenever `connected` changes.
+    called whenever `connected` changes. `reason` is why the last one ended, or none came about.
     """
 
     def __init__(
@@ -130,6 +130,7 @@ class Link:
         self._changed = changed
         self._log = log.bind(connection=name)
         self.connected = False
+        self.reason: str | None = None
 
     async def run(self) -> None:
         """Connect, serve, and begin again, until cancelled."""
@@ -143,6 +144,7 @@ class Link:
                 reason = "no heartbeat"
             except Exception as error:  # noqa: BLE001  # whatever went wrong, the answer is to connect again
                 reason = f"{type(error).__name__}: {error}"
+            self.reason = reason
             delay = backoff.delay()
             self._log.warning("broker_away", reason=reason, retry_in=round(delay, 2))
             await asyncio.sleep(delay)

@@ -1,6 +1,8 @@
 """The broker on RabbitMQ: one connection for publishing, one for everything else, each kept up in the background."""
 
 import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -9,16 +11,17 @@ from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelClosed
 from yarl import URL
 
+from sms_common.broker import browsing
 from sms_common.broker.connection import Link, Timeouts
 from sms_common.broker.consuming import Intake
 from sms_common.broker.declaring import Declarations
 from sms_common.broker.decoding import be_lenient
 from sms_common.broker.listening import Listeners
-from sms_common.broker.messages import Handler, Listener, Outgoing, Subscription
+from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Subscription, Survey
 from sms_common.broker.publishing import ConfirmedPublisher
 from sms_common.broker.trying import was_cancelled
 from sms_common.errors import Code, Unavailable
-from sms_common.telemetry import metrics
+from sms_common.telemetry import metrics, redact_text
 from sms_common.topology import Topology
 
 log = structlog.get_logger(__name__)
@@ -97,6 +100,16 @@ class RabbitBroker:
         """See Broker.listen."""
         return await self._listeners.listen(key, listener)
 
+    @asynccontextmanager
+    async def browse(self, queue: str, *, limit: int) -> AsyncIterator[Sequence[Held]]:
+        """See Broker.browse."""
+        async with browsing.browse(await self._connected(), queue, limit, self._timeouts.connect) as held:
+            yield held
+
+    async def survey(self, topology: Topology) -> Survey:
+        """See Broker.survey."""
+        return await browsing.survey(await self._connected(), topology, self._timeouts.connect)
+
     async def ready(self) -> None:
         """See Broker.ready."""
         await self._restored.wait()
@@ -117,6 +130,20 @@ class RabbitBroker:
     async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
         """See Broker.stop_consuming."""
         await self._intake.drain(timeout)
+
+    def why_away(self) -> str | None:
+        """Why the last attempt to connect failed, or None while connected or before it has. It may be shown."""
+        reasons = (link.reason for link in self._links if not link.connected and link.reason)
+        return next((redact_text(reason) for reason in reasons), None)
+
+    async def _connected(self) -> AbstractConnection:
+        try:
+            async with asyncio.timeout(self._timeouts.publish):
+                await self._restored.wait()
+        except TimeoutError:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker did not answer in time.") from None
+        assert self._connection is not None
+        return self._connection
 
     def _note_connected(self) -> None:
         metrics.broker_connected.set(all(link.connected for link in self._links))

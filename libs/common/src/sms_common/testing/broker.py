@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -121,11 +122,12 @@ class FakeBroker:
     @asynccontextmanager
     async def browse(self, queue: str, *, limit: int) -> AsyncIterator[Sequence[Held]]:
         """See Broker.browse."""
-        self._available(for_publishing=False)
+        check = partial(self._available, for_publishing=False)
+        check()
         found = self._queues.get(queue)
         if found is None:
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused: there is no queue {queue!r}.")
-        held = [FakeHeld(found, found.waiting.popleft()) for _ in range(min(limit, len(found.waiting)))]
+        held = [FakeHeld(found, found.waiting.popleft(), check) for _ in range(min(limit, len(found.waiting)))]
         try:
             yield held
         finally:

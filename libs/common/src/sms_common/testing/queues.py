@@ -80,6 +80,21 @@ class FakeConsumer:
         self._forget(self)
 
 
+class FakeHeld:
+    """A message that somebody looks at; `removed` when it is not to go back. `check` raises while it cannot be."""
+
+    def __init__(self, queue: FakeQueue, stored: Stored, check: Callable[[], None]) -> None:
+        self._check = check
+        self.stored = stored
+        self.removed = False
+        self.delivery = stored.delivery(queue.declared.name)
+
+    async def remove(self) -> None:
+        """See Held.remove."""
+        self._check()
+        self.removed = True
+
+
 class FakeListener:
     """One listener and the news it has not been told yet."""
 

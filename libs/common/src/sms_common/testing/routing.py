@@ -31,6 +31,10 @@ class Routing:
         self._queues |= dict.fromkeys(queue.name for queue in topology.queues)
         self._bindings |= dict.fromkeys(topology.bindings)
 
+    def has_exchange(self, name: str) -> bool:
+        """Whether there is an exchange of that name."""
+        return name in self._exchanges
+
     def route(self, exchange: str, key: str, *, heard: bool = False) -> list[str]:
         """The queues that get a message, each once. `heard`: somebody else takes it too, so it is no alternate's case.
 

@@ -1,0 +1,137 @@
+"""Looks into queues for a person: reads what waits there without losing any of it, and tells what there is."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+from aio_pika.abc import AbstractConnection
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel as Wire
+from aiormq.exceptions import ChannelClosed, ChannelNotFoundEntity
+
+from sms_common.broker.connection import Channel, open_channel
+from sms_common.broker.incoming import read
+from sms_common.broker.messages import Delivery, QueueCounts, Survey
+from sms_common.broker.trying import was_cancelled
+from sms_common.errors import Code, Unavailable
+from sms_common.topology import Topology
+
+_T = TypeVar("_T")
+
+
+class HeldMessage:
+    """A message that is out of its queue, unacknowledged, for as long as it is being looked at."""
+
+    def __init__(self, channel: Channel, queue: str, message: DeliveredMessage, timeout: float) -> None:
+        assert message.delivery_tag is not None
+        self.delivery: Delivery = read(message, queue)
+        self._tag = message.delivery_tag
+        self._channel = channel
+        self._queue = queue
+        self._timeout = timeout
+
+    async def remove(self) -> None:
+        """See Held.remove."""
+        await self._channel.answer(self._tag, acknowledge=True)
+        # An acknowledgement is not answered; whatever is answered after it on the same channel shows that it arrived.
+        await _answered(lambda: self._channel.wire.queue_declare(self._queue, passive=True, timeout=self._timeout))
+
+
+@asynccontextmanager
+async def browse(
+    connection: AbstractConnection,
+    queue: str,
+    limit: int,
+    timeout: float,  # noqa: ASYNC109  # of each request to the broker
+) -> AsyncIterator[tuple[HeldMessage, ...]]:
+    """See Broker.browse."""
+    channel = await _answered(lambda: open_channel(connection, timeout))
+    try:
+        held: list[HeldMessage] = []
+        while len(held) < limit:
+            message = await _answered(lambda: channel.wire.basic_get(queue, timeout=timeout))
+            if message.delivery_tag is None:
+                break
+            held.append(HeldMessage(channel, queue, message, timeout))
+        yield tuple(held)
+    finally:
+        await channel.close()  # which gives back all that was not removed
+
+
+async def survey(connection: AbstractConnection, topology: Topology, timeout: float) -> Survey:  # noqa: ASYNC109  # of each request to the broker
+    """See Broker.survey. Asks without declaring: the broker closes the channel on which it is asked for what is not
+    there.
+    """
+    queues: dict[str, QueueCounts] = {}
+    asker = _Asker(connection, timeout)
+    try:
+        missing = [
+            exchange.name
+            for exchange in topology.exchanges
+            if await asker.ask(partial(_look_for_exchange, exchange.name, timeout)) is None
+        ]
+        for queue in topology.queues:
+            counts = await asker.ask(partial(_count_queue, queue.name, timeout))
+            if counts is None:
+                missing.append(queue.name)
+            else:
+                queues[queue.name] = counts
+    finally:
+        await asker.close()
+    return Survey(tuple(missing), queues)
+
+
+async def _look_for_exchange(name: str, timeout: float, wire: Wire) -> bool:  # noqa: ASYNC109  # of the request
+    await wire.exchange_declare(name, passive=True, timeout=timeout)
+    return True
+
+
+async def _count_queue(name: str, timeout: float, wire: Wire) -> QueueCounts:  # noqa: ASYNC109  # of the request
+    told = await wire.queue_declare(name, passive=True, timeout=timeout)
+    return QueueCounts(told.message_count or 0, told.consumer_count or 0)
+
+
+class _Asker:
+    """Asks on one channel, and on a new one after each thing that is not there."""
+
+    def __init__(self, connection: AbstractConnection, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._channel: Channel | None = None
+
+    async def ask(self, question: Callable[[Wire], Awaitable[_T]]) -> _T | None:
+        """Return the answer, or None when the thing does not exist. Raises Unavailable."""
+        if self._channel is None or not self._channel.is_open:
+            self._channel = await _answered(lambda: open_channel(self._connection, self._timeout))
+        wire = self._channel.wire
+        try:
+            return await question(wire)
+        except ChannelNotFoundEntity:
+            return None
+        except BaseException as error:
+            raise _unanswered(error) from error
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close()
+
+
+async def _answered(request: Callable[[], Awaitable[_T]]) -> _T:
+    """Make a request to the broker. Raises Unavailable for whatever keeps it from being answered."""
+    try:
+        return await request()
+    except BaseException as error:
+        raise _unanswered(error) from error
+
+
+def _unanswered(error: BaseException) -> BaseException:
+    """What a request that failed with `error` raises: Unavailable, unless this task itself is being ended."""
+    if isinstance(error, ChannelClosed):
+        return Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused: {error}.")
+    if isinstance(error, asyncio.CancelledError):
+        return error if was_cancelled() else Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection went silent.")
+    if isinstance(error, Exception):
+        return Unavailable(Code.BROKER_UNAVAILABLE, f"The broker connection was lost ({type(error).__name__}).")
+    return error
