@@ -78,11 +78,9 @@ class Channel:
 
 
 async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> Channel:  # noqa: ASYNC109  # also covers aio-pika's own waits
-    """A new channel, within `timeout` seconds. With `confirms`, publishing on it waits for the broker and raises on a
-    return.
-    """
+    """A new channel, within `timeout` seconds. With `confirms`, publishing on it waits for the broker's answer."""
     async with asyncio.timeout(timeout):
-        owner = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        owner = await connection.channel(publisher_confirms=confirms)
         wire = await owner.get_underlay_channel()
     assert isinstance(wire, Wire)
     return Channel(wire, wire.connection, owner, timeout)

@@ -7,7 +7,8 @@ from uuid import uuid4
 import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq import spec
-from aiormq.exceptions import DeliveryError, PublishError
+from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import DeliveryError
 from pamqp.common import FieldTable
 
 from sms_common.broker.connection import Channel, Timeouts, is_blocked, open_channel
@@ -35,13 +36,13 @@ _failed = metrics.publish_total.labels("error")
 
 
 class _Twins:
-    """The messages under way that have one id, and the return that one of them met."""
+    """The messages under way that have one id, and whether one of them was returned."""
 
     __slots__ = ("returned", "under_way")
 
     def __init__(self) -> None:
         self.under_way = 0
-        self.returned: PublishError | None = None
+        self.returned = False
 
 
 class ConfirmedPublisher:
@@ -64,6 +65,7 @@ class ConfirmedPublisher:
         backoff = Backoff()
         while True:
             channel = await open_channel(connection, self._timeouts.connect, confirms=True)
+            channel.wire.on_return_callbacks.add(self._on_return)
             self._channel = channel
             self._opened.set()
             try:
@@ -104,15 +106,15 @@ class ConfirmedPublisher:
         except asyncio.CancelledError as error:
             if was_cancelled():
                 raise
-            raise self._failure(error, message) from None
+            raise self._failure(error) from None
         except Exception as error:  # noqa: BLE001  # aiormq hands out whatever ended the connection
-            raise self._failure(error, message) from None
+            raise self._failure(error) from None
         _confirmed.inc()
 
-    def _failure(self, error: BaseException, message: Outgoing) -> Unavailable:
+    def _failure(self, error: BaseException) -> Unavailable:
         """What a failed publish means to the caller. Counts it."""
         if isinstance(error, Unavailable):
-            _failed.inc()
+            (_returned if isinstance(error, Unroutable) else _failed).inc()
             return error
         if isinstance(error, TimeoutError):
             _timed_out.inc()
@@ -120,10 +122,6 @@ class ConfirmedPublisher:
                 self._is_blocked(self._channel)
             reason = f"The broker did not confirm within {self._timeouts.publish:g} s."
             return Unavailable(Code.BROKER_UNAVAILABLE, reason)
-        if isinstance(error, PublishError):
-            _returned.inc()
-            where = f"exchange {message.exchange!r} under {message.routing_key!r}"
-            return Unroutable(Code.BROKER_UNAVAILABLE, f"No queue takes what is published to {where}.")
         if isinstance(error, DeliveryError):
             _nacked.inc()
             return Unavailable(Code.BROKER_UNAVAILABLE, "The broker refused the message: a queue is full.")
@@ -131,11 +129,9 @@ class ConfirmedPublisher:
         return Unavailable(Code.BROKER_UNAVAILABLE, f"The broker connection was lost ({type(error).__name__}).")
 
     async def _with_twins(self, message: Outgoing) -> None:
-        """Publish beside others that have the same id.
-
-        aiormq knows a returned message by its id alone and fails the latest that has it: of two that are returned, it
-        calls the first confirmed. The latest hears of it before the first is confirmed, so the first can be told. At
-        worst one of them fails that was taken; a repeat with the same id does no harm.
+        """Publish beside others that have the same id: a returned message is known by its id alone, so that none of
+        them counts as confirmed once one was returned. At worst one fails that was taken; a repeat with its id does
+        no harm.
         """
         message_id = message.message_id or uuid4().hex
         twins = self._pending.get(message_id)
@@ -144,17 +140,21 @@ class ConfirmedPublisher:
         twins.under_way += 1
         try:
             await self._publish(message, message_id)
-        except PublishError as error:
-            twins.returned = error
-            raise
         finally:
             twins.under_way -= 1
             if not twins.under_way:
                 del self._pending[message_id]
                 if self._none_pending is not None and not self._pending:
                     self._none_pending.set_result(None)
-        if twins.returned is not None:
-            raise twins.returned
+        if twins.returned:
+            where = f"exchange {message.exchange!r} under {message.routing_key!r}"
+            raise Unroutable(Code.BROKER_UNAVAILABLE, f"No queue takes what is published to {where}.")
+
+    def _on_return(self, message: DeliveredMessage) -> None:
+        """Called before the confirm of the returned message is read, which for RabbitMQ is a positive one."""
+        twins = self._pending.get(message.header.properties.message_id or "")
+        if twins is not None:
+            twins.returned = True
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
         channel = self._channel
