@@ -19,6 +19,8 @@ LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 # They tell each request, frame or command; at their own INFO and DEBUG they would drown ours.
 _NOISY: Final = ("aiohttp.access", "aio_pika", "aiormq", "pamqp", "pymongo", "motor", "asyncio", "urllib3")
+# They say at ERROR what their caller says in its own words: a broker that is away, at each try to reach it.
+_REPEATING: Final = ("aiormq.connection",)
 _LEVELS: Final = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO)
 
 
@@ -43,6 +45,8 @@ def configure(service: str, *, log_format: str = "auto", level: str = "info") ->
     logging.basicConfig(handlers=[_Bridge()], level=threshold, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+    for name in _REPEATING:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def bind_log_context(**ids: str | int | None) -> None:

@@ -90,14 +90,6 @@ dead_letters_total: Final = _counter(
     "Messages parked in sms.dead by reason. Any increase needs a person: read the reason header, mend, publish again.",
     "reason",
 )
-queue_messages: Final = _gauge(
-    "queue_messages", "Messages in a queue. In sms.dead or sms.unrouted above 0: somebody has to look.", "queue"
-)
-queue_oldest_seconds: Final = _gauge(
-    "queue_oldest_seconds",
-    "Age of the oldest message in a queue. Growing: consumers are too few, paused or stuck; it tells more than depth.",
-    "queue",
-)
 
 # the dispatcher sends
 
@@ -124,36 +116,15 @@ queue_to_carrier_seconds: Final = _histogram(
     "Time from accepting a message to its first call. High: the lane's pace is below its load, or the lane is paused.",
     buckets=_WAIT,
 )
-rate_wait_seconds: Final = _histogram(
-    "rate_wait_seconds",
-    "Time a message waited for its lane's pace. High: more is queued than the configured rate lets out.",
-    "config",
-    buckets=_WAIT,
-)
 lane_paused: Final = _gauge(
     "lane_paused",
     "1 while a configuration's lane is paused: throttled by the carrier, or credentials refused. The log says which.",
-    "config",
-)
-breaker_state: Final = _gauge(
-    "breaker_state",
-    "State of a configuration's breaker: 0 closed, 1 half open, 2 open. Open: the carrier keeps failing.",
-    "config",
-)
-retry_budget_ratio: Final = _gauge(
-    "retry_budget_ratio",
-    "Share of a configuration's retry budget that is left, 0 to 1. At 0: failures are general; look at the carrier.",
     "config",
 )
 token_refresh_total: Final = _counter(
     "token_refresh_total",
     "Requests for a carrier's access token by result. Failures: credentials are wrong or the token endpoint is away.",
     "result",
-)
-token_expiry_seconds: Final = _gauge(
-    "token_expiry_seconds",
-    "Seconds until a configuration's access token ends. Below 60 and falling: renewal fails; see token_refresh_total.",
-    "config",
 )
 
 # the dispatcher keeps account and hears from carriers
@@ -170,10 +141,6 @@ ledger_duration_seconds: Final = _histogram(
 unknown_outcomes: Final = _gauge(
     "unknown_outcomes",
     "Messages whose carrier answer was lost and that no receipt has settled yet. Growing: page somebody.",
-)
-unknown_oldest_seconds: Final = _gauge(
-    "unknown_oldest_seconds",
-    "Age of the oldest unknown outcome. Above an hour: receipts do not arrive; look at the webhook URL.",
 )
 receipts_total: Final = _counter(
     "receipts_total",
@@ -192,9 +159,6 @@ unrouted_total: Final = _counter(
 config_snapshot_age_seconds: Final = _gauge(
     "config_snapshot_age_seconds",
     "Seconds since the config service last confirmed the snapshot. Above 60: it is away; the old snapshot serves on.",
-)
-config_snapshot_version: Final = _gauge(
-    "config_snapshot_version", "Version of the snapshot in use. Processes that differ for long: one of them is cut off."
 )
 secret_key_records: Final = _gauge(
     "secret_key_records",
