@@ -199,7 +199,7 @@ def test_notices_beside_what_is_unreadable_are_named_in_the_one_dead_letter():
 
     reading = read(Saying(*notices, unreadable=("Element 3: it is not an object.",)), b"x", ENDPOINT, NOW)
 
-    assert reading.kinds == ("tfv", "unknown", "tfv")
+    assert reading.kinds == ["tfv", "unknown", "tfv"]
     (letter,) = reading.messages
     assert letter.headers["x-code"] == "webhook_unreadable"
     assert letter.headers["x-kind"] == "tfv, new-thing"

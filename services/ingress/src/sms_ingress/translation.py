@@ -5,12 +5,23 @@ from datetime import datetime
 from sms_common import topology
 from sms_common.broker import Outgoing
 from sms_common.configuration import WebhookEndpoint
-from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, MediaItem, StatusError, event_id
+from sms_common.events import (
+    MAX_EVENT_BYTES,
+    CarrierInboundEvent,
+    CarrierReceiptEvent,
+    MediaItem,
+    StatusError,
+    event_id,
+)
 from sms_common.messages import DeliveryError, DeliveryReceipt, InboundMessage
 
 
+class EventTooLarge(ValueError):
+    """No reader would take an event of that size; the text says how large it is."""
+
+
 def outgoing(said: DeliveryReceipt | InboundMessage, endpoint: WebhookEndpoint, received_at: datetime) -> Outgoing:
-    """The broker message for one event of a carrier. Raises ValueError for what no event can carry.
+    """The broker message for one event of a carrier. Raises EventTooLarge, or ValueError for what no event can carry.
 
     Its id depends only on what the carrier said, so that a webhook that comes again is recognised.
     """
@@ -18,10 +29,13 @@ def outgoing(said: DeliveryReceipt | InboundMessage, endpoint: WebhookEndpoint, 
         event: CarrierReceiptEvent | CarrierInboundEvent = _receipt(said, endpoint, received_at)
     else:
         event = _inbound(said, endpoint, received_at)
+    body = event.encode()
+    if len(body) > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"An event would have {len(body)} bytes; {MAX_EVENT_BYTES} are allowed.")
     return Outgoing(
         exchange=topology.SMS,
         routing_key=topology.carrier_key(endpoint.carrier, endpoint.config_id),
-        body=event.encode(),
+        body=body,
         type=event.TYPE,
         message_id=event.event_id,
     )
