@@ -68,3 +68,23 @@ async def test_keys_are_audited_without_their_hash(api, key_for):
 
     assert set(record["after"]) == {"id", "name", "prefix", "scopes", "tenants", "expires_at"}
     assert record["tenant_id"] is None
+
+
+async def test_configurations_are_audited_without_ciphertexts_hashes_and_former_tokens(api, sms):
+    await api.call("POST", f"/api/v1/sms/{sms['id']}/rotate-webhook")
+
+    listed = await api.get(f"{AUDIT}?filter=object_id eq {sms['id']}")
+
+    for record in listed.json["items"]:
+        assert set(record["after"]) == {
+            "id",
+            "tenant_id",
+            "provider_id",
+            "name",
+            "enabled",
+            "sender_id",
+            "failure_policy",
+            "prepend_plus",
+            "callback_username",
+            "secrets_set",
+        }
