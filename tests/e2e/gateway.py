@@ -23,6 +23,7 @@ from tests.stack import Broker
 SERVICES = ("config", "simulator", "ingress", "dispatcher")
 _PORTS = ("CONFIG_PORT", "SIMULATOR_PORT", "INGRESS_PORT", "INGRESS_HEALTH_PORT", "DISPATCHER_PORT")
 _QUICK = {
+    "INGRESS_DEADLINE_SECONDS": "3",
     "SIMULATOR_WEBHOOK_RETRY_DELAYS": "[0.2, 0.5, 1]",
     "SIMULATOR_LATE_DELAY": "0.5",
     "SIMULATOR_RECEIPT_WINDOW": "0.3",
