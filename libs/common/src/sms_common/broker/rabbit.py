@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 
 import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelClosed
-from yarl import URL
 
 from sms_common.broker import browsing
 from sms_common.broker.connection import Link, Timeouts
@@ -36,7 +36,7 @@ class RabbitBroker:
     """
 
     def __init__(self, url: str, *, name: str, topology: Topology, timeouts: Timeouts | None = None) -> None:
-        if URL(url).scheme not in {"amqp", "amqps"}:
+        if urlsplit(url).scheme not in {"amqp", "amqps"}:
             raise ValueError("the broker's address has to begin with amqp:// or amqps://")
         be_lenient()
         self._timeouts = timeouts or Timeouts()
