@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sms_common.errors import Code, Unavailable
 from sms_dispatcher.group_commit import GroupCommit
 
 
@@ -50,6 +51,31 @@ async def test_a_failed_commit_fails_its_callers_and_no_later_one():
         await group.submit("bad")
 
     assert await group.submit("good") == "good"
+
+
+async def test_one_bad_item_fails_alone():
+    async def commit(items):
+        if "bad" in items:
+            raise ValueError("no")
+        return [item.upper() for item in items]
+
+    group = GroupCommit(commit)
+    results = await asyncio.gather(*(group.submit(item) for item in ("a", "bad", "b")), return_exceptions=True)
+
+    assert (results[0], type(results[1]), results[2]) == ("A", ValueError, "B")
+
+
+async def test_a_batch_is_not_tried_item_by_item_while_the_store_is_away():
+    batches = []
+
+    async def commit(items):
+        batches.append(items)
+        raise Unavailable(Code.STORE_UNAVAILABLE, "Away.")
+
+    group = GroupCommit(commit)
+    results = await asyncio.gather(*(group.submit(n) for n in range(3)), return_exceptions=True)
+
+    assert ({type(result) for result in results}, batches) == ({Unavailable}, [[0, 1, 2]])
 
 
 async def test_a_caller_that_gave_up_does_not_disturb_the_others():

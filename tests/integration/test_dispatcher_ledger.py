@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sms_common.errors import Code, Unavailable
+from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
 from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient
@@ -87,6 +87,32 @@ async def test_an_entry_comes_back_as_it_was_recorded(ledger):
 
     assert await ledger.accept(whole) is None
     assert await ledger.find("acme", "m-1") == whole
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param({"segments": 2**63}, id="integer beyond 64 bits"),
+        pytest.param({"text": "\ud83d"}, id="half a character"),
+        pytest.param({"expires_at": datetime.fromisoformat("0001-01-01T00:00:00+14:00")}, id="before time"),
+    ],
+)
+async def test_what_mongodb_cannot_hold_is_refused_and_its_neighbours_are_recorded(mongo_ledger, bad):
+    entries = [fresh(), fresh(message_id="bad", **bad), fresh(message_id="m-2")]
+
+    results = await asyncio.gather(*(mongo_ledger.accept(entry) for entry in entries), return_exceptions=True)
+
+    assert isinstance(results[1], UnreadableEvent)
+    assert (results[1].code, results[0], results[2]) == (Code.INVALID_REQUEST, None, None)
+
+
+@pytest.mark.parametrize(
+    "metadata", [{"$ref": "x", "$id": 1}, {"$set": 1, "a.b": None, "": True}, {"a\x00": "\x00"}, {"n": 2**63 - 1}, {}]
+)
+async def test_metadata_comes_back_as_it_was_whatever_its_names_mean_to_mongodb(mongo_ledger, metadata):
+    await mongo_ledger.accept(fresh(echo=Echo("101", None, None, metadata)))
+
+    assert (await mongo_ledger.find("acme", "m-1")).echo.metadata == metadata
 
 
 async def test_of_many_who_record_the_same_id_one_is_first(ledger):

@@ -40,6 +40,8 @@ def failure_of(status, body=b"", *, private=(), **headers):
         pytest.param(202, {"id": "a", "segmentCount": 3}, Accepted("a", 3), id="202"),
         pytest.param(202, {"id": "a"}, Accepted("a", None), id="without-segments"),
         pytest.param(202, {"id": "a", "segmentCount": "3"}, Accepted("a", None), id="segments-no-number"),
+        pytest.param(202, {"id": "a", "segmentCount": 2**64 - 1}, Accepted("a", None), id="segments-beyond-64-bits"),
+        pytest.param(202, {"id": "a", "segmentCount": True}, Accepted("a", None), id="segments-true"),
         pytest.param(200, {"id": "a", "segmentCount": 1}, Accepted("a", 1), id="200"),
         pytest.param(201, {"id": "a", "segmentCount": 1}, Accepted("a", 1), id="201"),
     ],

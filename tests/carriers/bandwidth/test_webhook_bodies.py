@@ -90,6 +90,11 @@ def test_an_outbound_messages_sender_is_from_and_never_owner():
     assert found.sender == "+12025550143"
 
 
+@pytest.mark.parametrize("segments", [2**64 - 1, -1, True])
+def test_an_impossible_number_of_segments_is_left_out(segments):
+    assert only(event(message={"segmentCount": segments})).segments is None
+
+
 def test_a_receipt_needs_neither_sender_nor_segments_nor_description():
     found = only(event(description=UNSET, message={"from": UNSET, "segmentCount": "many", "to": UNSET}))
 

@@ -8,10 +8,10 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Code, UnreadableEvent
@@ -24,6 +24,8 @@ MAX_RECIPIENTS = 1_000
 MAX_MEDIA = 10
 MAX_MEDIA_URL = 4096
 MAX_METADATA_BYTES = 4096
+# What a store's and most programming languages' whole numbers hold.
+_INTEGERS = range(-(2**63), 2**63)
 
 # Event ids are derived from what they say, so that a repeat of an event is recognised by its id (RFC 4122, version 5).
 _EVENT_NAMESPACE = uuid.UUID("7b0b6c1e-52a3-5f0e-9a57-7c2f6a1c4e90")
@@ -58,11 +60,29 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("In UTC that is not within the years 1 to 9999") from None
+
+
+def _can_be_echoed(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    if any(isinstance(value, int) and value not in _INTEGERS for value in metadata.values()):
+        raise ValueError("A whole number has more than 64 bits")
+    if len(json.dumps(metadata, allow_nan=False).encode()) > MAX_METADATA_BYTES:
+        raise ValueError(f"It is larger than {MAX_METADATA_BYTES} bytes")
+    return metadata
+
+
 MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN)]
 # Of a request, or of one message of a list: the request's id, a dot and the recipient's place in the list.
 AnyMessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,69}$")]
 TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
-Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64)]
+Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64), AfterValidator(_can_be_echoed)]
+# A moment with its time zone, in UTC, so that one moment is always the same value.
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Segments = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class OutboundMedia(BaseModel):
@@ -90,17 +110,11 @@ class OutboundRequest(Event):
     sender: Annotated[str | None, Field(alias="from", min_length=1, max_length=64)] = None
     config_id: Annotated[str | None, Field(pattern=ID_PATTERN)] = None
     category: Category = Category.CONVERSATIONAL
-    send_after: AwareDatetime | None = None
-    expires_at: AwareDatetime | None = None
+    send_after: Moment | None = None
+    expires_at: Moment | None = None
     conversation_id: Annotated[str | None, Field(max_length=256)] = None
     client_ref: Annotated[str | None, Field(max_length=256)] = None
     metadata: Metadata | None = None
-
-    @model_validator(mode="after")
-    def _metadata_is_small(self) -> Self:
-        if self.metadata is not None and len(json.dumps(self.metadata).encode()) > MAX_METADATA_BYTES:
-            raise ValueError(f"metadata is larger than {MAX_METADATA_BYTES} bytes")
-        return self
 
     def fingerprint(self) -> str:
         """The same for two requests that ask for the same thing, whatever the order of their JSON fields."""
@@ -227,9 +241,9 @@ class CarrierReceiptEvent(Event):
     recipient: str
     sender: str
     status: Status
-    occurred_at: datetime
-    received_at: datetime
-    segments: int | None = None
+    occurred_at: Moment
+    received_at: Moment
+    segments: Segments | None = None
     description: str | None = None
     error: StatusError | None = None
 
@@ -251,9 +265,9 @@ class CarrierInboundEvent(Event):
     msg_type: MsgType
     text: str = ""
     media: tuple[MediaItem, ...] = ()
-    segments: int | None = None
-    occurred_at: datetime
-    received_at: datetime
+    segments: Segments | None = None
+    occurred_at: Moment
+    received_at: Moment
 
 
 class LaneEntry(Event):
@@ -263,7 +277,7 @@ class LaneEntry(Event):
 
     tenant_id: str
     message_id: str
-    queued_at: datetime
+    queued_at: Moment
 
 
 class ConfigChanged(Event):
@@ -305,6 +319,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
 )
 
 _BY_TYPE: Mapping[str, type[Event]] = {event.TYPE: event for event in EVENT_TYPES}
+_NAMES = frozenset(field.alias or name for event in EVENT_TYPES for name, field in event.model_fields.items())
 
 
 def decode(event_type: str, body: bytes, *, accept: Iterable[type[Event]] = EVENT_TYPES) -> Event:
@@ -335,7 +350,7 @@ def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
         return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.")
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
-        return UnreadableEvent(Code.NOT_JSON, "The body is not JSON.")
+        return _half_characters(body) or UnreadableEvent(Code.NOT_JSON, "The body is not JSON.", partial=_peek(body))
     path = first["loc"]
     if path[:1] == ("metadata",):
         path = path[:1]  # it goes on with the PBX's own names, which appear in no log and no status
@@ -344,13 +359,48 @@ def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
     return UnreadableEvent(Code.INVALID_REQUEST, reason, field=place or None, partial=_peek(body))
 
 
+def _half_characters(body: bytes) -> UnreadableEvent | None:
+    """What is wrong with JSON that is right but for halves of surrogate pairs, which are no characters: somebody cut
+    a text in the middle of an emoji. None when that is not what is wrong.
+    """
+    try:
+        value = json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return None
+    if not _has_half_characters(value):
+        return None
+    parts = value.items() if isinstance(value, dict) else ()
+    field = next((name for name, part in parts if name in _NAMES and _has_half_characters(part)), None)
+    reason = "It holds half of a surrogate pair, which is no character."
+    return UnreadableEvent(
+        Code.INVALID_REQUEST, f"{field}: {reason}" if field else reason, field=field, partial=_peek(body)
+    )
+
+
+def _has_half_characters(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
 def _peek(body: bytes) -> dict[str, Any] | None:
     """The JSON object in a body nobody could act on, or None."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return None
+        value = _peek_closer(body)
     return value if isinstance(value, dict) else None
+
+
+def _peek_closer(body: bytes) -> object:
+    """What Python takes for JSON and others do not: NaN, numbers of any length, halves of surrogate pairs."""
+    try:
+        value = json.loads(body.decode(), parse_int=float)
+        return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        return None
 
 
 def utc_now() -> datetime:

@@ -1,5 +1,6 @@
 """How an entry lies in MongoDB: pure conversion, both ways."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,7 +41,7 @@ def to_document(entry: Entry, retention: timedelta) -> Document:
         "expires_at": entry.expires_at,
         "created_at": entry.created_at,
         "delete_at": entry.created_at + retention,
-        "echo": [echo.extension, echo.conversation_id, echo.client_ref, dict(echo.metadata) if echo.metadata else None],
+        "echo": [echo.extension, echo.conversation_id, echo.client_ref, _metadata_out(echo.metadata)],
         "attempt": entry.attempt,
         "claim_id": entry.claim_id,
         "history": [history_item(entry, None)],
@@ -116,8 +117,13 @@ def from_document(document: Mapping[str, Any]) -> Entry:
             Recipient(to, message_id, Status(status), sequence, _error_in(error), reason)
             for to, message_id, status, sequence, error, reason in document["recipients"]
         ),
-        echo=Echo(extension, conversation_id, client_ref, metadata),
+        echo=Echo(extension, conversation_id, client_ref, None if metadata is None else json.loads(metadata)),
     )
+
+
+def _metadata_out(metadata: Mapping[str, Any] | None) -> str | None:
+    """As text: it comes back as it was, also with names that mean something to MongoDB."""
+    return None if metadata is None else json.dumps(dict(metadata))
 
 
 def _error_out(error: StatusError | None) -> Document | None:

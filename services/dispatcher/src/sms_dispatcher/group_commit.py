@@ -7,6 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from sms_common.errors import Unavailable
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -14,9 +16,9 @@ Result = TypeVar("Result")
 class GroupCommit(Generic[Item, Result]):
     """Gives every caller of `submit` its own result of a shared commit.
 
-    `commit` gets a batch of at most `limit` items and returns one result an item, in order; what it raises, every
-    caller of
-    that batch gets. At most one commit runs at a time, so batches take effect in the order of their items.
+    `commit` gets a batch of at most `limit` items and returns one result an item, in order. When it raises Unavailable
+    every caller of that batch gets it; after anything else each item is tried alone, so that one which cannot be
+    committed fails alone. At most one commit runs at a time, so batches take effect in the order of their items.
     """
 
     def __init__(self, commit: Callable[[list[Item]], Awaitable[list[Result]]], *, limit: int = 256) -> None:
@@ -47,6 +49,10 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = await self._commit([item for item, _ in batch])
         except Exception as error:  # noqa: BLE001  # every caller of this batch gets it and decides
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for one in batch:
+                    await self._write_batch([one])
+                return
             for _, future in batch:
                 if not future.done():
                     future.set_exception(error)

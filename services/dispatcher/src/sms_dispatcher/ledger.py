@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from sms_common.errors import Code, Unavailable
+from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher.documents import Document, changing_fields, from_document, history_item, record, to_document
@@ -97,7 +98,9 @@ class MessageQuery:
 
 
 class Ledger:
-    """All messages of all tenants. Every method raises Unavailable (store_unavailable) when MongoDB does not answer."""
+    """All messages of all tenants. Every method raises Unavailable (store_unavailable) when MongoDB does not answer;
+    those that write raise UnreadableEvent for a value it cannot hold.
+    """
 
     def __init__(self, messages: "AsyncIOMotorCollection[Document]", *, owner: str, retention: timedelta) -> None:
         self._messages = messages
@@ -368,11 +371,14 @@ def _now() -> datetime:
 
 @asynccontextmanager
 async def _store(operation: str, batch: int = 1) -> AsyncIterator[None]:
-    """Times an operation and turns the driver's errors into ours."""
+    """Times an operation and turns the driver's errors into ours: the content's fault, or the store's."""
     metrics.ledger_batch_size.observe(batch)
     with metrics.ledger_duration_seconds.labels(operation).time():
         try:
             yield
+        except (OverflowError, UnicodeError, BSONError) as error:
+            reason = f"It holds a value that cannot be stored ({type(error).__name__})."
+            raise UnreadableEvent(Code.INVALID_REQUEST, reason) from None
         except PyMongoError as error:
             raise Unavailable(
                 Code.STORE_UNAVAILABLE, f"MongoDB did not take {operation}: {type(error).__name__}."

@@ -11,7 +11,7 @@ from sms_common.broker import Delivery, Publisher, RetryLater
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, Rejection, UnreadableEvent
-from sms_common.events import CancelRequest, Event, OutboundRequest, StatusEvent, decode
+from sms_common.events import MAX_EVENT_BYTES, CancelRequest, Event, OutboundRequest, StatusEvent, decode
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
@@ -84,7 +84,12 @@ class Outbound:
             if rejection.code in {Code.UNKNOWN_TENANT, Code.TENANT_MISMATCH}:
                 await self._tell_whom_it_concerns(status_event(entry), key)
                 return
-        await self._record(entry)
+        try:
+            await self._record(entry)
+        except UnreadableEvent as error:
+            entry = rejected(request, Rejection(error.code, error.reason), now)
+            await self._teller.tell([status_event(entry)])
+            raise
 
     async def _record(self, entry: Entry) -> None:
         """Record a message, or all of a list, and announce what the ledger holds: of a request that comes again that
@@ -177,7 +182,7 @@ def _type_of(delivery: Delivery, key: topology.OutboundKey) -> str:
     if delivery.type:
         return delivery.type
     try:
-        body = orjson.loads(delivery.body)
+        body = orjson.loads(delivery.body) if len(delivery.body) <= MAX_EVENT_BYTES else None
     except orjson.JSONDecodeError:
         body = None
     named = body.get("type") if isinstance(body, dict) else None

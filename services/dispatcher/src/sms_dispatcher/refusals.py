@@ -8,22 +8,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from sms_common import topology
 from sms_common.broker import Outgoing
 from sms_common.errors import Rejection, UnreadableEvent
-from sms_common.events import MESSAGE_ID_PATTERN, StatusError, StatusEvent, event_id
+from sms_common.events import MESSAGE_ID_PATTERN, Metadata, StatusError, StatusEvent, event_id
 from sms_common.messages import ErrorClass, Status
 from sms_dispatcher.entries import Entry
 from sms_dispatcher.statuses import current, status_event
 
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 _SHOWN = 64
+_METADATA: TypeAdapter[dict[str, Any] | None] = TypeAdapter(Metadata | None)
 
 
 def unreadable(error: UnreadableEvent, body: bytes, now: datetime) -> StatusEvent | None:
     """The `rejected` of a body that did not validate, or None when it names no tenant or no usable message id."""
     tenant_id, message_id = error.partial.get("tenant_id"), error.partial.get("message_id")
-    if not isinstance(tenant_id, str) or not isinstance(message_id, str) or not _MESSAGE_ID.match(message_id):
+    if not isinstance(tenant_id, str) or not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
         return None
     return StatusEvent(
         event_id=event_id("unreadable", tenant_id[:_SHOWN], message_id, body.hex()),
@@ -44,9 +47,12 @@ def unreadable(error: UnreadableEvent, body: bytes, now: datetime) -> StatusEven
 
 
 def _echo(partial: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = partial.get("metadata")
     texts = {name: _text(partial.get(name)) for name in ("extension", "conversation_id", "client_ref")}
-    return {**texts, "metadata": metadata if isinstance(metadata, dict) and len(str(metadata)) < 4096 else None}  # noqa: PLR2004  # the limit of metadata
+    try:
+        metadata = _METADATA.validate_python(partial.get("metadata"))
+    except ValidationError:
+        metadata = None
+    return {**texts, "metadata": metadata}
 
 
 def _text(value: object) -> str | None:

@@ -34,7 +34,7 @@ def status_event(entry: Entry) -> StatusEvent:
         extension=entry.echo.extension,
         conversation_id=entry.echo.conversation_id,
         client_ref=entry.echo.client_ref,
-        metadata=dict(entry.echo.metadata) if entry.echo.metadata else None,
+        metadata=None if entry.echo.metadata is None else dict(entry.echo.metadata),
     )
 
 

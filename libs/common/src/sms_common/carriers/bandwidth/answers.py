@@ -28,6 +28,7 @@ from sms_common.messages import Accepted
 # Bandwidth's longest queue takes four hours; a longer wish is a mistake that would silence a lane.
 MAX_RETRY_AFTER = 4 * 3600.0
 _MAX_CARRIER_CODE = 64
+_SEGMENTS = range(1, 2**31)  # what no reader's number type refuses
 
 # A server that did not take the request in: nothing was sent, whoever answered.
 _NOT_TAKEN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
@@ -53,7 +54,8 @@ def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
         reason = f"Bandwidth answered HTTP {status} without a readable message id; a receipt will tell."
         raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, reason, carrier_code=str(status))
     segments = document.get("segmentCount")
-    return Accepted(identifier, segments if isinstance(segments, int) else None)
+    usable = isinstance(segments, int) and not isinstance(segments, bool) and segments in _SEGMENTS
+    return Accepted(identifier, segments if usable else None)
 
 
 def _failure(answer: Answer, document: dict[str, Any], private: Iterable[str], now: datetime) -> SendFailure:

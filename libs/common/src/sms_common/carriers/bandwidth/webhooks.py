@@ -25,6 +25,7 @@ MAX_ELEMENTS = 1_000
 # Ids and numbers are short; what is longer is not what it claims to be.
 _MAX_NAME = 256
 _MAX_KIND = 64
+_COUNTS = range(2**31)  # what no reader's number type refuses
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 # message-sending and message-sent both say that Bandwidth handed the message on, and not that anybody took it. What was
@@ -282,7 +283,7 @@ def _strings(value: object) -> tuple[str, ...]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value in _COUNTS else None
 
 
 def _error_code(value: object) -> int | None:
