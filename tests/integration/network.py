@@ -7,7 +7,9 @@ from urllib.parse import urlsplit
 
 
 class Network:
-    """Forwards `url`'s connections. `stalled` is set when something waits to be forwarded while the network is frozen."""
+    """Forwards `url`'s connections. `stalled` is set when something waits to be forwarded while the network is
+    frozen.
+    """
 
     def __init__(self, url: str) -> None:
         self._target = urlsplit(url)
