@@ -11,6 +11,7 @@ from sms_common.messages import Status
 from sms_common.testing.routing import Routing
 from sms_common.topology import (
     CARRIER,
+    CONFIG,
     DEAD,
     DEFAULT_EXCHANGE,
     OUTBOUND,
@@ -67,11 +68,19 @@ def test_every_queue_has_a_positive_delivery_limit(queue: Queue):
     assert limit > 0
 
 
-@pytest.mark.parametrize("queue", [queue for queue in QUEUES if queue.name not in PARKED], ids=lambda queue: queue.name)
+@pytest.mark.parametrize(
+    "queue", [queue for queue in QUEUES if queue.name not in {*PARKED, CONFIG}], ids=lambda queue: queue.name
+)
 def test_what_leaves_a_queue_is_never_dropped(queue: Queue):
     assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
     assert queue.arguments["x-overflow"] == "reject-publish"  # the strategy asks for it
     assert "x-dead-letter-exchange" in queue.arguments
+
+
+def test_of_announcements_only_the_last_is_kept():
+    """They say that something changed; who was away fetches everything anyway."""
+    (queue,) = [queue for queue in QUEUES if queue.name == CONFIG]
+    assert (queue.arguments["x-max-length"], queue.arguments["x-overflow"]) == (1, "drop-head")
 
 
 def test_only_the_ladder_lets_messages_expire():

@@ -74,6 +74,8 @@ UNROUTED = "sms.unrouted"
 DEAD = "sms.dead"
 OUTBOUND = "sms.outbound"
 CARRIER = "sms.carrier"
+CONFIG = "sms.config"
+CONFIG_CHANGES = "sms.config.#"
 
 # Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
 RETRY_LADDER = (
@@ -93,6 +95,7 @@ _WORK: Arguments = {
     "x-dead-letter-strategy": "at-least-once",
     "x-overflow": "reject-publish",
 }
+_LAST_ONLY: Arguments = {"x-max-length": 1, "x-overflow": "drop-head", "x-delivery-limit": PARKED_DELIVERY_LIMIT}
 
 
 def rung_for(seconds: float) -> Rung:
@@ -123,6 +126,11 @@ def base() -> Topology:
             Queue(OUTBOUND, "requests of the PBX, read by the dispatcher", _WORK),
             Queue(CARRIER, "what carriers told ingress, read by the dispatcher", _WORK),
             *_pbx_queues(DEFAULT_PBX),
+            Queue(
+                CONFIG,
+                "the last announced change: kept, so that an announcement while all are away is not unrouted",
+                _LAST_ONLY,
+            ),
         ),
         bindings=(
             Binding(UNROUTED, UNROUTED),
@@ -130,6 +138,7 @@ def base() -> Topology:
             *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
             Binding(SMS, OUTBOUND, "sms.outbound.#"),
             Binding(SMS, CARRIER, "sms.carrier.#"),
+            Binding(SMS, CONFIG, CONFIG_CHANGES),
             Binding(SMS, pbx_status_queue(DEFAULT_PBX), f"sms.status.{NO_TENANT}.#"),
         ),
     )
@@ -223,9 +232,6 @@ def carrier_key(carrier: str, config_id: str) -> str:
 def config_key(tenant_id: str, change: str) -> str:
     """Under which a change of configuration is announced."""
     return f"sms.config.{tenant_id}.{change}"
-
-
-CONFIG_CHANGES = "sms.config.#"
 
 
 @dataclass(frozen=True, slots=True)
