@@ -1,0 +1,96 @@
+"""Makes the steps of a plan through the API, each on the version that was compared, so that nobody's change is lost."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from smsgw.bulk.installation import Installation, Key, Kind
+from smsgw.bulk.planning import CALLBACK_PASSWORD, Plan, Step
+from smsgw.http_api import Api, JsonObject, Refused
+from smsgw.running import Failure
+
+# Refusals that another step of the same plan may remove: a number that another trunk still has, an object still in use.
+_LATER = frozenset({"number_overlap", "in_use"})
+
+
+@dataclass
+class _State:
+    """Ids and versions as they become known."""
+
+    ids: dict[tuple[Kind, Key], str] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+
+
+async def apply(api: Api, plan: Plan, now: Installation, done: Callable[[Step], None]) -> None:
+    """Make every step and call `done` after each. Raises Failure at the first that cannot be made.
+
+    Steps that were made stay made; importing the file again goes on from there.
+    """
+    state = _State(
+        {key: item.id for key, item in now.items.items()}, {item.id: item.version for item in now.items.values()}
+    )
+    waiting = list(plan.steps)
+    while waiting:
+        postponed: list[tuple[Step, Refused]] = []
+        for step in waiting:
+            try:
+                await _make(api, step, state)
+            except Refused as refused:
+                if refused.code not in _LATER:
+                    raise _failure(step, refused) from refused
+                postponed.append((step, refused))
+            else:
+                done(step)
+        if len(postponed) == len(waiting):
+            raise _failure(*postponed[0]) from postponed[0][1]
+        waiting = [step for step, _ in postponed]
+
+
+async def _make(api: Api, step: Step, state: _State) -> None:
+    place = (step.kind, step.key)
+    if step.action == "create":
+        answer = await api.call("POST", step.kind.path, _body(step, state) | _identity(step))
+        state.ids[place] = answer["id"]
+        state.versions[answer["id"]] = answer["version"]
+        return
+    object_id = state.ids[place]
+    path, version = f"{step.kind.path}/{object_id}", state.versions.get(object_id)
+    if step.action == "delete":
+        await api.call("DELETE", path, version=version)
+        return
+    answer = await api.call("PATCH", path, _body(step, state), version=version)
+    state.versions[object_id] = answer["version"]
+
+
+def _identity(step: Step) -> JsonObject:
+    if step.kind is Kind.TENANT:
+        return {"id": step.key[0]}
+    return {"tenant_id": step.key[0], "name": step.key[1]}
+
+
+def _body(step: Step, state: _State) -> JsonObject:
+    """The fields under the API's names, with ids instead of names and secrets in their places."""
+    body: JsonObject = dict(step.fields)
+    tenant = step.key[0]
+    if "trunk" in body:
+        body["provider_id"] = state.ids[Kind.TRUNK, (tenant, body.pop("trunk"))]
+    if "default_config" in body:
+        name = body.pop("default_config")
+        body["default_config_id"] = None if name is None else state.ids[Kind.SMS, (tenant, name)]
+    credentials = {
+        name: secret.get_secret_value() for name, secret in step.secrets.items() if name != CALLBACK_PASSWORD
+    }
+    if credentials:
+        body["credentials"] = credentials
+    if CALLBACK_PASSWORD in step.secrets:
+        callback: dict[str, Any] = dict(body.get("callback") or {})
+        body["callback"] = {**callback, "password": step.secrets[CALLBACK_PASSWORD].get_secret_value()}
+    return body
+
+
+def _failure(step: Step, refused: Refused) -> Failure:
+    if refused.code == "version_conflict":
+        return Failure(
+            f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
+        )
+    return Failure(f"The {step.label} could not be {step.action}d: {refused}")

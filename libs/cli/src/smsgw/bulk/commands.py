@@ -1,0 +1,214 @@
+"""`smsgw config export`, `import` and `diff`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from smsgw import gateway, output
+from smsgw.bulk import applying, document, exporting
+from smsgw.bulk.document import BadFile, Document
+from smsgw.bulk.installation import Kind, fetch
+from smsgw.bulk.planning import Plan, Step, plan
+from smsgw.http_api import JsonObject
+from smsgw.options import Json, Yes, confirm
+from smsgw.running import FAILED, OK, Failure, run
+from smsgw.settings import secret_from_environment
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Move configuration (tenants, trunks, SMS configurations) between gateways as one YAML file without secrets.",
+)
+
+File = Annotated[Path, typer.Argument(help="The YAML file.", exists=True, dir_okay=False)]
+Prune = Annotated[
+    bool,
+    typer.Option(
+        "--prune", help="Also delete what the file does not have; with only_tenants in the file, of those tenants only."
+    ),
+]
+ReplaceSecrets = Annotated[
+    bool, typer.Option("--replace-secrets", help="Set secrets that the file names again, also those that are stored.")
+]
+
+
+@app.command("export")
+def export_file(
+    ctx: typer.Context,
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="Where to write; standard output when left out.", dir_okay=False, show_default=False),
+    ] = None,
+    *,
+    tenant: Annotated[
+        list[str] | None, typer.Option("--tenant", "-t", help="Only this tenant; may be repeated.", show_default=False)
+    ] = None,
+    name_variables: Annotated[
+        bool, typer.Option("--name-variables", help="Name an environment variable for each secret that is stored.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write what is configured as a file, without any secret.
+
+    For example:
+
+      smsgw config export gateway.yaml
+
+      smsgw config export acme.yaml --tenant acme --name-variables
+    """
+    run(_export(gateway.of(ctx), file, tenant or [], name_variables=name_variables, as_json=as_json))
+
+
+@app.command("import")
+def import_file(  # each says what, or how
+    ctx: typer.Context,
+    file: File,
+    *,
+    prune: Prune = False,
+    replace_secrets: ReplaceSecrets = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Make the gateway as the file says: shows a plan, asks, applies it.
+
+    Importing a file twice changes nothing the second time. Nothing is deleted without --prune. Objects are known by
+    their names, so a renamed one is a new one. Secrets stay as they are stored; one that is missing is read from the
+    environment variable that the file names for it.
+
+    For example:
+
+      smsgw config import gateway.yaml
+
+      ACME_SECRET=... smsgw config import acme.yaml --replace-secrets
+
+      smsgw config import gateway.yaml --prune --yes --json
+    """
+    access, wanted = gateway.of(ctx), _read(file)
+    run(_import(access, wanted, prune=prune, replace_secrets=replace_secrets, yes=yes, as_json=as_json))
+
+
+@app.command("diff")
+def diff_file(  # each says what, or how
+    ctx: typer.Context,
+    file: File,
+    *,
+    prune: Prune = False,
+    replace_secrets: ReplaceSecrets = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when something would change.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what an import would change, and change nothing.
+
+    For example:
+
+      smsgw config diff gateway.yaml
+
+      smsgw config diff gateway.yaml --prune --exit-code
+    """
+    access, wanted = gateway.of(ctx), _read(file)
+    run(_diff(access, wanted, prune=prune, replace_secrets=replace_secrets, exit_code=exit_code, as_json=as_json))
+
+
+def _read(file: Path) -> Document:
+    try:
+        return document.read(file)
+    except BadFile as bad:
+        raise typer.BadParameter(f"{file} cannot be used\n{bad}", param_hint="FILE") from None
+
+
+async def _export(
+    access: gateway.Gateway, file: Path | None, tenants: list[str], *, name_variables: bool, as_json: bool
+) -> None:
+    async with access.config() as api:
+        now = await fetch(api)
+    unknown = set(tenants) - {item.tenant for item in now.of(Kind.TENANT)}
+    if unknown:
+        raise Failure(f"There is no tenant {', '.join(sorted(unknown))}.")
+    content = exporting.content(now, tenants, name_variables=name_variables)
+    text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n" if as_json else document.write(content)
+    if file is None:
+        sys.stdout.write(text)
+        return
+    _write(file, text)
+    counts = ", ".join(f"{len(content[name])} {name}" for name in ("tenants", "trunks", "sms"))
+    output.note(f"wrote {file}: {counts}")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{file} cannot be written: {error.strerror}.") from None
+
+
+async def _import(  # as the command
+    access: gateway.Gateway, wanted: Document, *, prune: bool, replace_secrets: bool, yes: bool, as_json: bool
+) -> None:
+    async with access.config() as api:
+        now = await fetch(api)
+        planned = plan(wanted, now, secret_from_environment, prune=prune, replace_secrets=replace_secrets)
+        if not as_json:
+            _show(planned)
+        if planned.steps:
+            confirm(f"apply these {len(planned.steps)} changes?", yes=yes, machine=as_json)
+        made: list[Step] = []
+        try:
+            await applying.apply(api, planned, now, made.append)
+        except Failure as failure:
+            raise Failure(f"{failure}\n{len(made)} of {len(planned.steps)} changes were made.") from None
+    if as_json:
+        output.write_json(_as_json(planned))
+    elif made:
+        output.say(f"made {len(made)} changes")
+
+
+async def _diff(  # as the command
+    access: gateway.Gateway, wanted: Document, *, prune: bool, replace_secrets: bool, exit_code: bool, as_json: bool
+) -> int:
+    async with access.config() as api:
+        now = await fetch(api)
+    planned = plan(wanted, now, secret_from_environment, prune=prune, replace_secrets=replace_secrets)
+    if as_json:
+        output.write_json(_as_json(planned))
+    else:
+        _show(planned)
+    return FAILED if exit_code and planned.steps else OK
+
+
+def _show(planned: Plan) -> None:
+    rows = [(step.action, step.kind.value, "/".join(step.key), "\n".join(_changes(step))) for step in planned.steps]
+    if rows:
+        output.table(("do", "what", "name", "changes"), rows)
+    output.say(f"{len(rows)} changes, {planned.unchanged} unchanged")
+
+
+def _changes(step: Step) -> list[str]:
+    if step.action == "delete":
+        return []
+    before = step.before
+    lines = [
+        f"{name}: {_value(before[name])} -> {_value(value)}" if name in before else f"{name}: {_value(value)}"
+        for name, value in step.fields.items()
+    ]
+    return [*lines, *(f"{name}: set from the environment" for name in step.secrets)]
+
+
+def _value(value: object) -> str:
+    return "none" if value is None else orjson.dumps(value).decode() if not isinstance(value, str) else value
+
+
+def _as_json(planned: Plan) -> JsonObject:
+    steps = [
+        {
+            "action": step.action,
+            "kind": step.kind.value,
+            "name": "/".join(step.key),
+            "fields": dict(step.fields),
+            "before": dict(step.before),
+            "secrets": sorted(step.secrets),
+        }
+        for step in planned.steps
+    ]
+    return {"steps": steps, "unchanged": planned.unchanged}

@@ -1,0 +1,191 @@
+"""The file: what may stand in it, read and checked. Knows no server.
+
+An object is named by what people call it, never by an id that one installation made up: a tenant by its id, a trunk and
+an SMS configuration by tenant and name. A field that is absent stays as it is, and is the API's default in a new
+object; null means none.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from sms_common.configuration import ID_PATTERN, FailurePolicy
+
+VERSION = 1
+CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
+MAX_BYTES = 16 * 1024 * 1024
+
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
+# What a later version of this file has; room for it is kept, so that no other meaning is given to the names.
+Reserved = Annotated[list[Any], Field(max_length=0)]
+
+
+class BadFile(Exception):  # it is what the person is told
+    """Why a file cannot be used: one line for each thing that is wrong."""
+
+
+class Entry(BaseModel):
+    """Base of what stands in the file: unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    def given(self, *without: str) -> dict[str, Any]:
+        """The fields that stand in the file."""
+        return self.model_dump(mode="json", include=self.model_fields_set - set(without))
+
+
+class TenantEntry(Entry):
+    """A tenant. `default_config` is the name of one of its SMS configurations."""
+
+    id: TenantId
+    name: Name
+    country: str | None = None
+    time_zone: str | None = None
+    pbx_id: str | None = None
+    default_config: Name | None = None
+
+
+class TrunkEntry(Entry):
+    """A trunk with its numbers."""
+
+    tenant: TenantId
+    name: Name
+    brand: Name
+    carrier: str | None = None
+    hostname: str | None = None
+    dids: str = ""
+    default_did: str | None = None
+
+
+class CredentialsEntry(Entry):
+    """Names of environment variables, read when the file is imported. What is not named stays as it is stored."""
+
+    account_id_env: EnvName | None = None
+    application_id_env: EnvName | None = None
+    api_token_env: EnvName | None = None
+    api_secret_env: EnvName | None = None
+
+    def variables(self) -> dict[str, str]:
+        """The variable of each credential that names one."""
+        named = {name: getattr(self, f"{name}_env") for name in CREDENTIALS}
+        return {name: variable for name, variable in named.items() if variable}
+
+
+class CallbackEntry(Entry):
+    """Who may call the webhook; the password stays as it is stored unless a variable is named."""
+
+    username: str
+    password_env: EnvName | None = None
+
+
+class SmsEntry(Entry):
+    """An SMS configuration. `trunk` is the name of a trunk of the same tenant."""
+
+    tenant: TenantId
+    name: Name
+    trunk: Name
+    enabled: bool = True
+    sender_id: str | None = None
+    failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.HOLD
+    prepend_plus: bool = True
+    credentials: CredentialsEntry | None = None
+    callback: CallbackEntry | None = None
+
+
+class Document(Entry):
+    """The whole file. With `only_tenants` it speaks of these alone, and nothing of others is ever deleted for it."""
+
+    version: Literal[1]
+    only_tenants: list[TenantId] | None = None
+    tenants: list[TenantEntry] = []
+    trunks: list[TrunkEntry] = []
+    sms: list[SmsEntry] = []
+    extensions: Reserved = []
+    inbound_rules: Reserved = []
+    outbound_rules: Reserved = []
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        twice = [
+            *_repeated("tenant", (entry.id for entry in self.tenants)),
+            *_repeated("trunk", (f"{entry.tenant}/{entry.name}" for entry in self.trunks)),
+            *_repeated("SMS configuration", (f"{entry.tenant}/{entry.name}" for entry in self.sms)),
+        ]
+        if twice:
+            raise ValueError("; ".join(twice))
+        return self
+
+    @model_validator(mode="after")
+    def _within_its_tenants(self) -> Self:
+        named = {entry.id for entry in self.tenants}
+        named |= {entry.tenant for entry in self.trunks} | {entry.tenant for entry in self.sms}
+        beyond = named - set(self.only_tenants) if self.only_tenants is not None else set()
+        if beyond:
+            raise ValueError(f"only_tenants does not name {', '.join(sorted(beyond))}")
+        return self
+
+
+def read(path: Path) -> Document:
+    """Read a file. Raises BadFile with a line for everything that is wrong."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise BadFile(f"{path} has more than {MAX_BYTES} bytes")
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadFile(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadFile(f"{path} is not UTF-8") from None
+
+
+def parse(text: str) -> Document:
+    """Read the text of a file. Raises BadFile."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        where = f" in line {place.line + 1}" if place else ""
+        raise BadFile(f"it is no YAML{where}: {getattr(error, 'problem', None) or type(error).__name__}") from None
+    except RecursionError:
+        raise BadFile("it is nested too deeply") from None
+    if not isinstance(content, dict):
+        raise BadFile("it is no mapping with a `version`")
+    try:
+        return Document.model_validate(content)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        raise BadFile("\n".join(_sentence(one) for one in found[:20])) from None
+
+
+def write(content: Mapping[str, Any]) -> str:
+    """Return the text of a file with this content, which holds nothing but JSON values."""
+    body = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120)
+    return (
+        "# Configuration of an SMS gateway, written by `smsgw config export`. It holds no secrets: these stay where\n"
+        "# they are stored, or come from environment variables that are named here (api_secret_env: NAME).\n" + body
+    )
+
+
+def _repeated(noun: str, keys: Iterable[str]) -> list[str]:
+    return [f"the {noun} {key} stands there {count} times" for key, count in Counter(keys).items() if count > 1]
+
+
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "string_type": "must be text; put it in quotes",
+    "too_long": "cannot be imported by this version",
+    "literal_error": f"must be {VERSION}",
+    "bool_type": "must be true or false",
+}
+
+
+def _sentence(found: Any) -> str:
+    place = ".".join(str(part + 1) if isinstance(part, int) else part for part in found["loc"])
+    said = _SENTENCES.get(found["type"]) or found["msg"].removeprefix("Value error, ")
+    return f"{place}: {said}" if place else said

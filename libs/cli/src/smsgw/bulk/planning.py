@@ -1,0 +1,211 @@
+"""What an import would do: the difference between a file and an installation, as steps in an order that works. Pure."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+from sms_common.phone import NumberPool, normalise, normalise_sender
+from smsgw.bulk.document import Document, SmsEntry, TenantEntry, TrunkEntry
+from smsgw.bulk.installation import Installation, Item, Key, Kind, label
+from smsgw.running import Failure
+
+Action = Literal["create", "update", "delete"]
+SecretOf = Callable[[str], SecretStr | None]
+CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # a field's name
+_DEFAULT_COUNTRY = "US"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of one object. `fields` are to be set, `before` what they were; `secrets` to be set besides."""
+
+    action: Action
+    kind: Kind
+    key: Key
+    item: Item | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+
+    @property
+    def before(self) -> Mapping[str, Any]:
+        """What the fields are now."""
+        return {name: self.item.fields.get(name) for name in self.fields} if self.item else {}
+
+    @property
+    def label(self) -> str:
+        """What a person calls the object."""
+        return label(self.kind, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All steps in the order in which they are best made, and how many objects stay as they are."""
+
+    steps: tuple[Step, ...]
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One object as the file wants it. `variables` are the environment variables of its secrets."""
+
+    kind: Kind
+    key: Key
+    fields: Mapping[str, Any]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan(
+    document: Document, now: Installation, secret_of: SecretOf, *, prune: bool = False, replace_secrets: bool = False
+) -> Plan:
+    """Compare. `secret_of` reads an environment variable; secrets that are stored stay, unless they are to be replaced.
+
+    Raises Failure with a line for everything in the file that cannot be had.
+    """
+    wishes = _wishes(document, now)
+    problems = _dangling(wishes, now)
+    steps: list[Step] = []
+    for wish in wishes:
+        step, wrong = _step(wish, now.get(wish.kind, wish.key), secret_of, replace_secrets=replace_secrets)
+        problems += wrong
+        if step is not None:
+            steps.append(step)
+    if problems:
+        raise Failure("The file cannot be imported here:\n  " + "\n  ".join(dict.fromkeys(problems)))
+    touched = {(step.kind, step.key) for step in steps}
+    unchanged = sum((wish.kind, wish.key) not in touched for wish in wishes)
+    deletions = _deletions(document, wishes, now) if prune else []
+    return Plan((*_with_defaults_last(steps), *deletions), unchanged)
+
+
+def _wishes(document: Document, now: Installation) -> list[Wish]:
+    countries = {item.tenant: str(item.fields["country"]) for item in now.of(Kind.TENANT)}
+    countries |= {entry.id: entry.country for entry in document.tenants if entry.country}
+
+    def country(tenant: str) -> str:
+        return countries.get(tenant, _DEFAULT_COUNTRY).upper()
+
+    return [
+        *(_wish_for_tenant(entry) for entry in document.tenants),
+        *(_wish_for_trunk(entry, country(entry.tenant)) for entry in document.trunks),
+        *(_wish_for_sms(entry, country(entry.tenant)) for entry in document.sms),
+    ]
+
+
+def _wish_for_tenant(entry: TenantEntry) -> Wish:
+    fields = entry.given("id")
+    if entry.country:
+        fields["country"] = entry.country.upper()
+    return Wish(Kind.TENANT, (entry.id,), fields)
+
+
+def _wish_for_trunk(entry: TrunkEntry, country: str) -> Wish:
+    key = (entry.tenant, entry.name)
+    fields = entry.given("tenant", "name")
+    if fields.get("carrier") is None:
+        fields.pop("carrier", None)
+    if "dids" in fields:
+        fields["dids"] = _in_form(lambda: str(NumberPool.parse(entry.dids, country)), entry.dids)
+    if entry.default_did is not None:
+        did = entry.default_did
+        fields["default_did"] = _in_form(lambda: normalise(did, country), did)
+    return Wish(Kind.TRUNK, key, fields)
+
+
+def _wish_for_sms(entry: SmsEntry, country: str) -> Wish:
+    key = (entry.tenant, entry.name)
+    fields = entry.given("tenant", "name", "credentials", "callback")
+    variables = dict(entry.credentials.variables()) if entry.credentials else {}
+    if entry.sender_id is not None:
+        sender = entry.sender_id
+        fields["sender_id"] = _in_form(lambda: normalise_sender(sender.strip(), country), sender)
+    if "callback" in entry.model_fields_set:
+        fields["callback"] = {"username": entry.callback.username} if entry.callback else None
+        if entry.callback and entry.callback.password_env:
+            variables[CALLBACK_PASSWORD] = entry.callback.password_env
+    return Wish(Kind.SMS, key, fields, variables)
+
+
+def _in_form(read: Callable[[], str], written: str) -> str:
+    """Numbers in the form in which they are stored; what is no number goes to the API, which says what is wrong."""
+    try:
+        return read()
+    except ValueError:
+        return written
+
+
+def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
+    """Name every reference to something that is neither in the file nor stored."""
+    wishes = list(wishes)
+    known = {(wish.kind, wish.key) for wish in wishes} | set(now.items)
+    problems: list[str] = []
+    for wish in wishes:
+        tenant = wish.key[0]
+        wanted: list[tuple[Kind, Key]] = [(Kind.TENANT, (tenant,))]
+        if wish.fields.get("trunk"):
+            wanted.append((Kind.TRUNK, (tenant, wish.fields["trunk"])))
+        if wish.fields.get("default_config"):
+            wanted.append((Kind.SMS, (tenant, wish.fields["default_config"])))
+        problems += [
+            f"{label(wish.kind, wish.key)} names the {label(*missing)}, which does not exist"
+            for missing in wanted
+            if missing not in known
+        ]
+    return problems
+
+
+def _step(
+    wish: Wish, item: Item | None, secret_of: SecretOf, *, replace_secrets: bool
+) -> tuple[Step | None, list[str]]:
+    """What has to be done for one object, and what keeps it from being done."""
+    what = label(wish.kind, wish.key)
+    stored = item.secrets if item else frozenset()
+    changed = {name: value for name, value in wish.fields.items() if item is None or item.fields.get(name) != value}
+    problems: list[str] = []
+    secrets: dict[str, SecretStr] = {}
+    for name, variable in wish.variables.items():
+        if name in stored and not replace_secrets:
+            continue
+        secret = secret_of(variable)
+        if secret is None:
+            problems.append(f"{what}: the environment variable {variable} ({name}) is not set")
+        else:
+            secrets[name] = secret
+    if changed.get("callback") and CALLBACK_PASSWORD not in (stored | secrets.keys() | wish.variables.keys()):
+        problems.append(f"{what}: callback needs a password_env, since no password is stored")
+    if item is not None and "carrier" in changed:
+        problems.append(f"{what}: its carrier is {item.fields['carrier']} and cannot be changed")
+    if item is not None and not changed and not secrets:
+        return None, problems
+    return Step("update" if item else "create", wish.kind, wish.key, item, changed, secrets), problems
+
+
+def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
+    """Tenants, trunks, configurations; then the tenants' default configurations, which have to exist by then."""
+    ordered: list[Step] = []
+    defaults: list[Step] = []
+    for step in steps:
+        if step.kind is not Kind.TENANT or "default_config" not in step.fields:
+            ordered.append(step)
+            continue
+        rest = {name: value for name, value in step.fields.items() if name != "default_config"}
+        if rest or step.action == "create":
+            ordered.append(Step(step.action, step.kind, step.key, step.item, rest))
+        default = step.fields["default_config"]
+        if default is not None or step.item is not None:
+            defaults.append(Step("update", step.kind, step.key, step.item, {"default_config": default}))
+    return [*ordered, *defaults]
+
+
+def _deletions(document: Document, wishes: Iterable[Wish], now: Installation) -> list[Step]:
+    """Delete what is stored and not in the file, users of a thing before the thing; only within the file's tenants."""
+    wanted = {(wish.kind, wish.key) for wish in wishes}
+    scope = None if document.only_tenants is None else set(document.only_tenants)
+    return [
+        Step("delete", kind, item.key, item)
+        for kind in (Kind.SMS, Kind.TRUNK, Kind.TENANT)
+        for item in now.of(kind)
+        if (kind, item.key) not in wanted and (scope is None or item.tenant in scope)
+    ]

@@ -1,0 +1,108 @@
+"""RabbitMQ: whether it can be reached, whether all is there, who reads, and what lies where nothing should."""
+
+from collections.abc import Iterable, Mapping
+
+from sms_common.broker import QueueCounts
+from sms_common.configuration import DEFAULT_PBX
+from sms_common.errors import GatewayError
+from sms_common.topology import (
+    CARRIER,
+    DEAD,
+    OUTBOUND,
+    UNROUTED,
+    Topology,
+    base,
+    lane,
+    lane_queue,
+    pbx,
+    pbx_inbound_queue,
+    pbx_status_queue,
+)
+from smsgw.doctor.findings import Finding, fail, ok, warn
+from smsgw.gateway import Gateway
+from smsgw.running import Failure
+
+_BACKLOG = 1_000
+
+
+async def findings(access: Gateway, config_ids: Iterable[str], pbx_ids: Iterable[str]) -> list[Finding]:
+    """Look at the broker, at the lanes of these SMS configurations and at the queues of these PBXs."""
+    config_ids, pbx_ids = list(config_ids), sorted({DEFAULT_PBX, *pbx_ids})
+    wanted = [base(), *(pbx(pbx_id, ()) for pbx_id in pbx_ids), *(lane(config_id) for config_id in config_ids)]
+    queues = {queue.name: queue for topology in wanted for queue in topology.queues}
+    topology = Topology(exchanges=base().exchanges, queues=tuple(queues.values()))
+    try:
+        async with access.broker() as broker:
+            survey = await broker.survey(topology)
+            blocked = broker.check()
+    except (Failure, GatewayError) as failure:
+        said = failure.reason if isinstance(failure, GatewayError) else str(failure)
+        return [fail("broker", said, "Start RabbitMQ, or correct SMSGW_AMQP_URL (user, password, host, vhost).")]
+    found = [ok("broker", "connected") if blocked is None else fail("broker", blocked, "Free memory or disk there.")]
+    found.append(_topology(survey.missing))
+    found += [_reader(name, survey.queues.get(name)) for name in (OUTBOUND, CARRIER)]
+    found += [_parked(name, command, survey.queues.get(name)) for name, command in _PARKING.items()]
+    found += [finding for pbx_id in pbx_ids for finding in _pbx(pbx_id, survey.queues)]
+    found += _lanes(config_ids, survey.queues)
+    return found
+
+
+_PARKING = {DEAD: "dead-letters", UNROUTED: "unrouted"}
+
+
+def _topology(missing: Iterable[str]) -> Finding:
+    absent = [name for name in missing if not name.startswith("sms.lane.")]
+    if absent:
+        return fail(
+            "topology", f"missing: {', '.join(absent)}", "Start the dispatcher; each service declares it at its start."
+        )
+    return ok("topology", "all exchanges and queues are there")
+
+
+def _reader(queue: str, counts: QueueCounts | None) -> Finding:
+    if counts is None:
+        return fail(queue, "does not exist", "Start the dispatcher.")
+    if not counts.consumers:
+        return fail(
+            queue,
+            f"nobody reads it, {counts.waiting} messages wait",
+            "Start the dispatcher, or see why it is not ready.",
+        )
+    if counts.waiting > _BACKLOG:
+        return warn(queue, f"{counts.waiting} messages wait", "Run more dispatchers, or look at MongoDB's speed.")
+    return ok(queue, f"{counts.consumers} readers, {counts.waiting} messages wait")
+
+
+def _parked(queue: str, command: str, counts: QueueCounts | None) -> Finding:
+    if counts is None:
+        return fail(queue, "does not exist", "Start the dispatcher.")
+    if counts.waiting:
+        return warn(queue, f"{counts.waiting} messages lie there", f"See why: smsgw {command} list")
+    return ok(queue, "empty")
+
+
+def _pbx(pbx_id: str, queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
+    for queue in (pbx_inbound_queue(pbx_id), pbx_status_queue(pbx_id)):
+        counts = queues.get(queue)
+        if counts is None:
+            continue  # named as missing already
+        if not counts.consumers:
+            yield warn(
+                queue, f"no PBX reads it, {counts.waiting} messages wait", "Connect the PBX; nothing is lost meanwhile."
+            )
+        else:
+            yield ok(queue, f"read by the PBX, {counts.waiting} messages wait")
+
+
+def _lanes(config_ids: Iterable[str], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
+    for config_id in config_ids:
+        name = lane_queue(config_id)
+        counts = queues.get(name)
+        if counts is None or not counts.consumers:
+            yield fail(
+                name, "no dispatcher reads this lane", "See whether the dispatcher is ready and has the configuration."
+            )
+        elif counts.waiting > _BACKLOG:
+            yield warn(
+                name, f"{counts.waiting} messages wait", "The carrier's pace is the limit; ask it for a higher rate."
+            )

@@ -1,0 +1,90 @@
+"""The command: asks everything at once and prints one table."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+import typer
+
+from smsgw import gateway, output
+from smsgw.doctor import broker, configs, services, webhooks
+from smsgw.doctor.findings import Finding, Level, fail, ok
+from smsgw.doctor.services import Service
+from smsgw.http_api import JsonObject, Refused, session
+from smsgw.options import Json
+from smsgw.running import FAILED, OK, Failure, run
+
+_UNKNOWN_KEY, _FORBIDDEN = 401, 403
+
+
+def doctor(ctx: typer.Context, *, as_json: Json = False) -> None:
+    """Look at every part of the gateway and say what to do.
+
+    RabbitMQ (connection, topology, readers, parked messages), the services with their databases, configuration and
+    clocks, the API key, every SMS configuration, and the public webhook address with its certificate. The exit status
+    is 1 when something fails; warnings leave it 0.
+
+    For example:
+
+      smsgw doctor
+
+      smsgw --env-file /etc/smsgw.env doctor --json
+    """
+    run(_doctor(gateway.of(ctx), as_json=as_json))
+
+
+async def _doctor(access: gateway.Gateway, *, as_json: bool) -> int:
+    found = await examine(access)
+    if as_json:
+        rows = [{"level": one.level, "part": one.part, "said": one.said, "do": one.do} for one in found]
+        output.write_json({"findings": rows, "worst": _worst(found)})
+    else:
+        output.table(("", "part", "found", "do"), ((one.level.value, one.part, one.said, one.do) for one in found))
+        counts = (f"{sum(one.level is level for one in found)} {level.value}" for level in Level)
+        output.say(", ".join(counts))
+    return FAILED if _worst(found) is Level.FAIL else OK
+
+
+async def examine(access: gateway.Gateway) -> list[Finding]:
+    """Return everything that was found, part by part."""
+    settings = access.settings
+    visited = [
+        Service("config", settings.config_url, "SMSGW_CONFIG_URL"),
+        Service("dispatcher", settings.dispatcher_url, "SMSGW_DISPATCHER_URL"),
+        Service("ingress", settings.ingress_url, "SMSGW_INGRESS_URL"),
+    ]
+    async with session(settings.timeout, settings.ca_file) as http:
+        key, tenants, stored = await _configured(access)
+        active = [config["id"] for config in stored if config["enabled"] and not config["missing"]]
+        looks = await asyncio.gather(
+            broker.findings(access, active, (tenant["pbx_id"] for tenant in tenants)),
+            *(services.findings(http, service) for service in visited),
+        )
+        public = webhooks.addresses(config["webhook"] for config in stored)
+        doors = await asyncio.gather(*(webhooks.findings(http, one, settings.ca_file) for one in public))
+    judged = [] if key.level is Level.FAIL else [*configs.of_configs(stored), *configs.of_tenants(tenants, stored)]
+    return [*_joined(looks), key, *judged, *_joined(doors)]
+
+
+async def _configured(access: gateway.Gateway) -> tuple[Finding, list[JsonObject], list[JsonObject]]:
+    """Judge the API key, and return the tenants and SMS configurations that it shows."""
+    try:
+        async with access.config() as api:
+            tenants, stored = await api.every("/api/v1/tenants"), await api.every("/api/v1/sms")
+    except Refused as refused:
+        advice = {
+            _UNKNOWN_KEY: "Make an API key and set SMSGW_API_KEY to it.",
+            _FORBIDDEN: "The doctor needs an API key with the scope read, config or admin.",
+        }
+        return fail("API key", str(refused), advice.get(refused.status, "Read the config service's log.")), [], []
+    except Failure as failure:
+        return fail("API key", str(failure), "Set SMSGW_CONFIG_URL and SMSGW_API_KEY."), [], []
+    return ok("API key", f"shows {len(tenants)} tenants and {len(stored)} SMS configurations"), tenants, stored
+
+
+def _joined(looks: Iterable[Sequence[Finding]]) -> list[Finding]:
+    return [finding for look in looks for finding in look]
+
+
+def _worst(found: Iterable[Finding]) -> Level:
+    levels = {one.level for one in found}
+    return next((level for level in (Level.FAIL, Level.WARN) if level in levels), Level.OK)

@@ -1,0 +1,113 @@
+"""`smsgw explain`: asks the gateway what it would do with a text, without sending one."""
+
+from typing import Annotated, Any
+
+import typer
+
+from smsgw import gateway, output
+from smsgw.http_api import JsonObject, Refused
+from smsgw.options import Json, Tenant
+from smsgw.running import FAILED, Failure, run
+
+app = typer.Typer(no_args_is_help=True, help="Say what would happen to a text, and why.")
+
+_NO_ADDRESS = 404
+_NO_METHOD = 405
+_MOST_LEVELS = 8
+
+
+@app.command()
+def outbound(  # noqa: PLR0913  # each is a field of the request
+    ctx: typer.Context,
+    to: Annotated[str, typer.Argument(help="The recipient's number, or several separated by commas.")],
+    text: Annotated[str, typer.Argument(help="The text, for counting its segments.")] = "",
+    *,
+    tenant: Tenant = None,
+    extension: Annotated[str | None, typer.Option("--extension", "-e", help="Who sends.", show_default=False)] = None,
+    sender: Annotated[str | None, typer.Option("--from", help="The sender's number.", show_default=False)] = None,
+    config: Annotated[str | None, typer.Option(help="The SMS configuration's id.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Who would be the sender, which rule wins and which lose, which route and lane, how many segments.
+
+    For example:
+
+      smsgw explain outbound +13125550100 "Hello" --tenant acme --extension 101
+    """
+    access = gateway.of(ctx)
+    recipients = [number.strip() for number in to.split(",")]
+    question = {
+        "tenant_id": access.tenant(tenant),
+        "extension": extension or access.settings.extension,
+        "to": recipients[0] if len(recipients) == 1 else recipients,
+        "text": text or None,
+        "from": sender,
+        "config_id": config,
+    }
+    run(_explain(access, "outbound", question, as_json=as_json))
+
+
+@app.command()
+def inbound(
+    ctx: typer.Context,
+    sender: Annotated[str, typer.Argument(help="The number a text would come from.")],
+    did: Annotated[str, typer.Argument(help="The number it would be sent to.")],
+    *,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", "-t", help="The tenant, when the server asks for it.", show_default=False)
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="When, such as 2026-05-04T20:00:00Z; now when left out.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Which tenant gets it, which rule wins and which lose, and where it goes.
+
+    For example:
+
+      smsgw explain inbound +13125550100 +12025550143 --at 2026-05-04T20:00:00Z
+    """
+    access = gateway.of(ctx)
+    question = {"tenant_id": tenant or access.settings.tenant, "sender": sender, "did": did, "at": at}
+    run(_explain(access, "inbound", question, as_json=as_json))
+
+
+async def _explain(access: gateway.Gateway, direction: str, question: JsonObject, *, as_json: bool) -> int:
+    asked = {name: value for name, value in question.items() if value is not None}
+    async with access.config() as api:
+        try:
+            answer = await api.call("POST", f"/api/v1/explain/{direction}", asked)
+        except Refused as refused:
+            if refused.status not in {_NO_ADDRESS, _NO_METHOD}:
+                raise
+            raise Failure(f"This server does not explain {direction} texts; a newer config service does.") from None
+    if as_json:
+        output.write_json(answer)
+    else:
+        for line in _lines(answer):
+            output.say(line)
+    return FAILED if isinstance(answer, dict) and answer.get("rejected") else 0
+
+
+def _lines(value: Any, depth: int = 0) -> list[str]:
+    """A JSON value as indented lines; what is absent is left out."""
+    indent = "  " * depth
+    if depth >= _MOST_LEVELS or not isinstance(value, dict | list):
+        return [f"{indent}{_word(value)}"]
+    lines: list[str] = []
+    pairs = (
+        value.items() if isinstance(value, dict) else ((f"{place}.", one) for place, one in enumerate(value, start=1))
+    )
+    for name, one in pairs:
+        if one in (None, [], {}, ""):
+            continue
+        label = str(name).replace("_", " ")
+        if isinstance(one, dict | list):
+            lines += [f"{indent}{label}", *_lines(one, depth + 1)]
+        else:
+            lines.append(f"{indent}{label:<12} {_word(one)}")
+    return lines
+
+
+def _word(value: object) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

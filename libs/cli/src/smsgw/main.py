@@ -1,0 +1,71 @@
+"""The command `smsgw`: its parts, and what they have in common."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smsgw import bulk, doctor, explaining, gateway, history, parking, sending, tailing
+from smsgw.settings import DEFAULT_ENV_FILE
+
+app = typer.Typer(
+    name="smsgw",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,  # they print local variables, and some of those are secrets
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 all went well, 1 it failed, 2 the command line or the settings cannot be used.",
+)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
+    if wanted:
+        typer.echo(version("smsgw"))
+        raise typer.Exit
+
+
+@app.callback()
+def smsgw(
+    ctx: typer.Context,
+    *,
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with settings, or the .env of `make up`; ./.env when there is one.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[  # noqa: ARG001  # done by its callback
+        bool, typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Work with an SMS gateway from a terminal.
+
+    It is told where the gateway is by environment variables (SMSGW_AMQP_URL, SMSGW_CONFIG_URL, SMSGW_API_KEY,
+    SMSGW_DISPATCHER_URL, SMSGW_DISPATCHER_TOKEN) or by a file with them. On a machine with `make up` it finds
+    everything in the checkout's .env.
+
+    For example:
+
+      smsgw doctor
+
+      smsgw send +13125550100 "Hello" --tenant demo --extension 101 --wait
+
+      smsgw tail
+    """
+    found = env_file or (DEFAULT_ENV_FILE if DEFAULT_ENV_FILE.is_file() else None)
+    ctx.obj = gateway.Gateway(found, ctx.obj or gateway.open_rabbit)
+
+
+app.command()(sending.send)
+app.command()(tailing.tail)
+app.add_typer(explaining.app, name="explain")
+app.add_typer(history.app, name="messages")
+app.add_typer(parking.dead_letters, name="dead-letters")
+app.add_typer(parking.unrouted, name="unrouted")
+app.add_typer(bulk.app, name="config")
+app.command()(doctor.doctor)

@@ -1,0 +1,92 @@
+"""What the person, or the program, at the other end sees: tables and lines, or JSON; never a control character."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sms_common.phone import mask
+from sms_common.telemetry import redact
+
+_WIDE = 200  # where no terminal says how wide it is, as in a pipe
+
+STYLES: Mapping[str, str] = {
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "bold red",
+    "create": "green",
+    "update": "yellow",
+    "delete": "bold red",
+    "delivered": "green",
+    "failed": "red",
+    "rejected": "red",
+    "expired": "red",
+    "undetermined": "yellow",
+    "unknown": "yellow",
+}
+"""How a cell or a line that is one of these words looks."""
+
+
+def plain(text: str, *, lines: bool = False) -> str:
+    """Return `text` fit for a terminal: what strangers wrote may hold codes that move the cursor or hide text."""
+    return "".join(letter if letter.isprintable() or (lines and letter == "\n") else "\ufffd" for letter in text)
+
+
+def say(text: str = "", style: str = "") -> None:
+    """Print a line as it is."""
+    _console().print(Text(plain(text, lines=True), style=style), soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Tell something beside the result, on standard error, so that a pipe gets the result only."""
+    sys.stderr.write(f"{plain(text, lines=True)}\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """Print rows under their columns; None is an empty cell."""
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row))
+    _console().print(shown)
+
+
+def pairs(facts: Mapping[str, object]) -> None:
+    """Print facts one below the other, those that are None or empty left out."""
+    shown = Table(box=None, show_header=False, pad_edge=False)
+    shown.add_column(style="bold", no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value not in (None, "", [], {}):
+            shown.add_row(name, _cell(value))
+    _console().print(shown)
+
+
+def write_json(value: object) -> None:
+    """Print one JSON value on one line."""
+    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    sys.stdout.flush()
+
+
+def masked(value: Any) -> Any:
+    """Return a JSON value with numbers masked and texts, media and secrets starred, as in a log."""
+    return redact(None, "", {"value": value})["value"]
+
+
+def number(text: str | None, *, show: bool) -> str:
+    """A phone number for a person: whole only when asked for."""
+    return "" if not text else text if show else mask(text)
+
+
+def _cell(value: object) -> Text:
+    text = "" if value is None else plain(str(value), lines=True)
+    return Text(text, style=STYLES.get(text, ""))
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
