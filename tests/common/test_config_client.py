@@ -260,7 +260,7 @@ async def test_an_address_where_nobody_listens_is_a_failure_like_any_other(waiti
     async with client:
         await waiting.begun()
 
-        assert "cannot be reached (ClientConnectorError)" in client.check()
+        assert "cannot be reached (ClientConnectorError)" in str(client.check())
 
 
 @pytest.mark.parametrize(
@@ -299,13 +299,23 @@ async def test_an_unreadable_snapshot_is_asked_for_again_in_full(service, client
         assert client.snapshot.version == "v2"
 
 
+async def test_numbers_that_cannot_be_read_make_a_snapshot_unreadable(service, waiting):
+    pool = {"tenant_id": "t1", "trunk_id": "k1", "numbers": "no number"}
+    service.body = orjson.dumps({"version": "v1", "pools": [pool]})
+
+    async with ConfigClient(service.url, SecretStr(TOKEN), DispatcherSnapshot, wait=waiting) as client:
+        await waiting.begun()
+
+        assert "cannot be read (ValueError)" in str(client.check())
+
+
 async def test_a_redirect_is_not_followed_with_the_token(service, client, waiting):
     service.status, service.location = 302, f"{service.url}/internal/v1/snapshot/elsewhere"
 
     async with client:
         await waiting.begun()
 
-        assert "answered 302" in client.check()
+        assert "answered 302" in str(client.check())
     assert len(service.asked) == 1
 
 
@@ -315,7 +325,7 @@ async def test_a_snapshot_above_the_size_limit_is_refused(service, client, waiti
     async with client:
         await waiting.begun()
 
-        assert f"more than {config_client.MAX_SNAPSHOT_BYTES} bytes" in client.check()
+        assert f"more than {config_client.MAX_SNAPSHOT_BYTES} bytes" in str(client.check())
 
 
 async def test_no_value_of_an_unreadable_snapshot_is_logged(service, client, waiting):

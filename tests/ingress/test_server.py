@@ -2,10 +2,12 @@
 
 import asyncio
 
+import aiohttp
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
-from sms_ingress.server import KEEP_ALIVE_SECONDS
+from sms_ingress.server import KEEP_ALIVE_SECONDS, serve_webhooks
 from tests.ingress.world import OPEN
 
 pytestmark = pytest.mark.loopback
@@ -131,3 +133,35 @@ async def test_requests_may_be_sent_ahead_on_one_connection(ingress, broker):
 
 def test_idle_connections_outlive_those_of_usual_load_balancers_and_not_for_long():
     assert 60 < KEEP_ALIVE_SECONDS < 120
+
+
+async def test_a_handler_that_fails_is_an_empty_500_and_an_error_in_the_log():
+    async def failing(_: web.BaseRequest) -> web.StreamResponse:
+        raise RuntimeError("+14045550121")
+
+    with capture_logs() as logs:
+        async with (
+            serve_webhooks(failing, "127.0.0.1", 0) as port,
+            aiohttp.ClientSession() as http,
+            http.post(f"http://127.0.0.1:{port}/") as answer,
+        ):
+            status, body = answer.status, await answer.read()
+
+    assert (status, body) == (500, b"")
+    assert [entry["error"] for entry in logs if entry["log_level"] == "error"] == ["RuntimeError"]
+
+
+async def test_a_handler_that_fails_in_the_middle_of_its_answer_ends_the_connection():
+    async def failing(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"so far")
+        raise RuntimeError("a bug")
+
+    async with (
+        serve_webhooks(failing, "127.0.0.1", 0) as port,
+        aiohttp.ClientSession() as http,
+        http.post(f"http://127.0.0.1:{port}/") as answer,
+    ):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()

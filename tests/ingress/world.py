@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
@@ -63,12 +64,12 @@ class Ingress:
     http: aiohttp.ClientSession
     connections: list[asyncio.StreamWriter] = field(default_factory=list)
 
-    async def request(self, method: str, path: str, **options: object) -> Answer:
+    async def request(self, method: str, path: str, **options: Any) -> Answer:
         url = f"http://127.0.0.1:{self.port}{path}"
         async with self.http.request(method, url, allow_redirects=False, **options) as response:
             return Answer(response.status, response.headers, await response.read())
 
-    async def post(self, body: object, token: str = OPEN, **options: object) -> Answer:
+    async def post(self, body: object, token: str = OPEN, **options: Any) -> Answer:
         return await self.request("POST", f"/webhooks/bandwidth/{token}", data=body, **options)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

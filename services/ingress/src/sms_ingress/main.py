@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from contextlib import AsyncExitStack
+from functools import partial
 
 from aiohttp import web
 
@@ -22,15 +23,13 @@ _DRAIN_SECONDS = SHUTDOWN_TIMEOUT_SECONDS + 10.0
 
 def run_service(settings: Settings) -> int:
     """Answer webhooks until a signal, then drain; returns the exit status."""
-
-    async def main(stop: asyncio.Event) -> None:
-        await _serve(settings, stop)
-
     log_settings(settings)
-    return run(main, drain_seconds=settings.leave_seconds + _DRAIN_SECONDS)
+    _spare_the_collector()
+    return run(partial(main, settings), drain_seconds=settings.leave_seconds + _DRAIN_SECONDS)
 
 
-async def _serve(settings: Settings, stop: asyncio.Event) -> None:
+async def main(settings: Settings, stop: asyncio.Event) -> None:
+    """Answer webhooks until `stop` is set, then end what is under way."""
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         timeouts = Timeouts(publish=settings.deadline_seconds)
@@ -55,7 +54,6 @@ async def _serve(settings: Settings, stop: asyncio.Event) -> None:
             limits=Limits(settings.concurrent_requests, settings.deadline_seconds),
         )
         await stack.enter_async_context(serve_webhooks(door.handle, settings.host, settings.port))
-        _spare_the_collector()
         await stop.wait()
         # Whoever spreads the load sees after a while that this process is not ready; until then it goes on answering.
         await asyncio.sleep(settings.leave_seconds)
@@ -69,9 +67,8 @@ def _health(stop: asyncio.Event, broker: RabbitBroker, client: ConfigClient[Ingr
 
 
 def _spare_the_collector() -> None:
-    """Look for garbage cycles less often, and never among what was made at the start: a webhook makes objects by the
-    hundred and no cycles, and the search took a tenth of the time.
+    """Look for garbage cycles less often, and never among what importing made: a webhook makes objects by the hundred
+    and no cycles, and the search took a tenth of the time.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
