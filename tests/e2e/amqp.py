@@ -104,9 +104,9 @@ class Client:
         return True
 
     @asynccontextmanager
-    async def reading(self, queue_name: str) -> AsyncIterator[Inbox]:
-        """Read a queue inside the context."""
-        inbox = Inbox()
+    async def reading(self, queue_name: str, inbox: Inbox | None = None) -> AsyncIterator[Inbox]:
+        """Read a queue inside the context, into `inbox` or a new one."""
+        inbox = inbox or Inbox()
         queue = await self._channel.get_queue(queue_name)
         tag = await queue.consume(inbox.take)
         try:

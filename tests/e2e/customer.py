@@ -4,6 +4,7 @@ import base64
 import json
 import secrets
 import uuid
+from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Customer:
         credentials: dict[str, str],
         callback: dict[str, str] | None,
         dids: Sequence[str],
+        pbx: str,
     ) -> None:
         self.gateway = gateway
         self.config = config
@@ -45,8 +47,11 @@ class Customer:
         self.credentials = credentials
         self.callback = callback
         self.dids = dids
+        self.pbx = pbx
         self.statuses = Inbox()
         self.inbound = Inbox()
+        self._events: dict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
+        self._sorted_in = 0
 
     @classmethod
     @asynccontextmanager
@@ -67,11 +72,8 @@ class Customer:
         """
         customer = await cls._made(gateway, tenant, dids, pbx or tenant, fields, with_callback=with_callback)
         await customer.tell_bandwidth(rate=rate)
-        await eventually_told(lambda: gateway.client.has_queue(f"pbx.{pbx or tenant}.status"), bool)
-        async with (
-            gateway.client.reading(f"pbx.{pbx or tenant}.status") as customer.statuses,
-            gateway.client.reading(f"pbx.{pbx or tenant}.inbound") as customer.inbound,
-        ):
+        await eventually_told(lambda: gateway.client.has_queue(f"pbx.{customer.pbx}.status"), bool)
+        async with customer.reading():
             await customer._until_known()
             yield customer
 
@@ -99,7 +101,7 @@ class Customer:
         config = await gateway.api("POST", "/sms", body)
         secret = [credentials["api_secret"], config["webhook"].rpartition("/")[2]]
         gateway.keep_private(texts=[*secret, callback["password"]] if callback else secret, numbers=dids)
-        return cls(gateway, config, credentials, callback, dids)
+        return cls(gateway, config, credentials, callback, dids, pbx)
 
     async def tell_bandwidth(self, **account: Any) -> None:
         """Make the account at Bandwidth, or change it; both webhook URLs are the configuration's."""
@@ -134,6 +136,16 @@ class Customer:
         await eventually_told(webhook_status, lambda status: status != 404)
 
     # --- the PBX
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Read both queues of the PBX inside the context."""
+        client = self.gateway.client
+        async with (
+            client.reading(f"pbx.{self.pbx}.status", self.statuses),
+            client.reading(f"pbx.{self.pbx}.inbound", self.inbound),
+        ):
+            yield
 
     async def send(self, to: str | Sequence[str], text: str, **fields: Any) -> str:
         """Publish a request with the five fields, and `fields` on top; its message_id."""
@@ -173,8 +185,10 @@ class Customer:
 
     def events(self, message_id: str) -> list[dict[str, Any]]:
         """The events about a message in the order of its life, each once."""
-        mine = {m.json["event_id"]: m.json for m in self.statuses.messages if m.json["message_id"] == message_id}
-        return sorted(mine.values(), key=lambda event: (event["sequence"], event["recorded_at"]))
+        for message in self.statuses.messages[self._sorted_in :]:
+            self._events[message.json["message_id"]][message.json["event_id"]] = message.json
+        self._sorted_in = len(self.statuses.messages)
+        return sorted(self._events[message_id].values(), key=lambda event: (event["sequence"], event["recorded_at"]))
 
     def course(self, message_id: str) -> list[str]:
         """The statuses of a message in the order of its life."""
