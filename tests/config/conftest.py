@@ -12,6 +12,7 @@ from sms_config.keyring import KeyRing
 from sms_config.main import build_app
 from sms_config.settings import Settings
 from sms_config.testing import InMemoryStore
+from tests.config.people import Browser, system_admin, tenant_admin
 from tests.config.world import (
     BOOTSTRAP,
     CREDENTIALS,
@@ -23,6 +24,7 @@ from tests.config.world import (
     Gate,
     Woken,
     make_settings,
+    quick_passwords,
 )
 
 
@@ -62,7 +64,7 @@ async def serve(store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate) ->
     async with AsyncExitStack() as stack:
 
         async def start(settings: Settings) -> Api:
-            app = build_app(settings, store, wake=woken, waiting_for=gate, clock=clock)
+            app = build_app(settings, store, wake=woken, waiting_for=gate, clock=clock, passwords=quick_passwords())
             return Api(await stack.enter_async_context(TestClient(TestServer(app))), BOOTSTRAP)
 
         yield start
@@ -119,3 +121,27 @@ def dispatcher_snapshot(api: Api) -> Callable[[], Any]:
         return (await api.with_credential(DISPATCHER).get(DISPATCHER_SNAPSHOT)).json
 
     return read
+
+
+@pytest.fixture
+def browser(api: Api) -> Browser:
+    """A browser that nobody has logged in with."""
+    return Browser(api)
+
+
+@pytest.fixture
+async def boss(api: Api) -> Browser:
+    """A system administrator who is logged in."""
+    await api.made("/api/v1/users", system_admin("boss"))
+    browser = Browser(api)
+    assert (await browser.log_in("boss")).status == 201
+    return browser
+
+
+@pytest.fixture
+async def ann(api: Api, acme: Any) -> Browser:
+    """The administrator of the tenant acme, logged in."""
+    await api.made("/api/v1/users", tenant_admin("ann", "acme"))
+    browser = Browser(api)
+    assert (await browser.log_in("ann")).status == 201
+    return browser

@@ -15,11 +15,15 @@ from sms_config.records import (
     SmsConfigRecord,
     StoredSecret,
     TenantRecord,
+    Ticket,
     TrunkRecord,
+    UserRecord,
 )
 from sms_config.store_protocol import EVERYONE, Duplicate, Store
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
+# The database removes what is over; this is not, however late the tests run.
+NEXT_YEAR = datetime(2126, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 ACME = frozenset({"acme"})
 BOTH = frozenset({"acme", "globex"})
 ALL = Query(top=None)
@@ -62,6 +66,25 @@ def key(key_id: str, tenants: tuple[str, ...] | None, **values: Any) -> ApiKeyRe
     return ApiKeyRecord(**{"id": key_id, "name": key_id, **given})
 
 
+def user(user_id: str, tenant_id: str | None = None, **values: Any) -> UserRecord:
+    given = {
+        "name": user_id,
+        "name_key": user_id,
+        "password_hash": "hash",
+        "password_changed_at": START,
+        "role": "system_admin" if tenant_id is None else "tenant_admin",
+        "tenant_id": tenant_id,
+        **stamps(),
+        **values,
+    }
+    return UserRecord(**{"id": user_id, **given})
+
+
+def ticket(ticket_id: str, **values: Any) -> Ticket:
+    given = {"purpose": "session", "created_at": START, "expires_at": NEXT_YEAR, "user_id": "u", "generation": 3}
+    return Ticket(**{"id": ticket_id, **given, **values})
+
+
 def audit(audit_id: str, tenant_id: str | None, version: int = 1) -> AuditRecord:
     return AuditRecord(
         id=audit_id,
@@ -98,6 +121,8 @@ class StoreContract:
             config("c1", sender_id="SHOP", failure_policy="fail", callback_username="u"),
             key("k1", ("acme", "globex"), expires_at=START),
             key("k2", None),
+            user("u1"),
+            user("u2", "acme", disabled=True, generation=4, last_login_at=START),
             audit("a1", "acme"),
         ],
         ids=lambda record: record.id,
@@ -133,8 +158,9 @@ class StoreContract:
             (tenant("acme"), tenant("acme", name="Other")),
             (config("c1"), config("c2", webhook_sha256="hash of c1")),
             (key("k1", None), key("k2", None, prefix="prefix-k1")),
+            (user("u1"), user("u2", name_key="u1")),
         ],
-        ids=["id", "webhook", "prefix"],
+        ids=["id", "webhook", "prefix", "user name"],
     )
     async def test_a_unique_value_is_given_once(self, store, first, second):
         await self.put(store, first)
@@ -153,6 +179,36 @@ class StoreContract:
         assert await store.get(TrunkRecord, "t2", ACME) is None
         assert [a.id for a in (await store.find(AuditRecord, ALL_BY_ID, ACME)).items] == ["a1"]
         assert await store.get(AuditRecord, "a2", ACME) is None
+
+    async def test_system_administrators_are_seen_by_who_sees_everything(self, store):
+        await self.put(store, user("boss"), user("ann", "acme"), user("bob", "globex"))
+
+        assert [u.id for u in (await store.find(UserRecord, ALL_BY_ID, ACME)).items] == ["ann"]
+        assert [u.id for u in (await store.find(UserRecord, ALL_BY_ID, EVERYONE)).items] == ["ann", "bob", "boss"]
+        assert await store.get(UserRecord, "boss", ACME) is None
+
+    async def test_when_a_person_logged_in_is_remembered(self, store):
+        await self.put(store, user("ann"))
+
+        await store.touch_user("ann", START + timedelta(minutes=1))
+        await store.touch_user("nobody", START)
+        found = await store.get(UserRecord, "ann", EVERYONE)
+        assert found == user("ann", last_login_at=START + timedelta(minutes=1))
+
+    async def test_a_ticket_is_kept_extended_and_dropped(self, store):
+        await store.put_ticket(ticket("a"))
+        await store.put_ticket(ticket("b", purpose="set_up", user_id=None))
+        later = NEXT_YEAR + timedelta(hours=1)
+
+        assert await store.ticket("a") == ticket("a")
+        await store.extend_ticket("a", later)
+        await store.extend_ticket("nobody's", later)
+        await store.extend_ticket("a", NEXT_YEAR)
+        assert await store.ticket("a") == ticket("a", expires_at=later)
+        await store.drop_ticket("a")
+        await store.drop_ticket("a")
+        assert await store.ticket("a") is None
+        assert await store.ticket("b") == ticket("b", purpose="set_up", user_id=None)
 
     async def test_a_key_is_seen_by_who_sees_all_its_tenants(self, store):
         await self.put(store, key("mine", ("acme",)), key("both", ("acme", "globex")), key("all", None))

@@ -73,7 +73,7 @@ async def test_a_request_id_that_could_garble_a_log_is_replaced(api, given):
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/", 404, "not_found"),
+        ("GET", "/nowhere", 404, "not_found"),
         ("GET", "/api/v1/nothing", 404, "not_found"),
         ("GET", "/api/v1/tenants/nobody", 404, "not_found"),
         ("GET", "/api/v1/tenants/a%00b", 404, "not_found"),

@@ -59,7 +59,7 @@ async def test_a_brand_of_ones_own_names_its_carrier(api, acme):
         ({"default_did": "2015550101"}, "default_did", "not one of the numbers in dids"),
         ({"default_did": "hello"}, "default_did", "digits"),
         ({"tenant_id": "nobody"}, "tenant_id", "is not a known tenant"),
-        ({"tenant_id": None}, "tenant_id", "is required with an API key for several tenants"),
+        ({"tenant_id": None}, "tenant_id", "is required with a credential for several tenants"),
         ({"tenant_id": "a.b"}, "tenant_id", "form or characters"),
         ({"id": "mine"}, "id", "not a field that can be set"),
     ],
@@ -84,7 +84,7 @@ async def test_a_key_for_several_tenants_must_name_one(api, acme, key_for):
 
     refused = await config.call("POST", TRUNKS, TRUNK)
 
-    assert refused.field_errors() == {"tenant_id": "is required with an API key for several tenants"}
+    assert refused.field_errors() == {"tenant_id": "is required with a credential for several tenants"}
     assert (await config.made(TRUNKS, {**TRUNK, "tenant_id": "other"}))["tenant_id"] == "other"
 
 

@@ -6,14 +6,24 @@ from typing import Any
 
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient
+from argon2 import PasswordHasher
 from multidict import CIMultiDict
 
 from sms_config.keyring import new_entry
+from sms_config.passwords import Passwords
 from sms_config.settings import Settings
 
 BOOTSTRAP = "bootstrap-key-of-these-tests"
 INGRESS = "token-of-ingress-in-these-tests"
 DISPATCHER = "token-of-dispatcher-in-these-tests"
+PASSWORD = "correct horse battery"
+
+
+def quick_passwords() -> Passwords:
+    """Real hashes of the real kind, made with hardly any work."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
 PUBLIC = "https://sms.example.com"
 
 

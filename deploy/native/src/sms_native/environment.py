@@ -33,6 +33,7 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "MONGO_DISPATCHER_PASSWORD": _password,
     "MONGO_REPLICA_KEY": lambda: secrets.token_hex(32),
     "CONFIG_BOOTSTRAP_API_KEY": _token,
+    "CONFIG_FIRST_ADMIN_PASSWORD": _password,
     "CONFIG_INGRESS_TOKEN": _token,
     "CONFIG_DISPATCHER_TOKEN": _token,
     "CONFIG_KEY_RING": _key_ring,

@@ -45,6 +45,8 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
             "AMQP_URL": amqp_url,
             "MONGO_URL": mongo_url,
             "PUBLIC_URL": f"http://{LOOPBACK}:{env['INGRESS_PORT']}",
+            "DISPATCHER_URL": f"http://{LOOPBACK}:{env['DISPATCHER_PORT']}",
+            "DISPATCHER_API_TOKEN": env["DISPATCHER_API_TOKEN"],
         },
         "simulator": {},
         "ingress": {

@@ -15,10 +15,11 @@ from pydantic import BaseModel
 
 from sms_common.errors import Unavailable
 from sms_config import openapi
-from sms_config.auth import Authenticator, ServiceTokens
+from sms_config.auth import Authenticator, Caller, ServiceTokens
 from sms_config.problems import Internal, MethodNotAllowed, NotFound, Problem, StoreAway
-from sms_config.requests import MAX_BODY_BYTES, etag_matches, read_call
-from sms_config.routes import PREFIX, Listing, Route
+from sms_config.requests import MAX_BODY_BYTES, SESSION_COOKIE, etag_matches, presented, read_call
+from sms_config.routes import PREFIX, Closed, Listing, Opened, Route
+from sms_config.sessions import LASTS, Sessions
 from sms_config.snapshots import Rendered, Snapshots
 from sms_config.views import Stamps
 
@@ -29,6 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 INGRESS_SNAPSHOT = "/internal/v1/snapshot/ingress"
 DISPATCHER_SNAPSHOT = "/internal/v1/snapshot/dispatcher"
 OPENAPI = f"{PREFIX}/openapi.json"
+TENANT_HEADER = "X-Tenant"
 REQUEST_ID = web.RequestKey("request_id", str)
 # Asked for every few seconds; a line each would hide the rest.
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -45,11 +47,16 @@ _SECURITY_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """Who may come in, and whether the house is open: `waiting_for` is a sentence until the store is prepared."""
+    """Who may come in, and whether the house is open: `waiting_for` is a sentence until the store is prepared.
+
+    `secure`: the portal is reached over TLS, so cookies are for TLS only.
+    """
 
     authenticator: Authenticator
+    sessions: Sessions
     services: ServiceTokens
     waiting_for: Callable[[], str | None]
+    secure: bool
 
 
 def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, version: str) -> web.Application:
@@ -91,14 +98,16 @@ def _handler(route: Route, doors: Doors) -> Handler:
 
     async def handle(request: web.Request) -> web.Response:
         _require_open(doors)
-        header = request.headers.get(hdrs.AUTHORIZATION)
-        caller = await doors.authenticator.authenticate(header, request_id=request[REQUEST_ID], address=request.remote)
+        caller = _nobody(request) if route.scope is None else await _caller(request, doors)
         structlog.contextvars.bind_contextvars(caller=caller.id)
-        caller.require(route.scope)
+        if route.scope is not None:
+            caller.require(route.scope)
         call = await read_call(request, caller, takes_body=route.body is not None)
         answer = await route.handle(call)
         if answer is None:
             return web.Response(status=route.status)
+        if isinstance(answer, Opened | Closed):
+            return _session_answer(request, doors, answer, route.status)
         if isinstance(answer, Listing):
             return _json(
                 b'{"count":%d,"items":[%s]}' % (answer.count, b",".join(_encode(item) for item in answer.items)),
@@ -112,6 +121,42 @@ def _handler(route: Route, doors: Doors) -> Handler:
         return response
 
     return handle
+
+
+async def _caller(request: web.Request, doors: Doors) -> Caller:
+    """Return who is calling: a key when one is given, else a person with a session; within a tenant if it says so."""
+    header, request_id = request.headers.get(hdrs.AUTHORIZATION), request[REQUEST_ID]
+    shown = presented(request)
+    if header is None and shown.token is not None:
+        caller = await doors.sessions.caller(shown, request_id=request_id, address=request.remote)
+    else:
+        caller = await doors.authenticator.authenticate(header, request_id=request_id, address=request.remote)
+    tenant_id = request.headers.get(TENANT_HEADER)
+    return caller if tenant_id is None else caller.within(tenant_id)
+
+
+def _nobody(request: web.Request) -> Caller:
+    """Return the caller of a route that is open to anyone: it may do nothing and sees nothing."""
+    return Caller("anyone", "anyone", frozenset(), frozenset(), request[REQUEST_ID], request.remote)
+
+
+def _session_answer(request: web.Request, doors: Doors, answer: Opened | Closed, status: HTTPStatus) -> web.Response:
+    secure = doors.secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    if isinstance(answer, Closed):
+        response = web.Response(status=status)
+        response.del_cookie(SESSION_COOKIE, path="/", secure=secure, httponly=True, samesite="Strict")
+        return response
+    response = _json(_encode(answer.view), status)
+    response.set_cookie(
+        SESSION_COOKIE,
+        answer.session.token.get_secret_value(),
+        max_age=int(LASTS.total_seconds()),
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="Strict",
+    )
+    return response
 
 
 def _encode(answer: BaseModel) -> bytes:

@@ -7,13 +7,13 @@ import secrets
 import string
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import SecretStr
 
-from sms_config.problems import Forbidden, TooManyFailures, Unauthenticated
+from sms_config.problems import Forbidden, NotFound, TooManyFailures, Unauthenticated
 from sms_config.store_protocol import EVERYONE, Store, Tenancy
 
 BOOTSTRAP = "bootstrap"
@@ -63,12 +63,23 @@ class Caller:
     def require(self, scope: Scope) -> None:
         """Raise Forbidden unless the caller has `scope`."""
         if scope not in self.granted:
-            raise Forbidden(f"This needs an API key with the scope {scope}.")
+            raise Forbidden(f"This needs a credential with the scope {scope}.")
 
     def require_all_tenants(self) -> None:
         """Raise Forbidden unless the caller sees every tenant."""
         if self.tenancy is not EVERYONE:
-            raise Forbidden("This needs an API key for all tenants.")
+            raise Forbidden("This needs a credential for all tenants.")
+
+    @property
+    def only_tenant(self) -> str | None:
+        """The caller's tenant, when it is exactly one."""
+        return next(iter(self.tenancy)) if self.tenancy is not None and len(self.tenancy) == 1 else None
+
+    def within(self, tenant_id: str) -> "Caller":
+        """Return this caller limited to one of its tenants. Raises NotFound for another's."""
+        if not self.sees(tenant_id):
+            raise NotFound("There is no such tenant.")
+        return replace(self, tenancy=frozenset({tenant_id}))
 
     def sees(self, tenant_id: str) -> bool:
         """Whether the tenant is the caller's."""
@@ -123,11 +134,13 @@ class FailureBrake:
         failures: int = 20,
         window: timedelta = timedelta(minutes=1),
         remembered: int = 10_000,
+        said: str = "Too many requests with a wrong credential came from this address",
     ) -> None:
         self._clock = clock
         self._failures = failures
         self._window = window
         self._remembered = remembered
+        self._said = said
         self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
         self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
 
@@ -140,7 +153,7 @@ class FailureBrake:
             return
         left = (since + self._window - self._clock()).total_seconds()
         if left > 0:
-            raise TooManyFailures(int(left) + 1)
+            raise TooManyFailures(self._said, int(left) + 1)
         del self._seen[address]
 
     def failed(self, address: str) -> None:
@@ -150,6 +163,12 @@ class FailureBrake:
         self._seen[address] = (since, count + 1) if now - since < self._window else (now, 1)
         if len(self._seen) > self._remembered:
             self._seen.popitem(last=False)
+
+    def forgive(self, address: str) -> None:
+        """Take back what was counted for a credential that then proved right."""
+        since, count = self._seen.get(address, (None, 0))
+        if since is not None:
+            self._seen[address] = (since, max(count - 1, 0))
 
     def succeeded(self, address: str, credential: str) -> None:
         """Remember a credential that was right."""

@@ -1,8 +1,10 @@
 """The composition root of the config service: the only place that constructs things, each after what it depends on."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from importlib.metadata import version
 
 import structlog
@@ -20,8 +22,12 @@ from sms_config.audit import Audit
 from sms_config.auth import Authenticator, FailureBrake, ServiceTokens
 from sms_config.changes import Changes, Clock
 from sms_config.configs import ConfigOptions, SmsConfigs
+from sms_config.first_administrator import FirstAdministrator
+from sms_config.history import History
+from sms_config.passwords import Passwords
 from sms_config.records import now_utc
 from sms_config.routes import Resources, routes
+from sms_config.sessions import Doorkeeper, Sessions
 from sms_config.settings import Settings
 from sms_config.snapshots import Snapshots
 from sms_config.startup import Startup
@@ -29,12 +35,18 @@ from sms_config.store import MongoStore
 from sms_config.store_protocol import Store, StoreUnusable
 from sms_config.tenants import Tenants
 from sms_config.trunks import Trunks
+from sms_config.users import Users
 
 # The longest request: waiting for its turn to write and writing (10 s each), and a margin.
 DRAIN_SECONDS = 25.0
 EXIT_REFUSED = 1
 
 _log = structlog.get_logger()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def run_service(settings: Settings) -> int:
@@ -54,13 +66,21 @@ def run_service(settings: Settings) -> int:
     return EXIT_REFUSED if refused else status
 
 
-async def main(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set, then end: requests first, connections last. Raises StoreUnusable at the start."""
+async def main(settings: Settings, stop: asyncio.Event, tell: Callable[[str], None] = _say) -> None:
+    """Serve until `stop` is set, then end: requests first, connections last. Raises StoreUnusable at the start.
+
+    `tell` gets the one line a person must see: where to make the first administrator.
+    """
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         broker = await stack.enter_async_context(RabbitBroker(address, name="sms-config", topology=topology.base()))
         store = await stack.enter_async_context(MongoStore(settings.mongo_url, settings.mongo_database))
-        startup = Startup(store, settings.keys)
+        first = _people(settings, store, Passwords(), lambda: None, now_utc).first_administrator
+
+        async def first_user() -> None:
+            await first.prepare(settings.first_admin, settings.first_admin_password, tell)
+
+        startup = Startup(store, settings.keys, then=first_user)
         announcer = await stack.enter_async_context(Announcer(store, broker))
         app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for)
         add_health_routes(app, _health(stop, store, startup))
@@ -99,6 +119,18 @@ async def _until(stop: asyncio.Event, work: Awaitable[None]) -> None:
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _People:
+    users: Users
+    sessions: Sessions
+    first_administrator: FirstAdministrator
+
+
+def _people(settings: Settings, store: Store, passwords: Passwords, wake: Callable[[], None], clock: Clock) -> _People:
+    users, sessions = Users(store, Changes(store, wake, clock), passwords), Sessions(store, clock)
+    return _People(users, sessions, FirstAdministrator(store, users, sessions, clock, settings.portal))
+
+
 def build_app(
     settings: Settings,
     store: Store,
@@ -106,24 +138,37 @@ def build_app(
     wake: Callable[[], None],
     waiting_for: Callable[[], str | None],
     clock: Clock = now_utc,
+    passwords: Passwords | None = None,
 ) -> web.Application:
     """Return the API on `store`: `wake` is called after changes, and 503 answered while `waiting_for` says why."""
     ring = settings.keys
     carriers = {name: make() for name, make in CARRIERS.items()}
     changes = Changes(store, wake, clock)
     options = ConfigOptions(settings.public_url, settings.webhook_grace)
+    passwords = passwords or Passwords()
+    people = _people(settings, store, passwords, wake, clock)
+    history = History(store, settings.dispatcher_url, settings.dispatcher_api_token)
     resources = Resources(
         tenants=Tenants(store, changes),
         trunks=Trunks(store, changes, carriers),
         configs=SmsConfigs(store, changes, ring, carriers, options),
         api_keys=ApiKeys(store, changes),
         audit=Audit(store),
+        users=people.users,
+        sessions=people.sessions,
+        doorkeeper=Doorkeeper(store, passwords, people.sessions, clock),
+        first_administrator=people.first_administrator,
+        history=history,
     )
     doors = Doors(
         authenticator=Authenticator(store, FailureBrake(clock), settings.bootstrap_api_key, clock),
         services=ServiceTokens(
             FailureBrake(clock), ingress=settings.ingress_token, dispatcher=settings.dispatcher_token
         ),
+        sessions=people.sessions,
         waiting_for=waiting_for,
+        secure=settings.portal.startswith("https:"),
     )
-    return create_app(routes(resources), Snapshots(store, ring), doors, version=version("sms-config"))
+    app = create_app(routes(resources), Snapshots(store, ring), doors, version=version("sms-config"))
+    app.cleanup_ctx.append(history.connected)
+    return app

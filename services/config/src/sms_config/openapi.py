@@ -9,13 +9,18 @@ from pydantic.json_schema import models_json_schema
 
 from sms_config.problems import ErrorBody
 from sms_config.query import MAX_SKIP, MAX_TOP, Columns
+from sms_config.requests import SESSION_COOKIE
 from sms_config.routes import Route
 
 Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
-Control plane of the SMS/MMS gateway: tenants, trunks with their numbers, SMS configurations, API keys and audit.
+Control plane of the SMS/MMS gateway: tenants, trunks with their numbers, SMS configurations, users, API keys, message
+history and audit.
+
+A caller is an API key (`Authorization: Bearer`) or a person with a session (a cookie; every change needs the header
+`X-CSRF-Token`, whose value `GET /api/v1/session` gives). The header `X-Tenant` limits a request to one tenant.
 
 Lists take `filter`, `search`, `orderby`, `skip` and `top`, or any filterable field as a parameter of its own
 (`?enabled=true`), and answer `count` and `items`. A filter is conditions joined with `and`, such as
@@ -31,10 +36,10 @@ _TYPES: Mapping[str, Schema] = {
     "time": {"type": "string", "format": "date-time"},
 }
 _ERRORS: Sequence[tuple[HTTPStatus, str]] = (
-    (HTTPStatus.UNAUTHORIZED, "No valid API key"),
-    (HTTPStatus.FORBIDDEN, "The API key may not do this"),
+    (HTTPStatus.UNAUTHORIZED, "No valid API key and no session"),
+    (HTTPStatus.FORBIDDEN, "The credential may not do this"),
     (HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong keys from this address"),
-    (HTTPStatus.SERVICE_UNAVAILABLE, "The store is away"),
+    (HTTPStatus.SERVICE_UNAVAILABLE, "The store, or the message history, is away"),
 )
 _BODY_ERRORS: Sequence[tuple[HTTPStatus, str]] = (
     (HTTPStatus.BAD_REQUEST, "The body is not a JSON object"),
@@ -58,9 +63,12 @@ def document(routes: Iterable[Route], version: str) -> Schema:
         "paths": paths,
         "components": {
             "schemas": _schemas(table),
-            "securitySchemes": {"api_key": {"type": "http", "scheme": "bearer", "description": "An API key"}},
+            "securitySchemes": {
+                "api_key": {"type": "http", "scheme": "bearer", "description": "An API key"},
+                "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+            },
         },
-        "security": [{"api_key": []}],
+        "security": [{"api_key": []}, {"session": []}],
     }
 
 
@@ -68,7 +76,7 @@ def _operation(route: Route) -> Schema:
     operation: Schema = {
         "operationId": route.operation,
         "summary": route.summary.replace("_", " "),
-        "description": f"Needs the scope `{route.scope}`.",
+        "description": f"Needs the scope `{route.scope}`." if route.scope else "Needs no API key.",
         "tags": [route.path.split("/")[3]],
         "parameters": _parameters(route),
         "responses": {str(route.status.value): _success(route), **_failures(route)},
@@ -95,6 +103,9 @@ def _parameters(route: Route) -> list[Schema]:
         )
     if route.columns is not None:
         parameters += _list_parameters(route.columns)
+    if route.asks is not None:
+        properties = route.asks.model_json_schema(ref_template=_REFERENCE)["properties"]
+        parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
     return parameters
 
 
@@ -114,7 +125,7 @@ def _success(route: Route) -> Schema:
     if route.answer is None:
         return {"description": "Done"}
     schema = _ref(route.answer.__name__)
-    if route.columns is not None:
+    if route.columns is not None or (route.asks is not None and "{id}" not in route.path):
         items = {"type": "array", "items": schema}
         schema = {
             "type": "object",
@@ -130,7 +141,7 @@ def _failures(route: Route) -> Schema:
         found += _MISSING
     if route.body is not None:
         found += _BODY_ERRORS
-    if route.body is not None or route.columns is not None or route.versioned:
+    if route.body is not None or route.columns is not None or route.versioned or route.asks is not None:
         found += _INVALID
     if route.versioned or route.status is HTTPStatus.CREATED:
         found += _CONFLICT
@@ -146,7 +157,7 @@ def _ref(name: str) -> Schema:
 
 
 def _schemas(routes: list[Route]) -> Schema:
-    taken = {route.body for route in routes if route.body is not None}
+    taken = {model for route in routes for model in (route.body, route.asks) if model is not None}
     shown = {route.answer for route in routes if route.answer is not None}
     inputs = sorted(taken, key=lambda model: model.__name__)
     outputs = sorted(shown, key=lambda model: model.__name__)

@@ -59,8 +59,38 @@ class Unauthenticated(Problem):
 
     def __init__(self) -> None:
         super().__init__(
-            "A valid API key is needed: Authorization: Bearer <key>.", headers={"WWW-Authenticate": "Bearer"}
+            "A valid API key is needed (Authorization: Bearer <key>), or a session.",
+            headers={"WWW-Authenticate": "Bearer"},
         )
+
+
+class LogInFailed(Problem):
+    """Wrong user name, wrong password or a disabled user. It never says which."""
+
+    status, code = HTTPStatus.UNAUTHORIZED, "log_in_failed"
+
+    def __init__(self) -> None:
+        super().__init__("The user name or the password is wrong.")
+
+
+class SetUpClosed(Problem):
+    """The set-up link was used, is too old, or never was one; or there is a user already."""
+
+    status, code = HTTPStatus.FORBIDDEN, "set_up_closed"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This link does not work any more. While no user exists, the service prints a new one when it starts."
+        )
+
+
+class CsrfRefused(Problem):
+    """A change by a session without the token that only our own page has."""
+
+    status, code = HTTPStatus.FORBIDDEN, "csrf_refused"
+
+    def __init__(self) -> None:
+        super().__init__("The header X-CSRF-Token is missing or wrong; GET /api/v1/session gives it.")
 
 
 class Forbidden(Problem):
@@ -105,6 +135,15 @@ class Overlap(Conflict):
     code = "number_overlap"
 
 
+class LastAdministrator(Conflict):
+    """Nobody would be left who may do everything."""
+
+    code = "last_administrator"
+
+    def __init__(self) -> None:
+        super().__init__("This is the last system administrator who can log in; make another one first.")
+
+
 class TooLarge(Problem):
     """The body is larger than is taken."""
 
@@ -133,15 +172,12 @@ class Invalid(Problem):
 
 
 class TooManyFailures(Problem):
-    """Too many wrong credentials came from one address."""
+    """Too many wrong credentials came from one address, or for one user name."""
 
     status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_failures"
 
-    def __init__(self, seconds: int) -> None:
-        super().__init__(
-            f"Too many requests with a wrong credential came from this address; try again in {seconds} seconds.",
-            headers={"Retry-After": str(seconds)},
-        )
+    def __init__(self, said: str, seconds: int) -> None:
+        super().__init__(f"{said}; try again in {seconds} seconds.", headers={"Retry-After": str(seconds)})
 
 
 class StoreAway(Problem):
@@ -153,6 +189,15 @@ class StoreAway(Problem):
         super().__init__(
             "The configuration store is not available now; try again shortly.", headers={"Retry-After": "5"}
         )
+
+
+class HistoryAway(Problem):
+    """The dispatcher, which keeps the messages, cannot be asked; nothing is wrong with the request."""
+
+    status, code = HTTPStatus.SERVICE_UNAVAILABLE, "history_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"Retry-After": "5"})
 
 
 class Internal(Problem):

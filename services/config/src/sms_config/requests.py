@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 import orjson
 from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
+from pydantic import SecretStr
 
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject
 from sms_config.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
+from sms_config.sessions import Presented
 
+SESSION_COOKIE = "sms_session"
+CSRF_HEADER = "X-CSRF-Token"
 MAX_BODY_BYTES = 256 * 1024
 MAX_VERSION = 2**53 - 1
 # Deeper than anything that is taken here, and far from what the JSON writer would refuse later.
@@ -28,13 +32,22 @@ class Call:
     given: JsonObject = field(default_factory=dict, repr=False)
     version: int | None = None
     parameters: tuple[tuple[str, str], ...] = ()
+    presented: Presented = field(default_factory=Presented)
 
 
 async def read_call(request: web.Request, caller: Caller, *, takes_body: bool) -> Call:
     """Return the request as a Call. Raises Malformed, UnsupportedMediaType, TooLarge, Invalid."""
     given = await read_object(request) if takes_body and request.body_exists else {}
     version = _one_version(if_match(request.headers), given.pop("version", None))
-    return Call(caller, request.match_info.get("id", ""), given, version, tuple(request.query.items()))
+    object_id, parameters = request.match_info.get("id", ""), tuple(request.query.items())
+    return Call(caller, object_id, given, version, parameters, presented(request))
+
+
+def presented(request: web.Request) -> Presented:
+    """Return what a browser presents."""
+    cookie = request.cookies.get(SESSION_COOKIE)
+    changes = request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}
+    return Presented(SecretStr(cookie) if cookie else None, request.headers.get(CSRF_HEADER, ""), changes)
 
 
 async def read_object(request: web.Request) -> JsonObject:

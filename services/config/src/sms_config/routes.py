@@ -7,23 +7,43 @@ from typing import Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
-from sms_config import api_keys, audit, configs, tenants, trunks
+from sms_config import api_keys, audit, configs, tenants, trunks, users
 from sms_config.auth import Caller, Scope
 from sms_config.bodies import (
     ApiKeyWrite,
     JsonObject,
+    LogIn,
+    MessageFilter,
+    OneMessage,
     Rotation,
+    SetUp,
     SmsCreate,
     SmsWrite,
     TenantCreate,
     TenantWrite,
     TrunkCreate,
     TrunkWrite,
+    UserCreate,
+    UserWrite,
+    parse,
 )
+from sms_config.first_administrator import FirstAdministrator
+from sms_config.history import History
 from sms_config.query import Columns, Query, parse_query
 from sms_config.requests import Call
+from sms_config.sessions import Doorkeeper, Session, Sessions
 from sms_config.store_protocol import Page, R
-from sms_config.views import ApiKeyView, AuditView, NewApiKeyView, SmsView, TenantView, TrunkView
+from sms_config.views import (
+    ApiKeyView,
+    AuditView,
+    MessageView,
+    NewApiKeyView,
+    SessionView,
+    SmsView,
+    TenantView,
+    TrunkView,
+    UserView,
+)
 
 PREFIX = "/api/v1"
 Method = Literal["GET", "POST", "PATCH", "PUT", "DELETE"]
@@ -38,24 +58,41 @@ class Listing:
     items: Sequence[BaseModel]
 
 
-Answer = BaseModel | Listing | None
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer that gives the browser its session."""
+
+    view: SessionView
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """An empty answer that takes the browser's session away."""
+
+
+Answer = BaseModel | Listing | Opened | Closed | None
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows."""
+    """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows.
+
+    `scope` None: anyone may call, and the handler looks at what is presented. `asks` are the parameters of its query.
+    """
 
     method: Method
     path: str
     operation: str
     summary: str
-    scope: Scope
+    scope: Scope | None
     handle: Callable[[Call], Awaitable[Answer]]
     answer: type[BaseModel] | None = None
     status: HTTPStatus = HTTPStatus.OK
     body: type[BaseModel] | None = None
     partial: bool = False
     columns: Columns | None = None
+    asks: type[BaseModel] | None = None
     versioned: bool = False
 
 
@@ -259,6 +296,50 @@ def key_creation(resource: Resource[R], keys: api_keys.ApiKeys) -> Route:
     )
 
 
+def session_routes(open_sessions: Sessions, door: Doorkeeper, first: FirstAdministrator) -> list[Route]:
+    """Make the routes by which people come in and go, and the first one is let in."""
+
+    async def opened(session: Session) -> Opened:
+        return Opened(await open_sessions.show(session), session)
+
+    async def log_in(call: Call) -> Opened:
+        return await opened(await door.log_in(call.given, call.caller.address))
+
+    async def set_up(call: Call) -> Opened:
+        return await opened(await first.set_up(call.given, call.caller))
+
+    async def who(call: Call) -> Opened:
+        return await opened(await open_sessions.find(call.presented))
+
+    async def log_out(call: Call) -> Closed:
+        await open_sessions.close(await open_sessions.find(call.presented))
+        return Closed()
+
+    path, made = f"{PREFIX}/session", HTTPStatus.CREATED
+    return [
+        Route("POST", path, "log_in", "Log in; the session is in the cookie", None, log_in, SessionView, made, LogIn),
+        Route("GET", path, "who_am_i", "Tell who is logged in", None, who, SessionView),
+        Route("DELETE", path, "log_out", "Log out", None, log_out, status=HTTPStatus.NO_CONTENT),
+        Route("POST", f"{PREFIX}/set-up", "set_up", "Make the first user", None, set_up, SessionView, made, SetUp),
+    ]
+
+
+def message_routes(messages: History) -> list[Route]:
+    """Make the routes that read the message history."""
+
+    async def list_all(call: Call) -> Listing:
+        return Listing(*await messages.find(call.caller, parse(MessageFilter, dict(call.parameters))))
+
+    async def read(call: Call) -> BaseModel:
+        return await messages.read(call.caller, call.object_id, parse(OneMessage, dict(call.parameters)))
+
+    path, scope, view = f"{PREFIX}/messages", Scope.READ, MessageView
+    return [
+        Route("GET", path, "list_messages", "List messages", scope, list_all, view, asks=MessageFilter),
+        Route("GET", path + "/{id}", "read_message", "Read one message", scope, read, view, asks=OneMessage),
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Resources:
     """Everything the API is about."""
@@ -268,6 +349,11 @@ class Resources:
     configs: configs.SmsConfigs
     api_keys: api_keys.ApiKeys
     audit: audit.Audit
+    users: users.Users
+    sessions: Sessions
+    doorkeeper: Doorkeeper
+    first_administrator: FirstAdministrator
+    history: History
 
 
 def routes(resources: Resources) -> list[Route]:
@@ -276,6 +362,7 @@ def routes(resources: Resources) -> list[Route]:
     trunk = Resource("trunks", "trunk", trunks.COLUMNS, TrunkView, each(trunks.view))
     sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views)
     key = Resource("api-keys", "api_key", api_keys.COLUMNS, ApiKeyView, each(api_keys.view), Scope.ADMIN, Scope.ADMIN)
+    user = Resource("users", "user", users.COLUMNS, UserView, each(users.view), Scope.ADMIN, Scope.ADMIN)
     record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(audit.view), Scope.ADMIN)
     return [
         *readable(tenant, resources.tenants),
@@ -291,5 +378,10 @@ def routes(resources: Resources) -> list[Route]:
         *readable(key, resources.api_keys),
         key_creation(key, resources.api_keys),
         *writable(key, resources.api_keys, ApiKeyWrite),
+        *readable(user, resources.users),
+        create(user, UserCreate, resources.users.create),
+        *writable(user, resources.users, UserWrite),
+        *session_routes(resources.sessions, resources.doorkeeper, resources.first_administrator),
+        *message_routes(resources.history),
         *readable(record, resources.audit),
     ]

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from yarl import URL
 
-from sms_config.fields import MAX_GRACE
+from sms_config.fields import MAX_GRACE, Password, UserName
 from sms_config.keyring import KeyRing
 
 # Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
@@ -54,6 +54,25 @@ class Settings(BaseSettings):
     public_url: Annotated[str, AfterValidator(_base_url)] = Field(
         description="Base of the webhook URLs, where carriers reach ingress."
     )
+    portal_url: Annotated[str | None, AfterValidator(lambda text: text and _base_url(text))] = Field(
+        default=None,
+        description="Base of the portal's address as administrators open it, e.g. https://sms-admin.example.com. "
+        "Unset: this host and port.",
+    )
+    first_admin: UserName = Field(
+        default="admin", description="The user name of the first system administrator, made when there is no user."
+    )
+    first_admin_password: Password | None = Field(
+        default=None,
+        description="Its password, 12 characters or more. Unset: a one-time link is printed while there is no user.",
+    )
+    dispatcher_url: Annotated[str, AfterValidator(_base_url)] = Field(
+        default="http://127.0.0.1:8082", description="Base address of the dispatcher, which keeps the message history."
+    )
+    dispatcher_api_token: Token | None = Field(
+        default=None,
+        description="The dispatcher's DISPATCHER_API_TOKEN. Unset: the portal shows no message history.",
+    )
     bootstrap_api_key: Token | None = Field(
         default=None, description="An API key with every right, to make the first ones with; leave it out later."
     )
@@ -78,6 +97,20 @@ class Settings(BaseSettings):
         if len(set(tokens)) != len(tokens):
             raise ValueError("ingress_token, dispatcher_token and bootstrap_api_key must differ")
         return self
+
+    @model_validator(mode="after")
+    def _password_is_no_name(self) -> Self:
+        password = self.first_admin_password
+        if password is not None and password.get_secret_value().casefold() == self.first_admin.casefold():
+            raise ValueError("first_admin_password must not be the user name")
+        return self
+
+    @property
+    def portal(self) -> str:
+        """Base of the portal's address."""
+        # Every address is no address to go to.
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104  # compared, not bound
+        return self.portal_url or f"http://{host}:{self.port}"
 
     @property
     def keys(self) -> KeyRing:

@@ -1,6 +1,7 @@
 """The start of the service: prepare the store, however long MongoDB takes, and refuse data that cannot be served."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -17,10 +18,18 @@ _RETRY_SECONDS = 1.0
 class Startup:
     """Prepares `store` once. Until that is done nothing is served from it."""
 
-    def __init__(self, store: Store, ring: KeyRing, *, retry: float = _RETRY_SECONDS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        *,
+        retry: float = _RETRY_SECONDS,
+        then: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._store = store
         self._ring = ring
         self._retry = retry
+        self._then = then
         self._waiting_for: str | None = "The store has not been prepared yet."
 
     def waiting_for(self) -> str | None:
@@ -33,6 +42,8 @@ class Startup:
             try:
                 await self._store.prepare()
                 await check_key_ring(self._store, self._ring)
+                if self._then is not None:
+                    await self._then()
             except Unavailable as unavailable:
                 if self._waiting_for != unavailable.reason:
                     _log.warning("store.awaited", code=unavailable.code, reason=unavailable.reason)

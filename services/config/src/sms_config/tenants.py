@@ -8,7 +8,7 @@ from sms_config.bodies import JsonObject, TenantCreate, TenantWrite, merge, pars
 from sms_config.changes import Change, Changes, check_version, new_id, require
 from sms_config.problems import Forbidden, InUse, Invalid
 from sms_config.query import Clause, Column, Columns, Query
-from sms_config.records import ApiKeyRecord, SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.records import ApiKeyRecord, SmsConfigRecord, TenantRecord, TrunkRecord, UserRecord
 from sms_config.store_protocol import EVERYONE, Page, Store, Transaction
 from sms_config.views import TenantView
 
@@ -74,7 +74,9 @@ class Tenants:
             base = {} if replace else {name: getattr(before, name) for name in TenantWrite.model_fields}
             body = merge(TenantWrite, given, base=base, view=view(before).model_dump(mode="json"))
             if body.pbx_id != before.pbx_id and (Scope.ADMIN not in caller.granted or caller.tenancy is not EVERYONE):
-                raise Forbidden("Moving a tenant to another PBX needs an API key with the scope admin for all tenants.")
+                raise Forbidden(
+                    "Moving a tenant to another PBX needs a credential with the scope admin for all tenants."
+                )
             await _check_default(transaction, body, tenant_id)
             return Change("updated", before, before.changed(self._changes.clock(), caller.id, **_values(body)))
 
@@ -127,6 +129,7 @@ async def _check_unused(transaction: Transaction, tenant_id: str) -> None:
         "API keys": (
             await transaction.find(ApiKeyRecord, Query((Clause("tenants", "eq", (tenant_id,)),), top=1), EVERYONE)
         ).count,
+        "users": (await transaction.find(UserRecord, mine, EVERYONE)).count,
     }
     used = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     if used:

@@ -114,10 +114,9 @@ def view(record: TrunkRecord) -> TrunkView:
 
 async def owner_for_new(transaction: Transaction, caller: Caller, tenant_id: str | None) -> TenantRecord:
     """Return the named tenant if it is the caller's, or the caller's only one. Raises Invalid."""
-    if tenant_id is None and caller.tenancy is not None and len(caller.tenancy) == 1:
-        tenant_id = next(iter(caller.tenancy))
+    tenant_id = tenant_id or caller.only_tenant
     if tenant_id is None:
-        raise Invalid.of("tenant_id", "is required with an API key for several tenants")
+        raise Invalid.of("tenant_id", "is required with a credential for several tenants")
     tenant = await transaction.get(TenantRecord, tenant_id, caller.tenancy)
     if tenant is None:
         raise Invalid.of("tenant_id", "is not a known tenant")

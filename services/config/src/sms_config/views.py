@@ -154,7 +154,7 @@ class MessageView(BaseModel):
     media: tuple[Any, ...]
     status: str
     final: bool
-    delivery: str
+    delivery: str | None
     reason: str | None
     error: dict[str, Any] | None
     provider_msg_id: str | None

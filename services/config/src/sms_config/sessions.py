@@ -1,0 +1,153 @@
+"""Log-in by user name and password, and the sessions that follow: a random cookie of which only the hash is kept."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+
+from sms_config.auth import Caller, FailureBrake, Scope, digest
+from sms_config.bodies import JsonObject, LogIn, parse
+from sms_config.passwords import Passwords
+from sms_config.problems import CsrfRefused, LogInFailed, Unauthenticated
+from sms_config.query import Clause, Order, Query
+from sms_config.records import Role, TenantRecord, Ticket, UserRecord
+from sms_config.store_protocol import EVERYONE, Store
+from sms_config.users import view
+from sms_config.views import SessionView, TenantName
+
+# 32 bytes: 256 bits from the operating system.
+TOKEN_BYTES = 32
+LASTS = timedelta(hours=12)
+# A session's end moves at most this often: one write a minute, however busy its user is.
+_EXTEND_EVERY = timedelta(minutes=1)
+_MAX_TOKEN = 128
+_MAX_TENANTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a browser presents: its session cookie, and the X-CSRF-Token header. `changes`: the method is unsafe."""
+
+    token: SecretStr | None = None
+    csrf: str = ""
+    changes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open session. `token` is what the cookie holds."""
+
+    user: UserRecord
+    token: SecretStr
+    expires_at: datetime
+
+    @property
+    def csrf_token(self) -> str:
+        """What proves that a request comes from our own page: another site can send the cookie and not read this."""
+        return digest("csrf " + self.token.get_secret_value())
+
+
+class Sessions:
+    """Opens, finds and closes sessions. A session ends 12 hours after its last use."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def open(self, user: UserRecord) -> Session:
+        """Begin a session of `user`."""
+        token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
+        ticket = Ticket(
+            id=digest(token),
+            purpose="session",
+            created_at=now,
+            expires_at=now + LASTS,
+            user_id=user.id,
+            generation=user.generation,
+        )
+        await self._store.put_ticket(ticket)
+        return Session(user, SecretStr(token), ticket.expires_at)
+
+    async def find(self, presented: Presented) -> Session:
+        """Return the session and let it last longer. Raises Unauthenticated, and CsrfRefused for an unproven change."""
+        token = presented.token
+        if token is None or len(token.get_secret_value()) > _MAX_TOKEN:
+            raise Unauthenticated
+        ticket = await self._store.ticket(digest(token.get_secret_value()))
+        now = self._clock()
+        if ticket is None or ticket.purpose != "session" or ticket.user_id is None or ticket.expires_at <= now:
+            raise Unauthenticated
+        user = await self._store.get(UserRecord, ticket.user_id, EVERYONE)
+        if user is None or user.disabled or user.generation != ticket.generation:
+            raise Unauthenticated
+        session = Session(user, token, now + LASTS)
+        if presented.changes and not hmac.compare_digest(
+            presented.csrf.encode("utf-8", "surrogatepass"), session.csrf_token.encode()
+        ):
+            raise CsrfRefused
+        if now + LASTS - ticket.expires_at >= _EXTEND_EVERY:
+            await self._store.extend_ticket(ticket.id, now + LASTS)
+        return session
+
+    async def close(self, session: Session) -> None:
+        """End a session: its cookie opens nothing any more."""
+        await self._store.drop_ticket(digest(session.token.get_secret_value()))
+
+    async def caller(self, presented: Presented, *, request_id: str, address: str | None) -> Caller:
+        """Return who is calling with a session. Raises as find."""
+        user = (await self.find(presented)).user
+        return Caller(user.id, user.name, frozenset({Scope.ADMIN}), _tenancy(user), request_id, address)
+
+    async def show(self, session: Session) -> SessionView:
+        """Return a session as its own user sees it."""
+        by_name = Query(order=(Order("name"),), top=_MAX_TENANTS)
+        tenants = await self._store.find(TenantRecord, by_name, _tenancy(session.user))
+        return SessionView(
+            user=view(session.user),
+            csrf_token=session.csrf_token,
+            expires_at=session.expires_at,
+            tenants=tuple(TenantName(id=tenant.id, name=tenant.name) for tenant in tenants.items),
+            tenant_count=tenants.count,
+        )
+
+
+def _tenancy(user: UserRecord) -> frozenset[str] | None:
+    if user.role is Role.SYSTEM_ADMIN:
+        return EVERYONE
+    return frozenset() if user.tenant_id is None else frozenset({user.tenant_id})
+
+
+class Doorkeeper:
+    """Lets people in by name and password, and slows guessing down: by address and by name, known or not."""
+
+    def __init__(self, store: Store, passwords: Passwords, sessions: Sessions, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._sessions = sessions
+        self._clock = clock
+        said = "Too many failed log-ins"
+        self._addresses = FailureBrake(clock, failures=20, window=timedelta(minutes=5), said=said)
+        self._names = FailureBrake(clock, failures=10, window=timedelta(minutes=15), said=said)
+
+    async def log_in(self, given: JsonObject, address: str | None) -> Session:
+        """Open a session. Raises LogInFailed, which never says what was wrong, TooManyFailures, Invalid."""
+        body = parse(LogIn, given)
+        name = body.username.casefold()
+        # Counted before the password is looked at, so that a thousand guesses at once are a thousand.
+        counted = ((self._addresses, address or ""), (self._names, name))
+        for brake, key in counted:
+            brake.check(key, None)
+        for brake, key in counted:
+            brake.failed(key)
+        found = await self._store.find(UserRecord, Query((Clause("name_key", "eq", (name,)),), top=1), EVERYONE)
+        user = found.items[0] if found.items else None
+        kept = None if user is None or user.disabled else user.password_hash
+        if not await self._passwords.matches(body.password, kept) or user is None:
+            raise LogInFailed
+        for brake, key in counted:
+            brake.forgive(key)
+        await self._store.touch_user(user.id, self._clock())
+        return await self._sessions.open(user)

@@ -1,0 +1,186 @@
+"""The users resource: the people who log in. Nobody hands out more than they have, and one administrator remains."""
+
+from sms_config.auth import Caller
+from sms_config.bodies import JsonObject, SetUp, UserCreate, UserWrite, merge, parse
+from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.passwords import Passwords
+from sms_config.problems import Conflict, FieldError, Invalid, LastAdministrator, SetUpClosed
+from sms_config.query import Clause, Column, Columns, Query
+from sms_config.records import Role, TenantRecord, UserRecord
+from sms_config.store_protocol import EVERYONE, Page, Reader, Store, Transaction
+from sms_config.views import UserView
+
+COLUMNS = Columns(
+    by_name={
+        "id": Column("id"),
+        "name": Column("name"),
+        "role": Column("role"),
+        "tenant_id": Column("tenant_id"),
+        "disabled": Column("disabled", "boolean"),
+        "last_login_at": Column("last_login_at", "time"),
+        "created_at": Column("created_at", "time"),
+        "updated_at": Column("updated_at", "time"),
+    },
+    searched=("name",),
+)
+_PLAIN_FIELDS = ("name", "role", "tenant_id", "disabled")
+
+
+class Users:
+    """Reads and changes users."""
+
+    def __init__(self, store: Store, changes: Changes, passwords: Passwords) -> None:
+        self._store = store
+        self._changes = changes
+        self._passwords = passwords
+
+    async def find(self, caller: Caller, query: Query) -> Page[UserRecord]:
+        """Return the users of the caller's tenants; system administrators are seen by their like only."""
+        return await self._store.find(UserRecord, query, caller.tenancy)
+
+    async def read(self, caller: Caller, user_id: str) -> UserRecord:
+        """One user. Raises NotFound."""
+        return await require(self._store, UserRecord, user_id, caller)
+
+    async def create(self, caller: Caller, given: JsonObject) -> UserRecord:
+        """Add a user. Raises Invalid, Conflict when the name is taken, Forbidden for more rights than the caller's."""
+        body = parse(UserCreate, given)
+        record = await self._new(caller, body)
+
+        async def work(transaction: Transaction) -> Change[UserRecord]:
+            tenant_id = await _tenant(transaction, caller, body)
+            await _check_name(transaction, record)
+            return Change("created", None, record.model_copy(update={"tenant_id": tenant_id}))
+
+        return await self._changes.make(caller, work)
+
+    async def create_first(self, caller: Caller, given: SetUp) -> UserRecord:
+        """Add the first system administrator. Raises SetUpClosed when there is a user, Invalid."""
+        body = UserCreate(name=given.name, role=Role.SYSTEM_ADMIN, password=given.password)
+        record = await self._new(caller, body)
+
+        async def work(transaction: Transaction) -> Change[UserRecord]:
+            # So that of two who do this at once, in whatever processes, the second one sees the first one's user.
+            await transaction.advance()
+            if (await transaction.find(UserRecord, Query(top=1), EVERYONE)).count:
+                raise SetUpClosed
+            return Change("created", None, record)
+
+        return await self._changes.make(caller, work)
+
+    async def update(
+        self, caller: Caller, user_id: str, given: JsonObject, *, version: int | None, replace: bool
+    ) -> UserRecord:
+        """Change a user. A new password ends all sessions. Raises NotFound, Invalid, Conflict, Forbidden."""
+        if "password" in given and given["password"] is None:
+            raise Invalid.of("password", "cannot be removed; disable the user instead")
+        before = await self.read(caller, user_id)
+        body = self._merged(given, before, replace=replace)
+        values = await self._password(body, before)
+
+        async def work(transaction: Transaction) -> Change[UserRecord]:
+            before = await require(transaction, UserRecord, user_id, caller)
+            await check_version(transaction, before, version)
+            body = self._merged(given, before, replace=replace)
+            _check_password(body)
+            tenant_id = await _tenant(transaction, caller, body)
+            named = {"name": body.name, "name_key": body.name.casefold()}
+            rights = {"role": body.role, "tenant_id": tenant_id, "disabled": body.disabled}
+            if values:
+                values["generation"] = before.generation + 1
+            after = before.changed(self._changes.clock(), caller.id, **named, **rights, **values)
+            await _check_name(transaction, after)
+            await _check_administrators(transaction, before, after)
+            return Change("updated", before, after)
+
+        return await self._changes.make(caller, work)
+
+    async def delete(self, caller: Caller, user_id: str, *, version: int | None) -> None:
+        """Remove a user; every session ends at once. Raises NotFound, LastAdministrator, VersionConflict."""
+
+        async def work(transaction: Transaction) -> Change[UserRecord]:
+            before = await require(transaction, UserRecord, user_id, caller)
+            await check_version(transaction, before, version)
+            await _check_administrators(transaction, before, None)
+            return Change("deleted", before, None)
+
+        await self._changes.make(caller, work)
+
+    async def _new(self, caller: Caller, body: UserCreate) -> UserRecord:
+        _check_password(body)
+        hashed = await self._passwords.hash(body.password)
+        now = self._changes.clock()
+        return UserRecord(
+            id=new_id(),
+            **body.model_dump(include=set(_PLAIN_FIELDS)),
+            name_key=body.name.casefold(),
+            password_hash=hashed,
+            password_changed_at=now,
+            created_at=now,
+            created_by=caller.id,
+            updated_at=now,
+            updated_by=caller.id,
+        )
+
+    def _merged(self, given: JsonObject, before: UserRecord, *, replace: bool) -> UserWrite:
+        base = {} if replace else {name: getattr(before, name) for name in _PLAIN_FIELDS}
+        return merge(UserWrite, given, base=base, view=view(before).model_dump(mode="json"))
+
+    async def _password(self, body: UserWrite, before: UserRecord) -> dict[str, object]:
+        """Return the fields of a new password, hashed before the transaction begins: it takes a while."""
+        _check_password(body)
+        if body.password is None or await self._passwords.matches(body.password, before.password_hash):
+            return {}
+        hashed = await self._passwords.hash(body.password)
+        return {"password_hash": hashed, "password_changed_at": self._changes.clock()}
+
+
+def view(record: UserRecord) -> UserView:
+    """Return a user as the API shows it."""
+    return UserView.model_validate(record, from_attributes=True)
+
+
+def _check_password(body: UserWrite) -> None:
+    if body.password is not None and body.password.get_secret_value().casefold() == body.name.casefold():
+        raise Invalid.of("password", "must not be the user's name")
+
+
+async def _check_name(reader: Reader, record: UserRecord) -> None:
+    """Raise Conflict when another user has the name, which holds for other tenants' users too: they log in with it."""
+    same = Query((Clause("name_key", "eq", (record.name_key,)), Clause("id", "ne", (record.id,))), top=1)
+    if (await reader.find(UserRecord, same, EVERYONE)).count:
+        raise Conflict("Another user has this name.", [FieldError(field="name", message="is taken")])
+
+
+async def _tenant(reader: Reader, caller: Caller, body: UserWrite) -> str | None:
+    """Return the tenant a user shall belong to. Raises Invalid, and Forbidden for more than the caller has."""
+    if body.role is Role.SYSTEM_ADMIN:
+        caller.require_all_tenants()
+        if body.tenant_id is not None:
+            raise Invalid.of("tenant_id", "must be empty: a system administrator acts in all tenants")
+        return None
+    tenant_id = body.tenant_id or caller.only_tenant
+    if tenant_id is None:
+        raise Invalid.of("tenant_id", "is required for a tenant administrator")
+    if await reader.get(TenantRecord, tenant_id, caller.tenancy) is None:
+        raise Invalid.of("tenant_id", "is not a known tenant")
+    return tenant_id
+
+
+async def _check_administrators(transaction: Transaction, before: UserRecord, after: UserRecord | None) -> None:
+    """Raise LastAdministrator when this would leave nobody who may do everything."""
+    if not _administers(before) or (after is not None and _administers(after)):
+        return
+    # So that two administrators who remove each other at once do not both succeed.
+    await transaction.advance()
+    others = (
+        Clause("role", "eq", (Role.SYSTEM_ADMIN.value,)),
+        Clause("disabled", "eq", (False,)),
+        Clause("id", "ne", (before.id,)),
+    )
+    if not (await transaction.find(UserRecord, Query(others, top=1), EVERYONE)).count:
+        raise LastAdministrator
+
+
+def _administers(user: UserRecord) -> bool:
+    return user.role is Role.SYSTEM_ADMIN and not user.disabled

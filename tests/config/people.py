@@ -1,0 +1,51 @@
+"""A browser with its cookie jar and its CSRF token, for the tests of people and sessions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from multidict import CIMultiDict
+
+from tests.config.world import PASSWORD, Answer, Api
+
+SESSION = "/api/v1/session"
+USERS = "/api/v1/users"
+COOKIE = "sms_session"
+
+
+class Browser:
+    """Calls the API as the portal does. It keeps the one cookie there is."""
+
+    def __init__(self, api: Api) -> None:
+        self._anyone = api.with_credential(None)
+        self.cookie: str | None = None
+        self.csrf = ""
+
+    async def call(self, method: str, path: str, json: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        given = CIMultiDict(headers or {})
+        if self.cookie is not None:
+            given.setdefault("Cookie", f"{COOKIE}={self.cookie}")
+        if self.csrf and method != "GET":
+            given.setdefault("X-CSRF-Token", self.csrf)
+        return await self._anyone.call(method, path, json, headers=given)
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        return await self.call("GET", path, headers=headers)
+
+    async def log_in(self, name: str, password: str = PASSWORD) -> Answer:
+        answer = await self.call("POST", SESSION, {"username": name, "password": password})
+        if answer.status == 201:
+            self.take(answer)
+        return answer
+
+    def take(self, answer: Answer) -> None:
+        """Keep what the answer gives."""
+        self.cookie = answer.headers["Set-Cookie"].split(";")[0].partition("=")[2]
+        self.csrf = answer.json["csrf_token"]
+
+
+def system_admin(name: str, **values: Any) -> dict[str, Any]:
+    return {"name": name, "role": "system_admin", "password": PASSWORD, **values}
+
+
+def tenant_admin(name: str, tenant_id: str, **values: Any) -> dict[str, Any]:
+    return {"name": name, "role": "tenant_admin", "tenant_id": tenant_id, "password": PASSWORD, **values}

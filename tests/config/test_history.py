@@ -1,0 +1,218 @@
+"""Message history, asked from the dispatcher for the caller's tenant and no other."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from tests.config.world import make_settings
+
+pytestmark = pytest.mark.loopback
+
+TOKEN = "token-of-the-messages-api"
+MESSAGES = "/api/v1/messages"
+MESSAGE = {
+    "id": "m1",
+    "tenant_id": "acme",
+    "parent_id": None,
+    "config_id": "c1",
+    "sender": "+12015550100",
+    "receiver": "+13125550100",
+    "recipients": ["+13125550100"],
+    "did": "+12015550100",
+    "direction": "OUT",
+    "msg_type": "SMS",
+    "content": "Hello",
+    "media": [],
+    "status": "delivered",
+    "final": True,
+    "delivery": "DELIVERED",
+    "reason": None,
+    "error": None,
+    "provider_msg_id": "p1",
+    "segments": 1,
+    "attempt": 1,
+    "extension": "101",
+    "time": "2026-03-01T12:00:00.000Z",
+    "updated_at": "2026-03-01T12:00:01.000Z",
+    "history": [{"status": "accepted", "at": "2026-03-01T12:00:00.000Z", "sequence": 1}],
+}
+
+
+class Dispatcher:
+    """Stands in for the dispatcher's read API and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.answer: tuple[int, str] | None = None
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.asked.append((request.path, dict(request.query)))
+        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
+            return web.json_response({"code": "unauthorized"}, status=401)
+        if self.answer is not None:
+            status, body = self.answer
+            return web.Response(text=body, status=status)
+        if request.path == MESSAGES:
+            return web.json_response({"count": 7, "items": [MESSAGE]})
+        found = request.path == f"{MESSAGES}/acme/m1"
+        return web.json_response(MESSAGE if found else {"code": "not_found"}, status=200 if found else 404)
+
+
+@pytest.fixture
+def dispatcher():
+    return Dispatcher()
+
+
+@asynccontextmanager
+async def served(dispatcher):
+    app = web.Application()
+    app.router.add_get("/{path:.*}", dispatcher.handle)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+async def settings(dispatcher):
+    async with served(dispatcher) as url:
+        yield make_settings(dispatcher_url=url, dispatcher_api_token=TOKEN)
+
+
+async def test_a_page_of_ones_own_tenant(ann, dispatcher):
+    answer = await ann.get(f"{MESSAGES}?status=delivered&direction=OUT&skip=10&top=5&since=2026-03-01T00:00:00%2B01:00")
+
+    assert answer.status == 200
+    assert answer.json == {"count": 7, "items": [MESSAGE]}
+    expected = {"tenant_id": "acme", "status": "delivered", "direction": "OUT", "skip": "10", "top": "5"}
+    assert dispatcher.asked == [
+        (MESSAGES, {**expected, "since": "2026-02-28T23:00:00Z", "orderby": "time desc"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("(312) 555-0100", "+13125550100"),
+        ("%2B13125550100", "+13125550100"),
+        ("0044 20 7946 0000", "+442079460000"),
+        ("SHOP", "SHOP"),
+    ],
+)
+async def test_a_number_is_found_however_it_is_typed(ann, dispatcher, typed, asked):
+    await ann.get(f"{MESSAGES}?number={typed}")
+
+    assert dispatcher.asked[0][1]["number"] == asked
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("status=sleeping", "status"),
+        ("direction=UP", "direction"),
+        ("since=yesterday", "since"),
+        ("until=2026-03-01", "until"),
+        ("top=0", "top"),
+        ("top=101", "top"),
+        ("skip=-1", "skip"),
+        ("orderby=name", "orderby"),
+        ("colour=red", "colour"),
+        ("search=" + "x" * 65, "search"),
+    ],
+)
+async def test_a_wrong_parameter_is_told_and_nobody_is_asked(ann, dispatcher, query, field):
+    answer = await ann.get(f"{MESSAGES}?{query}")
+
+    assert (answer.status, set(answer.field_errors())) == (422, {field})
+    assert dispatcher.asked == []
+
+
+async def test_one_message(ann, dispatcher):
+    assert (await ann.get(f"{MESSAGES}/m1")).json == MESSAGE
+    assert (await ann.get(f"{MESSAGES}/nothing")).status == 404
+    assert dispatcher.asked[0] == (f"{MESSAGES}/acme/m1", {})
+
+
+async def test_a_message_id_cannot_lead_elsewhere(ann, dispatcher):
+    answer = await ann.get(f"{MESSAGES}/..%2Fglobex%2Fm1")
+
+    assert answer.status == 404
+    assert [path for path, _ in dispatcher.asked] in ([], [f"{MESSAGES}/acme/../globex/m1"])
+
+
+@pytest.mark.parametrize("path", [MESSAGES, f"{MESSAGES}/m1"])
+async def test_another_tenants_history_is_not_found(api, ann, dispatcher, path):
+    await api.made("/api/v1/tenants", {"id": "globex", "name": "Globex"})
+
+    asked = [await ann.get(f"{path}?tenant_id={tenant}") for tenant in ("globex", "nobody")]
+
+    assert [answer.status for answer in asked] == [404, 404]
+    assert asked[0].json["message"] == asked[1].json["message"]
+    assert dispatcher.asked == []
+
+
+@pytest.mark.parametrize("path", [MESSAGES, f"{MESSAGES}/m1"])
+async def test_who_acts_for_all_tenants_says_which(api, acme, boss, dispatcher, path):
+    unsaid = await boss.get(path)
+    by_query = await boss.get(f"{path}?tenant_id=acme")
+    by_header = await boss.get(path, **{"X-Tenant": "acme"})
+
+    assert (unsaid.status, set(unsaid.field_errors())) == (422, {"tenant_id"})
+    assert (by_query.status, by_header.status) == (200, 200)
+
+
+@pytest.mark.parametrize("path", [MESSAGES, f"{MESSAGES}/m1"])
+async def test_it_needs_a_credential_with_the_scope_read(anyone, acme, key_for, path):
+    reader, sender = await key_for("read", tenants=["acme"]), await key_for("send", tenants=["acme"])
+
+    assert (await anyone.get(path)).status == 401
+    assert (await sender.get(path)).status == 403
+    assert (await reader.get(path)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((503, '{"code": "store_unavailable"}'), "cannot read its messages now"),
+        ((500, "oops"), "cannot read its messages now"),
+        ((200, "not json"), "cannot be reached now"),
+        ((200, '{"count": "many", "items": []}'), "could not be understood"),
+        ((200, "[]"), "could not be understood"),
+        ((200, '{"count": 1, "items": [{"id": "m"}]}'), "could not be understood"),
+    ],
+    ids=["its store is away", "it fails", "not json", "no count", "a list", "no record"],
+)
+async def test_a_dispatcher_that_cannot_tell_is_a_503_in_words(ann, dispatcher, answer, said):
+    dispatcher.answer = answer
+
+    page = await ann.get(MESSAGES)
+
+    assert (page.status, page.json["code"], page.headers["Retry-After"]) == (503, "history_unavailable", "5")
+    assert said in page.json["message"]
+
+
+async def test_a_record_of_another_form_is_a_503(ann, dispatcher):
+    dispatcher.answer = (200, '{"id": "m1"}')
+
+    assert (await ann.get(f"{MESSAGES}/m1")).status == 503
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dispatcher_api_token": None}, "is not set up"),
+        ({"dispatcher_api_token": "another-token-of-16"}, "refuses this service"),
+        ({"dispatcher_url": "http://127.0.0.1:9"}, "cannot be reached now"),
+    ],
+    ids=["no token", "wrong token", "away"],
+)
+async def test_what_is_wrong_with_the_connection_is_said(serve, dispatcher, values, said):
+    async with served(dispatcher) as url:
+        given = {"dispatcher_url": url, "dispatcher_api_token": TOKEN, **values}
+        api = await serve(make_settings(**given))
+        await api.made("/api/v1/tenants", {"id": "acme", "name": "Acme"})
+
+        answer = await api.get(f"{MESSAGES}?tenant_id=acme")
+
+    assert (answer.status, answer.json["code"]) == (503, "history_unavailable")
+    assert said in answer.json["message"]
