@@ -100,7 +100,7 @@ class Customer:
         body = {"name": "Texts", "provider_id": trunk["id"], "credentials": credentials, "callback": callback, **fields}
         config = await gateway.api("POST", "/sms", body)
         secret = [credentials["api_secret"], config["webhook"].rpartition("/")[2]]
-        gateway.keep_private(texts=[*secret, callback["password"]] if callback else secret, numbers=dids)
+        gateway.keep_private(secrets=[*secret, callback["password"]] if callback else secret, numbers=dids)
         return cls(gateway, config, credentials, callback, dids, pbx)
 
     async def tell_bandwidth(self, **account: Any) -> None:

@@ -33,13 +33,16 @@ _QUICK = {
 class Gateway:
     """Runs the services, keeps every line they print, and reaches each of them the way its users do.
 
-    `private` gathers what no line may hold: secrets, texts and phone numbers (these as digits, without country code).
+    `secrets` gathers what nobody may see, `private` what no line may hold besides: texts and phone numbers (these as
+    digits, without country code).
     """
 
     def __init__(self, env: Mapping[str, str], broker: Broker, vhost: str, mongo_url: str) -> None:
         self.env = env
         self.lines: list[tuple[str, str]] = []
-        self.private: set[str] = {value for name, value in env.items() if name in SECRETS}
+        self.secrets: set[str] = {value.rpartition(":")[2] for name, value in env.items() if name in SECRETS}
+        self.private: set[str] = set()
+        self.mongo_url = mongo_url
         self.dead: Inbox
         self.unrouted: Inbox
         self.client: Client
@@ -48,7 +51,7 @@ class Gateway:
         self._broker = broker
         self._vhost = vhost
         self._password = secrets.token_hex(16)
-        self.private.add(self._password)
+        self.secrets.add(self._password)
         amqp_url = f"amqp://{vhost}:{self._password}@{broker.address}/{vhost}"
         self._services = {service.name: service for service in plan(env, amqp_url, mongo_url)}
         self._running: dict[str, ServiceProcess] = {}
@@ -207,11 +210,15 @@ class Gateway:
 
     # --- what must stay private
 
-    def keep_private(self, *, texts: Iterable[str] = (), numbers: Iterable[str] = ()) -> None:
+    def keep_private(
+        self, *, secrets: Iterable[str] = (), texts: Iterable[str] = (), numbers: Iterable[str] = ()
+    ) -> None:
         """From now on, and for what was printed before, these are in no line."""
+        self.secrets.update(secrets)
         self.private.update(texts)
         self.private.update(number.removeprefix("+")[-10:] for number in numbers)
 
     def leaks(self) -> list[str]:
         """Every line printed so far that holds something private."""
-        return [f"{name}: {line}" for name, line in self.lines if any(secret in line for secret in self.private)]
+        hidden = self.secrets | self.private
+        return [f"{name}: {line}" for name, line in self.lines if any(text in line for text in hidden)]

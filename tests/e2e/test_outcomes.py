@@ -148,7 +148,7 @@ async def test_refused_credentials_keep_the_texts_and_the_right_ones_send_them(n
         right = customer.credentials["api_secret"]
         path = f"/sms/{customer.config['id']}"
         wrong = {"credentials": {"api_secret": "canary-mistyped-secret"}}
-        customer.gateway.keep_private(texts=["canary-mistyped-secret"])
+        customer.gateway.keep_private(secrets=["canary-mistyped-secret"])
         await customer.gateway.api("PATCH", path, wrong)
         message_id = await customer.send(HANDSET, "who am I, Bandwidth?")
         while (first := await customer.told(message_id, "queued", "submitted"))["status"] == "submitted":

@@ -145,7 +145,7 @@ async def test_a_rotated_url_works_besides_the_new_one_while_its_grace_lasts(new
     async with new_customer("rotating") as customer:
         old, path = customer.config["webhook"], f"/sms/{customer.config['id']}/rotate-webhook"
         new = (await customer.gateway.api("POST", path, {"grace_seconds": 3600}))["webhook"]
-        customer.gateway.keep_private(texts=[new.rpartition("/")[2]])
+        customer.gateway.keep_private(secrets=[new.rpartition("/")[2]])
         headers = {"Authorization": basic(**customer.callback)}
 
         async def status(url: str) -> int:
@@ -155,7 +155,7 @@ async def test_a_rotated_url_works_besides_the_new_one_while_its_grace_lasts(new
         assert await status(old) == 200
 
         newest = (await customer.gateway.api("POST", path, {"grace_seconds": 0}))["webhook"]
-        customer.gateway.keep_private(texts=[newest.rpartition("/")[2]])
+        customer.gateway.keep_private(secrets=[newest.rpartition("/")[2]])
         assert await eventually_told(lambda: status(newest), lambda found: found != 404) == 200
         assert (await status(new), await status(old)) == (404, 404)
 
