@@ -1,11 +1,12 @@
 """`smsgw explain`: asks the gateway what it would do with a text, without sending one."""
 
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
 
 from smsgw import gateway, output
-from smsgw.http_api import JsonObject, Refused
+from smsgw.http_api import Api, JsonObject, Refused
 from smsgw.options import Json, Tenant
 from smsgw.running import FAILED, Failure, run
 
@@ -75,18 +76,27 @@ def inbound(
 async def _explain(access: gateway.Gateway, direction: str, question: JsonObject, *, as_json: bool) -> int:
     asked = {name: value for name, value in question.items() if value is not None}
     async with access.config() as api:
+        path = f"/api/v1/explain/{direction}"
         try:
-            answer = await api.call("POST", f"/api/v1/explain/{direction}", asked)
+            answer = await api.call("POST", path, asked)
         except Refused as refused:
-            if refused.status not in {_NO_ADDRESS, _NO_METHOD}:
-                raise
-            raise Failure(f"This server does not explain {direction} texts; a newer config service does.") from None
+            if refused.status in {_NO_ADDRESS, _NO_METHOD} and path not in await _addresses(api):
+                reason = f"This server does not explain {direction} texts; a newer config service does."
+                raise Failure(reason) from None
+            raise
     if as_json:
         output.write_json(answer)
     else:
         for line in _lines(answer):
             output.say(line)
     return FAILED if isinstance(answer, dict) and answer.get("rejected") else 0
+
+
+async def _addresses(api: Api) -> Collection[str]:
+    """What the server answers at all: a 404 may also be about the tenant that was asked for."""
+    document = await api.call("GET", "/api/v1/openapi.json")
+    paths: dict[str, object] = document["paths"]
+    return paths.keys()
 
 
 def _lines(value: Any, depth: int = 0) -> list[str]:

@@ -23,9 +23,7 @@ _MOST = 5_000
 
 _QUEUES = {"dead-letters": DEAD, "unrouted": UNROUTED}
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help="Ids, as `list` shows them.", show_default=False)
-]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids, as `list` shows them.", show_default=False)]
 All = Annotated[bool, typer.Option("--all", help="All of them; with --code all of that code.")]
 CodeOption = Annotated[str | None, typer.Option("--code", help="Only those with this code.", show_default=False)]
 
