@@ -83,10 +83,18 @@ stop() {
   fi
 }
 
+# dockerd leaves a network namespace mounted below its exec root, which would keep the directory from being deleted.
+unmount() {
+  local place
+  awk -v below="$directory/" 'index($2, below) == 1 { print $2 }' /proc/mounts | sort -r | while read -r place; do
+    umount "$place"
+  done
+}
+
 case ${1:-} in
   start) start && echo "$DOCKER_HOST" ;;
   stop) stop ;;
-  purge) stop && rm -rf "$directory" ;;
+  purge) stop && unmount && rm -rf "$directory" ;;
   status) answers && echo "$DOCKER_HOST" ;;
   *) complain "say start, stop, purge or status" ;;
 esac
