@@ -75,7 +75,7 @@ class BandwidthUnderTest:
 @pytest.fixture(params=[FakeUnderTest, BandwidthUnderTest], ids=["fake", "bandwidth"])
 async def subject(request):
     async def answer(http_request):
-        return await subject.answer(http_request)
+        return await under_test.answer(http_request)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", answer)
@@ -83,9 +83,9 @@ async def subject(request):
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession() as http:
-        subject = request.param(http, f"http://127.0.0.1:{runner.addresses[0][1]}")
-        yield subject
-        await subject.carrier.close()
+        under_test = request.param(http, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        yield under_test
+        await under_test.carrier.close()
     await runner.cleanup()
 
 

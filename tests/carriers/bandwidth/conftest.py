@@ -57,8 +57,8 @@ class StandIn:
     """
 
     url: str = ""
-    answers: deque = field(default_factory=deque)
-    grants: deque = field(default_factory=deque)
+    answers: deque[Any] = field(default_factory=deque)
+    grants: deque[Any] = field(default_factory=deque)
     messages: list[Call] = field(default_factory=list)
     token_calls: list[Call] = field(default_factory=list)
 

@@ -244,6 +244,7 @@ async def test_a_fault_is_classed_by_what_may_have_been_sent(fault, kind, taken,
     assert type(caught.value) is kind
     assert len(simulator.arrivals()) == taken
     if fault.retry_after:
+        assert isinstance(caught.value, TemporaryFailure)
         assert caught.value.retry_after == 7.0
 
 

@@ -165,7 +165,7 @@ async def test_a_connection_found_closed_before_the_first_byte_sent_nothing(fail
         await writer.wait_closed()
         closed.set()
 
-    async def wait_until_it_is_noticed(*_):
+    async def wait_until_it_is_noticed(*_ignored):
         await closed.wait()
         for _ in range(5):
             await asyncio.sleep(0)
