@@ -1,9 +1,10 @@
 """A fresh working directory, a broker in memory, and the config service's real API on a store in memory."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from aiohttp.test_utils import TestServer
 
 from sms_common.testing.broker import FakeBroker
@@ -20,6 +21,13 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("AMQP_URL", "CONFIG_URL", "API_KEY", "DISPATCHER_URL", "DISPATCHER_TOKEN", "TENANT", "EXTENSION"):
         monkeypatch.delenv(f"SMSGW_{name}", raising=False)
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """What the fakes log goes elsewhere than to the command's own output."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture

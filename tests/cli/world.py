@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sms_common.broker import Broker
 from sms_common.testing.broker import FakeBroker
+from smsgw.gateway import open_rabbit
 from smsgw.main import app
 from smsgw.settings import Settings
 
@@ -41,7 +42,7 @@ class Command:
         """Run it in a thread, where it has a loop of its own; `answer` is what the person types."""
 
         def run() -> Ended:
-            obj = None if self.broker is None else self._open
+            obj = open_rabbit if self.broker is None else self._open
             result = CliRunner().invoke(app, arguments, input=answer, env={**self.env, **(env or {})}, obj=obj)
             if result.exception is not None and not isinstance(result.exception, SystemExit):
                 raise result.exception

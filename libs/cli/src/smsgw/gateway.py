@@ -12,7 +12,6 @@ import typer
 from pydantic import SecretStr
 
 from sms_common.broker import Broker, RabbitBroker
-from sms_common.telemetry import configure
 from sms_common.topology import Topology
 from smsgw.http_api import Api, session
 from smsgw.running import Failure
@@ -72,7 +71,6 @@ def of(ctx: typer.Context) -> Gateway:
 @asynccontextmanager
 async def open_rabbit(settings: Settings) -> AsyncIterator[Broker]:
     """Connect to RabbitMQ. Raises Failure, with RabbitMQ's own reason, when that does not work in time."""
-    configure("smsgw", level="critical")  # what the connection logs meanwhile is told once, below
     url = _needed(settings.amqp_url, "SMSGW_AMQP_URL", "RabbitMQ's address").get_secret_value()
     try:
         broker = RabbitBroker(url, name="smsgw", topology=Topology())

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sms_common.telemetry import configure
 from smsgw import bulk, doctor, explaining, gateway, history, parking, sending, tailing
 from smsgw.settings import DEFAULT_ENV_FILE
 
@@ -58,6 +59,8 @@ def smsgw(
       smsgw tail
     """
     found = env_file or (DEFAULT_ENV_FILE if DEFAULT_ENV_FILE.is_file() else None)
+    if ctx.obj is None:
+        configure("smsgw", level="critical")  # what goes wrong is told once, by the command
     ctx.obj = gateway.Gateway(found, ctx.obj or gateway.open_rabbit)
 
 

@@ -31,19 +31,28 @@ async def apply(api: Api, plan: Plan, now: Installation, done: Callable[[Step], 
     )
     waiting = list(plan.steps)
     while waiting:
-        postponed: list[tuple[Step, Refused]] = []
+        postponed: list[Step] = []
+        reasons: list[Failure] = []
         for step in waiting:
             try:
-                await _make(api, step, state)
+                if _can_be_made(step, state):
+                    await _make(api, step, state)
+                    done(step)
+                    continue
             except Refused as refused:
                 if refused.code not in _LATER:
                     raise _failure(step, refused) from refused
-                postponed.append((step, refused))
-            else:
-                done(step)
+                reasons.append(_failure(step, refused))
+            postponed.append(step)
         if len(postponed) == len(waiting):
-            raise _failure(*postponed[0]) from postponed[0][1]
-        waiting = [step for step, _ in postponed]
+            raise reasons[0]
+        waiting = postponed
+
+
+def _can_be_made(step: Step, state: _State) -> bool:
+    """Whether what the step refers to exists by now; its own making may have been postponed."""
+    wanted = [(Kind.TRUNK, step.fields.get("trunk")), (Kind.SMS, step.fields.get("default_config"))]
+    return all(name is None or (kind, (step.key[0], name)) in state.ids for kind, name in wanted)
 
 
 async def _make(api: Api, step: Step, state: _State) -> None:

@@ -76,8 +76,9 @@ def plan(
         raise Failure("The file cannot be imported here:\n  " + "\n  ".join(dict.fromkeys(problems)))
     touched = {(step.kind, step.key) for step in steps}
     unchanged = sum((wish.kind, wish.key) not in touched for wish in wishes)
+    ordered = _with_defaults_last(steps)
     deletions = _deletions(document, wishes, now) if prune else []
-    return Plan((*_with_defaults_last(steps), *deletions), unchanged)
+    return Plan((*ordered, *_lost_defaults(ordered, deletions, now), *deletions), unchanged)
 
 
 def _wishes(document: Document, now: Installation) -> list[Wish]:
@@ -208,4 +209,15 @@ def _deletions(document: Document, wishes: Iterable[Wish], now: Installation) ->
         for kind in (Kind.SMS, Kind.TRUNK, Kind.TENANT)
         for item in now.of(kind)
         if (kind, item.key) not in wanted and (scope is None or item.tenant in scope)
+    ]
+
+
+def _lost_defaults(ordered: Iterable[Step], deletions: Iterable[Step], now: Installation) -> list[Step]:
+    """Take their default from tenants whose default configuration is deleted, unless the file gives them another."""
+    lost = {step.key for step in deletions if step.kind is Kind.SMS}
+    given = {step.key for step in ordered if "default_config" in step.fields}
+    return [
+        Step("update", Kind.TENANT, tenant.key, tenant, {"default_config": None})
+        for tenant in now.of(Kind.TENANT)
+        if (tenant.tenant, tenant.fields["default_config"]) in lost and tenant.key not in given
     ]
