@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sms_common.events import utc_now
-from smsgw.doctor.findings import Finding, fail, ok, warn
+from smsgw.doctor.findings import Finding, Level, fail, ok, warn
 from smsgw.http_api import trust
 
 _TAKES_POST_ONLY = 405
@@ -33,7 +33,7 @@ async def findings(http: aiohttp.ClientSession, address: str, ca_file: Path | No
     found: list[Finding] = []
     if parts.scheme == "https":
         certificate = await _certificate(part, parts.hostname or "", parts.port or 443, ca_file)
-        if certificate.do and "refuse" in certificate.do:
+        if certificate.level is Level.FAIL:
             return [certificate]
         found.append(certificate)
     elif not parts.netloc.startswith(_LOCAL):
