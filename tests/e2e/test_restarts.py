@@ -19,6 +19,8 @@ pytestmark = pytest.mark.e2e
 
 MANY = 300
 DEAF = "+13125550204"
+RECEIPTS_AFTER = 10
+"""Seconds, so that no receipt tells the next dispatcher what the killed one did."""
 LEASE = 60
 """Seconds after which a claim is taken for dead; the next look is up to half of that later."""
 
@@ -51,6 +53,8 @@ async def interrupted(customer: Customer) -> list[str]:
     first = await customer.send(DEAF, "the one that gets nowhere")
     await eventually_told(lambda: gateway.simulator("GET", "/faults"), lambda faults: not faults)
     await customer.fault(kind="slow", stage="after", delay=0.2, times=None)
+    script = {"to": "*", "outcome": {"progress": False, "delay": RECEIPTS_AFTER}}
+    await gateway.simulator("POST", "/outcomes", script)
     message_ids = await asyncio.gather(*(customer.send(to, f"in the midst, {to[-4:]}") for to in numbers(MANY)))
     await gateway.until_arrived(MANY // 3, account_id=customer.credentials["account_id"])
     await gateway.kill("dispatcher")
@@ -61,13 +65,16 @@ async def interrupted(customer: Customer) -> list[str]:
     return [first, *message_ids]
 
 
-async def test_what_bandwidth_took_before_and_after_a_kill_of_the_dispatcher_is_delivered(customer, interrupted):
+async def test_what_bandwidth_took_before_and_after_a_kill_of_the_dispatcher_it_took_once_and_delivered(
+    customer, interrupted
+):
     def nothing_is_on_its_way(_: list[Message]) -> bool:
         return all(customer.course(message_id)[-1:] != ["submitted"] for message_id in interrupted)
 
     taken = await arrivals(customer)
     await customer.finals(taken)
     await customer.statuses.until(nothing_is_on_its_way, "the end of what was submitted")
+    assert set((await arrivals(customer)).values()) == {1}
 
 
 async def test_texts_that_come_in_while_ingress_is_killed_reach_the_pbx_once(customer):
@@ -91,8 +98,8 @@ async def test_texts_that_come_in_while_ingress_is_killed_reach_the_pbx_once(cus
 async def test_sigterm_lets_the_dispatcher_end_what_is_under_way(customer, measured):
     gateway = customer.gateway
     await customer.fault(kind="slow", stage="after", delay=1.5, times=None)
-    script = {"to": "*", "outcome": {"final": "none", "progress": False}, "times": 20}
-    await gateway.simulator("POST", "/outcomes", script)
+    await gateway.simulator("DELETE", "/outcomes")
+    await gateway.simulator("POST", "/outcomes", {"to": "*", "outcome": {"final": "none", "progress": False}})
     before = (await arrivals(customer)).total()
     message_ids = await asyncio.gather(*(customer.send(HANDSET, f"under way at the end, {n}") for n in range(20)))
     await gateway.until_arrived(before + 20, account_id=customer.credentials["account_id"])
@@ -104,6 +111,7 @@ async def test_sigterm_lets_the_dispatcher_end_what_is_under_way(customer, measu
     for message_id in message_ids:
         await customer.told(message_id, "submitted", seconds=1)
     await gateway.simulator("DELETE", "/faults")
+    await gateway.simulator("DELETE", "/outcomes")
     await gateway.start("dispatcher")
     assert set((await arrivals(customer)).values()) == {1}
 
