@@ -6,25 +6,17 @@ from uuid import uuid4
 
 import structlog
 from aio_pika.abc import AbstractConnection
-from aiormq import spec
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import DeliveryError
-from pamqp.common import FieldTable
 
 from sms_common.broker.connection import Channel, Timeouts, is_blocked, open_channel
-from sms_common.broker.headers import TRACEPARENT, current_trace
 from sms_common.broker.messages import Outgoing, Unroutable
 from sms_common.broker.trying import Backoff, was_cancelled
+from sms_common.broker.wire import PublishingWire
 from sms_common.errors import Code, Unavailable
-from sms_common.events import utc_now
 from sms_common.telemetry import metrics
 
 log = structlog.get_logger(__name__)
-
-_PERSISTENT = 2
-# Waiting for the socket after each message costs a fifth of the throughput; never waiting would let a stalled
-# connection pile up memory. Every so many messages is enough for back-pressure.
-_DRAIN_EVERY = 16
 
 _BLOCKED = "the broker blocks publishers: memory or disk alarm"
 
@@ -52,9 +44,9 @@ class ConfirmedPublisher:
         self._timeouts = timeouts
         self._topology_ready = topology_ready
         self._channel: Channel | None = None
+        self._wire: PublishingWire | None = None
         self._opened = asyncio.Event()
         self._closed = False
-        self._sent = 0
         self._pending: dict[str, _Twins] = {}
         self._none_pending: asyncio.Future[None] | None = None
         self._unblocking: asyncio.Task[None] | None = None
@@ -67,11 +59,12 @@ class ConfirmedPublisher:
             channel = await open_channel(connection, self._timeouts.connect, confirms=True)
             channel.wire.on_return_callbacks.add(self._on_return)
             self._channel = channel
+            self._wire = PublishingWire(channel.wire)
             self._opened.set()
             try:
                 await channel.closed()
             finally:
-                self._channel = None
+                self._channel = self._wire = None
                 self._opened.clear()
                 if self._unblocking is not None:
                     self._unblocking.cancel()
@@ -157,23 +150,13 @@ class ConfirmedPublisher:
             twins.returned = True
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
-        channel = self._channel
-        while channel is None or not channel.is_open:
+        while self._channel is None or self._wire is None or not self._channel.is_open:
             # `serve` may not have noticed yet that the channel has died.
             self._opened.clear()
             await self._opened.wait()
-            channel = self._channel
-        if self._is_blocked(channel):
+        if self._is_blocked(self._channel):
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"{_BLOCKED.capitalize()}.")
-        self._sent += 1
-        await channel.wire.basic_publish(
-            message.body,
-            exchange=message.exchange,
-            routing_key=message.routing_key,
-            properties=_properties(message, message_id),
-            mandatory=True,
-            wait=self._sent % _DRAIN_EVERY == 0,
-        )
+        await self._wire.publish(message, message_id)
 
     def _is_blocked(self, channel: Channel) -> bool:
         """Whether the broker has an alarm on. The first to ask sets the metric, until the alarm is over."""
@@ -189,18 +172,3 @@ class ConfirmedPublisher:
         self._unblocking = None
         metrics.broker_blocked.set(0)
         log.info("broker_unblocked")
-
-
-def _properties(message: Outgoing, message_id: str) -> spec.Basic.Properties:
-    headers: FieldTable = {**message.headers}
-    if TRACEPARENT not in headers:
-        headers[TRACEPARENT] = current_trace()
-    return spec.Basic.Properties(
-        content_type=message.content_type,
-        headers=headers,
-        delivery_mode=_PERSISTENT,
-        correlation_id=message.correlation_id,
-        message_id=message_id,
-        timestamp=message.timestamp or utc_now(),
-        message_type=message.type,
-    )
