@@ -1,13 +1,15 @@
-"""Writes the reference pages that come from the code: events.md, asyncapi.json and configuration.md.
+"""Writes the reference pages that come from the code: events.md, asyncapi.json, configuration.md and cli.md.
 
 `python docs/generate.py` writes them; `pages()` gives their contents, and a test compares those with the files.
 """
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -17,6 +19,8 @@ from sms_common import events, topology
 from sms_config.settings import Settings as ConfigSettings
 from sms_dispatcher.settings import Settings as DispatcherSettings
 from sms_ingress.settings import Settings as IngressSettings
+from smsgw.main import app as smsgw
+from smsgw.settings import Settings as SmsgwSettings
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "tests" / "data" / "events"
@@ -41,6 +45,7 @@ SETTINGS: Mapping[str, type[BaseSettings]] = {
     "dispatcher": DispatcherSettings,
     "config": ConfigSettings,
     "simulator": SimulatorSettings,
+    "smsgw": SmsgwSettings,
 }
 
 EVENTS_HEAD = """# Events
@@ -90,6 +95,68 @@ This page is generated (`make docs`). What an administrator configures (tenants,
 config service, not here.
 """
 
+CLI_HEAD = """# The command `smsgw`
+
+What an operator does from a terminal. This page is generated (`make docs`) from the command's own help; `smsgw --help` and
+`smsgw COMMAND --help` say the same.
+
+In the checkout it is `.venv/bin/smsgw`; `python -m smsgw` is the same. It is told where the gateway is by environment variables
+([configuration.md](configuration.md#smsgw)), or by a file with them (`--env-file`). In a checkout with `make up` it reads
+the `.env` there and needs nothing else: try `.venv/bin/smsgw doctor`.
+
+Results go to standard output, all else to standard error; `--json` makes the result JSON. Numbers and texts are masked
+until `--show` is given, and secrets are never shown. The exit status is 0 when all went well, 1 when it failed, and 2 when the command
+line, a file or the settings cannot be used.
+"""
+
+CLI_FILE = """## The file of `smsgw config`
+
+```yaml
+version: 1
+only_tenants: [acme]          # optional: the file speaks of these tenants alone, and --prune deletes nothing of others
+tenants:
+- id: acme
+  name: Acme
+  country: US                 # put NO (Norway) in quotes
+  time_zone: America/New_York
+  pbx_id: main
+  default_config: Main line   # the name of one of its SMS configurations
+trunks:
+- tenant: acme
+  name: BW
+  brand: Bandwidth
+  hostname: null
+  dids: "+12025550140-+12025550149"
+  default_did: "+12025550143"
+sms:
+- tenant: acme
+  name: Main line
+  trunk: BW                   # the name of a trunk of the same tenant
+  enabled: true
+  sender_id: null
+  failure_policy: hold
+  prepend_plus: true
+  credentials:                # names of environment variables, never values
+    account_id_env: ACME_ACCOUNT
+    application_id_env: ACME_APPLICATION
+    api_token_env: ACME_TOKEN
+    api_secret_env: ACME_SECRET
+  callback:
+    username: bandwidth
+    password_env: ACME_CALLBACK
+```
+
+Objects are known by their names, so a file moves between installations: a tenant by its id, trunks and SMS configurations by
+tenant and name. A field that is absent stays as it is (in a new object: the API's default); null means none. A secret that is stored
+stays; one that is not stored is read from the variable that the file names, and `--replace-secrets` sets all that are named.
+The names `extensions`, `inbound_rules` and `outbound_rules` are kept for what is to come.
+
+Changes are made on the versions that were compared: when somebody else changed an object meanwhile, it is left as it is and
+the command says what was changed. What was made before stays; importing again goes on from there. A number that moves
+between two trunks goes in one import, unless the trunk that has it is to be deleted by the same import: take the number from
+it first.
+"""
+
 
 def pages() -> dict[str, str]:
     """Every generated page by its file name."""
@@ -97,6 +164,7 @@ def pages() -> dict[str, str]:
         "events.md": _events(),
         "asyncapi.json": json.dumps(_asyncapi(), indent=2) + "\n",
         "configuration.md": _configuration(),
+        "cli.md": _cli(),
     }
 
 
@@ -192,6 +260,48 @@ def _configuration() -> str:
             parts.append(f"| `{prefix}{name.upper()}` | {_default(field.default)} | {field.description or ''} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def _cli() -> str:
+    """The help of every command, from the tree of commands that typer makes."""
+    parts = [CLI_HEAD]
+    root = typer.main.get_command(smsgw)
+    parts += ["## smsgw", "", *_command(root)]
+    for name, command in root.commands.items():  # type: ignore[attr-defined]  # the root is a group
+        parts += [f"## smsgw {name}", "", *_command(command)]
+        for inner, subcommand in getattr(command, "commands", {}).items():
+            parts += [f"### smsgw {name} {inner}", "", *_command(subcommand)]
+    return "\n".join([*parts, CLI_FILE])
+
+
+def _command(command: Any) -> list[str]:
+    """What a command does, its examples in a block, and a table of what it takes."""
+    text, _, examples = inspect.cleandoc(command.help or "").partition("For example:")
+    lines = [text.strip(), ""]
+    if examples:
+        lines += ["```sh", *(line.strip() for line in examples.splitlines() if line.strip()), "```", ""]
+    given = [parameter for parameter in command.params if "--install-completion" not in parameter.opts]
+    given = [parameter for parameter in given if "--show-completion" not in parameter.opts]
+    if given:
+        lines += ["| takes | meaning | default |", "| --- | --- | --- |"]
+        lines += [f"| {_parameter(one)} | {one.help} | {_parameter_default(one)} |" for one in given]
+        lines.append("")
+    return lines
+
+
+def _parameter(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{(parameter.metavar or parameter.name).upper()}`"
+    return ", ".join(f"`{option}`" for option in sorted(parameter.opts, key=len, reverse=True))
+
+
+def _parameter_default(parameter: Any) -> str:
+    if parameter.required:
+        return "must be given"
+    value = parameter.default
+    if value in (None, False, "", [], ()) or callable(value):
+        return ""
+    return f"`{getattr(value, 'value', value)}`"
 
 
 def _default(value: Any) -> str:

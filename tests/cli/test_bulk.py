@@ -233,7 +233,7 @@ async def test_a_plan_shows_what_changes_before_anybody_is_asked(admin: Command,
     assert ended.status == 1
     assert "name: Acme -> Acme Inc" in ended.out
     assert "default_config: Main -> none" in ended.out
-    assert "apply these 2 changes?" in ended.out
+    assert "apply 2 changes?" in ended.out
     assert (await api("GET", "/tenants/acme"))["name"] == "Acme"
     await admin("config", "import", "in.yaml", answer="y\n", env=SECRETS)
     tenant = await api("GET", "/tenants/acme")

@@ -103,3 +103,9 @@ def test_a_file_that_cannot_be_read(directory: Path, content: bytes, told: str):
         read(path)
     with pytest.raises(BadFile, match="cannot be read"):
         read(directory / "absent.yaml")
+
+
+def test_the_file_that_the_documentation_shows_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    document = parse(page.partition("```yaml\n")[2].partition("```")[0])
+    assert (len(document.tenants), len(document.trunks), len(document.sms)) == (1, 1, 1)

@@ -38,7 +38,7 @@ class Health:
     """What a service says of itself."""
 
     status: int = 200
-    checks: Mapping[str, str] = field(default_factory=lambda: {"broker": "ok", "store": "ok"})
+    checks: Mapping[str, str] = field(default_factory=lambda: {"broker": "ok", "store": "ok", "configuration": "ok"})
     snapshot_age: float | None = 3.0
     ahead: float = 0.0
 
@@ -63,7 +63,7 @@ class Gateway:
     """A gateway whose parts can be made ill before it is looked at."""
 
     broker: FakeBroker = field(default_factory=FakeBroker)
-    config: Health = field(default_factory=lambda: Health(snapshot_age=None))
+    config: Health = field(default_factory=lambda: Health(checks={"broker": "ok", "store": "ok"}))
     dispatcher: Health = field(default_factory=Health)
     ingress: Health = field(default_factory=Health)
     tenants: list[dict[str, Any]] = field(default_factory=lambda: [TENANT])
@@ -154,7 +154,17 @@ async def test_a_whole_gateway_is_well(gateway: Gateway):
     assert gateway.ended.status == 0
     assert gateway.ended.json["worst"] == "ok"
     assert {level for level, _, _ in found.values()} == {"ok"}
-    assert {"broker", "topology", OUTBOUND, CARRIER, DEAD, UNROUTED, "API key", "config acme/Main"} <= found.keys()
+    assert {
+        "broker",
+        "topology",
+        OUTBOUND,
+        CARRIER,
+        DEAD,
+        UNROUTED,
+        "API key",
+        "lanes",
+        "config acme/Main",
+    } <= found.keys()
     assert {
         "config broker",
         "dispatcher store",
@@ -180,8 +190,8 @@ async def test_warnings_alone_are_no_failure(gateway: Gateway):
         await gateway.broker.publish(Outgoing(place, "k", b"{}", "t", "m"))
     found = await gateway.examined()
     assert gateway.ended.status == 0
-    assert found[DEAD] == ("warn", "1 messages lie there", "See why: smsgw dead-letters list")
-    assert found[UNROUTED] == ("warn", "1 messages lie there", "See why: smsgw unrouted list")
+    assert found[DEAD] == ("warn", "1 message there", "See why: smsgw dead-letters list")
+    assert found[UNROUTED] == ("warn", "1 message there", "See why: smsgw unrouted list")
 
 
 async def test_a_bare_broker_has_neither_topology_nor_readers(gateway: Gateway):
@@ -199,7 +209,7 @@ async def test_queues_without_readers_are_named(gateway: Gateway):
     found = await gateway.examined()
     assert found[OUTBOUND] == (
         "fail",
-        "nobody reads it, 1 messages wait",
+        "nobody reads it, 1 message waiting",
         "Start the dispatcher, or see why it is not ready.",
     )
     assert found["pbx.main.status"][0] == "warn"
@@ -210,9 +220,9 @@ async def test_backlogs_are_named():
     busy = {OUTBOUND: QueueCounts(5_000, 1), CARRIER: QueueCounts(5, 1), lane_queue("c1"): QueueCounts(5_000, 1)}
     gateway = Gateway(broker=Surveyed(busy))
     found = await gateway.examined()
-    assert found[OUTBOUND][:2] == ("warn", "5000 messages wait")
-    assert found[lane_queue("c1")][:2] == ("warn", "5000 messages wait")
-    assert found[CARRIER][:2] == ("ok", "1 readers, 5 messages wait")
+    assert found[OUTBOUND][:2] == ("warn", "5000 messages waiting")
+    assert found[lane_queue("c1")][:2] == ("warn", "5000 messages waiting")
+    assert found[CARRIER][:2] == ("ok", "1 reader, 5 messages waiting")
 
 
 async def test_a_broker_with_an_alarm_is_named(gateway: Gateway):

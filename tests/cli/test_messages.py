@@ -101,7 +101,7 @@ async def test_a_list_is_masked(dispatcher: Command, asked: list[dict[str, str]]
     ended = await dispatcher("messages", "list")
     assert ended.status == 0
     assert asked == [{"tenant_id": "acme", "top": "20", "skip": "0"}]
-    for word in ("m1", "failed", "4720", "+1202***0143", "14 characters and 1 files"):
+    for word in ("m1", "failed", "4720", "+1202***0143", "14 characters and 1 file"):
         assert word in ended.out
     assert "private" not in ended.out
     assert "+13125550100" not in ended.out

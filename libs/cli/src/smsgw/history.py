@@ -175,8 +175,8 @@ def _numbers(numbers: list[str], *, show: bool) -> str:
 def _text(item: JsonObject, *, show: bool) -> str:
     if show:
         return "  ".join([item["content"], *(str(one) for one in item["media"])]).strip()
-    media = f" and {len(item['media'])} files" if item["media"] else ""
-    return f"{len(item['content'])} characters{media}"
+    media = f" and {output.counted(len(item['media']), 'file')}" if item["media"] else ""
+    return output.counted(len(item["content"]), "character") + media
 
 
 def _masked(item: JsonObject) -> Any:

@@ -83,6 +83,11 @@ def number(text: str | None, *, show: bool) -> str:
     return "" if not text else text if show else mask(text)
 
 
+def counted(count: int, noun: str) -> str:
+    """A count with its noun, such as `1 message` and `2 messages`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def _cell(value: object) -> Text:
     text = "" if value is None else plain(str(value), lines=True)
     return Text(text, style=STYLES.get(text, ""))

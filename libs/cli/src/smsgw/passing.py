@@ -104,7 +104,7 @@ def _of_status(event: StatusEvent, *, show: bool) -> Iterable[str]:
     carrier = f"carrier code {error.carrier_code}" if error and error.carrier_code else ""
     return [
         f"to {', '.join(output.number(one.strip(), show=show) for one in to.split(','))}" if to else "",
-        f"{event.segments} segments" if event.segments else "",
+        output.counted(event.segments, "segment") if event.segments else "",
         error.code if error else "",
         carrier,
         event.reason or "",
@@ -113,4 +113,4 @@ def _of_status(event: StatusEvent, *, show: bool) -> Iterable[str]:
 
 
 def _text(text: str, *, show: bool) -> str:
-    return f'"{text}"' if show else f"{len(text)} characters"
+    return f'"{text}"' if show else output.counted(len(text), "character")

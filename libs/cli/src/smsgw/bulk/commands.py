@@ -152,7 +152,7 @@ async def _import(  # as the command
         if not as_json:
             _show(planned)
         if planned.steps:
-            confirm(f"apply these {len(planned.steps)} changes?", yes=yes, machine=as_json)
+            confirm(f"apply {output.counted(len(planned.steps), 'change')}?", yes=yes, machine=as_json)
         made: list[Step] = []
         try:
             await applying.apply(api, planned, now, made.append)
@@ -161,7 +161,7 @@ async def _import(  # as the command
     if as_json:
         output.write_json(_as_json(planned))
     elif made:
-        output.say(f"made {len(made)} changes")
+        output.say(f"made {output.counted(len(made), 'change')}")
 
 
 async def _diff(  # as the command
@@ -181,7 +181,7 @@ def _show(planned: Plan) -> None:
     rows = [(step.action, step.kind.value, "/".join(step.key), "\n".join(_changes(step))) for step in planned.steps]
     if rows:
         output.table(("do", "what", "name", "changes"), rows)
-    output.say(f"{len(rows)} changes, {planned.unchanged} unchanged")
+    output.say(f"{output.counted(len(rows), 'change')}, {planned.unchanged} unchanged")
 
 
 def _changes(step: Step) -> list[str]:

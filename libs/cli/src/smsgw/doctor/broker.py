@@ -1,6 +1,6 @@
 """RabbitMQ: whether it can be reached, whether all is there, who reads, and what lies where nothing should."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sms_common.broker import QueueCounts
 from sms_common.configuration import DEFAULT_PBX
@@ -20,6 +20,7 @@ from sms_common.topology import (
 )
 from smsgw.doctor.findings import Finding, fail, ok, warn
 from smsgw.gateway import Gateway
+from smsgw.output import counted
 from smsgw.running import Failure
 
 _BACKLOG = 1_000
@@ -65,19 +66,19 @@ def _reader(queue: str, counts: QueueCounts | None) -> Finding:
     if not counts.consumers:
         return fail(
             queue,
-            f"nobody reads it, {counts.waiting} messages wait",
+            f"nobody reads it, {_waiting(counts)}",
             "Start the dispatcher, or see why it is not ready.",
         )
     if counts.waiting > _BACKLOG:
-        return warn(queue, f"{counts.waiting} messages wait", "Run more dispatchers, or look at MongoDB's speed.")
-    return ok(queue, f"{counts.consumers} readers, {counts.waiting} messages wait")
+        return warn(queue, _waiting(counts), "Run more dispatchers, or look at MongoDB's speed.")
+    return ok(queue, f"{counted(counts.consumers, 'reader')}, {_waiting(counts)}")
 
 
 def _parked(queue: str, command: str, counts: QueueCounts | None) -> Finding:
     if counts is None:
         return fail(queue, "does not exist", "Start the dispatcher.")
     if counts.waiting:
-        return warn(queue, f"{counts.waiting} messages lie there", f"See why: smsgw {command} list")
+        return warn(queue, f"{counted(counts.waiting, 'message')} there", f"See why: smsgw {command} list")
     return ok(queue, "empty")
 
 
@@ -87,22 +88,27 @@ def _pbx(pbx_id: str, queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
         if counts is None:
             continue  # named as missing already
         if not counts.consumers:
-            yield warn(
-                queue, f"no PBX reads it, {counts.waiting} messages wait", "Connect the PBX; nothing is lost meanwhile."
-            )
+            yield warn(queue, f"no PBX reads it, {_waiting(counts)}", "Connect the PBX; nothing is lost meanwhile.")
         else:
-            yield ok(queue, f"read by the PBX, {counts.waiting} messages wait")
+            yield ok(queue, f"read by the PBX, {_waiting(counts)}")
 
 
-def _lanes(config_ids: Iterable[str], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
-    for config_id in config_ids:
-        name = lane_queue(config_id)
-        counts = queues.get(name)
-        if counts is None or not counts.consumers:
-            yield fail(
-                name, "no dispatcher reads this lane", "See whether the dispatcher is ready and has the configuration."
-            )
-        elif counts.waiting > _BACKLOG:
-            yield warn(
-                name, f"{counts.waiting} messages wait", "The carrier's pace is the limit; ask it for a higher rate."
-            )
+def _waiting(counts: QueueCounts) -> str:
+    return f"{counted(counts.waiting, 'message')} waiting"
+
+
+def _lanes(config_ids: Sequence[str], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
+    troubles = [trouble for config_id in config_ids if (trouble := _lane(lane_queue(config_id), queues))]
+    if config_ids and not troubles:
+        yield ok("lanes", f"{counted(len(config_ids), 'lane')} read, no backlog")
+    yield from troubles
+
+
+def _lane(name: str, queues: Mapping[str, QueueCounts]) -> Finding | None:
+    counts = queues.get(name)
+    if counts is None or not counts.consumers:
+        do = "See whether the dispatcher is ready and has the configuration."
+        return fail(name, "no dispatcher reads this lane", do)
+    if counts.waiting > _BACKLOG:
+        return warn(name, _waiting(counts), "The carrier's pace is the limit; ask it for a higher rate.")
+    return None

@@ -11,6 +11,7 @@ from smsgw.doctor.findings import Finding, Level, fail, ok
 from smsgw.doctor.services import Service
 from smsgw.http_api import JsonObject, Refused, session
 from smsgw.options import Json
+from smsgw.output import counted
 from smsgw.running import FAILED, OK, Failure, run
 
 _UNKNOWN_KEY, _FORBIDDEN = 401, 403
@@ -78,7 +79,11 @@ async def _configured(access: gateway.Gateway) -> tuple[Finding, list[JsonObject
         return fail("API key", str(refused), advice.get(refused.status, "Read the config service's log.")), [], []
     except Failure as failure:
         return fail("API key", str(failure), "Set SMSGW_CONFIG_URL and SMSGW_API_KEY."), [], []
-    return ok("API key", f"shows {len(tenants)} tenants and {len(stored)} SMS configurations"), tenants, stored
+    return (
+        ok("API key", f"shows {counted(len(tenants), 'tenant')} and {counted(len(stored), 'SMS configuration')}"),
+        tenants,
+        stored,
+    )
 
 
 def _joined(looks: Iterable[Sequence[Finding]]) -> list[Finding]:

@@ -62,7 +62,7 @@ async def findings(http: aiohttp.ClientSession, service: Service) -> list[Findin
         for name, said in visit.checks.items()
     ]
     found += _clock(service, visit.ahead)
-    return [*found, *_snapshot(service, age)]
+    return [*found, *_snapshot(service, age)] if "configuration" in visit.checks else found
 
 
 async def _visit(http: aiohttp.ClientSession, service: Service) -> _Visit:
