@@ -12,7 +12,7 @@ LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
 INSTALLED := .venv/.installed
 NATIVE_TOOLS := $(BIN)/python -m sms_native
 
-.PHONY: help setup up smoke down status check fix test test-unit test-compose lock docs clean
+.PHONY: help setup up smoke down status check fix test test-unit test-compose lock docs screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  make %-13s %s\n", $$1, $$2 }'
@@ -67,6 +67,9 @@ lock: ## Resolve the dependencies into the three locks
 
 docs: setup ## Generate the reference pages
 	$(BIN)/python docs/generate.py
+
+screenshots: setup ## Take the pictures of the portal in docs/screenshots
+	$(BIN)/pytest tests/portal/test_pages.py --screenshots docs/screenshots
 
 clean: ## Stop everything and delete data, logs, .venv and caches; .env stays
 	[[ ! -x $(BIN)/python ]] || $(NATIVE_TOOLS) down

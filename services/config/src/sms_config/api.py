@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from sms_common.errors import Unavailable
 from sms_config import openapi
 from sms_config.auth import Authenticator, Caller, ServiceTokens
+from sms_config.portal import add_portal
 from sms_config.problems import Internal, MethodNotAllowed, NotFound, Problem, StoreAway
 from sms_config.requests import MAX_BODY_BYTES, SESSION_COOKIE, etag_matches, presented, read_call
 from sms_config.routes import PREFIX, Closed, Listing, Opened, Route
@@ -83,6 +84,7 @@ def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, versi
     app.router.add_get(OPENAPI, describe)
     app.router.add_get(INGRESS_SNAPSHOT, ingress)
     app.router.add_get(DISPATCHER_SNAPSHOT, dispatcher)
+    add_portal(app)
     for route in routes:
         app.router.add_route(route.method, route.path, _handler(route, doors))
     return app

@@ -1,0 +1,86 @@
+// List pages: a search, a table paged by the database, and an empty state that says what to do first.
+
+import { get } from "./api.js";
+import { h, icon } from "./dom.js";
+import { link, hash } from "./router.js";
+
+const PAGE = 25;
+
+// A page's head: its title, what it is for, and what can be done.
+export function head(title, lead, ...actions) {
+  return h(
+    "header",
+    { class: "head" },
+    h("div", {}, h("h1", { tabindex: "-1" }, title), lead && h("p", { class: "lead" }, lead)),
+    actions.length ? h("div", { class: "actions" }, actions) : null,
+  );
+}
+
+export const addButton = (path, text) => h("a", { class: "button primary", href: link(path) }, icon("plus"), h("span", {}, text));
+
+export function empty({ shape, title, text, action }) {
+  return h("div", { class: "empty card" }, icon(shape), h("h2", {}, title), h("p", {}, text), action);
+}
+
+// Read one page of a list. `query` is the page's own part of the address.
+export function read(path, query, more = {}) {
+  return get(path, { top: PAGE, skip: query.get("skip"), search: query.get("search"), ...more });
+}
+
+// A table. `columns` are {title, cell, kind}; `open` gives the path that a double click on a row opens.
+export function table({ caption, columns, items, open }) {
+  const row = (item) => {
+    const cells = columns.map(({ title, cell, kind }, place) => {
+      const content = cell(item);
+      return h(place === 0 ? "th" : "td", { scope: place === 0 ? "row" : undefined, "data-label": title, class: kind }, h("div", {}, content));
+    });
+    const attributes = open ? { class: "opens", ondblclick: () => { location.hash = link(open(item)); } } : {};
+    return h("tr", attributes, cells);
+  };
+  return h(
+    "div",
+    { class: "card table", role: "region", "aria-label": caption, tabindex: "0" },
+    h(
+      "table",
+      {},
+      h("caption", { class: "offscreen" }, caption),
+      h("thead", {}, h("tr", {}, columns.map(({ title, kind }) => h("th", { scope: "col", class: kind }, title)))),
+      h("tbody", {}, items.map(row)),
+    ),
+  );
+}
+
+// A search field that puts its text into the address.
+export function search({ path, query, label }) {
+  const input = h("input", { type: "search", name: "search", id: "search", value: query.get("search") ?? "", placeholder: label });
+  const onsubmit = (event) => {
+    event.preventDefault();
+    location.hash = hash(path, { search: input.value.trim() });
+  };
+  return h(
+    "form",
+    { class: "search", role: "search", onsubmit },
+    h("label", { for: "search", class: "offscreen" }, label),
+    input,
+    h("button", { class: "button" }, "Search"),
+  );
+}
+
+// Where in the list this page is, and the ways to the others.
+export function paging({ path, query, count, shown }) {
+  const skip = Number(query.get("skip") ?? 0);
+  const others = Object.fromEntries(query);
+  const to = (start, words) =>
+    h("a", { class: "button small", href: hash(path, { ...others, skip: start || undefined }) }, words);
+  const position = shown ? `${skip + 1}–${skip + shown} of ${count}` : `${count}`;
+  return h(
+    "nav",
+    { class: "paging", "aria-label": "Pages" },
+    h("span", {}, position),
+    skip > 0 ? to(Math.max(0, skip - PAGE), "Previous") : null,
+    skip + shown < count ? to(skip + PAGE, "Next") : null,
+  );
+}
+
+export const nothingFound = (path) =>
+  h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "Nothing matches what you asked for."), h("a", { class: "button", href: link(path) }, "Show all"));

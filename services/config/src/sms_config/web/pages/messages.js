@@ -1,0 +1,151 @@
+// Message history: the list with its filters, and one message with its timeline.
+
+import { get } from "../api.js";
+import { badge, h, icon, time } from "../dom.js";
+import { field, option } from "../forms.js";
+import { empty, head, paging, table } from "../lists.js";
+import { hash, inTenant, link } from "../router.js";
+import { CODES, STATUS } from "../words.js";
+
+const PAGE = 25;
+const FILTERS = ["number", "status", "direction", "since", "until", "search", "config_id"];
+
+export async function messages({ query, system, tenantId, session }) {
+  const top = head("Message history", "Every text that came in or went out, and what became of it.");
+  if (system && tenantId === null) return [top, choose(session)];
+  const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
+  const found = await get("messages", { ...asked, since: moment(asked.since), until: moment(asked.until), skip: query.get("skip"), top: PAGE });
+  const filtered = FILTERS.some((name) => query.get(name));
+  const columns = [
+    { title: "Time", cell: (item) => h("a", { href: link(`messages/${encodeURIComponent(item.id)}`) }, time(item.time)) },
+    { title: "Direction", cell: direction },
+    { title: "Sender", cell: (item) => item.sender ?? h("span", { class: "minor" }, "None"), kind: "number" },
+    { title: "Receiver", cell: (item) => item.receiver, kind: "number" },
+    { title: "Type", cell: (item) => item.msg_type },
+    { title: "Content", cell: (item) => h("span", { class: "clip" }, item.content || (item.media.length ? `${item.media.length} files` : "")) },
+    { title: "Status", cell: (item) => statusBadge(item.status) },
+  ];
+  const none = filtered
+    ? h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "No message matches these filters."), h("a", { class: "button", href: link("messages") }, "Show all"))
+    : empty({ shape: "messages", title: "No message yet", text: "Texts appear here as soon as the PBX publishes the first one, or somebody writes to one of the numbers." });
+  return [
+    top,
+    filters(query),
+    found.items.length ? table({ caption: "Messages", columns, items: found.items, open: (item) => `messages/${encodeURIComponent(item.id)}` }) : none,
+    paging({ path: "messages", query, count: found.count, shown: found.items.length }),
+  ];
+}
+
+const choose = (session) =>
+  h("div", { class: "empty card" }, icon("tenant"), h("h2", {}, "Choose a tenant"), h("p", {}, session.tenant_count ? "Messages belong to one tenant. Whose do you want to see?" : "Messages belong to a tenant, and there is none yet."),
+    h("div", { class: "actions" }, session.tenants.map(({ id, name }) => h("a", { class: "button", href: inTenant(id, "messages") }, name)), session.tenant_count === 0 ? h("a", { class: "button primary", href: link("tenants/new") }, "Add a tenant") : null));
+
+function direction(item) {
+  const inbound = item.direction === "IN";
+  return h("span", { class: "with-icon" }, icon(inbound ? "inbound" : "outbound"), inbound ? "In" : "Out");
+}
+
+export function statusBadge(status) {
+  const [words, tone] = STATUS[status] ?? [status, "off"];
+  return badge(words, tone);
+}
+
+// Fields of this kind give the local time without its zone.
+const moment = (local) => (local ? new Date(local).toISOString() : null);
+
+function filters(query) {
+  const onsubmit = (event) => {
+    event.preventDefault();
+    location.hash = hash("messages", Object.fromEntries(new FormData(event.target)));
+  };
+  const given = (name) => query.get(name) ?? "";
+  const open = ["status", "direction", "since", "until"].some((name) => query.get(name));
+  return h(
+    "form",
+    { class: "filters card", role: "search", "aria-label": "Filter messages", onsubmit },
+    h("div", { class: "fields first" },
+      field({ name: "number", label: "Number", type: "search", value: given("number"), placeholder: "Sender or receiver" }),
+      field({ name: "search", label: "Message ID", type: "search", value: given("search") }),
+      h("div", { class: "actions" }, h("button", { class: "button" }, "Filter"), FILTERS.some((name) => query.get(name)) ? h("a", { href: link("messages") }, "Clear") : null),
+    ),
+    h("details", { open }, h("summary", {}, "More filters"),
+      h("div", { class: "fields" },
+        field({ name: "status", label: "Status", as: "select", value: given("status"), children: [option("", "Any"), Object.entries(STATUS).filter(([name]) => name !== "received").map(([name, [words]]) => option(name, words))] }),
+        field({ name: "direction", label: "Direction", as: "select", value: given("direction"), children: [option("", "Both"), option("IN", "In"), option("OUT", "Out")] }),
+        field({ name: "since", label: "From", type: "datetime-local", value: given("since") }),
+        field({ name: "until", label: "Until", type: "datetime-local", value: given("until") }),
+      )),
+  );
+}
+
+const LIVE_EVERY = 3000;
+
+export async function message({ id, query, leaving }) {
+  const read = () => get(`messages/${encodeURIComponent(id)}`, { tenant_id: query.get("tenant") });
+  const item = await read();
+  const place = h("div", { class: "columns" }, ...parts(item));
+  if (!item.final) {
+    // A message that is still under way is looked at again while somebody looks at it.
+    let sequence = item.history.length;
+    const timer = setInterval(async () => {
+      if (document.hidden) return;
+      const now = await read().catch(() => null);
+      if (now === null || now.history.length === sequence) return;
+      sequence = now.history.length;
+      place.replaceChildren(...parts(now));
+      if (now.final) clearInterval(timer);
+    }, LIVE_EVERY);
+    leaving(() => clearInterval(timer));
+  }
+  return [
+    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("messages") }, "Message history")),
+    head(item.direction === "IN" ? `Text from ${item.sender}` : `Text to ${item.receiver}`, null),
+    place,
+  ];
+}
+
+function parts(item) {
+  return [
+    h("div", {},
+      h("section", { class: "card", "aria-labelledby": "text-title" },
+        h("div", { class: "split" }, h("h2", { id: "text-title" }, "Text"), statusBadge(item.status)),
+        item.content ? h("p", { class: `bubble ${item.direction === "IN" ? "in" : "out"}` }, item.content) : h("p", { class: "minor" }, "No text"),
+        item.media.length ? h("p", { class: "minor" }, `${item.media.length} media files`) : null,
+        why(item)),
+      h("section", { class: "card", "aria-labelledby": "record-title" }, h("h2", { id: "record-title" }, "Record"), record(item))),
+    h("aside", { class: "card", "aria-labelledby": "timeline-title" }, h("h2", { id: "timeline-title" }, "Timeline"), timeline(item)),
+  ];
+}
+
+function why(item) {
+  const error = item.error;
+  if (!error) return item.reason ? h("p", { class: "note" }, item.reason) : null;
+  return h("div", { class: "note" }, h("p", {}, h("strong", {}, CODES[error.code] ?? error.code)), error.advice && h("p", {}, error.advice), error.carrier_text && h("p", { class: "hint" }, `The carrier says: ${error.carrier_text}${error.carrier_code ? ` (code ${error.carrier_code})` : ""}`));
+}
+
+function record(item) {
+  const rows = [
+    ["Message ID", h("code", {}, item.id)],
+    ["Configuration", item.config_id ? h("a", { href: link(`sms/${item.config_id}`) }, item.config_id) : null],
+    ["Sender", item.sender],
+    ["Receiver", item.receiver],
+    ["DID", item.did],
+    ["Direction", item.direction],
+    ["Type", item.msg_type],
+    ["Delivery", item.delivery],
+    ["Reason", item.reason],
+    ["Segments", item.segments],
+    ["Extension", item.extension],
+    ["Carrier's ID", item.provider_msg_id ? h("code", {}, item.provider_msg_id) : null],
+    ["Time", time(item.time, { exact: true })],
+  ];
+  return h("dl", {}, rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+}
+
+function timeline(item) {
+  const inbound = item.direction === "IN";
+  return h("ol", { class: "timeline" }, item.history.map((step) => {
+    const [words, tone, meaning] = STATUS[inbound ? "received" : step.status] ?? [step.status, "off", ""];
+    return h("li", { class: tone }, h("div", { class: "split" }, h("strong", {}, words), time(step.at, { exact: true })), h("p", {}, step.code ? (CODES[step.code] ?? step.code) : meaning), step.carrier_code && h("p", { class: "hint" }, `Carrier's code ${step.carrier_code}`));
+  }));
+}

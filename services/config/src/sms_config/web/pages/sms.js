@@ -1,0 +1,73 @@
+// The list of SMS configurations.
+
+import { ApiError, call } from "../api.js";
+import { badge, copyButton, h, say } from "../dom.js";
+import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { link } from "../router.js";
+import { FIELDS } from "../words.js";
+
+export async function sms({ query, system, tenantId, session }) {
+  const found = await read("sms", query, { orderby: "name" });
+  const lead = "Each one sends and receives texts through a trunk, with its own credentials and webhook.";
+  const top = head("SMS/MMS", lead, addButton("sms/new", "Add"));
+  if (found.count === 0 && !query.get("search")) return [top, await first(session, system)];
+  const columns = [
+    { title: "Name", cell: (item) => h("a", { href: link(`sms/${item.id}`) }, item.name) },
+    { title: "Trunk", cell: (item) => [item.provider_name, h("span", { class: "minor" }, item.provider_brand)] },
+    { title: "Sender ID", cell: (item) => item.sender_id ?? h("span", { class: "minor" }, "Trunk's default"), kind: "number" },
+    ...(system && tenantId === null ? [{ title: "Tenant", cell: (item) => item.tenant_id }] : []),
+    { title: "State", cell: state },
+    { title: "Enabled", cell: enabled },
+    { title: "Webhook", cell: webhook },
+  ];
+  return [
+    top,
+    search({ path: "sms", query, label: "Name or sender ID" }),
+    found.items.length ? table({ caption: "SMS configurations", columns, items: found.items, open: (item) => `sms/${item.id}` }) : nothingFound("sms"),
+    paging({ path: "sms", query, count: found.count, shown: found.items.length }),
+  ];
+}
+
+// A state in words, and what a draft still lacks.
+export function state(item) {
+  if (item.state === "active") return badge("Active", "good");
+  if (item.state === "disabled") return badge("Disabled", "off");
+  const missing = item.missing.map((name) => FIELDS[`credentials.${name}`] ?? name).join(", ");
+  return h("span", { class: "stack" }, badge("Draft", "warn"), h("span", { class: "minor" }, `Needs ${missing}`));
+}
+
+function enabled(item) {
+  const button = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(item.enabled), "aria-label": `${item.name} enabled` });
+  button.addEventListener("click", async () => {
+    const on = button.getAttribute("aria-checked") !== "true";
+    try {
+      const now = await call("POST", `sms/${item.id}/${on ? "enable" : "disable"}`);
+      button.setAttribute("aria-checked", String(now.enabled));
+      button.closest("tr").querySelector('[data-label="State"] > div').replaceChildren(state(now));
+      say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      say(error.message);
+    }
+  });
+  button.addEventListener("dblclick", (event) => event.stopPropagation());
+  return button;
+}
+
+const webhook = (item) =>
+  item.webhook === null
+    ? h("span", { class: "minor" }, "Unreadable: rotate it")
+    : copyButton(item.webhook, `Webhook of ${item.name}`, { label: "Copy" });
+
+// What to do first depends on what is there.
+async function first(session, system) {
+  const none = { skip: null, search: null };
+  const trunks = await read("trunks", new Map(), { ...none, top: 1 });
+  if (system && session.tenant_count === 0) {
+    return empty({ shape: "tenant", title: "First, add a tenant", text: "A tenant is a customer of the PBX. Its trunks, numbers and SMS configurations belong to it.", action: addButton("tenants/new", "Add a tenant") });
+  }
+  if (trunks.count === 0) {
+    return empty({ shape: "trunk", title: "First, add a trunk", text: "A trunk is the connection to the carrier, with the numbers that came with it. Then an SMS configuration can use it.", action: addButton("trunks/new", "Add a trunk") });
+  }
+  return empty({ shape: "config", title: "Add the first SMS configuration", text: "Have your Bandwidth User ID, Application ID and API credentials at hand. You can save a draft without them and get the webhook address at once.", action: addButton("sms/new", "Add an SMS configuration") });
+}

@@ -1,0 +1,71 @@
+"""One browser for all tests of the portal, and services for it to look at."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from sms_native.mongodb import drop_database
+from sms_native.settings import Settings
+from tests.portal.chromium import chromium
+from tests.portal.sample import MESSAGES
+from tests.portal.served import Served, history
+from tests.stack import Broker, Database
+
+# A page asks who is logged in before anybody is; the browser notes such answers by itself.
+_EXPECTED = "Failed to load resource"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", type=Path, help="write a picture of every page into this directory")
+
+
+@pytest.fixture(scope="session")
+def browser(native_settings: Settings) -> Iterator[Browser]:
+    with chromium(native_settings) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def serving(rabbitmq: Broker, mongodb: str) -> Any:
+    """Start a config service on a virtual host and a database of its own."""
+
+    @contextmanager
+    def start(**settings: str) -> Iterator[Served]:
+        name = f"portal_{secrets.token_hex(5)}"
+        rabbitmq.management.create_vhost(name)
+        rabbitmq.management.create_user(name, name, name)
+        try:
+            with (
+                history(MESSAGES) as url,
+                Served.running(
+                    f"amqp://{name}:{name}@{rabbitmq.address}/{name}", Database(mongodb, name), url, **settings
+                ) as served,
+            ):
+                yield served
+        finally:
+            rabbitmq.management.delete_vhost(name)
+            rabbitmq.management.delete_user(name)
+            drop_database(mongodb, name)
+
+    return start
+
+
+@contextmanager
+def looking(browser: Browser, **options: Any) -> Iterator[Page]:
+    """A page in a fresh profile. Whatever it complains of to the console, content policy included, is a failure."""
+    complaints: list[str] = []
+    context = browser.new_context(locale="en-US", timezone_id="America/New_York", **options)
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda line: complaints.append(line.text) if line.type in {"error", "warning"} else None)
+    try:
+        yield page
+    finally:
+        context.close()
+    assert [line for line in complaints if not line.startswith(_EXPECTED)] == []
