@@ -32,23 +32,25 @@ class Clock:
 class Rig:
     """What a test touches: what the PBX and ingress publish, and what the PBX reads."""
 
-    def __init__(self) -> None:
-        self.clock = Clock()
+    def __init__(self, clock: Clock | None = None, ledger: MemoryLedger | None = None) -> None:
+        self.clock = clock or Clock()
+        self.monotonic = 0.0
         self.broker = FakeBroker()
-        self.ledger = MemoryLedger(self.clock, timedelta(days=90))
+        self.ledger = ledger or MemoryLedger(self.clock, timedelta(days=90))
         self.carrier = FakeCarrier()
-        self.snapshot: DispatcherSnapshot = snapshot()
         self.dispatcher = Dispatcher(
-            self.broker, self.ledger, {"fake": self.carrier}, lambda: self.snapshot, self.clock, Limits()
+            self.broker, self.ledger, {"fake": self.carrier}, self.clock, Limits(), monotonic=lambda: self.monotonic
         )
 
-    async def start(self) -> None:
+    async def start(self, first: DispatcherSnapshot) -> None:
+        await self.dispatcher.follow(first)
         await self.dispatcher.start()
-        await self.dispatcher.follow(self.snapshot)
 
     async def use(self, changed: DispatcherSnapshot) -> None:
-        self.snapshot = changed
         await self.dispatcher.follow(changed)
+
+    def seconds_stopped(self, config_id: str) -> float:
+        return self.dispatcher._signs.seconds_left(config_id)
 
     async def publish(
         self, body: Any, *, key: str = "sms.outbound.acme", type_: str = "", exchange: str = topology.SMS
@@ -82,6 +84,11 @@ class Rig:
             while len(self.statuses()) < count:  # noqa: ASYNC110  # the broker in memory announces nothing
                 await asyncio.sleep(0)
 
+    def lose(self, *queues: str) -> None:
+        """What waits in them vanishes, as when somebody purges them."""
+        for queue in queues:
+            self.broker._queues[queue].waiting.clear()
+
     def inbound(self) -> list[InboundEvent]:
         return [InboundEvent.model_validate_json(d.body) for d in self.broker.waiting("pbx.main.inbound")]
 
@@ -93,5 +100,5 @@ class Rig:
 async def rig() -> AsyncIterator[Rig]:
     rig = Rig()
     async with rig.broker:
-        await rig.start()
+        await rig.start(snapshot())
         yield rig

@@ -64,7 +64,6 @@ class MemoryLedger(Ledger):
                 claim_id=claim_id,
                 attempt=entry.attempt + 1,
                 sequence=entry.sequence + 1,
-                due_at=None,
                 updated_at=self._clock(),
             )
             self.claimed_at[id_] = self._clock()
@@ -121,10 +120,10 @@ class MemoryLedger(Ledger):
             self.entries[entry.id] = replace(entry, due_at=now + LEASE)
         return due
 
-    async def done_due(self, entry: Entry) -> None:
+    async def postpone(self, entry: Entry, until: datetime | None) -> None:
         self._answer()
-        if self.entries[entry.id].status is entry.status:
-            self.entries[entry.id] = replace(self.entries[entry.id], due_at=None)
+        if self.entries[entry.id].sequence == entry.sequence:
+            self.entries[entry.id] = replace(self.entries[entry.id], due_at=until)
 
     async def remember_bulk_lane(self, config_id: str) -> None:
         self._answer()

@@ -20,7 +20,7 @@ FAILURE = StatusError(error_class=ErrorClass.PERMANENT, code="recipient_invalid"
 
 def receipt(status: Status, recipient: str = HANDSET) -> Receipt:
     error = FAILURE if status is Status.FAILED else None
-    return Receipt(recipient, status, LATER, "carrier-1", error=error)
+    return Receipt(recipient, status, LATER, "carrier-1", wait_until=NOW + timedelta(hours=100), error=error)
 
 
 def after(start: Entry, *receipts: Receipt) -> Entry:

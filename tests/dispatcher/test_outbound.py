@@ -209,18 +209,6 @@ async def test_a_group_is_one_call(rig):
     assert rig.story("m-1") == ["accepted", "submitted"]
 
 
-async def test_a_text_for_later_is_held_and_sent_at_its_time(rig):
-    await rig.send(send_after=NOW + timedelta(hours=1))
-    assert (rig.story(), rig.carrier.sent) == (["accepted", "held"], [])
-
-    await rig.pass_time(3601)
-    assert await rig.dispatcher.due.work() == 1
-    await rig.broker.idle()
-
-    assert rig.story() == ["accepted", "held", "submitted"]
-    assert await rig.dispatcher.due.work() == 0
-
-
 async def test_marketing_travels_in_a_lane_of_its_own_that_is_remembered(rig):
     await rig.send(category="marketing")
 

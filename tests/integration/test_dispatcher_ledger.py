@@ -51,6 +51,24 @@ async def ledger(request: pytest.FixtureRequest, database: Database) -> AsyncIte
         yield ledger
 
 
+class Profile:
+    """MongoDB's own notes of what it did inside the block."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger._messages.database
+
+    async def __aenter__(self) -> None:
+        await self._database.command("profile", 2)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._database.command("profile", 0)
+
+    async def documents_read(self) -> list[int]:
+        """By each operation on the messages."""
+        notes = self._database["system.profile"].find({"ns": f"{self._database.name}.messages"})
+        return [note.get("docsExamined", 0) async for note in notes]
+
+
 def fresh(**changes) -> Entry:
     moment = now()
     return entry(created_at=moment, updated_at=moment, occurred_at=moment, fingerprint="f", **changes)
@@ -60,7 +78,8 @@ def matched(
     status: Status, *, reference: str | None = "acme/m-1", allowed: bool = True, to: str = HANDSET
 ) -> MatchedReceipt:
     error = StatusError(error_class=ErrorClass.PERMANENT, code="x") if status is Status.FAILED else None
-    return MatchedReceipt(Receipt(to, status, now(), "carrier-1", error=error), reference, lambda _: allowed)
+    receipt = Receipt(to, status, now(), "carrier-1", wait_until=now() + timedelta(hours=100), error=error)
+    return MatchedReceipt(receipt, reference, lambda _: allowed)
 
 
 async def submitted(ledger: Ledger, **changes) -> Entry:
@@ -228,10 +247,21 @@ async def test_what_is_due_is_given_to_one_and_not_again_when_done(ledger):
     await ledger.accept(due)
 
     taken = [*await ledger.take_due(10), *await ledger.take_due(10)]
-    await ledger.done_due(taken[0])
+    await ledger.postpone(taken[0], None)
 
     assert [item.id for item in taken] == [due.id]
     assert (await ledger.find("acme", "m-1")).due_at is None
+
+
+async def test_what_has_changed_meanwhile_is_not_postponed(ledger):
+    due = fresh(status=Status.HELD, due_at=now() - timedelta(seconds=1))
+    await ledger.accept(due)
+    (taken,) = await ledger.take_due(10)
+    sent = replace(taken, status=Status.SUBMITTED, sequence=2, due_at=now() + timedelta(hours=1))
+    await ledger.change(taken, sent)
+    await ledger.postpone(taken, None)
+
+    assert (await ledger.find("acme", "m-1")).due_at == sent.due_at
 
 
 async def test_bulk_lanes_are_remembered_once(ledger):
@@ -284,6 +314,37 @@ async def test_every_index_exists_and_making_them_again_is_no_harm(mongo_ledger,
 async def _index_names(ledger: Ledger) -> AsyncIterator[str]:
     async for index in ledger._messages.list_indexes():
         yield index["name"]
+
+
+async def test_no_question_asked_every_second_or_for_every_receipt_reads_more_than_it_finds(mongo_ledger):
+    moment = now()
+    entries = [fresh(message_id=f"m-{n}", due_at=moment + timedelta(hours=1)) for n in range(300)]
+    due = fresh(message_id="due", due_at=moment - timedelta(hours=1), status=Status.UNKNOWN)
+    sent = fresh(message_id="sent", provider_msg_id="carrier-1", status=Status.SUBMITTED)
+    child = fresh(message_id="sent.1", parent_id="sent")
+    await asyncio.gather(*(mongo_ledger.accept(entry) for entry in (*entries, due, sent, child)))
+    asked = Profile(mongo_ledger)
+
+    async with asked:
+        assert [entry.message_id for entry in await mongo_ledger.take_due(10)] == ["due"]
+        assert await mongo_ledger.count_unknown() == 1
+        assert (await mongo_ledger.apply(matched(Status.DELIVERED, reference=None))).happened
+        assert (await mongo_ledger.page(MessageQuery("acme", search="sent")))[0] == 2
+        assert (await mongo_ledger.page(MessageQuery("acme", number=OTHER)))[0] == 0
+
+    assert max(await asked.documents_read()) <= 2
+
+
+async def test_a_long_timeline_keeps_its_newest_lines(mongo_ledger):
+    await mongo_ledger.accept(fresh())
+    entry = await mongo_ledger.find("acme", "m-1")
+    for _ in range(150):
+        after = replace(entry, status=Status.QUEUED, sequence=entry.sequence + 1)
+        assert await mongo_ledger.change(entry, after)
+        entry = after
+
+    history = (await mongo_ledger.read("acme", "m-1"))["history"]
+    assert (len(history), history[-1]["sequence"]) == (100, 151)
 
 
 async def test_a_store_that_is_away_is_unavailable_and_says_so():

@@ -3,7 +3,7 @@ PBX.
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -42,11 +42,14 @@ class CarrierEvents:
         teller: Teller,
         snapshot: Callable[[], DispatcherSnapshot],
         clock: Callable[[], datetime],
+        *,
+        receipt_window: timedelta,
     ) -> None:
         self._ledger = ledger
         self._teller = teller
         self._snapshot = snapshot
         self._clock = clock
+        self._receipt_window = receipt_window
 
     async def handle(self, delivery: Delivery) -> None:
         """Work on one event until its consequence is recorded and told."""
@@ -60,7 +63,8 @@ class CarrierEvents:
         def allowed(entry: Entry) -> bool:
             return self._may_speak_for(event, entry)
 
-        change = await self._ledger.apply(MatchedReceipt(_receipt_of(event), event.reference, allowed))
+        receipt = _receipt_of(event, self._clock() + self._receipt_window)
+        change = await self._ledger.apply(MatchedReceipt(receipt, event.reference, allowed))
         if change is None:
             await self._unmatched(event, delivery)
         elif change.happened:
@@ -153,12 +157,13 @@ def _worked_on_before(delivery: Delivery) -> bool:
     return delivery.redelivered or delivery.attempt > 0 or delivery.deferrals > 0
 
 
-def _receipt_of(event: CarrierReceiptEvent) -> Receipt:
+def _receipt_of(event: CarrierReceiptEvent, wait_until: datetime) -> Receipt:
     return Receipt(
         recipient=event.recipient,
         status=event.status,
         occurred_at=event.occurred_at,
         provider_msg_id=event.carrier_message_id,
+        wait_until=wait_until,
         segments=event.segments,
         error=event.error,
         reason=event.description if event.status is Status.FAILED else None,

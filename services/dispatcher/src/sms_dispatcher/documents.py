@@ -15,7 +15,7 @@ SCHEMA_VERSION = 1
 
 
 def to_document(entry: Entry, retention: timedelta) -> Document:
-    """The whole document of a new entry; MongoDB deletes it when `retention` is over."""
+    """The whole document of a new entry; MongoDB deletes it `retention` after the time it was to be sent."""
     echo = entry.echo
     return {
         "_id": entry.id,
@@ -40,7 +40,7 @@ def to_document(entry: Entry, retention: timedelta) -> Document:
         "send_after": entry.send_after,
         "expires_at": entry.expires_at,
         "created_at": entry.created_at,
-        "delete_at": entry.created_at + retention,
+        "delete_at": (entry.send_after or entry.created_at) + retention,
         "echo": [echo.extension, echo.conversation_id, echo.client_ref, _metadata_out(echo.metadata)],
         "attempt": entry.attempt,
         "claim_id": entry.claim_id,

@@ -1,9 +1,12 @@
-"""The ledger's clock: sends what was held until its time, and ends what waited for a receipt in vain."""
+"""The ledger's clock: sends what was held until its time, and ends what was waited for in vain.
+
+It is also what still ends a message whose lane entry was lost: the ledger alone knows of it then.
+"""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -11,15 +14,19 @@ from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
 from sms_common.telemetry import metrics
+from sms_dispatcher import endings
 from sms_dispatcher.entries import CLAIMABLE, Entry
 from sms_dispatcher.lanes import Lanes
-from sms_dispatcher.ledger import Ledger
-from sms_dispatcher.statuses import status_event
+from sms_dispatcher.ledger import LEASE, Ledger
+from sms_dispatcher.statuses import current
 from sms_dispatcher.telling import Teller
+from sms_dispatcher.together import together
 
 log = structlog.get_logger()
 
 _BATCH = 500
+# How soon a claim that never ended is put into its lane again, in case that entry gets lost as well.
+_CLAIM_AGAIN = timedelta(minutes=10)
 
 
 class DueEntries:
@@ -39,6 +46,8 @@ class DueEntries:
                 metrics.unknown_outcomes.set(await self._ledger.count_unknown())
             except Unavailable as error:
                 log.info("due.postponed", code=error.code)
+            except Exception:  # a bug in one look must not end the process
+                log.exception("due.failed")
             try:
                 async with asyncio.timeout(every):
                     await stop.wait()
@@ -51,32 +60,56 @@ class DueEntries:
         """
         count = 0
         while batch := await self._ledger.take_due(_BATCH):
-            for entry in batch:
-                await self._one(entry)
+            await together(self._one(entry) for entry in batch)
             count += len(batch)
         return count
 
     async def _one(self, entry: Entry) -> None:
-        if entry.status in CLAIMABLE:
-            await self._lanes.put(entry)
-            await self._ledger.done_due(entry)
-        elif not entry.status.final and entry.status is not Status.SUBMITTING:
-            await self._give_up_waiting(entry)
+        try:
+            await self._look_after(entry)
+        except Unavailable:
+            raise
+        except Exception:  # it is due again soon; the others go on
+            log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
 
-    async def _give_up_waiting(self, entry: Entry) -> None:
-        """No receipt within the window. Told first: a crash in between tells it again under the same event id, and
-        never not at all.
-        """
+    async def _look_after(self, entry: Entry) -> None:
         now = self._clock()
-        advice = "Ask the recipient before sending again: the text may well have arrived."
-        after = replace(
-            entry,
-            status=Status.UNDETERMINED,
-            sequence=entry.sequence + 1,
-            reason="No delivery receipt came within the receipt window.",
-            error=StatusError(error_class=ErrorClass.UNKNOWN, code=Code.NO_RECEIPT, advice=advice),
-            updated_at=now,
-            due_at=None,
-        )
-        await self._teller.tell([status_event(after)])
-        await self._ledger.change(entry, after)
+        if entry.status.final:
+            await self._tell_the_end(entry)
+        elif entry.status in CLAIMABLE:
+            too_late = endings.over(entry, now)
+            if too_late is not None:
+                await self._end(entry, too_late.after)
+                return
+            await self._lanes.put(entry)
+            await self._ledger.postpone(entry, entry.deadline)
+        elif entry.status is Status.SUBMITTING:
+            await self._lanes.put(entry)
+            await self._ledger.postpone(entry, now + _CLAIM_AGAIN)
+        else:
+            await self._end(entry, _undetermined(entry, now))
+
+    async def _end(self, entry: Entry, after: Entry) -> None:
+        """Record the end, unless something else came first, and tell it. Until it is told it stays due, so that a crash
+        in between tells it later.
+        """
+        after = replace(after, due_at=self._clock() + LEASE)
+        if await self._ledger.change(entry, after):
+            await self._tell_the_end(after)
+
+    async def _tell_the_end(self, entry: Entry) -> None:
+        await self._teller.tell(current(entry))
+        await self._ledger.postpone(entry, None)
+
+
+def _undetermined(entry: Entry, now: datetime) -> Entry:
+    """No receipt within the window."""
+    advice = "Ask the recipient before sending again: the text may well have arrived."
+    return replace(
+        entry,
+        status=Status.UNDETERMINED,
+        sequence=entry.sequence + 1,
+        reason="No delivery receipt came within the receipt window.",
+        error=StatusError(error_class=ErrorClass.UNKNOWN, code=Code.NO_RECEIPT, advice=advice),
+        updated_at=now,
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -27,6 +27,8 @@ class Kind(StrEnum):
 
 # From these a dispatcher may claim an entry for sending.
 CLAIMABLE = (Status.ACCEPTED, Status.QUEUED, Status.HELD)
+# A text that could not be handed over for a day is of no use to anyone any more.
+GIVE_UP_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message. `sequence` grows with every recorded change and fences concurrent writers."""
+    """One message. `sequence` grows with every recorded change and fences concurrent writers.
+
+    `due_at` is when the ledger's clock looks after it, unless it has changed until then; every entry that is not final
+    has one.
+    """
 
     tenant_id: str
     message_id: str
@@ -94,9 +100,9 @@ class Entry:
         return entry_id(self.tenant_id, self.message_id)
 
     @property
-    def request_id(self) -> str:
-        """The message_id of the request this entry came from."""
-        return self.parent_id or self.message_id
+    def deadline(self) -> datetime:
+        """When it is no longer tried to send it."""
+        return (self.send_after or self.created_at) + GIVE_UP_AFTER
 
 
 def entry_id(tenant_id: str, message_id: str) -> str:
@@ -111,12 +117,13 @@ def child_id(message_id: str, number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a carrier's receipt says, as the ledger needs it."""
+    """What a carrier's receipt says, as the ledger needs it, and until when to wait for a further one."""
 
     recipient: str
     status: Status
     occurred_at: datetime
     provider_msg_id: str
+    wait_until: datetime
     segments: int | None = None
     error: StatusError | None = None
     reason: str | None = None
@@ -148,8 +155,17 @@ def advance(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
         segments=receipt.segments or entry.segments,
         occurred_at=receipt.occurred_at,
         updated_at=now,
-        due_at=None if receipt.status.final else entry.due_at,
+        due_at=_next_look(entry, receipt.status, receipt),
     )
+
+
+def _next_look(entry: Entry, status: Status, receipt: Receipt) -> datetime | None:
+    """When the clock looks after an entry that a receipt has brought to `status`: at the end of the receipt window,
+    which begins with this receipt when it is faster than the answer.
+    """
+    if status.final:
+        return None
+    return entry.due_at if entry.status.rank >= Status.UNKNOWN.rank else receipt.wait_until
 
 
 def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
@@ -173,7 +189,7 @@ def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | Non
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         occurred_at=receipt.occurred_at,
         updated_at=now,
-        due_at=None if status.final else entry.due_at,
+        due_at=_next_look(entry, status, receipt),
     )
 
 

@@ -13,6 +13,7 @@ from sms_common.broker import Broker, Delivery, Handler, Outgoing, RetryLater, S
 from sms_common.events import LaneEntry, event_id
 from sms_common.telemetry import metrics
 from sms_dispatcher.entries import Entry
+from sms_dispatcher.together import together
 
 # How long a delivery waits unacknowledged at a stop sign before it takes the long way through the retry ladder. Well
 # below the
@@ -39,6 +40,10 @@ class StopSigns:
         if self._until.pop(config_id, None) is not None:
             metrics.lane_paused.labels(config_id).set(0)
             await self._wake()
+
+    def seconds_left(self, config_id: str) -> float:
+        """For how long a lane is still to wait; 0 when it is open."""
+        return max(0.0, self._until.get(config_id, 0.0) - self._clock())
 
     async def _wake(self) -> None:
         async with self._changed:
@@ -120,14 +125,16 @@ class Lanes:
             self._readers[queue] = await self._broker.consume(queue, handle, prefetch=self._prefetch)
 
     async def open_all(self, config_ids: Iterable[str], *, bulk: bool = False) -> None:
-        """Open many lanes, a few at a time: each is a declaration the broker writes to disk."""
+        """Open many lanes, a few at a time: each is a declaration the broker writes to disk. Raises Unavailable when
+        one could not be opened; all others are.
+        """
         gate = asyncio.Semaphore(16)
 
         async def one(config_id: str) -> None:
             async with gate:
                 await self.open(config_id, bulk=bulk)
 
-        await asyncio.gather(*(one(config_id) for config_id in config_ids))
+        await together(one(config_id) for config_id in config_ids)
 
     async def open_bulk_lanes(self) -> None:
         """Open the bulk lanes that any dispatcher has begun. Raises Unavailable."""

@@ -30,9 +30,12 @@ _CLAIMABLE = [status.value for status in CLAIMABLE]
 
 # Longer than the longest carrier call (25 s) and the writing of its result: a claim this old belongs to a dead process.
 LEASE = timedelta(seconds=60)
+# Lines of a message's timeline. One that waits a day for a person to mend its account has over a thousand changes.
+_TIMELINE = 100
 # One operation on the store. Longer than a fail-over of a healthy replica set takes to be noticed by the driver.
 OPERATION_TIMEOUT_MS = 5_000
 
+# A partial index serves only queries that repeat its filter.
 INDEXES = (
     IndexModel([("tenant_id", ASCENDING), ("created_at", DESCENDING)], name="tenant_time"),
     IndexModel(
@@ -44,6 +47,7 @@ INDEXES = (
         partialFilterExpression={"provider_msg_id": {"$type": "string"}},
     ),
     IndexModel([("due_at", ASCENDING)], name="due", partialFilterExpression={"due_at": {"$type": "date"}}),
+    IndexModel([("status", ASCENDING)], name="unknown", partialFilterExpression={"status": Status.UNKNOWN.value}),
     IndexModel([("delete_at", ASCENDING)], name="retention", expireAfterSeconds=0),
 )
 
@@ -167,7 +171,6 @@ class Ledger:
                         "status": Status.SUBMITTING.value,
                         "claim_id": claim_id,
                         "owner": self._owner,
-                        "due_at": None,
                     },
                     "$inc": {"attempt": 1, "sequence": 1},
                     "$currentDate": {"claimed_at": True, "updated_at": True},
@@ -212,21 +215,12 @@ class Ledger:
                     "claim_id": claimed.claim_id,
                     "$expr": {"$lt": ["$claimed_at", {"$subtract": ["$$NOW", int(LEASE.total_seconds() * 1_000)]}]},
                 },
-                {"$set": changing_fields(after), "$push": {"history": history_item(after, None)}},
+                _recording(after, None),
             )
         return result.matched_count == 1
 
     async def _write(self, writes: list[_Write]) -> list[bool]:
-        updates = [
-            UpdateOne(
-                write.condition,
-                {
-                    "$set": changing_fields(write.after),
-                    "$push": {"history": history_item(write.after, write.change_id)},
-                },
-            )
-            for write in writes
-        ]
+        updates = [UpdateOne(write.condition, _recording(write.after, write.change_id)) for write in writes]
         async with _store("write", len(writes)):
             result = await self._messages.bulk_write(updates, ordered=False)
             if result.matched_count == len(writes):
@@ -253,6 +247,7 @@ class Ledger:
             writes: dict[str, _Write] = {}
             touched: dict[str, list[int]] = {}
             for n, entry in zip(left, entries, strict=True):
+                results[n] = None
                 if entry is None:
                     continue
                 before = present.get(entry.id, entry)
@@ -276,7 +271,8 @@ class Ledger:
             unnamed = [r.receipt.provider_msg_id for r in receipts if r.reference not in by_reference]
             by_carrier: dict[str, list[Entry]] = {}
             if unnamed:
-                async for document in self._messages.find({"provider_msg_id": {"$in": unnamed}, "direction": "OUT"}):
+                by_carriers_id = {"provider_msg_id": {"$in": unnamed, "$type": "string"}, "direction": "OUT"}
+                async for document in self._messages.find(by_carriers_id):
                     by_carrier.setdefault(document["provider_msg_id"], []).append(from_document(document))
         found: list[Entry | None] = []
         for r in receipts:
@@ -293,7 +289,7 @@ class Ledger:
         async with _store("due"):
             while len(taken) < limit:
                 document = await self._messages.find_one_and_update(
-                    {"due_at": {"$lte": _now()}},
+                    {"due_at": {"$lte": _now(), "$type": "date"}},
                     {"$set": {"due_at": _now() + LEASE}},
                     sort=[("due_at", ASCENDING)],
                 )
@@ -302,10 +298,10 @@ class Ledger:
                 taken.append(from_document(document))
         return taken
 
-    async def done_due(self, entry: Entry) -> None:
-        """The entry was handed to its lane: the clock has nothing more to do with it."""
+    async def postpone(self, entry: Entry, until: datetime | None) -> None:
+        """The clock has looked after the entry and does so again at `until`, unless it changes; None: never."""
         async with _store("due"):
-            await self._messages.update_one({"_id": entry.id, "status": entry.status.value}, {"$set": {"due_at": None}})
+            await self._messages.update_one({"_id": entry.id, "sequence": entry.sequence}, {"$set": {"due_at": until}})
 
     async def remember_bulk_lane(self, config_id: str) -> None:
         """Note that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
@@ -336,9 +332,13 @@ class Ledger:
     async def count_unknown(self) -> int:
         """How many messages wait for word of their fate."""
         async with _store("count"):
-            return int(
-                await self._messages.count_documents({"status": Status.UNKNOWN.value, "due_at": {"$type": "date"}})
-            )
+            return int(await self._messages.count_documents({"status": Status.UNKNOWN.value}))
+
+
+def _recording(after: Entry, change_id: str | None) -> Document:
+    """The update that records a change and adds it to the timeline, of which the newest lines are kept."""
+    line = {"$each": [history_item(after, change_id)], "$slice": -_TIMELINE}
+    return {"$set": changing_fields(after), "$push": {"history": line}}
 
 
 def _condition(query: MessageQuery) -> Document:
@@ -349,7 +349,11 @@ def _condition(query: MessageQuery) -> Document:
     if query.number is not None:
         condition["numbers"] = query.number
     if query.search is not None:
-        condition["$or"] = [{"message_id": query.search}, {"parent_id": query.search}, {"numbers": query.search}]
+        # The ids of a list's messages begin with its own and a dot; a slash is the next character after that.
+        id_ = entry_id(query.tenant_id, query.search)
+        of_list = {"$gt": f"{id_}.", "$lt": f"{id_}/"}
+        by_number = {"tenant_id": query.tenant_id, "numbers": query.search}
+        condition["$or"] = [{"_id": id_}, {"_id": of_list}, by_number]
     created = {op: moment for op, moment in (("$gte", query.since), ("$lt", query.until)) if moment is not None}
     if created:
         condition["created_at"] = created

@@ -17,7 +17,7 @@ from sms_common.broker import Delivery, Listener, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
-from sms_common.errors import Code, Unavailable
+from sms_common.errors import Unavailable
 from sms_common.events import utc_now
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_dispatcher.api import MessagesApi
@@ -56,23 +56,17 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         for carrier in carriers.values():
             stack.push_async_callback(carrier.close)
         client = ConfigClient(settings.config_url, settings.config_token, DispatcherSnapshot)
-        dispatcher = Dispatcher(broker, ledger, carriers, lambda: _present(client), utc_now, _limits(settings))
+        dispatcher = Dispatcher(broker, ledger, carriers, utc_now, _limits(settings))
         client.on_change(dispatcher.follow)
         app = _app(settings, _health(stop, broker, ledger, client), ledger)
         await stack.enter_async_context(serve(app, settings.host, settings.port))
         await stack.enter_async_context(client)
         await broker.listen(topology.CONFIG_CHANGES, _on_news(client))
         stack.push_async_callback(broker.stop_consuming, DRAIN_SECONDS)
-        await _until_stopped(stop, _dispatch(dispatcher, ledger, client, stop, settings.due_every))
+        await _until_stopped(stop, _dispatch(dispatcher, ledger, stop, settings.due_every))
 
 
-async def _dispatch(
-    dispatcher: Dispatcher,
-    ledger: Ledger,
-    client: ConfigClient[DispatcherSnapshot],
-    stop: asyncio.Event,
-    due_every: float,
-) -> None:
+async def _dispatch(dispatcher: Dispatcher, ledger: Ledger, stop: asyncio.Event, due_every: float) -> None:
     """Begin once there is a store with its indexes and a configuration; then look after what is due."""
     while True:
         try:
@@ -81,7 +75,6 @@ async def _dispatch(
         except Unavailable as error:
             _log.warning("dispatcher.waits", code=error.code, reason=error.reason)
             await asyncio.sleep(_AGAIN_AFTER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
-    await client.first()
     await dispatcher.start()
     _log.info("dispatcher.started")
     await dispatcher.due.run(stop, every=due_every)
@@ -110,14 +103,6 @@ def _limits(settings: Settings) -> Limits:
     return Limits(
         settings.outbound_prefetch, settings.carrier_prefetch, settings.lane_prefetch, settings.receipt_window
     )
-
-
-def _present(client: ConfigClient[DispatcherSnapshot]) -> DispatcherSnapshot:
-    """The newest snapshot. Raises Unavailable before the first."""
-    snapshot = client.snapshot
-    if snapshot is None:
-        raise Unavailable(Code.CONFIG_UNAVAILABLE, "No configuration has been fetched yet.")
-    return snapshot
 
 
 def _on_news(client: ConfigClient[DispatcherSnapshot]) -> Listener:

@@ -7,7 +7,7 @@ from datetime import datetime
 import orjson
 
 from sms_common import topology
-from sms_common.broker import Delivery, Publisher, RetryLater
+from sms_common.broker import Delivery, RetryLater
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, Rejection, UnreadableEvent
@@ -33,14 +33,14 @@ class Outbound:
     def __init__(
         self,
         ledger: Ledger,
-        publisher: Publisher,
+        teller: Teller,
         lanes: Lanes,
         carriers: Mapping[str, Carrier],
         snapshot: Callable[[], DispatcherSnapshot],
         clock: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
-        self._teller = Teller(publisher)
+        self._teller = teller
         self._lanes = lanes
         self._carriers = carriers
         self._snapshot = snapshot

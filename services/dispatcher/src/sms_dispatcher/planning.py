@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sms_common.carriers.protocol import Carrier, Limits
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
@@ -11,7 +11,9 @@ from sms_common.events import OutboundRequest, StatusError
 from sms_common.messages import Category, ErrorClass, MsgType, Status
 from sms_common.phone import InvalidNumber, normalise
 from sms_common.segments import count_segments
-from sms_dispatcher.entries import Echo, Entry, Kind, Recipient, child_id
+from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, child_id
+
+MOST_AHEAD = timedelta(days=366)
 
 
 def plan(
@@ -27,6 +29,9 @@ def plan(
         raise Rejection(Code.UNKNOWN_TENANT, "There is no tenant of this id.", field="tenant_id")
     if request.expires_at is not None and request.expires_at <= now:
         raise Rejection(Code.EXPIRED, "The request had expired when it was read.", field="expires_at")
+    if request.send_after is not None and request.send_after > now + MOST_AHEAD:
+        reason = f"It is more than {MOST_AHEAD.days} days ahead."
+        raise Rejection(Code.INVALID_REQUEST, reason, field="send_after")
     wanted = _wanted_sender(request, tenant)
     config = _usable(choose_config(request.config_id, wanted, tenant, snapshot), carriers)
     sender = choose_sender(wanted, config, tenant, snapshot)
@@ -262,7 +267,7 @@ class _Common:
             encoding=self.encoding,
             high_priority=request.category is Category.OTP,
             send_after=request.send_after if held else None,
-            due_at=request.send_after if held else None,
+            due_at=request.send_after if held else self.now + GIVE_UP_AFTER,
             expires_at=request.expires_at,
             occurred_at=self.now,
             echo=_echo(request),
@@ -300,7 +305,7 @@ def _child(parent: Entry, recipient: Recipient) -> Entry:
         recipients=(),
         status=recipient.status,
         sequence=1 if rejected else parent.sequence,
-        due_at=None if rejected else parent.send_after,
+        due_at=None if rejected else parent.send_after or parent.deadline,
         reason=recipient.reason,
         error=recipient.error,
     )

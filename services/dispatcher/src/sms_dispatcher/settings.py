@@ -1,9 +1,10 @@
 """The dispatcher's settings: one process's environment, read once at its start."""
 
+import math
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sms_common.telemetry import LogFormat, LogLevel
@@ -33,11 +34,19 @@ class Settings(BaseSettings):
     lane_prefetch: Annotated[int, Field(description="Messages of one lane in flight to the carrier", ge=1, le=500)] = 64
     retention_days: Annotated[int, Field(description="Days a message stays in the ledger", ge=7, le=3650)] = 90
     receipt_window_hours: Annotated[
-        float, Field(description="Hours to wait for a final receipt before a message is undetermined", gt=0)
+        float, Field(description="Hours to wait for a final receipt before a message is undetermined", gt=0, le=720)
     ] = 100
-    due_every: Annotated[float, Field(description="Seconds between looks for entries that are due", gt=0)] = 1.0
+    due_every: Annotated[float, Field(description="Seconds between looks for entries that are due", gt=0, le=60)] = 1.0
     log_format: Annotated[LogFormat, Field(description="How log lines look")] = "auto"
     log_level: Annotated[LogLevel, Field(description="Lowest level logged")] = "info"
+
+    @model_validator(mode="after")
+    def _messages_are_kept_until_they_end(self) -> Self:
+        """A message may wait a day until it is handed over and then for its receipt; one day more is for trouble."""
+        days = math.ceil(self.receipt_window_hours / 24) + 2
+        if self.retention_days < days:
+            raise ValueError(f"RETENTION_DAYS must be at least {days} with this RECEIPT_WINDOW_HOURS")
+        return self
 
     @property
     def retention(self) -> timedelta:

@@ -1,0 +1,104 @@
+"""How an attempt to send may end: the entry to record, and when it comes back to its lane, if it does. Pure."""
+
+import random
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sms_common.configuration import FailurePolicy
+from sms_common.errors import Code, SendFailure, TemporaryFailure
+from sms_common.events import StatusError
+from sms_common.messages import Accepted, ErrorClass, Status
+from sms_dispatcher.entries import Entry
+
+_FIRST_RETRY_SECONDS = 5.0
+_LONGEST_RETRY_SECONDS = 600.0
+_RESEND_AFTER_SECONDS = 30.0
+# A carrier whose every answer is lost would otherwise deliver the same text thousands of times in a day.
+_MOST_ATTEMPTS_BEFORE_RESEND = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The entry to record, and in how many seconds it comes back to its lane; None: it does not."""
+
+    after: Entry
+    again_in: float | None = None
+
+
+def over(entry: Entry, now: datetime) -> Ending | None:
+    """The ending of an entry whose time is over before it was sent, or None while there is time."""
+    if entry.expires_at is not None and entry.expires_at <= now:
+        return ended(entry, Status.EXPIRED, Code.EXPIRED, "The text expired before it could be sent.", now)
+    if entry.deadline <= now:
+        reason = "It could not be handed to the carrier within a day."
+        return ended(entry, Status.FAILED, Code.RETRIES_EXHAUSTED, reason, now)
+    return None
+
+
+def ended(entry: Entry, status: Status, code: Code, reason: str, now: datetime) -> Ending:
+    """It ends unsent, by our own decision."""
+    error = StatusError(error_class=ErrorClass.PERMANENT, code=code)
+    return Ending(_changed(entry, status, now, reason, error))
+
+
+def refused(entry: Entry, failure: SendFailure, now: datetime) -> Ending:
+    """The carrier will not have it."""
+    return Ending(_changed(entry, Status.FAILED, now, failure.reason, _error(ErrorClass.PERMANENT, failure)))
+
+
+def submitted(entry: Entry, accepted: Accepted, now: datetime, receipt_window: timedelta) -> Ending:
+    """The carrier took it; a receipt is waited for."""
+    after = replace(
+        _changed(entry, Status.SUBMITTED, now),
+        provider_msg_id=accepted.carrier_message_id,
+        segments=accepted.segments or entry.segments,
+        due_at=now + receipt_window,
+    )
+    return Ending(after)
+
+
+def waits(entry: Entry, failure: TemporaryFailure, again_in: float, now: datetime) -> Ending:
+    """Nothing was sent; it is tried again."""
+    after = _changed(entry, Status.QUEUED, now, failure.reason, _error(ErrorClass.TEMPORARY, failure))
+    return Ending(replace(after, due_at=entry.deadline), again_in)
+
+
+def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetime, receipt_window: timedelta) -> Ending:
+    """The answer was lost. By policy: wait for the receipt, send again marked as a possible duplicate, or give up."""
+    error = _error(ErrorClass.UNKNOWN, failure)
+    if policy is FailurePolicy.FAIL:
+        return Ending(_changed(entry, Status.FAILED, now, failure.reason, error))
+    if policy is FailurePolicy.RESEND and entry.attempt <= _MOST_ATTEMPTS_BEFORE_RESEND:
+        again = _changed(entry, Status.QUEUED, now, failure.reason, error)
+        return Ending(replace(again, possible_duplicate=True, due_at=entry.deadline), _RESEND_AFTER_SECONDS)
+    unknown = _changed(entry, Status.UNKNOWN, now, failure.reason, error)
+    return Ending(replace(unknown, due_at=now + receipt_window))
+
+
+def backoff(attempt: int, retry_after: float | None) -> float:
+    """Seconds until the next attempt: full jitter, so that messages which failed together do not come back together;
+    never below the carrier's wish.
+    """
+    span = min(_FIRST_RETRY_SECONDS * 2.0 ** min(attempt - 1, 10), _LONGEST_RETRY_SECONDS)
+    return max(random.uniform(0, span), retry_after or 0.0)  # noqa: S311  # jitter, not a secret
+
+
+def _changed(
+    entry: Entry, status: Status, now: datetime, reason: str | None = None, error: StatusError | None = None
+) -> Entry:
+    return replace(
+        entry,
+        status=status,
+        sequence=entry.sequence + 1,
+        reason=reason,
+        error=error,
+        updated_at=now,
+        occurred_at=now,
+        due_at=None,
+    )
+
+
+def _error(error_class: ErrorClass, failure: SendFailure) -> StatusError:
+    return StatusError(
+        error_class=error_class, code=failure.code, carrier_code=failure.carrier_code, carrier_text=failure.carrier_text
+    )

@@ -1,0 +1,106 @@
+"""The dispatcher in step with the configuration: what a change takes effect on, and what it leaves alone."""
+
+import asyncio
+
+import pytest
+
+from sms_common.configuration import Tenant
+from sms_common.errors import Code, Throttled, Unavailable
+from sms_common.messages import Accepted
+from tests.dispatcher.builders import HANDSET, config, snapshot
+from tests.dispatcher.conftest import Rig
+
+ELSEWHERE = snapshot(
+    config(),
+    config(id="second", tenant_id="new"),
+    tenants=(Tenant(id="acme"), Tenant(id="new", pbx_id="second")),
+)
+
+
+class Declarations:
+    """What is declared from here on; some of it refused, all of it held back until `gate` is set."""
+
+    def __init__(self, rig, *refused: str) -> None:
+        self.seen: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        declare = rig.broker.declare
+
+        async def watched(topology) -> None:
+            await self.gate.wait()
+            names = [queue.name for queue in topology.queues]
+            self.seen += names
+            if set(refused) & set(names):
+                raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker refused a declaration.")
+            await declare(topology)
+
+        rig.broker.declare = watched
+
+
+async def test_nothing_is_read_before_there_is_a_configuration():
+    rig = Rig()
+    async with rig.broker:
+        start = asyncio.create_task(rig.dispatcher.start())
+        await rig.send()
+        assert len(rig.broker.waiting("sms.outbound")) == 1
+        await rig.dispatcher.follow(snapshot())
+        await start
+        await rig.broker.idle()
+
+        assert rig.story() == ["accepted", "submitted"]
+
+
+async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
+    declarations = Declarations(rig)
+    declarations.gate.clear()
+    following = asyncio.create_task(rig.use(ELSEWHERE))
+    await asyncio.sleep(0)
+    await rig.send(message_id="early", tenant_id="new")
+    declarations.gate.set()
+    await following
+    await rig.send(tenant_id="new")
+
+    assert [event.error.code for event in rig.statuses("early")] == ["unknown_tenant"]
+    assert len(rig.broker.waiting("pbx.second.status")) == 2
+    assert rig.broker.waiting("sms.unrouted") == []
+
+
+@pytest.mark.parametrize("refused", ["pbx.second.status", "sms.lane.cfg", "sms.lane.bulky.bulk"])
+async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused):
+    await rig.ledger.remember_bulk_lane("bulky")
+    fresh = Rig(rig.clock, rig.ledger)
+    Declarations(fresh, refused)
+    async with fresh.broker:
+        with pytest.raises(Unavailable):
+            await fresh.dispatcher.follow(ELSEWHERE)
+        await fresh.dispatcher.start()
+        await fresh.send(tenant_id="new", config_id="second")
+
+        assert len(fresh.carrier.sent) == 1
+
+
+async def test_a_change_declares_what_is_new_and_nothing_again(rig):
+    declarations = Declarations(rig)
+    await rig.use(snapshot(config(name="Renamed")))
+    assert declarations.seen == []
+    await rig.use(ELSEWHERE)
+
+    assert declarations.seen == [
+        "pbx.main.inbound",
+        "pbx.main.status",
+        "pbx.second.inbound",
+        "pbx.second.status",
+        "sms.lane.second",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "waits"), [(config(name="Mended"), False), (config(), True)], ids=["its own change", "another's"]
+)
+async def test_a_lane_that_was_stopped_goes_on_when_its_own_configuration_changes(rig, changed, waits):
+    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast."), Accepted("id"))
+    await rig.send()
+    assert rig.seconds_stopped("cfg") > 0
+    await rig.use(snapshot(changed, config(id="second")))
+
+    assert (rig.seconds_stopped("cfg") > 0) is waits
