@@ -1,6 +1,7 @@
 """What crosses the broker: stored samples decode for ever, bad bodies get a stable code and the field to mend."""
 
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,13 @@ def test_a_reason_never_repeats_what_was_written(changes: dict[str, Any]):
 
 
 # -- ids and the clock
+
+
+@pytest.mark.parametrize("number", range(64))
+def test_an_event_id_is_the_version_5_uuid_of_its_parts(number):
+    namespace = uuid.UUID("7b0b6c1e-52a3-5f0e-9a57-7c2f6a1c4e90")
+
+    assert event_id("ü", number) == str(uuid.uuid5(namespace, f"ü\x1f{number}"))
 
 
 def test_an_event_id_depends_on_every_part_and_nothing_else():

@@ -23,6 +23,7 @@ STARS: Final = "***"
 _DEEPEST: Final = 6
 _MOST_ITEMS: Final = 50
 _LONGEST_TEXT: Final = 16_384
+_LONGEST_WORD: Final = 40  # results, carriers, queues, ids: the same few words over and over
 
 _CREDENTIAL_WORDS: Final = (
     r"pass(?:word|wd|phrase)|secret|token|authorization|credential|cookie|signature"
@@ -87,15 +88,14 @@ _HARMLESS: Final = (
     *(Enum, date, datetime, time, timedelta, Decimal, UUID, PurePath, URL, IPv4Address, IPv6Address),
     BaseException,
 )
-_OURS: Final = ("timestamp", "level", "service")  # written by the chain itself, whatever a caller passed
+_OURS: Final = frozenset({"timestamp", "level", "service"})  # written by the chain itself, whatever a caller passed
 _LEAST_NUMBER, _MOST_NUMBER = 10**9, 10**15  # integers of 10 to 15 digits may be phone numbers
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Redact a whole log event (a structlog processor, the last before the renderer). Never raises."""
     try:
-        ours = {key: event[key] for key in _OURS if key in event}
-        return _redacted_pairs((pair for pair in event.items() if pair[0] not in ours), _DEEPEST) | ours
+        return _redacted_pairs(event.items(), _DEEPEST, kept=_OURS)
     except Exception as error:  # noqa: BLE001 - a log call must not fail, and an unredacted line must not appear
         kept = {key: event[key] for key in _OURS if key in event}
         return {"event": "log.redaction_failed", "error": type(error).__name__, **kept}
@@ -103,6 +103,10 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 def redact_text(text: str) -> str:
     """Return `text` with numbers masked, and secrets and quoted message texts starred."""
+    return _redacted_word(text) if len(text) <= _LONGEST_WORD else _redacted_text(text)
+
+
+def _redacted_text(text: str) -> str:
     if len(text) > _LONGEST_TEXT:
         text = _shortened(text)
     if _SUSPECT.search(text) is None:
@@ -155,6 +159,11 @@ def _masked(match: re.Match[str]) -> str:
 
 
 @lru_cache(maxsize=1024)
+def _redacted_word(word: str) -> str:
+    return _redacted_text(word)
+
+
+@lru_cache(maxsize=1024)
 def _read_key(key: str) -> tuple[str, bool]:
     """The key as it is written, and whether its value is starred."""
     lowered = key.lower().replace("-", "_")
@@ -162,11 +171,16 @@ def _read_key(key: str) -> tuple[str, bool]:
     return redact_text(key), starred
 
 
-def _redacted_pairs(pairs: Iterable[tuple[Any, Any]], depth: int) -> dict[str, Any]:
+def _redacted_pairs(
+    pairs: Iterable[tuple[Any, Any]], depth: int, *, kept: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """The pairs of a mapping with harmless keys and values; whether a secret is set at all may be read."""
     found: dict[str, Any] = {}
     for key, value in pairs:
-        name, starred = _read_key(str(key))
+        if key in kept:
+            found[key] = value
+            continue
+        name, starred = _read_key(key if isinstance(key, str) else str(key))
         if value is None or isinstance(value, bool):
             found[name] = value
         else:
