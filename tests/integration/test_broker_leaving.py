@@ -7,7 +7,12 @@ import pytest
 from sms_common import topology
 from sms_common.broker import RabbitBroker
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    # aiormq drops its own closing when it is cancelled while it connects.
+    pytest.mark.filterwarnings("ignore:.*Connection.close:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:.*Connection.close:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 async def test_leaving_a_broker_in_the_midst_of_connecting_and_declaring_ends(vhost):
