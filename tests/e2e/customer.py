@@ -157,10 +157,14 @@ class Customer:
 
     async def told(self, message_id: str, *statuses: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The first event that says one of these statuses of a message."""
-        what = f"{' or '.join(statuses)} of {message_id} (so far {self.course(message_id)})"
-        message = await self.statuses.first(
-            lambda m: m.json["message_id"] == message_id and m.json["status"] in statuses, what, seconds
-        )
+        try:
+            message = await self.statuses.first(
+                lambda m: m.json["message_id"] == message_id and m.json["status"] in statuses,
+                " or ".join(statuses),
+                seconds,
+            )
+        except AssertionError as error:
+            raise AssertionError(f"{error}; of {message_id} this was told: {self.course(message_id)}") from None
         return message.json
 
     async def final(self, message_id: str, seconds: float = PATIENCE) -> dict[str, Any]:

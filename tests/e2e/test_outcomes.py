@@ -5,6 +5,7 @@ All cases are played at once, each with a recipient of its own, and looked at on
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -170,7 +171,8 @@ async def test_a_customer_may_have_a_lost_answer_told_as_failed_at_once(new_cust
 
 
 async def test_a_text_is_held_until_its_time_and_can_be_withdrawn_until_then(customer):
-    held = await customer.send(HANDSET, "not before tomorrow", send_after="2099-01-01T00:00:00Z")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    held = await customer.send(HANDSET, "not before tomorrow", send_after=tomorrow.isoformat())
     await customer.told(held, "held")
 
     cancel = {"message_id": held, "tenant_id": customer.tenant}
