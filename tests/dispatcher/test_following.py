@@ -94,6 +94,19 @@ async def test_a_change_declares_what_is_new_and_nothing_again(rig):
     ]
 
 
+async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(rig):
+    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
+    await rig.send()
+    waiting = asyncio.create_task(rig.send(message_id="m-2"))
+    await rig.until_told(3)
+    assert rig.broker.waiting("sms.lane.cfg") == []
+    await rig.dispatcher.leave()
+    await waiting
+
+    assert len(rig.broker.waiting("sms.retry.10m")) == 1
+    assert len(rig.carrier.sent) == 1
+
+
 @pytest.mark.parametrize(
     ("changed", "waits"), [(config(name="Mended"), False), (config(), True)], ids=["its own change", "another's"]
 )

@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 import orjson
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Unavailable
+from sms_common.events import Moment
 from sms_common.messages import Status
 from sms_dispatcher.ledger import Ledger, MessageQuery
 
@@ -33,8 +34,8 @@ class MessageFilter(BaseModel):
     direction: Literal["IN", "OUT"] | None = None
     status: Status | None = None
     config_id: Annotated[str | None, Field(pattern=ID_PATTERN)] = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     search: Annotated[str | None, BeforeValidator(_plus), Field(max_length=64)] = None
     orderby: Literal["time", "time asc", "time desc"] = "time desc"
     skip: Annotated[int, Field(ge=0, le=_MAX_SKIP)] = 0

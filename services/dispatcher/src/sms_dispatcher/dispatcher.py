@@ -93,6 +93,10 @@ class Dispatcher:
         if refusal is not None:
             raise refusal
 
+    async def leave(self) -> None:
+        """Give back what waits for a stopped lane, so that stopping to read the queues need not wait for it."""
+        await self._signs.take_down()
+
     async def _serve_pbxs(self, snapshot: DispatcherSnapshot) -> None:
         served: dict[str, list[str]] = {}
         for tenant in snapshot.tenants:

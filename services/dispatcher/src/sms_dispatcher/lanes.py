@@ -28,6 +28,12 @@ class StopSigns:
         self._clock = clock
         self._until: dict[str, float] = {}
         self._changed = asyncio.Condition()
+        self._taken_down = False
+
+    async def take_down(self) -> None:
+        """The process leaves: nothing waits at a sign any more, and what would have to wait is not let through."""
+        self._taken_down = True
+        await self._wake()
 
     async def pause(self, config_id: str, seconds: float) -> None:
         """Stop a lane for `seconds` from now, or longer if it was to be stopped longer."""
@@ -50,7 +56,9 @@ class StopSigns:
             self._changed.notify_all()
 
     async def wait(self, config_id: str, patience: float = _PATIENCE_SECONDS) -> bool:
-        """Return True once the lane is open; False when it is still closed after `patience` seconds."""
+        """Return True once the lane is open; False when it is still closed after `patience` seconds, or when the signs
+        are taken down.
+        """
         if config_id not in self._until:
             return True
         deadline = self._clock() + patience
@@ -59,7 +67,7 @@ class StopSigns:
             if until <= now:
                 await self.resume(config_id)
                 return True
-            if now >= deadline:
+            if now >= deadline or self._taken_down:
                 return False
             await self._sleep(min(until, deadline) - now)
         return True
@@ -119,7 +127,7 @@ class Lanes:
 
             async def handle(delivery: Delivery) -> None:
                 if not await self._signs.wait(config_id):
-                    raise RetryLater(_PATIENCE_SECONDS)
+                    raise RetryLater(self._signs.seconds_left(config_id))
                 await self._handler(delivery)
 
             self._readers[queue] = await self._broker.consume(queue, handle, prefetch=self._prefetch)

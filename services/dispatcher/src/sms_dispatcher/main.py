@@ -63,6 +63,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(client)
         await broker.listen(topology.CONFIG_CHANGES, _on_news(client))
         stack.push_async_callback(broker.stop_consuming, DRAIN_SECONDS)
+        stack.push_async_callback(dispatcher.leave)
         await _until_stopped(stop, _dispatch(dispatcher, ledger, stop, settings.due_every))
 
 
