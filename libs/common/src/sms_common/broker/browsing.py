@@ -36,7 +36,19 @@ class HeldMessage:
         """See Held.remove."""
         await self._channel.answer(self._tag, acknowledge=True)
         # An acknowledgement is not answered; whatever is answered after it on the same channel shows that it arrived.
-        await _answered(lambda: self._channel.wire.queue_declare(self._queue, passive=True, timeout=self._timeout))
+        answer = asyncio.ensure_future(
+            self._channel.wire.queue_declare(self._queue, passive=True, timeout=self._timeout)
+        )
+        closed = asyncio.ensure_future(self._channel.closed())  # or the answer would be waited for in vain
+        try:
+            await asyncio.wait({answer, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection was lost.")
+            await _answered(lambda: answer)
+        finally:
+            answer.cancel()
+            closed.cancel()
+            await asyncio.gather(answer, closed, return_exceptions=True)
 
 
 @asynccontextmanager
