@@ -135,7 +135,6 @@ sms:
   enabled: true
   sender_id: null
   failure_policy: hold
-  prepend_plus: true
   credentials:                # names of environment variables, never values
     account_id_env: ACME_ACCOUNT
     application_id_env: ACME_APPLICATION

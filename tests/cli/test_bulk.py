@@ -182,7 +182,6 @@ async def test_what_was_exported_is_what_is_there_and_holds_no_secret(admin: Com
                 "enabled": True,
                 "sender_id": "+12015550101",
                 "failure_policy": "resend",
-                "prepend_plus": True,
                 "callback": {"username": "carrier"},
             },
             {
@@ -192,7 +191,6 @@ async def test_what_was_exported_is_what_is_there_and_holds_no_secret(admin: Com
                 "enabled": False,
                 "sender_id": None,
                 "failure_policy": "hold",
-                "prepend_plus": True,
                 "callback": None,
             },
         ],

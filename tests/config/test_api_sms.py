@@ -25,7 +25,6 @@ async def test_a_complete_configuration_is_active_and_shows_no_secret(sms, trunk
         "sender_id": None,
         "callback": None,
         "failure_policy": "hold",
-        "prepend_plus": True,
         "webhook_former_until": None,
         "version": 1,
     }
@@ -102,7 +101,6 @@ async def test_the_state_says_whether_it_can_send(api, trunk, enabled, credentia
         ({"failure_policy": None}, "failure_policy", "must be one of hold, resend, fail"),
         ({"failure_policy": {"$gt": ""}}, "failure_policy", "must be one of hold, resend, fail"),
         ({"failure_policy": ["hold"]}, "failure_policy", "must be one of hold, resend, fail"),
-        ({"prepend_plus": "yes"}, "prepend_plus", "must be true or false"),
         ({"credentials": "account:secret"}, "credentials", "must be a JSON object"),
         ({"credentials": {"api_key": "x"}}, "credentials.api_key", "is not a field"),
         ({"credentials": {"api_secret": 5}}, "credentials.api_secret", "must be text"),

@@ -84,7 +84,6 @@ async def test_configurations_are_audited_without_ciphertexts_hashes_and_former_
             "enabled",
             "sender_id",
             "failure_policy",
-            "prepend_plus",
             "callback_username",
             "secrets_set",
         }

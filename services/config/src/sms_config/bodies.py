@@ -126,10 +126,6 @@ class SmsWrite(Body):
     credentials: Credentials | None = None
     callback: Callback | None = None
     failure_policy: Policy = FailurePolicy.HOLD
-    prepend_plus: bool = Field(
-        default=True,
-        description="Recipients are written with a plus, for carriers that take both forms. Bandwidth always gets one.",
-    )
 
 
 class SmsCreate(SmsWrite):

@@ -32,7 +32,6 @@ COLUMNS = Columns(
         "provider_id": Column("provider_id"),
         "sender_id": Column("sender_id"),
         "failure_policy": Column("failure_policy"),
-        "prepend_plus": Column("prepend_plus", "boolean"),
         "created_at": Column("created_at", "time"),
         "updated_at": Column("updated_at", "time"),
     },
@@ -40,7 +39,7 @@ COLUMNS = Columns(
 )
 # Fields of a callback that an answer shows and a body may repeat.
 _CALLBACK_READ_ONLY = frozenset(CallbackView.model_fields) - {"username"}
-_PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy", "prepend_plus")
+_PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,6 @@ class SmsConfigRecord(Record):
     enabled: bool = True
     sender_id: str | None = None
     failure_policy: FailurePolicy = FailurePolicy.HOLD
-    prepend_plus: bool = True
     callback_username: str | None = None
     webhook_sha256: str = Field(repr=False)
     former_tokens: tuple[FormerToken, ...] = Field(default=(), repr=False)

@@ -87,7 +87,6 @@ class SmsView(Stamps):
         description="Until when the URL before the last rotation is still taken."
     )
     failure_policy: FailurePolicy
-    prepend_plus: bool
 
 
 class ApiKeyView(Stamps):

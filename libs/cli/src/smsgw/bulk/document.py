@@ -93,7 +93,6 @@ class SmsEntry(Entry):
     enabled: bool = True
     sender_id: str | None = None
     failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.HOLD
-    prepend_plus: bool = True
     credentials: CredentialsEntry | None = None
     callback: CallbackEntry | None = None
 

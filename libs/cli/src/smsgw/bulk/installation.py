@@ -104,7 +104,7 @@ def _trunk(shown: JsonObject) -> Item:
 
 def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
     fields: JsonObject = {"trunk": names.get(shown["provider_id"], shown["provider_id"])}
-    fields |= _copied(shown, "enabled", "sender_id", "failure_policy", "prepend_plus")
+    fields |= _copied(shown, "enabled", "sender_id", "failure_policy")
     callback = shown["callback"]
     fields["callback"] = {"username": callback["username"]} if callback else None
     secrets = {name for name, state in shown["credentials_set"].items() if state["set"]}

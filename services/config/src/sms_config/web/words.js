@@ -70,7 +70,6 @@ export const FIELDS = {
   provider_id: "Trunk",
   sender_id: "Sender ID",
   failure_policy: "When the carrier's answer is lost",
-  prepend_plus: "Plus before recipients",
   callback_username: "Callback user name",
   "callback.password": "Callback password",
   "credentials.account_id": "Account ID",
