@@ -214,7 +214,7 @@ class InboundEvent(Event):
 
     event_id: str
     message_id: str
-    tenant_id: str | None
+    tenant_id: str | None = None
     config_id: str
     brand: str = ""
     provider_id: str = ""
