@@ -59,6 +59,7 @@ class Waiting:
     def __init__(self) -> None:
         self.pauses: asyncio.Queue[float] = asyncio.Queue()
         self.gaps = 0
+        self.already_over: list[bool] = []
         self._over = asyncio.Event()
 
     async def __call__(self, event: asyncio.Event, seconds: float) -> None:
@@ -66,6 +67,7 @@ class Waiting:
             self.gaps += 1
             return
         self._over.clear()
+        self.already_over.append(event.is_set())
         self.pauses.put_nowait(seconds)
         ends = [asyncio.create_task(event.wait()), asyncio.create_task(self._over.wait())]
         try:
@@ -146,6 +148,7 @@ async def test_an_announced_change_is_fetched_at_once(service, client, waiting):
 
         assert client.snapshot is not None
         assert client.snapshot.version == "v2"
+    assert waiting.already_over == [False, False]
 
 
 async def test_a_change_nobody_announced_is_seen_within_thirty_seconds(service, client, waiting):
