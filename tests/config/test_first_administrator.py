@@ -11,6 +11,7 @@ from sms_config.first_administrator import FirstAdministrator
 from sms_config.problems import SetUpClosed
 from sms_config.records import AuditRecord, UserRecord
 from sms_config.sessions import Sessions
+from sms_config.startup import Startup
 from sms_config.users import Users
 from tests.config.people import Browser, system_admin
 from tests.config.world import PASSWORD, make_settings, quick_passwords
@@ -57,6 +58,23 @@ async def test_without_one_a_link_is_printed_while_there_is_no_user(first, told,
     await first.prepare("admin", SecretStr(PASSWORD), told.append)
     await first.prepare("admin", None, told.append)
     assert len(told) == 2
+
+
+async def test_nothing_is_served_before_the_first_user_is_seen_to(first, store, told):
+    store.away = True
+
+    async def then() -> None:
+        await first.prepare("admin", None, told.append)
+
+    startup = Startup(store, make_settings().keys, retry=0, then=then)
+    preparing = asyncio.create_task(startup.prepare())
+    await store.refused.wait()
+    assert (startup.waiting_for(), told) == ("The store is away.", [])
+    store.away = False
+    await preparing
+
+    assert startup.waiting_for() is None
+    assert len(told) == 1
 
 
 @pytest.mark.loopback

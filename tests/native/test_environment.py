@@ -70,7 +70,7 @@ def test_no_service_is_told_the_secrets_of_another(root):
     assert list(services) == ["config", "simulator", "ingress", "dispatcher"]
     key_ring, api_token = env["CONFIG_KEY_RING"], env["DISPATCHER_API_TOKEN"]
     assert [name for name, told in services.items() if key_ring in told.values()] == ["config"]
-    assert [name for name, told in services.items() if api_token in told.values()] == ["dispatcher"]
+    assert [name for name, told in services.items() if api_token in told.values()] == ["config", "dispatcher"]
     assert services["ingress"]["INGRESS_CONFIG_TOKEN"] == services["config"]["CONFIG_INGRESS_TOKEN"]
     assert services["dispatcher"]["DISPATCHER_CONFIG_TOKEN"] == services["config"]["CONFIG_DISPATCHER_TOKEN"]
     assert "mongodb://m" not in services["ingress"].values()

@@ -142,6 +142,11 @@ def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     """Say where everything is and how to send the next text. Passwords stay in .env: a terminal may be shared."""
     amqp = stack.amqp_url.rpartition("@")[2].partition("/")[0]
     terminal.say()
+    if stack.env.get("CONFIG_FIRST_ADMIN_PASSWORD"):
+        who = f"user {stack.env.get('CONFIG_FIRST_ADMIN') or 'admin'}, password: CONFIG_FIRST_ADMIN_PASSWORD in .env"
+    else:
+        who = "a line of config above has the first log-in, if nobody has logged in yet"
+    terminal.show(f"  portal      {stack.config_url}/ ({who})")
     terminal.show(f"  config      {stack.config_url}/api/v1 (key: CONFIG_BOOTSTRAP_API_KEY in .env)")
     terminal.show(f"  ingress     {stack.ingress_url}/webhooks/...")
     terminal.show(f"  dispatcher  {stack.dispatcher_url}/api/v1/messages (token: DISPATCHER_API_TOKEN in .env)")
