@@ -82,8 +82,9 @@ class Intake:
         self._drained = True
         await asyncio.gather(*(self.cancel(consumer) for consumer in list(self._consumers)))
         await self._deliveries.end(timeout)
-        # An acknowledgement waits in a buffer that closing the connection throws away; closing the channel sends it
-        # first.
+        # An acknowledgement waits in a buffer that closing throws away: the answer to a request that was sent after it
+        # says that the broker has read it.
+        await asyncio.gather(*(place.flush(self._timeouts.connect) for place in self._channels))
         await asyncio.gather(*(place.channel.close() for place in self._channels))
 
     def missing(self) -> list[str]:
@@ -209,6 +210,16 @@ class _SharedChannel:
                 raise
         except Exception as error:  # noqa: BLE001  # a dead channel has no consumers left
             log.debug("cancel_failed", queue=consumer.reader.queue, error=type(error).__name__)
+
+    async def flush(self, timeout: float) -> None:  # noqa: ASYNC109  # of one request to the broker
+        """Return once the broker has read everything that was written to this channel, or the channel is dead."""
+        try:
+            await self.channel.wire.basic_qos(prefetch_count=self._prefetch or 0, timeout=timeout)
+        except asyncio.CancelledError:
+            if was_cancelled():
+                raise
+        except Exception as error:  # noqa: BLE001  # a dead channel has nothing left to flush
+            log.debug("flush_failed", error=type(error).__name__)
 
     def _on_cancel(self, frame: spec.Basic.Cancel) -> None:
         consumer = self._consumers.pop(frame.consumer_tag or "", None)
