@@ -20,7 +20,7 @@ from sms_config.portal import add_portal
 from sms_config.problems import Internal, MethodNotAllowed, NotFound, Problem, StoreAway
 from sms_config.requests import MAX_BODY_BYTES, SESSION_COOKIE, etag_matches, presented, read_call
 from sms_config.routes import PREFIX, Closed, Listing, Opened, Route
-from sms_config.sessions import LASTS, Sessions
+from sms_config.sessions import Sessions
 from sms_config.snapshots import Rendered, Snapshots
 from sms_config.views import Stamps
 
@@ -149,15 +149,9 @@ def _session_answer(request: web.Request, doors: Doors, answer: Opened | Closed,
         response.del_cookie(SESSION_COOKIE, path="/", secure=secure, httponly=True, samesite="Strict")
         return response
     response = _json(_encode(answer.view), status)
-    response.set_cookie(
-        SESSION_COOKIE,
-        answer.session.token.get_secret_value(),
-        max_age=int(LASTS.total_seconds()),
-        path="/",
-        secure=secure,
-        httponly=True,
-        samesite="Strict",
-    )
+    # Without an end of its own, which every use would have to move: it ends with the session kept here, or the browser.
+    token = answer.session.token.get_secret_value()
+    response.set_cookie(SESSION_COOKIE, token, path="/", secure=secure, httponly=True, samesite="Strict")
     return response
 
 
