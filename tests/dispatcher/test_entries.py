@@ -120,6 +120,15 @@ def test_each_recipient_of_a_group_has_one_status_of_its_own_and_the_group_one_a
     assert len({event.event_id for event in told}) == len(told)
 
 
+def test_a_repeat_of_a_groups_status_has_the_same_event_id_while_only_recipients_advance():
+    told = group()
+    later = after(told, receipt(Status.SENT), receipt(Status.DELIVERED, OTHER))
+
+    assert later.sequence == told.sequence + 2
+    assert status_event(later).event_id == status_event(told).event_id
+    assert status_event(later).sequence == status_event(told).sequence
+
+
 def test_a_repeat_of_a_status_has_the_same_event_id():
     delivered = after(entry(status=Status.SUBMITTED), receipt(Status.DELIVERED))
 

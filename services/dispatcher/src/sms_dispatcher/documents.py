@@ -54,6 +54,7 @@ def changing_fields(entry: Entry) -> Document:
     return {
         "status": entry.status.value,
         "sequence": entry.sequence,
+        "status_sequence": entry.status_sequence,
         "reason": entry.reason,
         "error": _error_out(entry.error),
         "provider_msg_id": entry.provider_msg_id,
@@ -90,6 +91,7 @@ def from_document(document: Mapping[str, Any]) -> Entry:
         created_at=document["created_at"],
         updated_at=document["updated_at"],
         sequence=document["sequence"],
+        status_sequence=document["status_sequence"],
         parent_id=document["parent_id"],
         fingerprint=document["fingerprint"],
         config_id=document["config_id"],

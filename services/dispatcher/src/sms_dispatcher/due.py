@@ -15,7 +15,7 @@ from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import endings
-from sms_dispatcher.entries import CLAIMABLE, Entry
+from sms_dispatcher.entries import CLAIMABLE, Entry, changed
 from sms_dispatcher.lanes import Lanes
 from sms_dispatcher.ledger import LEASE, Ledger
 from sms_dispatcher.statuses import current
@@ -105,11 +105,6 @@ class DueEntries:
 def _undetermined(entry: Entry, now: datetime) -> Entry:
     """No receipt within the window."""
     advice = "Ask the recipient before sending again: the text may well have arrived."
-    return replace(
-        entry,
-        status=Status.UNDETERMINED,
-        sequence=entry.sequence + 1,
-        reason="No delivery receipt came within the receipt window.",
-        error=StatusError(error_class=ErrorClass.UNKNOWN, code=Code.NO_RECEIPT, advice=advice),
-        updated_at=now,
-    )
+    reason = "No delivery receipt came within the receipt window."
+    error = StatusError(error_class=ErrorClass.UNKNOWN, code=Code.NO_RECEIPT, advice=advice)
+    return changed(entry, Status.UNDETERMINED, now, reason=reason, error=error)

@@ -8,7 +8,7 @@ from sms_common.configuration import FailurePolicy
 from sms_common.errors import Code, SendFailure, TemporaryFailure
 from sms_common.events import StatusError
 from sms_common.messages import Accepted, ErrorClass, Status
-from sms_dispatcher.entries import Entry
+from sms_dispatcher.entries import Entry, changed
 
 _FIRST_RETRY_SECONDS = 5.0
 _LONGEST_RETRY_SECONDS = 600.0
@@ -86,16 +86,7 @@ def backoff(attempt: int, retry_after: float | None) -> float:
 def _changed(
     entry: Entry, status: Status, now: datetime, reason: str | None = None, error: StatusError | None = None
 ) -> Entry:
-    return replace(
-        entry,
-        status=status,
-        sequence=entry.sequence + 1,
-        reason=reason,
-        error=error,
-        updated_at=now,
-        occurred_at=now,
-        due_at=None,
-    )
+    return changed(entry, status, now, reason=reason, error=error, occurred_at=now, due_at=None)
 
 
 def _error(error_class: ErrorClass, failure: SendFailure) -> StatusError:

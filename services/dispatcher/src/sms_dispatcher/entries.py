@@ -55,7 +55,8 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message. `sequence` grows with every recorded change and fences concurrent writers.
+    """One message. `sequence` grows with every recorded change and fences concurrent writers; `status_sequence` is the
+    one with which its own status came, and stays while only recipients of a group advance.
 
     `due_at` is when the ledger's clock looks after it, unless it has changed until then; every entry that is not final
     has one.
@@ -68,6 +69,7 @@ class Entry:
     created_at: datetime
     updated_at: datetime
     sequence: int = 1
+    status_sequence: int = 1
     parent_id: str | None = None
     fingerprint: str = ""
     config_id: str | None = None
@@ -129,6 +131,12 @@ class Receipt:
     reason: str | None = None
 
 
+def changed(entry: Entry, status: Status, now: datetime, **values: Any) -> Entry:
+    """The entry with a new status, under the next sequence, and with other `values`."""
+    sequence = entry.sequence + 1
+    return replace(entry, status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
+
+
 def replaces(new: Status, old: Status) -> bool:
     """Whether `new` may follow `old`: only a higher rank does, and what is final stays, save that a receipt which
     came after
@@ -145,16 +153,15 @@ def advance(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
         return _advance_group(entry, receipt, now)
     if not replaces(receipt.status, entry.status):
         return None
-    return replace(
+    return changed(
         entry,
-        status=receipt.status,
-        sequence=entry.sequence + 1,
+        receipt.status,
+        now,
         reason=receipt.reason,
         error=receipt.error,
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         segments=receipt.segments or entry.segments,
         occurred_at=receipt.occurred_at,
-        updated_at=now,
         due_at=_next_look(entry, receipt.status, receipt),
     )
 
@@ -173,24 +180,26 @@ def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | Non
     known = next((r for r in entry.recipients if r.to == receipt.recipient), None)
     if known is None or not replaces(receipt.status, known.status):
         return None
-    sequence = entry.sequence + 1
-    told = replace(known, status=receipt.status, sequence=sequence, error=receipt.error, reason=receipt.reason)
+    told = replace(
+        known, status=receipt.status, sequence=entry.sequence + 1, error=receipt.error, reason=receipt.reason
+    )
     recipients = tuple(told if r is known else r for r in entry.recipients)
     status, reason, error = _whole(recipients)
-    if not replaces(status, entry.status):
+    advances = replaces(status, entry.status)
+    if not advances:
         status, reason, error = entry.status, entry.reason, entry.error
-    return replace(
+    after = changed(
         entry,
+        status,
+        now,
         recipients=recipients,
-        status=status,
         reason=reason,
         error=error,
-        sequence=sequence,
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         occurred_at=receipt.occurred_at,
-        updated_at=now,
         due_at=_next_look(entry, status, receipt),
     )
+    return after if advances else replace(after, status_sequence=entry.status_sequence)
 
 
 def _whole(recipients: tuple[Recipient, ...]) -> tuple[Status, str | None, StatusError | None]:

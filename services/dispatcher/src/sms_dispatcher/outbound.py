@@ -1,7 +1,6 @@
 """Takes the PBX's requests: reads, plans, records and hands each message to its lane."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import orjson
@@ -15,7 +14,7 @@ from sms_common.events import MAX_EVENT_BYTES, CancelRequest, Event, OutboundReq
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
-from sms_dispatcher.entries import CLAIMABLE, Entry, Kind
+from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, changed
 from sms_dispatcher.lanes import Lanes
 from sms_dispatcher.ledger import Ledger
 from sms_dispatcher.planning import children, plan, rejected
@@ -165,16 +164,8 @@ class Outbound:
 
 
 def _canceled(entry: Entry, now: datetime) -> Entry:
-    return replace(
-        entry,
-        status=Status.CANCELED,
-        sequence=entry.sequence + 1,
-        reason="Withdrawn by the PBX.",
-        error=None,
-        updated_at=now,
-        occurred_at=now,
-        due_at=None,
-    )
+    reason = "Withdrawn by the PBX."
+    return changed(entry, Status.CANCELED, now, reason=reason, error=None, occurred_at=now, due_at=None)
 
 
 def _type_of(delivery: Delivery, key: topology.OutboundKey) -> str:

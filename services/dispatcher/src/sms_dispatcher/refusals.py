@@ -67,7 +67,7 @@ def _texts(value: object) -> tuple[str, ...] | str | None:
 
 def conflict(known: Entry, asked: Entry, rejection: Rejection) -> StatusEvent:
     """The `rejected` of a request whose id belongs to another one; the other one's status is untouched."""
-    event = status_event(replace(asked, status=Status.REJECTED, reason=rejection.reason, sequence=0))
+    event = status_event(replace(asked, status=Status.REJECTED, reason=rejection.reason, status_sequence=0))
     error = StatusError(error_class=ErrorClass.PERMANENT, code=rejection.code, field=rejection.field)
     return event.model_copy(
         update={"event_id": event_id("conflict", known.id, asked.fingerprint), "error": error, "delivery": "ERR"}
@@ -79,7 +79,7 @@ def too_late(entry: Entry, rejection: Rejection) -> StatusEvent:
     error = StatusError(error_class=ErrorClass.POLICY, code=rejection.code, field=rejection.field)
     return current(entry)[-1].model_copy(
         update={
-            "event_id": event_id("too-late", entry.id, entry.sequence),
+            "event_id": event_id("too-late", entry.id, entry.status_sequence),
             "reason": rejection.reason,
             "error": entry.error or error,
         }

@@ -215,7 +215,9 @@ class Sending:
             ours = present is not None and present.claim_id == claimed.claim_id
             if present is None or not ours or not replaces(after.status, present.status):
                 return None
-            before, after = present, replace(after, sequence=present.sequence + 1, recipients=present.recipients)
+            sequence = present.sequence + 1
+            recipients = present.recipients
+            before, after = present, replace(after, sequence=sequence, status_sequence=sequence, recipients=recipients)
         return after
 
     async def _tell_and_bring_back(self, ending: Ending) -> None:

@@ -11,7 +11,7 @@ def status_event(entry: Entry) -> StatusEvent:
     """The entry's present status. The same change of the same message always has the same event id."""
     error = entry.error
     return StatusEvent(
-        event_id=event_id("status", entry.tenant_id, entry.message_id, entry.sequence, entry.status),
+        event_id=event_id("status", entry.tenant_id, entry.message_id, entry.status_sequence, entry.status),
         message_id=entry.message_id,
         parent_id=entry.parent_id,
         tenant_id=entry.tenant_id,
@@ -20,7 +20,7 @@ def status_event(entry: Entry) -> StatusEvent:
         sender=entry.sender,
         status=entry.status,
         final=entry.status.final,
-        sequence=entry.sequence,
+        sequence=entry.status_sequence,
         delivery=entry.status.delivery,
         reason=entry.reason,
         error=error,
