@@ -102,6 +102,18 @@ class Gateway:
         """Return when these services say that they are ready."""
         await asyncio.gather(*(self._running[name].ready(self.http, PATIENCE) for name in names))
 
+    async def start_another(self, name: str, another: str) -> None:
+        """Start one more process of a service, under the name `another`, and wait until it is ready."""
+        service, port = self._services[name], str(free_port())
+        setting = f"{name.upper()}_PORT"
+        self._services[another] = replace(
+            service,
+            name=another,
+            ready_url=service.ready_url.replace(self.env[setting], port),
+            environment={**service.environment, setting: port},
+        )
+        await self.start(another)
+
     async def stop(self, name: str) -> tuple[int, float]:
         """SIGTERM; returns the exit status and the seconds it took to drain."""
         began = time.monotonic()

@@ -38,6 +38,8 @@ REFUSED = {
     "no recipient": Refusal({"to": ABSENT}, "invalid_request", "to", parked=True),
     "a recipient that is no text": Refusal({"to": 13125550100}, "invalid_request", "to", parked=True),
     "no recipients in the list": Refusal({"to": []}, "invalid_request", "to", parked=True),
+    "no tenant but that of the key": Refusal({"tenant_id": ABSENT}, "invalid_request", "tenant_id", parked=True),
+    "a tenant that is no text": Refusal({"tenant_id": 7}, "invalid_request", "tenant_id", parked=True),
     "no extension": Refusal({"extension": ABSENT}, "invalid_request", "extension", parked=True),
     "a category nobody knows": Refusal({"category": "urgent"}, "invalid_request", "category", parked=True),
     "a time without its zone": Refusal(

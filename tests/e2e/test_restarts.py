@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
@@ -75,6 +76,24 @@ async def test_what_bandwidth_took_before_and_after_a_kill_of_the_dispatcher_it_
     await customer.finals(taken)
     await customer.statuses.until(nothing_is_on_its_way, "the end of what was submitted")
     assert set((await arrivals(customer)).values()) == {1}
+
+
+async def test_a_second_dispatcher_takes_over_from_one_that_is_killed(customer, interrupted, measured):
+    gateway, before = customer.gateway, (await arrivals(customer)).total()
+    await gateway.start_another("dispatcher", "second dispatcher")
+    await customer.fault(kind="slow", stage="after", delay=0.2, times=None)
+    interrupted += await asyncio.gather(*(customer.send(to, f"take over, {to[-4:]}") for to in numbers(MANY)))
+    await gateway.until_arrived(before + MANY // 3, account_id=customer.credentials["account_id"])
+    await gateway.kill("dispatcher")
+    began = time.monotonic()
+    await gateway.simulator("DELETE", "/faults")
+
+    await customer.told(await customer.send(HANDSET, "behind all those"), "submitted")
+
+    measured["take-over by a second dispatcher"] = f"{time.monotonic() - began:.1f} s"
+    assert set((await arrivals(customer)).values()) == {1}
+    await gateway.start("dispatcher")
+    await gateway.stop("second dispatcher")
 
 
 async def test_texts_that_come_in_while_ingress_is_killed_reach_the_pbx_once(customer):

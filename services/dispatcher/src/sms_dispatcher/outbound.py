@@ -60,7 +60,7 @@ class Outbound:
 
     async def _refuse_unreadable(self, error: UnreadableEvent, delivery: Delivery, key: topology.OutboundKey) -> None:
         metrics.outbound_total.labels(error.code).inc()
-        event = refusals.unreadable(error, delivery.body, self._clock())
+        event = refusals.unreadable(error, delivery.body, key.tenant_id, self._clock())
         if event is not None:
             await self._tell_whom_it_concerns(event, key)
 

@@ -23,9 +23,13 @@ _SHOWN = 64
 _METADATA: TypeAdapter[dict[str, Any] | None] = TypeAdapter(Metadata | None)
 
 
-def unreadable(error: UnreadableEvent, body: bytes, now: datetime) -> StatusEvent | None:
-    """The `rejected` of a body that did not validate, or None when it names no tenant or no usable message id."""
+def unreadable(error: UnreadableEvent, body: bytes, key_tenant: str | None, now: datetime) -> StatusEvent | None:
+    """The `rejected` of a body that did not validate, or None without a usable message id and a tenant: that of the
+    body, else `key_tenant`, under whose key it came.
+    """
     tenant_id, message_id = error.partial.get("tenant_id"), error.partial.get("message_id")
+    if not isinstance(tenant_id, str):
+        tenant_id = key_tenant
     if not isinstance(tenant_id, str) or not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
         return None
     return StatusEvent(
