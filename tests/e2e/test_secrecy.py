@@ -115,7 +115,7 @@ async def nonsense_comes(customer: Customer) -> None:
 
 async def test_no_line_of_any_process_holds_a_secret_a_text_or_a_full_number(gateway, customer):
     printed = {name for name, _ in gateway.lines}
-    assert printed == set(SERVICES)
+    assert printed >= set(SERVICES)
     assert any("message.dispatched" in line and customer.tenant in line for _, line in gateway.lines)
     assert gateway.leaks() == []
 
