@@ -20,7 +20,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 
 async def main(url: str, tenant: str, pbx: str, to: str, text: str) -> None:
-    async with await aio_pika.connect_robust(url) as connection:
+    async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         await read(channel, f"pbx.{pbx}.status", show_status)
         await read(channel, f"pbx.{pbx}.inbound", show_text)

@@ -80,7 +80,8 @@ class Client:
     @classmethod
     @asynccontextmanager
     async def connected(cls, url: str) -> AsyncIterator[Self]:
-        async with await aio_pika.connect(url) as connection:
+        # No heartbeats: between tests nobody runs this loop, and the broker would take the client for dead.
+        async with await aio_pika.connect(url, heartbeat=0) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=500)
             yield cls(connection, channel, await channel.get_exchange("sms"))
