@@ -11,7 +11,7 @@ import pytest
 from sms_common import topology
 from sms_common.broker import Outgoing
 from sms_common.configuration import DispatcherSnapshot
-from sms_common.events import Event, InboundEvent, StatusEvent
+from sms_common.events import Event, InboundEvent, LaneEntry, StatusEvent
 from sms_common.testing.broker import FakeBroker
 from sms_common.testing.carriers import FakeCarrier
 from sms_dispatcher.dispatcher import Dispatcher, Limits
@@ -84,10 +84,15 @@ class Rig:
             while len(self.statuses()) < count:  # noqa: ASYNC110  # the broker in memory announces nothing
                 await asyncio.sleep(0)
 
-    def lose(self, *queues: str) -> None:
-        """What waits in them vanishes, as when somebody purges them."""
-        for queue in queues:
-            self.broker._queues[queue].waiting.clear()
+    def lose_lane_entries(self) -> None:
+        """What is put into a lane or waits to come back to one vanishes, as when somebody purges the queue."""
+        publish = self.broker.publish
+
+        async def lose_some(message: Outgoing) -> None:
+            if message.type != LaneEntry.TYPE:
+                await publish(message)
+
+        self.broker.publish = lose_some  # type: ignore[method-assign]
 
     def inbound(self) -> list[InboundEvent]:
         return [InboundEvent.model_validate_json(d.body) for d in self.broker.waiting("pbx.main.inbound")]

@@ -1,7 +1,6 @@
 """The ledger's clock: what is held goes at its time; what is waited for in vain ends, recorded before it is told."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -147,21 +146,35 @@ async def test_a_message_that_was_sent_before_its_acceptance_was_known_ends_too(
     assert rig.story() == ["sent", "undetermined"]
 
 
-@pytest.mark.parametrize("outcome", [None, DOWN], ids=["accepted", "queued"])
-async def test_a_message_whose_lane_entry_vanished_ends_all_the_same(rig, outcome):
-    if outcome is not None:
-        rig.carrier.script(HANDSET, outcome)
-        await rig.send()
-    else:
-        await rig.ledger.accept(replace(entry(), due_at=entry().deadline))
-    rig.lose("sms.retry.1s", "sms.retry.5s", "sms.lane.cfg")
-    await rig.pass_time(hours(23))
-    assert await rig.dispatcher.due.work() == 0
-    await rig.pass_time(hours(2))
-    await rig.dispatcher.due.work()
+@pytest.mark.parametrize(
+    ("changes", "story"),
+    [
+        pytest.param({}, ["accepted", "failed"], id="at first"),
+        pytest.param({"to": [SECOND, HANDSET]}, ["accepted", "failed"], id="of a list"),
+        pytest.param({"send_after": NOW + timedelta(hours=1)}, ["accepted", "held", "failed"], id="at its time"),
+    ],
+)
+async def test_a_message_whose_lane_entry_vanished_ends_all_the_same(rig, changes, story):
+    rig.lose_lane_entries()
+    await rig.send(**changes)
+    for span in (1, 22.9, 1.2):
+        await rig.pass_time(hours(span))
+        await rig.dispatcher.due.work()
 
-    last = rig.statuses()[-1]
-    assert (last.status, last.error.code, last.final) == (Status.FAILED, "retries_exhausted", True)
+    id_ = "m-1.1" if "to" in changes else "m-1"
+    last = rig.statuses(id_)[-1]
+    assert (rig.story(id_), last.error.code, last.final) == (story, "retries_exhausted", True)
+
+
+async def test_a_message_whose_retry_vanished_ends_all_the_same(rig):
+    rig.carrier.script(HANDSET, DOWN)
+    await rig.send()
+    rig.lose_lane_entries()
+    for _ in range(25):
+        await rig.pass_time(hours(1))
+        await rig.dispatcher.due.work()
+
+    assert (rig.story()[-1], rig.statuses()[-1].error.code) == ("failed", "retries_exhausted")
 
 
 async def test_a_dead_senders_message_whose_lane_entry_vanished_becomes_unknown(rig):

@@ -101,7 +101,8 @@ async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(r
     await rig.until_told(3)
     assert rig.broker.waiting("sms.lane.cfg") == []
     await rig.dispatcher.leave()
-    await waiting
+    async with asyncio.timeout(5):
+        await waiting
 
     assert len(rig.broker.waiting("sms.retry.10m")) == 1
     assert len(rig.carrier.sent) == 1

@@ -30,7 +30,7 @@ ACCEPTED = Accepted("fake-1", segments=1)
 REFUSED = PermanentFailure(Code.CARRIER_REFUSED, "The carrier refused it.")
 NOT_SENT = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
 LOST = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer came.")
-SPANS = [1, 5, 30, 61, 600, 3_600, 25 * 3_600, 101 * 3_600]
+SPANS = [5, 30, 61, 61, 600, 3_600, 25 * 3_600, 101 * 3_600]
 
 
 class Call:
@@ -56,27 +56,26 @@ class LifeOfAMessage(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.calls: list[Call] = []
         self.ledgers_final: Status | None = None
-        self.expires: dict[str, Any] = {}
 
     @initialize(
-        policy=st.sampled_from(FailurePolicy),
+        policy=st.sampled_from([FailurePolicy.HOLD, *FailurePolicy]),
         group=st.booleans(),
-        held=st.booleans(),
-        expires=st.booleans(),
+        limits=st.sampled_from(["none", "none", "held", "expires"]),
     )
-    def begin(self, policy: FailurePolicy, group: bool, held: bool, expires: bool) -> None:
+    def begin(self, policy: FailurePolicy, group: bool, limits: str) -> None:
         self.policy = policy
         first = Rig()
         self.rigs = (first, Rig(first.clock, first.ledger))
         self.request = request(
             to=[HANDSET, SECOND] if group else HANDSET,
             group=group,
-            send_after=first.clock() + timedelta(hours=1) if held else None,
-            expires_at=first.clock() + timedelta(hours=20) if expires else None,
+            send_after=first.clock() + timedelta(hours=1) if limits == "held" else None,
+            expires_at=first.clock() + timedelta(hours=20) if limits == "expires" else None,
         )
         for rig in self.rigs:
             rig.carrier.script(HANDSET, self._call)
             self._run(rig.start(snapshot(config(failure_policy=policy))))
+        self.the_pbx_asks(0)
 
     async def _call(self, _: object) -> Accepted:
         call = Call()
@@ -142,6 +141,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
         rig = self.rigs[which]
         self._run(rig.broker.publish(lane_message(self.entry, rig.clock())))
 
+    @precondition(lambda self: self.pending)
     @rule(which=st.integers(0, 1))
     def a_dispatcher_crashes(self, which: int) -> None:
         async def crashing() -> None:
@@ -223,4 +223,4 @@ class LifeOfAMessage(RuleBasedStateMachine):
 
 
 TestLifeOfAMessage = LifeOfAMessage.TestCase
-TestLifeOfAMessage.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestLifeOfAMessage.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)

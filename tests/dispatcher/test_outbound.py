@@ -20,6 +20,12 @@ async def test_the_five_field_body_is_accepted_and_submitted(rig):
     assert (sent.message.reference, sent.message.sender, sent.message.recipients) == ("acme/m-1", DID, (HANDSET,))
 
 
+async def test_it_is_told_before_it_goes_to_its_lane(rig):
+    await rig.publish(MINIMAL)
+
+    assert [m.type for m in rig.broker.published[1:]] == ["sms.status.v1", "sms.lane.v1", "sms.status.v1"]
+
+
 async def test_publishing_to_the_queue_by_its_name_works_too(rig):
     await rig.publish(MINIMAL, exchange="", key="sms.outbound")
 

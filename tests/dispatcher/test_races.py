@@ -171,6 +171,16 @@ async def test_a_lane_entry_twice_is_sent_once(rig):
     assert (len(rig.carrier.sent), set(rig.story())) == (1, {"accepted", "submitted"})
 
 
+async def test_a_process_does_not_give_up_its_own_claim_however_long_the_answer_takes(rig):
+    slow = Slow(rig, Accepted("id"))
+    await slow.begin()
+    rig.clock.now += timedelta(seconds=61)
+    await rig.broker.publish(lane_message(await rig.ledger.find("acme", "m-1"), NOW))
+    await slow.end()
+
+    assert (len(rig.carrier.sent), rig.story()) == (1, ["accepted", "submitted"])
+
+
 async def test_a_text_claimed_and_put_back_meanwhile_is_left_to_its_next_turn(rig):
     claim = rig.ledger.claim
 
