@@ -105,6 +105,27 @@ async def test_a_receipt_through_a_strangers_webhook_settles_nothing(rig):
     assert rig.story() == ["accepted", "submitted"]
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"reference": "acme/{inbound}"}, id="an inbound text"),
+        pytest.param({"reference": "acme/list"}, id="a list as a whole"),
+        pytest.param({"carrier": "other"}, id="another carrier's message"),
+        pytest.param({"reference": "other/m-1"}, id="the same id at another tenant"),
+    ],
+)
+async def test_a_receipt_settles_nothing_it_cannot_speak_of(rig, changes):
+    await rig.carrier_says(arrived())
+    (text,) = rig.inbound()
+    await rig.send()
+    await rig.send(message_id="list", to=["+13125550132", "+13035550165"])
+    told = len(rig.statuses())
+    named = {name: value.format(inbound=text.message_id) for name, value in changes.items()}
+    await rig.carrier_says(receipt(**{"carrier_message_id": "nobody's", **named}))
+
+    assert (len(rig.statuses()), len(rig.broker.waiting("sms.retry.1s"))) == (told, 1)
+
+
 async def test_a_receipt_may_come_through_another_configuration_of_the_same_trunk(rig):
     await rig.use(snapshot(config(), config(id="shared", tenant_id="other")))
     await rig.send()

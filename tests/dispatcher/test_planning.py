@@ -129,6 +129,10 @@ def test_an_alphanumeric_sender_id_is_used_as_it_is():
     assert entry.sender == "ACME"
 
 
+def test_a_named_sender_id_that_is_no_number_is_used_without_being_asked_for():
+    assert planned(request(), config(sender_id="My Shop")).sender == "My Shop"
+
+
 def test_national_numbers_are_read_with_the_tenants_country():
     tenants = (Tenant(id="acme", country="GB"),)
 

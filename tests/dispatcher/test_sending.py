@@ -196,6 +196,13 @@ async def test_a_dead_senders_message_is_unknown_once_its_lease_is_over(rig):
     assert (rig.story(), rig.carrier.sent) == (["unknown"], [])
 
 
+async def test_a_lane_entry_of_a_message_nobody_knows_is_parked(rig):
+    await rig.broker.publish(lane_message(entry(), NOW))
+    await rig.broker.idle()
+
+    assert (rig.dead(), rig.carrier.sent) == (["unknown_message"], [])
+
+
 async def test_a_deleted_configurations_messages_end(rig):
     rig.carrier.script(HANDSET, DOWN)
     await rig.send()
@@ -203,6 +210,14 @@ async def test_a_deleted_configurations_messages_end(rig):
     await rig.pass_time(600)
 
     assert rig.statuses()[-1].error.code == "unknown_config"
+
+
+async def test_a_stop_sign_is_lifted_by_itself():
+    signs = StopSigns()
+    await signs.pause("cfg", 0.01)
+
+    async with asyncio.timeout(5):
+        assert await signs.wait("cfg")
 
 
 async def test_a_stop_sign_is_lifted_by_time_or_by_hand():

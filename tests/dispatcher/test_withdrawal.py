@@ -1,6 +1,7 @@
 """What becomes of a withdrawal: before its message is claimed it wins, afterwards it is told that it is too late."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -109,6 +110,31 @@ async def test_a_repeated_withdrawal_repeats_its_answer(rig):
 
     first, second = rig.statuses()[-2:]
     assert (first.status, first.event_id) == (Status.CANCELED, second.event_id)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "told", "parked"),
+    [
+        pytest.param(Status.CANCELED, "canceled", [], id="withdrawn by another reader"),
+        pytest.param(Status.QUEUED, "canceled", [], id="tried and put back"),
+        pytest.param(None, "held", ["unknown_message"], id="no longer kept"),
+    ],
+)
+async def test_a_withdrawal_meets_what_became_of_the_message_meanwhile(rig, meanwhile, told, parked):
+    await rig.send(send_after=LATER)
+    change = rig.ledger.change
+
+    async def be_too_late(before, after):
+        rig.ledger.change = change
+        del rig.ledger.entries[before.id]
+        if meanwhile is not None:
+            rig.ledger.entries[before.id] = replace(before, status=meanwhile, sequence=before.sequence + 1)
+        return False
+
+    rig.ledger.change = be_too_late
+    await withdraw(rig)
+
+    assert (rig.story()[-1], rig.dead()) == (told, parked)
 
 
 async def test_a_withdrawal_whose_recording_got_no_answer_is_told(rig):

@@ -351,12 +351,18 @@ async def test_a_store_that_is_away_is_unavailable_and_says_so():
     async with open_ledger(
         "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50", "x", owner="tests", retention=RETENTION
     ) as ledger:
-        with pytest.raises(Unavailable) as caught:
-            await ledger.find("acme", "m-1")
-        trouble = await ledger.check()
+        found, trouble = await asyncio.gather(ledger.find("acme", "m-1"), ledger.check(), return_exceptions=True)
 
-    assert caught.value.code is Code.STORE_UNAVAILABLE
-    assert trouble is not None
+    assert isinstance(found, Unavailable)
+    assert (found.code, trouble) == (Code.STORE_UNAVAILABLE, "MongoDB did not take ping: ServerSelectionTimeoutError.")
+
+
+async def test_a_store_that_refuses_an_entry_for_its_own_reasons_is_unavailable_and_says_so(mongo_ledger):
+    validator = {"$jsonSchema": {"properties": {"text": {"maxLength": 3}}}}
+    await mongo_ledger._messages.database.command("collMod", "messages", validator=validator)
+
+    with pytest.raises(Unavailable, match="BulkWriteError"):
+        await mongo_ledger.accept(fresh(text="too long"))
 
 
 async def test_a_thousand_messages_share_their_writes(mongo_ledger):
