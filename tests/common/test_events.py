@@ -55,6 +55,40 @@ def test_readers_ignore_fields_they_do_not_know(event_type: str):
     )
 
 
+# -- the same request again
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"metadata": {"b": 1, "a": 1.5}},
+        {"group": False, "media": [], "category": "conversational"},
+        {"expires_at": "2026-05-04T07:02:01+02:00"},
+        {"to": ["+13125550100"]},
+        {"of_next_year": True},
+    ],
+    ids=["order of metadata", "defaults written out", "other time zone", "list of one", "unknown field"],
+)
+def test_the_same_request_in_other_words_has_the_same_fingerprint(again: dict[str, Any]):
+    same = {"metadata": {"a": 1.5, "b": 1}, "expires_at": "2026-05-04T05:02:01Z"}
+
+    assert outbound(**same | again).fingerprint() == outbound(**same).fingerprint()
+
+
+@pytest.mark.parametrize(
+    "other", [{"text": "hi "}, {"metadata": {"a": 1}}, {"group": True}, {"category": "otp"}], ids=str
+)
+def test_another_request_has_another_fingerprint(other: dict[str, Any]):
+    assert outbound(**other).fingerprint() != outbound().fingerprint()
+
+
+def test_a_version_that_adds_a_field_recognises_what_was_asked_before_it():
+    class NextYear(OutboundRequest):
+        urgency: str = "normal"
+
+    assert NextYear.model_validate_json(body()).fingerprint() == outbound().fingerprint()
+
+
 # -- what a PBX may write
 
 

@@ -129,6 +129,7 @@ async def test_a_tenant_other_than_the_keys_is_refused_and_told_to_the_keys_tena
 
     (event,) = rig.statuses()
     assert (event.error.code, event.tenant_id, rig.carrier.sent) == ("tenant_mismatch", "acme", [])
+    assert event.sequence == 0
     assert await rig.ledger.find("other", "m-1") is None
 
 
@@ -172,6 +173,7 @@ async def test_what_cannot_be_read_is_parked_and_told_when_it_says_to_whom(rig, 
 
     assert rig.dead() == [code]
     assert [(e.status, e.error.field) for e in rig.statuses()] == ([(Status.REJECTED, told)] if told else [])
+    assert {e.sequence for e in rig.statuses()} <= {0}
     assert rig.broker.waiting("sms.dead")[0].body == body
     await rig.send(message_id="after")
     assert rig.story("after") == ["accepted", "submitted"]

@@ -125,8 +125,11 @@ class OutboundRequest(Event):
     metadata: Metadata | None = None
 
     def fingerprint(self) -> str:
-        """The same for two requests that ask for the same thing, whatever the order of their JSON fields."""
-        return event_id("fingerprint", self.model_dump_json(exclude_none=True))
+        """The same for two requests that ask for the same thing, whatever the order of their JSON fields, and in every
+        version that adds a field with a default.
+        """
+        asked = orjson.dumps(self.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
+        return event_id("fingerprint", asked)
 
 
 class CancelRequest(Event):
@@ -152,7 +155,8 @@ class StatusError(BaseModel):
 
 
 class StatusEvent(Event):
-    """A message's status advanced. `sequence` grows with every change of that message.
+    """A message's status advanced. `sequence` grows with every change of that message; 0 is the refusal of a request
+    that never became a message.
 
     The text fields of a rejected request are repeated as the PBX wrote them, so `to` may hold what is no number.
     """

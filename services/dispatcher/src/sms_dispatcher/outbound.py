@@ -81,7 +81,7 @@ class Outbound:
             metrics.outbound_total.labels(rejection.code).inc()
             entry = rejected(request, rejection, now)
             if rejection.code in {Code.UNKNOWN_TENANT, Code.TENANT_MISMATCH}:
-                await self._tell_whom_it_concerns(status_event(entry), key)
+                await self._tell_whom_it_concerns(refusals.unknown(entry), key)
                 return
         try:
             await self._record(entry)

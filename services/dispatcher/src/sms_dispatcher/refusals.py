@@ -1,5 +1,6 @@
-"""What the PBX is told of requests that never became a message: unreadable, of an unknown tenant, or in conflict.
-Pure.
+"""What the PBX is told of requests that never became a message: unreadable, of an unknown tenant, or in conflict. Pure.
+
+Their statuses have sequence 0, since the id may belong to another request: whatever is told of that one is newer.
 """
 
 import re
@@ -40,7 +41,7 @@ def unreadable(error: UnreadableEvent, body: bytes, key_tenant: str | None, now:
         sender=_text(error.partial.get("from")),
         status=Status.REJECTED,
         final=True,
-        sequence=1,
+        sequence=0,
         delivery=Status.REJECTED.delivery,
         reason=error.reason,
         error=StatusError(error_class=ErrorClass.PERMANENT, code=error.code, field=error.field),
@@ -67,6 +68,11 @@ def _texts(value: object) -> tuple[str, ...] | str | None:
     if isinstance(value, list):
         return tuple(text[:_SHOWN] for text in value[:10] if isinstance(text, str))
     return value[:_SHOWN] if isinstance(value, str) else None
+
+
+def unknown(entry: Entry) -> StatusEvent:
+    """The `rejected` of a request whose tenant is not known, or is not the one its key names."""
+    return status_event(replace(entry, status_sequence=0))
 
 
 def conflict(known: Entry, asked: Entry, rejection: Rejection) -> StatusEvent:
