@@ -55,7 +55,8 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     declarations.gate.clear()
     following = asyncio.create_task(rig.use(ELSEWHERE))
     await asyncio.sleep(0)
-    await rig.send(message_id="early", tenant_id="new")
+    async with asyncio.timeout(5):
+        await rig.send(message_id="early", tenant_id="new")
     declarations.gate.set()
     await following
     await rig.send(tenant_id="new")
