@@ -12,7 +12,7 @@ LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
 INSTALLED := .venv/.installed
 NATIVE_TOOLS := $(BIN)/python -m sms_native
 
-.PHONY: help setup up smoke down status check fix test test-unit test-compose lock docs screenshots clean
+.PHONY: help setup up smoke down status check fix test test-unit test-compose chaos bench mutation lock docs screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  make %-13s %s\n", $$1, $$2 }'
@@ -40,7 +40,7 @@ status: setup ## Show what runs, and where
 check: setup ## Formatting, lint, types, import rules, spelling, locks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(SOURCES) deploy/check_locks.py tests
+	$(BIN)/mypy $(SOURCES) deploy/check_locks.py tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python deploy/check_locks.py $(PACKAGES)
@@ -61,6 +61,15 @@ test-unit: setup ## The tests that need no RabbitMQ and no MongoDB
 
 test-compose: setup ## The tests of docker-compose.yml, on a Docker engine
 	PYTHON=$(BIN)/python deploy/compose-test.sh
+
+chaos: setup ## Kill, cut and flood the running gateway for an hour; writes docs/reliability.md
+	$(BIN)/python -m tests.chaos --write docs/reliability.md
+
+mutation: setup ## Make small mistakes in what must not fail; the tests must notice 85 in 100
+	$(BIN)/python -m tests.mutation
+
+bench: setup ## Measure it beside bare programs; writes docs/performance.md
+	$(BIN)/python -m benchmarks --write docs
 
 lock: ## Resolve the dependencies into the three locks
 	deploy/lock.sh $(PACKAGES)

@@ -51,10 +51,14 @@ fi
 
 echo "setup: installing into .venv" >&2
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-.venv/bin/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+# The lock names everything, so nothing is left to resolve; pip 23 would otherwise fetch the newest version of a package
+# that another one wants with an extra, and then refuse it for want of a hash.
+.venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
 editable=()
 for package in "$@"; do
   editable+=(--editable "$package")
 done
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation "${editable[@]}"
+# Not resolved, but checked: a lock that lacks something must not pass.
+.venv/bin/python -m pip check >/dev/null || complain "what is installed does not fit together; see .venv/bin/python -m pip check"
 touch .venv/.installed

@@ -35,6 +35,7 @@ KEYS: Mapping[type[events.Event], str] = {
     events.CarrierReceiptEvent: "sms.carrier.<carrier>.<config_id>",
     events.CarrierInboundEvent: "sms.carrier.<carrier>.<config_id>",
     events.LaneEntry: "sms.lane.<config_id>",
+    events.WebhooksSeen: "sms.seen",
 }
 
 # Who publishes, seen from the gateway.
@@ -69,8 +70,8 @@ Tenant ids hold letters, digits, `_` and `-`. Numbers in routing keys are digits
 | status | rank | final | `delivery` (PortSIP) | meaning |
 | --- | --- | --- | --- | --- |
 | accepted | 10 | | | valid, stored, will be worked on |
-| queued | 20 | | | waits for pace or for a retry; `reason` says which |
-| held | 20 | | | waits for its `send_after` |
+| queued | 20 | | | waits for pace, for a retry, or for its next route; `reason` says which |
+| held | 20 | | | waits for its `send_after`, or until the rule in `reason` opens |
 | unknown | 35 | | | the carrier's answer was lost; its receipt will tell; not sent again by default |
 | submitted | 40 | | SENT | the carrier took it: queued there, nothing more |
 | sent | 50 | | SENT | handed to the next network |
@@ -84,7 +85,27 @@ Tenant ids hold letters, digits, `_` and `-`. Numbers in routing keys are digits
 A lower rank never replaces a higher one, and the first final status stays.
 
 `error.class` says what may help: `permanent` (do not send again), `temporary` (later), `unknown` (it may have arrived), `policy` (consent,
-registration or volume). Codes are explained in [operations.md](operations.md).
+registration, volume or a rule). Codes are explained in [operations.md](operations.md).
+
+## How a text is routed
+
+**In.** The tenant that owns the number gets the text, and `route` says where it should go: `kind` is `extension`, `ring_group`, `queue`, `number` or
+`voicemail` when an inbound rule decides (`rule_id`), and `did` when none does, `destination` then being the number itself. Office hours are those
+of `provider_time` in the tenant's time zone. What a rule discards, and what comes from a blocked sender, is told to nobody.
+
+**Out.** The tenant's outbound rules decide for each recipient by which SMS configurations the text may leave, in which order, and whether and when.
+
+* A rule that is closed refuses (`blocked_by_rule`) or holds until it opens, also what names `config_id` or `from`. It looks at `send_after` when that
+  is given, and decides once: what was held is sent when it is due, whatever the rules say by then.
+* `config_id` and `from` limit the rule's routes to those that fit. When none does, the configuration that is named, or has the sender, is used.
+* Without `from` the sender is, in this order: the number the customer wrote to (of the conversation in `conversation_id` when that is ours, else the
+  latest), the configuration's sender id if the extension may use it, the extension's caller id on that trunk, the route's, the sender id, and the
+  trunk's default number. A number that the configuration's trunk does not have is passed over.
+* Without a rule the configuration is the one that is named, or has the sender, or the conversation's number, or else the tenant's default.
+* When a carrier refuses account, credentials or sender before taking the text, the next route is tried: `queued`, with the new `config_id` and `from`.
+  Never when the recipient or the text is the reason, and never once an answer was lost.
+
+`to` is always as it was asked, whatever number a route makes of it for its carrier. `smsgw explain` tells all of this for a text that is not sent.
 """
 
 CONFIGURATION_HEAD = """# Configuration of the processes
@@ -143,12 +164,46 @@ sms:
   callback:
     username: bandwidth
     password_env: ACME_CALLBACK
+  limits:                     # what is not named here is not limited
+    segments_per_second: 10
+extensions:
+- tenant: acme
+  extension: "101"
+  permission: ALLOW_WITH_SENDER_ID
+  caller_ids:
+  - number: "+12025550141"
+    trunk: BW
+  groups: [sales]
+inbound_rules:
+- tenant: acme
+  name: Sales
+  did_numbers: "+12025550140-+12025550149"
+  configs: []                 # names of SMS configurations; empty is any
+  office: {kind: extension, destination: "100-109"}
+  outside: {kind: voicemail, destination: "100"}
+outbound_rules:
+- tenant: acme
+  name: Abroad
+  prefixes: "44;49"
+  closed: hold
+  routes:
+  - config: Main line
+    caller_id: "+12025550142"
+routing:                      # hours and blocked senders; the time zone stands with the tenant
+- tenant: acme
+  hours:
+    monday: [{opens: "09:00", closes: "17:00"}]
+  holidays: ["2026-12-25"]
+  blocked_senders: "900*******"
 ```
 
-Objects are known by their names, so a file moves between installations: a tenant by its id, trunks and SMS configurations by
-tenant and name. A field that is absent stays as it is (in a new object: the API's default); null means none. A secret that is stored
+A trunk of the system has no `tenant` but `pools`, one for each tenant that it is lent to: `{tenant: acme, dids: …,
+default_did: …}`. Its borrowers name it as they name their own trunks. A file of some tenants alone does not hold it.
+
+Objects are known by their names, so a file moves between installations: a tenant by its id, everything
+else by tenant and name. A field that is absent stays as it is (in a new object: the API's default); null means none. A secret that is stored
 stays; one that is not stored is read from the variable that the file names, and `--replace-secrets` sets all that are named.
-The names `extensions`, `inbound_rules` and `outbound_rules` are kept for what is to come.
+Numbers and masks may be written as people write them; they are compared in international form.
 
 Changes are made on the versions that were compared: when somebody else changed an object meanwhile, it is left as it is and
 the command says what was changed. What was made before stays; importing again goes on from there. A number that moves

@@ -31,6 +31,7 @@ def authenticate(authorization, user=USER, word=WORD):
         pytest.param(basic(f"{USER}:{WORD}", scheme="  Basic  ") + "  ", USER, WORD, id="blanks"),
         pytest.param(basic("jürgen:geheim€"), "jürgen", "geheim€", id="not-ascii"),
         pytest.param(basic(f"{USER}:"), USER, "", id="empty-password"),
+        pytest.param("Basic " + base64.b64encode(b"u:\xed\xb3\xbf").decode(), "u", "\udcff", id="no-unicode"),
     ],
 )
 def test_the_configured_credentials_are_accepted(authorization, user, word):
@@ -56,6 +57,7 @@ def test_the_configured_credentials_are_accepted(authorization, user, word):
         pytest.param("Basic ünïcödé", id="not-ascii-outside"),
         pytest.param("Basic \udcff\udcfe", id="raw-bytes"),
         pytest.param("Basic !!!!", id="not-base64"),
+        pytest.param(basic(f"{USER}:{WORD}").replace("Y", "!Y", 1), id="base64-with-something-inside"),
         pytest.param("Basic QUI", id="base64-cut-off"),
         pytest.param("Basic " + "A" * 100_000, id="endless"),
     ],
@@ -66,6 +68,15 @@ def test_any_other_header_is_unauthorized_and_nothing_worse(authorization):
 
     assert caught.value.code is Code.WEBHOOK_UNAUTHORIZED
     assert not {USER, WORD, "wrong"} & set(str(caught.value).split())
+
+
+@pytest.mark.parametrize(
+    ("authorization", "said"),
+    [(None, "are missing"), ("", "are missing"), ("Basic QQ==", "are not the configured ones")],
+)
+def test_the_log_tells_missing_credentials_from_wrong_ones(authorization, said):
+    with pytest.raises(WebhookUnauthorized, match=said):
+        authenticate(authorization)
 
 
 def test_empty_credentials_do_not_match_a_header_without_any():

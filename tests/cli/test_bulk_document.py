@@ -56,9 +56,23 @@ HEAD = "version: 1\n"
             id="no boolean",
         ),
         pytest.param(
-            HEAD + "inbound_rules: [{a: 1}]",
-            "inbound_rules: cannot be imported by this version",
-            id="what is yet to come",
+            HEAD + "inbound_rules: [{tenant: a, name: n, office: {destination: 101}}]",
+            "inbound_rules.1.office.destination: must be text; put it in quotes",
+            id="a destination without quotes",
+        ),
+        pytest.param(
+            HEAD + "extensions: [{tenant: a, extension: '1'}, {tenant: a, extension: '1'}]",
+            "the extension a/1 stands there 2 times",
+            id="an extension twice",
+        ),
+        pytest.param(HEAD + "trunks: [{name: n, brand: b}]", "needs either a tenant or", id="a trunk of nobody"),
+        pytest.param(
+            HEAD + "trunks: [{tenant: a, name: n, brand: b, pools: []}]",
+            "needs either a tenant or",
+            id="a trunk of two",
+        ),
+        pytest.param(
+            HEAD + "sms: [{tenant: a, name: n, trunk: t, limits: {burst: 0}}]", "sms.1.limits.burst", id="no limit"
         ),
         pytest.param(
             HEAD + "only_tenants: [a]\ntenants: [{id: b, name: B}]",

@@ -69,14 +69,16 @@ class Gateway:
     tenants: list[dict[str, Any]] = field(default_factory=lambda: [TENANT])
     configs: list[dict[str, Any]] = field(default_factory=lambda: [CONFIG])
     api_status: int = 200
+    health: list[dict[str, Any]] | None = None
+    trials: dict[str, list[dict[str, Any]] | int] = field(default_factory=dict)
     get_status: int = 405
     webhook: str | None = ""
     certificate: ssl.SSLContext | None = None
     env: dict[str, str] = field(default_factory=dict)
 
-    async def examined(self) -> dict[str, tuple[str, str, str]]:
+    async def examined(self, *arguments: str) -> dict[str, tuple[str, str, str]]:
         """The doctor's findings by part: level, what was found, what to do."""
-        self.ended = await self.call("--json")
+        self.ended = await self.call("--json", *arguments)
         findings = self.ended.json["findings"]
         assert len({one["part"] for one in findings}) == len(findings)
         return {one["part"]: (one["level"], one["said"], one["do"]) for one in findings}
@@ -124,6 +126,20 @@ class Gateway:
             )
             return web.json_response({"count": len(items), "items": items})
 
+        async def health(_: web.Request) -> web.Response:
+            if self.health is None:
+                raise web.HTTPNotFound
+            return web.json_response({"count": len(self.health), "items": self.health})
+
+        async def tried(request: web.Request) -> web.Response:
+            steps = self.trials[request.match_info["trial"]]
+            if isinstance(steps, int):
+                body = {"code": "x", "message": "Not now.", "errors": []}
+                return web.json_response(body, status=steps)
+            return web.json_response({"ok": all(step["ok"] for step in steps), "steps": steps})
+
+        app.router.add_get("/api/v1/sms-health", health)
+        app.router.add_post("/api/v1/sms/c1/{trial}", tried)
         app.router.add_get("/api/v1/tenants", listed)
         app.router.add_get("/api/v1/sms", listed)
         return app
@@ -382,3 +398,50 @@ async def test_a_certificate_that_carriers_refuse_is_a_failure(
     assert (part.endswith("certificate"), level) == (True, "fail")
     assert said in reason
     assert "full chain" in do
+
+
+@pytest.mark.parametrize(
+    ("health", "part", "level"),
+    [
+        ("ok", "health", "ok"),
+        ("never_seen", "health of acme/Main", "warn"),
+        ("failing", "health of acme/Main", "fail"),
+    ],
+)
+async def test_how_a_configuration_does_is_told(health, part, level):
+    gateway = Gateway(health=[{"config_id": "c1", "health": health, "says": "So it is."}])
+
+    found = await gateway.examined()
+
+    assert found[part][0] == level
+    assert (found[part][1] == "So it is.") is (health != "ok")
+
+
+WELL = {"step": "answer", "ok": True, "code": None, "says": "It is taken."}
+NOTED = {"step": "name", "ok": True, "code": "private_address", "says": "It is private."}
+WRONG = {"step": "token", "ok": False, "code": "credentials_refused", "says": "It is refused."}
+
+
+@pytest.mark.parametrize(
+    ("credentials", "webhook", "found"),
+    [
+        ([WELL], [WELL], {"credentials": ("ok", "It is taken."), "webhook": ("ok", "It is taken.")}),
+        ([WRONG], [NOTED, WELL], {"credentials": ("fail", "It is refused."), "webhook": ("warn", "It is private.")}),
+        (429, [WELL], {"credentials": ("warn", "Not now."), "webhook": ("ok", "It is taken.")}),
+        (403, 403, {}),
+    ],
+    ids=["well", "wrong", "too often", "not allowed"],
+)
+async def test_configurations_are_tried_on_request(credentials, webhook, found):
+    gateway = Gateway(health=[], trials={"test-credentials": credentials, "test-webhook": webhook})
+
+    told = await gateway.examined("--trials")
+
+    assert {part.partition(" of ")[0]: told[part][:2] for part in told if part.endswith(" of acme/Main")} == found
+    assert ("trials" in told) is (credentials == 403)
+
+
+async def test_nothing_is_tried_unasked():
+    found = await Gateway(health=[]).examined()
+
+    assert not [part for part in found if part.startswith(("credentials of", "webhook of"))]

@@ -18,6 +18,8 @@ OUTBOUND = {
     "extension": "101",
     "from": "+12025550143",
     "config_id": "c1",
+    "category": "otp",
+    "at": "2026-05-04T20:00:00Z",
 }
 ANSWER = {"sender": "+12025550143", "segments": 1, "bulk": False, "rules": [{"id": "r1", "won": True}], "nothing": None}
 
@@ -42,6 +44,7 @@ async def explaining(asked: list[Any]) -> AsyncIterator[Command]:
 
 async def test_what_would_be_sent_is_asked_as_it_would_be_requested(explaining: Command, asked: list[Any]):
     arguments = ["+13125550100", "Hi", "-t", "acme", "-e", "101", "--from", "+12025550143", "--config", "c1"]
+    arguments += ["--category", "otp", "--at", "2026-05-04T20:00:00Z"]
     ended = await explaining("explain", "outbound", *arguments)
     assert ended.status == 0
     assert asked == [("/api/v1/explain/outbound", OUTBOUND, "Bearer a-key")]
@@ -57,18 +60,26 @@ async def test_what_would_come_in_is_asked_with_its_time(explaining: Command, as
     assert ended.json == ANSWER
     assert asked[0][:2] == (
         "/api/v1/explain/inbound",
-        {"sender": "+13125550100", "did": "+12025550143", "at": "2026-05-04T20:00:00Z"},
+        {"sender": "+13125550100", "did": "+12025550143", "channel": "SMS", "at": "2026-05-04T20:00:00Z"},
     )
 
 
-async def test_several_recipients_are_a_list(explaining: Command, asked: list[Any]):
-    await explaining("explain", "outbound", "+13125550100,+13125550101", "-t", "acme")
-    assert asked[0][1]["to"] == ["+13125550100", "+13125550101"]
+@pytest.mark.parametrize(("rejection", "status"), [(None, 0), ({"code": "blocked_by_rule", "reason": "Closed."}, 1)])
+async def test_a_text_that_would_be_refused_is_a_failure(rejection: Any, status: int):
+    async def explain(_: web.Request) -> web.Response:
+        return web.json_response({"to": "+13125550100", "rejection": rejection})
+
+    app = web.Application()
+    app.router.add_post("/api/v1/explain/outbound", explain)
+    async with TestServer(app) as server:
+        command = Command({"SMSGW_CONFIG_URL": str(server.make_url("")), "SMSGW_API_KEY": "a-key"})
+        ended = await command("explain", "outbound", "+13125550100", "-t", "acme", "-e", "101")
+    assert (ended.status, "Closed." in ended.out) == (status, status == 1)
 
 
 async def test_an_address_of_something_else_is_no_config_service(explaining: Command):
     elsewhere = {"SMSGW_CONFIG_URL": explaining.env["SMSGW_CONFIG_URL"] + "/elsewhere"}
-    ended = await explaining("explain", "outbound", "+13125550100", "-t", "acme", env=elsewhere)
+    ended = await explaining("explain", "outbound", "+13125550100", "-t", "acme", "-e", "101", env=elsewhere)
     assert ended.status == 1
     assert "not as that service does" in ended.err
 
@@ -93,6 +104,6 @@ async def test_a_404_is_about_the_address_or_about_what_was_asked(paths: dict[st
     app.router.add_post("/{anything:.*}", refuse)
     async with TestServer(app) as server:
         command = Command({"SMSGW_CONFIG_URL": str(server.make_url("")), "SMSGW_API_KEY": "a-key"})
-        ended = await command("explain", "outbound", "+13125550100", "-t", "acme")
+        ended = await command("explain", "outbound", "+13125550100", "-t", "acme", "-e", "101")
     assert ended.status == 1
     assert told in ended.err

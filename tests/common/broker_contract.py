@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sms_common.broker import Broker, Delivery, Outgoing, RetryLater, Unroutable, dead_letter
+from sms_common.broker import Broker, Delivery, GiveBack, Outgoing, RetryLater, Unroutable, dead_letter
 from sms_common.broker.headers import (
     ATTEMPT,
     CODE,
@@ -416,6 +416,33 @@ class BrokerContract:
             held.set()
             await ended.wait()
         assert [got.message_id for got in await everything_in(broker, OUTBOUND)] == ["m2"]
+
+    async def test_a_reader_that_leaves_gives_back_what_it_holds_in_its_order(self, broker: Broker) -> None:
+        came: list[str | None] = []
+        all_came = asyncio.Event()
+        leaving = asyncio.Event()
+        gates = [asyncio.Event() for _ in range(4)]
+
+        async def handler(delivery: Delivery) -> None:
+            came.append(delivery.message_id)
+            place = len(came)
+            if place == 3:
+                all_came.set()
+            await leaving.wait()
+            await gates[place - 1].wait()
+            gates[place].set()
+            raise GiveBack
+
+        subscription = await broker.consume(OUTBOUND, handler, prefetch=3)
+        for number in range(1, 6):
+            await broker.publish(request(f"m{number}"))
+        async with asyncio.timeout(PATIENCE):
+            await all_came.wait()
+            await subscription.cancel()
+            leaving.set()
+            gates[0].set()
+            await gates[3].wait()
+        assert [got.message_id for got in await everything_in(broker, OUTBOUND)] == ["m1", "m2", "m3", "m4", "m5"]
 
     async def test_a_drain_waits_for_running_handlers_and_acknowledges_what_they_finish(self, broker: Broker) -> None:
         started = asyncio.Event()

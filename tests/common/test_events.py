@@ -249,7 +249,7 @@ def test_an_event_id_depends_on_every_part_and_nothing_else():
 
 def test_absent_values_are_left_out_of_a_body():
     encoded = LaneEntry(tenant_id="acme", message_id="m1", queued_at=utc_now()).encode()
-    assert set(json.loads(encoded)) == {"tenant_id", "message_id", "queued_at"}
+    assert set(json.loads(encoded)) == {"tenant_id", "message_id", "queued_at", "segments"}
     assert b"null" not in outbound().encode()
 
 

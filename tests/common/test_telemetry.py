@@ -443,8 +443,13 @@ ANYTHING = st.recursive(
 )
 
 
+# The chain itself writes these, over whatever a caller passed, and they are left as they are.
+THE_CHAINS_OWN = {"timestamp", "level", "service"}
+KEYS = st.text().filter(lambda key: key not in THE_CHAINS_OWN) | st.sampled_from(["event", "text", "token"])
+
+
 @settings(max_examples=300)
-@given(st.dictionaries(st.text() | st.sampled_from(["event", "text", "token"]), ANYTHING, max_size=5))
+@given(st.dictionaries(KEYS, ANYTHING, max_size=5))
 def test_redaction_never_raises_and_never_shows_the_number(event):
     out = redact(None, "info", event)
     assert NUMBER not in repr(out)
@@ -496,3 +501,93 @@ def test_counters_are_written_with_total():
     written = re.findall(r'_counter\(\s*"(\w+)"', Path(metrics.__file__).read_text(encoding="utf-8"))
     assert len(written) >= 11
     assert all(name.endswith("_total") for name in written)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("text", "content", "body", "media", "metadata", "payload", "subject", "message_text", "input", "input_value"),
+        *("webhook_body", "mime_content", "call_metadata", "event_payload", "Message-Text"),
+        *("password", "passwd", "passphrase", "secret", "token", "authorization", "credential", "cookie", "signature"),
+        *("api_key", "apikey", "private-key", "key_ring", "set_cookie", "x_signature", "credentials"),
+    ],
+)
+def test_what_a_key_names_as_a_secret_or_a_text_is_starred(key):
+    assert redact(None, "info", {key: "Canary words"}) == {key: "***"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(f"{name}: Canary" for name in ("Password", "SECRET", "api_key", "Cookie", "signature", "credential")),
+        *(f"{name}='Canary\nwords'" for name in ("Text", "CONTENT", "payload", "subject", "metadata", "media")),
+        *(f'{name}="Canary\nwords"' for name in ("token", "Authorization")),
+    ],
+)
+def test_pairs_in_a_sentence_are_starred_in_any_case_and_over_lines(line):
+    assert "Canary" not in redact_text(f"it said {line} and more than forty characters of it")
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        *("10.0.200.255", "192.168.1.249", "255.255.255.0"),
+        "d131dd02c5e6eec4693d9a0698aff95c2fcab587",
+        "5d41402abc4b2a76b9719d911017c592",
+        "a3f1c2d4e5f60718",
+        "507f1f77bcf86cd799439011",
+        "0.123456789",
+    ],
+)
+def test_what_is_made_of_digits_and_no_number_stays(harmless):
+    assert redact_text(f"at {harmless} it was") == f"at {harmless} it was"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [
+        ("+12025550143", "+1202***0143"),
+        ("2025550143", "2025***143"),
+        ("+4930123456", "+4930***456"),
+        ("5550143", "55***43"),
+        ("555014387", "55***87"),
+    ],
+)
+def test_a_number_shows_its_ends_and_hides_three_digits_at_least(number, shown):
+    assert redact_text(f"call {number} now") == f"call {shown} now"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (10**9 - 1, 10**9 - 1),
+        (10**9, "1000***000"),
+        (10**15 - 1, "9999***9999"),
+        (10**15, 10**15),
+        (-(10**10), "-1000***0000"),
+        (None, None),
+        (True, True),
+    ],
+)
+def test_an_integer_as_long_as_a_number_is_masked(value, shown):
+    assert redact(None, "info", {"count_of": [value]}) == {"count_of": [shown]}
+
+
+def test_a_long_list_and_a_deep_tree_are_cut():
+    deep: object = "leaf"
+    for _ in range(10):
+        deep = [deep]
+    found = redact(None, "info", {"fifty": list(range(50)), "more": list(range(51)), "deep": deep})
+
+    assert found["fifty"] == list(range(50))
+    assert found["more"] == [*range(50), "1 more"]
+    assert str(found["deep"]) == "[[[[[['<list>']]]]]]"
+    many = redact(None, "info", {"many": {str(n): n for n in range(51)}, "few": {str(n): n for n in range(50)}})
+    assert (len(many["many"]), many["many"]["..."], len(many["few"])) == (51, "1 more", 50)
+
+
+@pytest.mark.parametrize(("length", "cut"), [(16_384, False), (16_385, True)])
+def test_a_very_long_text_is_shortened_in_the_middle(length, cut):
+    words = ("word " * 4_000)[:length]
+
+    assert (" ... " in redact_text(words)) is cut

@@ -16,6 +16,7 @@ from sms_common.topology import (
     DEFAULT_EXCHANGE,
     OUTBOUND,
     RETRY_LADDER,
+    SEEN,
     SMS,
     UNROUTED,
     OutboundKey,
@@ -28,7 +29,15 @@ from sms_common.topology import (
     rung_for,
 )
 
-QUEUES = tuple(chain(base().queues, lane("c1").queues, lane("c1", bulk=True).queues, pbx("west", ("acme",)).queues))
+QUEUES = tuple(
+    chain(
+        base().queues,
+        lane("c1").queues,
+        lane("c1", bulk=True).queues,
+        pbx("west", ("acme",)).queues,
+        topology.tenant("acme").queues,
+    )
+)
 PARKED = {UNROUTED, DEAD}
 
 
@@ -38,6 +47,9 @@ def routing() -> Routing:
     declared.add(pbx("main", ("acme", "beta")))
     declared.add(pbx("west", ("gamma",)))
     declared.add(lane("c1"))
+    declared.add(topology.tenant("acme"))
+    declared.add(topology.tenant("former"))
+    declared.add(topology.former_tenant("former"))
     return declared
 
 
@@ -53,6 +65,8 @@ def test_everything_refers_to_what_was_declared_before():
     for binding in declared.bindings:
         assert binding.exchange in exchanges
         assert binding.queue in queues
+    for forwarding in declared.forwardings:
+        assert {forwarding.source, forwarding.destination} <= exchanges
 
 
 def test_no_name_is_used_twice():
@@ -69,7 +83,7 @@ def test_every_queue_has_a_positive_delivery_limit(queue: Queue):
 
 
 @pytest.mark.parametrize(
-    "queue", [queue for queue in QUEUES if queue.name not in {*PARKED, CONFIG}], ids=lambda queue: queue.name
+    "queue", [queue for queue in QUEUES if queue.name not in {*PARKED, CONFIG, SEEN}], ids=lambda queue: queue.name
 )
 def test_what_leaves_a_queue_is_never_dropped(queue: Queue):
     assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
@@ -81,6 +95,12 @@ def test_of_announcements_only_the_last_is_kept():
     """They say that something changed; who was away fetches everything anyway."""
     (queue,) = [queue for queue in QUEUES if queue.name == CONFIG]
     assert (queue.arguments["x-max-length"], queue.arguments["x-overflow"]) == (1, "drop-head")
+
+
+def test_of_what_webhooks_were_seen_the_oldest_may_go():
+    """It is for people's eyes; while the config service is away it must not fill the broker."""
+    (queue,) = [queue for queue in QUEUES if queue.name == SEEN]
+    assert (queue.arguments["x-max-length"], queue.arguments["x-overflow"]) == (1_000, "drop-head")
 
 
 def test_only_the_ladder_lets_messages_expire():
@@ -108,9 +128,14 @@ def test_a_rung_takes_messages_for_any_queue(rung: topology.Rung):
 @pytest.mark.parametrize(
     ("exchange", "key", "queues"),
     [
-        (SMS, topology.outbound_key("acme"), [OUTBOUND]),
-        (SMS, topology.cancel_key("acme"), [OUTBOUND]),
+        (SMS, topology.outbound_key("acme"), ["sms.outbound.acme"]),
+        (SMS, topology.cancel_key("acme"), ["sms.outbound.acme"]),
+        (SMS, topology.outbound_key("acme") + ".anything.else", ["sms.outbound.acme"]),
+        (SMS, topology.outbound_key("acme2"), [OUTBOUND]),
+        (SMS, topology.outbound_key("former"), [OUTBOUND]),
         (SMS, "sms.outbound", [OUTBOUND]),
+        (SMS, "sms.outbound.", [OUTBOUND]),
+        (DEFAULT_EXCHANGE, topology.outbound_queue("former"), ["sms.outbound.former"]),
         (DEFAULT_EXCHANGE, OUTBOUND, [OUTBOUND]),
         (SMS, topology.carrier_key("bandwidth", "c1"), [CARRIER]),
         (SMS, topology.inbound_key("acme", "+13125550100"), ["pbx.main.inbound"]),
@@ -196,4 +221,5 @@ def test_the_documentation_names_everything():
         assert f"| `{name}` |" in printed
     for name in ("sms.lane.<config_id>", "sms.lane.<config_id>.bulk", "pbx.<pbx_id>.inbound"):
         assert f"| `{name}` |" in printed
-    assert "`sms` `sms.outbound.#`" in printed
+    assert "fed by `sms` `sms.outbound.#`" in printed
+    assert "`sms.outbound` `sms.outbound.<tenant>.#`" in printed

@@ -79,8 +79,8 @@ class Pbx:
     async def until_configured(self, tenant_id: str) -> None:
         """Send what cannot be sent until that is all that is wrong: the dispatcher has heard of the tenant's setup."""
         code = None
-        while code != Code.INVALID_NUMBER:
-            message_id = await self.send(tenant_id, "not a number", "Is anybody there?")
+        while code != Code.NO_CONTENT:
+            message_id = await self.send(tenant_id, HANDSET, "")
             await self.until_final([message_id])
             error = self.statuses[message_id][-1].error
             assert error is not None

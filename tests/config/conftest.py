@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from sms_common.testing.broker import FakeBroker
 from sms_config.api import DISPATCHER_SNAPSHOT, INGRESS_SNAPSHOT
 from sms_config.keyring import KeyRing
-from sms_config.main import build_app
+from sms_config.main import Outside, build_app
 from sms_config.settings import Settings
 from sms_config.testing import InMemoryStore
 from tests.config.people import Browser, system_admin, tenant_admin
@@ -59,12 +60,33 @@ def gate() -> Gate:
 
 
 @pytest.fixture
-async def serve(store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate) -> AsyncIterator[Callable[..., Any]]:
+async def broker() -> AsyncIterator[FakeBroker]:
+    async with FakeBroker() as found:
+        yield found
+
+
+@pytest.fixture
+def outside(broker: FakeBroker) -> Outside:
+    return Outside(broker)
+
+
+@pytest.fixture
+async def serve(
+    store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate, outside: Outside
+) -> AsyncIterator[Callable[..., Any]]:
     """Serve the API with these settings."""
     async with AsyncExitStack() as stack:
 
         async def start(settings: Settings) -> Api:
-            app = build_app(settings, store, wake=woken, waiting_for=gate, clock=clock, passwords=quick_passwords())
+            app = build_app(
+                settings,
+                store,
+                wake=woken,
+                waiting_for=gate,
+                clock=clock,
+                passwords=quick_passwords(),
+                outside=outside,
+            )
             return Api(await stack.enter_async_context(TestClient(TestServer(app))), BOOTSTRAP)
 
         yield start

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sms_common.events import SeenWebhook
 from sms_config.query import Clause, Order, Query
 from sms_config.records import (
     Announcement,
@@ -19,6 +20,7 @@ from sms_config.records import (
     TrunkRecord,
     UserRecord,
 )
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import EVERYONE, Duplicate, Store
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
@@ -38,7 +40,7 @@ def tenant(tenant_id: str, minute: int = 0, **values: Any) -> TenantRecord:
     return TenantRecord(**{"id": tenant_id, "name": tenant_id.title(), "country": "US", **stamps(minute), **values})
 
 
-def trunk(trunk_id: str, tenant_id: str = "acme", minute: int = 0, **values: Any) -> TrunkRecord:
+def trunk(trunk_id: str, tenant_id: str | None = "acme", minute: int = 0, **values: Any) -> TrunkRecord:
     given = {"name": trunk_id, "brand": "Bandwidth", "carrier": "bandwidth", **stamps(minute), **values}
     return TrunkRecord(**{"id": trunk_id, "tenant_id": tenant_id, **given})
 
@@ -64,6 +66,50 @@ def key(key_id: str, tenants: tuple[str, ...] | None, **values: Any) -> ApiKeyRe
         **values,
     }
     return ApiKeyRecord(**{"id": key_id, "name": key_id, **given})
+
+
+def inbound_rule(rule_id: str, tenant_id: str = "acme", minute: int = 0, **values: Any) -> InboundRuleRecord:
+    given = {
+        "name": rule_id,
+        "enabled": True,
+        "priority": 1000,
+        "channels": ("SMS",),
+        "config_ids": ("c",),
+        "did_numbers": "+12015550100",
+        "caller_mask": "",
+        "office": {"kind": "extension", "destination": "101"},
+        "outside": None,
+        "holiday": None,
+        "own_hours": None,
+        **stamps(minute),
+        **values,
+    }
+    return InboundRuleRecord(**{"id": rule_id, "tenant_id": tenant_id, **given})
+
+
+def outbound_rule(rule_id: str, tenant_id: str = "acme", minute: int = 0, **values: Any) -> OutboundRuleRecord:
+    given = {
+        "name": rule_id,
+        "enabled": True,
+        "priority": 1000,
+        "prefixes": "44",
+        "lengths": (),
+        "extensions": "",
+        "groups": (),
+        "categories": (),
+        "own_hours": None,
+        "closed": None,
+        "strategy": "RANDOMLY",
+        "routes": ({"config_id": "c", "weight": 3},),
+        **stamps(minute),
+        **values,
+    }
+    return OutboundRuleRecord(**{"id": rule_id, "tenant_id": tenant_id, **given})
+
+
+def extension(record_id: str, tenant_id: str = "acme", minute: int = 0, **values: Any) -> ExtensionRecord:
+    given = {"extension": "101", "permission": "ALLOW", "caller_ids": (), "groups": (), **stamps(minute), **values}
+    return ExtensionRecord(**{"id": record_id, "tenant_id": tenant_id, **given})
 
 
 def user(user_id: str, tenant_id: str | None = None, **values: Any) -> UserRecord:
@@ -117,6 +163,13 @@ class StoreContract:
         "record",
         [
             tenant("acme", time_zone="Europe/London", default_config_id="c"),
+            tenant("timed", hours={"monday": [{"opens": "09:00", "closes": "17:30"}]}, holidays=("2026-12-25",)),
+            inbound_rule(
+                "i1", own_hours={"sunday": [{"opens": "10:00", "closes": "00:00"}]}, outside={"kind": "queue"}
+            ),
+            outbound_rule("o1", lengths=(11,), groups=("a",), categories=("otp",), closed="hold"),
+            extension("e1", caller_ids=({"number": "+12015550100", "trunk_id": "t"},), groups=("a",)),
+            trunk("lent", None, pools=({"tenant_id": "acme", "dids": "+12015550100", "default_did": None},)),
             trunk("t1", hostname="h", dids="+12015550100-+12015550199", default_did="+12015550100"),
             config("c1", sender_id="SHOP", failure_policy="fail", callback_username="u"),
             key("k1", ("acme", "globex"), expires_at=START),
@@ -159,8 +212,9 @@ class StoreContract:
             (config("c1"), config("c2", webhook_sha256="hash of c1")),
             (key("k1", None), key("k2", None, prefix="prefix-k1")),
             (user("u1"), user("u2", name_key="u1")),
+            (extension("e1"), extension("e2")),
         ],
-        ids=["id", "webhook", "prefix", "user name"],
+        ids=["id", "webhook", "prefix", "user name", "extension"],
     )
     async def test_a_unique_value_is_given_once(self, store, first, second):
         await self.put(store, first)
@@ -179,6 +233,20 @@ class StoreContract:
         assert await store.get(TrunkRecord, "t2", ACME) is None
         assert [a.id for a in (await store.find(AuditRecord, ALL_BY_ID, ACME)).items] == ["a1"]
         assert await store.get(AuditRecord, "a2", ACME) is None
+
+    async def test_a_lent_trunk_is_seen_by_who_borrows_it(self, store):
+        pools = ({"tenant_id": "acme"}, {"tenant_id": "third"})
+        await self.put(store, trunk("t1", None, pools=pools), trunk("t2", None, pools=()))
+
+        assert [t.id for t in (await store.find(TrunkRecord, ALL, ACME)).items] == ["t1"]
+        assert await store.get(TrunkRecord, "t1", ACME) is not None
+        assert await store.get(TrunkRecord, "t1", frozenset({"globex"})) is None
+        assert (await store.find(TrunkRecord, ALL, frozenset({"globex"}))).count == 0
+
+    async def test_one_extension_may_be_in_every_tenant(self, store):
+        await self.put(store, extension("e1"), extension("e2", "globex"), extension("e3", extension="102"))
+
+        assert (await store.find(ExtensionRecord, ALL, EVERYONE)).count == 3
 
     async def test_system_administrators_are_seen_by_who_sees_everything(self, store):
         await self.put(store, user("boss"), user("ann", "acme"), user("bob", "globex"))
@@ -283,6 +351,21 @@ class StoreContract:
 
         assert ([record.id for record in page.items], page.count) == (ids, 5)
 
+    @pytest.mark.parametrize(
+        ("skip", "top", "count", "more"),
+        [(0, 2, 3, True), (1, 2, 4, True), (2, 2, 5, True), (4, 2, 5, True), (0, 9, 5, False), (0, None, 5, False)],
+    )
+    async def test_beyond_some_thousands_it_is_only_told_how_many_there_are_at_least(
+        self, store, skip, top, count, more
+    ):
+        await self.put(store, *(trunk(f"t{n}", minute=n) for n in range(5)))
+
+        page = await store.find(TrunkRecord, Query(skip=skip, top=top, count_up_to=3), EVERYONE)
+        exact = await store.find(TrunkRecord, Query(skip=skip, top=top, count_up_to=5), EVERYONE)
+
+        assert (page.count, page.more) == (count, more)
+        assert (exact.count, exact.more) == (5, False)
+
     async def test_the_id_settles_what_is_otherwise_equal(self, store):
         await self.put(store, *(trunk(f"t{n}") for n in (3, 1, 2)))
 
@@ -355,6 +438,10 @@ class StoreContract:
             trunk("t1", minute=3),
             config("c2"),
             config("c1", minute=4),
+            inbound_rule("i2"),
+            inbound_rule("i1", minute=1),
+            outbound_rule("o1"),
+            extension("e1"),
         )
         version = await store.transact(lambda transaction: transaction.advance())
 
@@ -364,6 +451,38 @@ class StoreContract:
         assert [t.id for t in everything.tenants] == ["b", "a"]
         assert [t.id for t in everything.trunks] == ["t2", "t1"]
         assert [c.id for c in everything.configs] == ["c2", "c1"]
+        assert [rule.id for rule in everything.inbound_rules] == ["i2", "i1"]
+        assert [one.id for one in (*everything.outbound_rules, *everything.extensions)] == ["o1", "e1"]
+
+    async def test_everything_has_each_rule_as_it_is_now(self, store):
+        first, second, third = inbound_rule("i1"), inbound_rule("i2", minute=1), inbound_rule("i3", minute=2)
+        await self.put(store, first, second)
+        seen = [(await store.everything()).inbound_rules]
+
+        changed = second.changed(START, "me", name="Changed")
+
+        async def work(transaction: Any) -> None:
+            await transaction.remove(first)
+            await transaction.replace(changed)
+            await transaction.insert(third)
+
+        await store.transact(work)
+        seen.append((await store.everything()).inbound_rules)
+        without = await store.everything(with_rules=False)
+
+        assert seen == [(first, second), (changed, third)]
+        assert without.inbound_rules == ()
+
+    async def test_everything_has_a_secret_that_was_sealed_anew(self, store):
+        first, second = config("c1"), config("c2")
+        await self.put(store, first, second)
+        await store.everything()
+
+        anew = StoredSecret(key_id="k2", data=b"again", changed_at=START)
+        resealed = first.model_copy(update={"secrets": {"credentials.api_secret": anew}})
+        await store.transact(lambda transaction: transaction.replace(resealed))
+
+        assert (await store.everything()).configs == (resealed, second)
 
     async def test_deleted_configurations_are_remembered_for_a_while(self, store):
         recent = RetiredConfig(
@@ -393,6 +512,22 @@ class StoreContract:
         assert [waiting.id for waiting in await store.announcements(2)] == ["e0", "e1"]
         await store.announced(["e0", "nothing"])
         assert list(await store.announcements(9)) == [announcement("e1", minute=1), announcement("e2", minute=2)]
+
+    async def test_of_webhooks_the_newest_of_each_result_is_kept(self, store: Store) -> None:
+        def seen(config_id: str, result: str, seconds: int, **values: Any) -> SeenWebhook:
+            at = START + timedelta(seconds=seconds)
+            return SeenWebhook(config_id=config_id, result=result, status=200, at=at, **values)
+
+        newest = seen("c1", "accepted", 9, kind="message-sent", source="203.0.113.7")
+        refused = seen("c1", "unauthorized", 1)
+        await store.note_webhooks([])
+        await store.note_webhooks([newest, refused, seen("c2", "accepted", 1)])
+        await store.note_webhooks([seen("c1", "accepted", 8, kind="zzz"), seen("c1", "accepted", 9)])
+
+        found = await store.webhooks_of(["c1", "nothing"])
+
+        assert sorted(found, key=lambda one: one.result) == [newest, refused]
+        assert await store.webhooks_of([]) == []
 
     async def test_it_answers_and_can_be_prepared_again(self, store):
         await store.ping()

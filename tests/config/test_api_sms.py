@@ -343,3 +343,33 @@ async def test_a_webhook_that_cannot_be_read_any_more_is_shown_as_none_and_can_b
 
     assert (read.status, read.json["webhook"]) == (200, None)
     assert rotated.json["webhook"].startswith(PUBLIC)
+
+
+async def test_limits_are_set_as_a_whole_and_shown(api, sms):
+    first = await api.call("PATCH", f"{SMS}/{sms['id']}", {"limits": {"segments_per_second": 2, "burst": 4}})
+    named = await api.call("PATCH", f"{SMS}/{sms['id']}", {"name": "Renamed"})
+    second = await api.call("PATCH", f"{SMS}/{sms['id']}", {"limits": {"campaign_id": "C1"}})
+
+    assert sms["limits"]["segments_per_second"] is None
+    assert (first.json["limits"]["segments_per_second"], first.json["limits"]["burst"]) == (2, 4)
+    assert named.json["limits"] == first.json["limits"]
+    assert second.json["limits"] == {**sms["limits"], "campaign_id": "C1"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "field"),
+    [
+        ({"segments_per_second": 0}, "limits.segments_per_second"),
+        ({"segments_per_second": "5"}, "limits.segments_per_second"),
+        ({"burst": 0}, "limits.burst"),
+        ({"burst": 1.5}, "limits.burst"),
+        ({"campaign_id": ""}, "limits.campaign_id"),
+        ({"campaign_id": "a\nb"}, "limits.campaign_id"),
+        ({"speed": 5}, "limits.speed"),
+        (5, "limits"),
+    ],
+)
+async def test_a_wrong_limit_is_refused_beside_its_field(api, sms, limits, field):
+    answer = await api.call("PATCH", f"{SMS}/{sms['id']}", {"limits": limits})
+
+    assert (answer.status, list(answer.field_errors())) == (422, [field])

@@ -84,6 +84,7 @@ async def test_configurations_are_audited_without_ciphertexts_hashes_and_former_
             "enabled",
             "sender_id",
             "failure_policy",
+            "limits",
             "callback_username",
             "secrets_set",
         }

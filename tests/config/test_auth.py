@@ -233,7 +233,7 @@ class TestApiKeys:
             ({"name": None}, "name", "must be text"),
             ({"scopes": None}, "scopes", "valid list"),
             ({"scopes": []}, "scopes", "at least 1"),
-            ({"scopes": ["root"]}, "scopes.0", "must be one of send, read, config, admin"),
+            ({"scopes": ["root"]}, "scopes.0", "must be one of send, read, config, operate, admin"),
             ({"scopes": "admin"}, "scopes", "valid list"),
             ({"scopes": [["admin"]]}, "scopes.0", "must be one of"),
             ({"tenants": []}, "tenants", "at least 1"),

@@ -1,5 +1,6 @@
 """Message history, asked from the dispatcher for the caller's tenant and no other."""
 
+import json
 from contextlib import asynccontextmanager
 
 import pytest
@@ -33,6 +34,8 @@ MESSAGE = {
     "provider_msg_id": "p1",
     "segments": 1,
     "attempt": 1,
+    "rule_id": "r1",
+    "route": None,
     "extension": "101",
     "time": "2026-03-01T12:00:00.000Z",
     "updated_at": "2026-03-01T12:00:01.000Z",
@@ -88,6 +91,12 @@ async def test_a_page_of_ones_own_tenant(ann, dispatcher):
     assert dispatcher.asked == [
         (MESSAGES, {**expected, "since": "2026-02-28T23:00:00Z", "orderby": "time desc"}),
     ]
+
+
+async def test_a_count_that_is_not_the_whole_is_said_to_be(ann, dispatcher):
+    dispatcher.answer = (200, json.dumps({"count": 1000, "more": True, "items": [MESSAGE]}))
+
+    assert (await ann.get(MESSAGES)).json == {"count": 1000, "more": True, "items": [MESSAGE]}
 
 
 @pytest.mark.parametrize(
@@ -173,8 +182,8 @@ async def test_it_needs_a_credential_with_the_scope_read(anyone, acme, key_for, 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((503, '{"code": "store_unavailable"}'), "cannot read its messages now"),
-        ((500, "oops"), "cannot read its messages now"),
+        ((503, '{"code": "store_unavailable"}'), "cannot answer now"),
+        ((500, "oops"), "cannot answer now"),
         ((200, "not json"), "cannot be reached now"),
         ((200, '{"count": "many", "items": []}'), "could not be understood"),
         ((200, "[]"), "could not be understood"),

@@ -5,6 +5,8 @@ from importlib.resources import files
 
 import pytest
 
+from sms_common.errors import Code
+
 pytestmark = pytest.mark.loopback
 
 ROOT = files("sms_config") / "web"
@@ -76,3 +78,21 @@ def test_every_module_that_is_imported_is_there(name):
         wanted = "/".join([*(part for part in (folder, found.removeprefix("./")) if part)])
         wanted = re.sub(r"(^|/)[^/]+/\.\./", r"\1", wanted)
         assert wanted in FILES
+
+
+# What a person meets in the log of a service, and never as what became of a message or a webhook.
+UNSEEN = {
+    Code.UNKNOWN_WEBHOOK,
+    Code.WEBHOOK_UNAUTHORIZED,
+    Code.BODY_TOO_LARGE,
+    Code.CONTENT_ENCODING_REFUSED,
+    Code.BROKER_UNAVAILABLE,
+    Code.STORE_UNAVAILABLE,
+    Code.CONFIG_UNAVAILABLE,
+}
+
+
+@pytest.mark.parametrize("code", sorted(set(Code) - UNSEEN))
+def test_every_code_is_said_in_plain_words(code):
+    said = dict(re.findall(r'^  (\w+): "(.+)",$', (ROOT / "words.js").read_text(), re.MULTILINE))
+    assert said.get(code, "").endswith(".")

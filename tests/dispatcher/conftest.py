@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,11 +12,13 @@ import pytest
 from sms_common import topology
 from sms_common.broker import Outgoing
 from sms_common.configuration import DispatcherSnapshot
+from sms_common.errors import Unavailable
 from sms_common.events import Event, InboundEvent, LaneEntry, StatusEvent
 from sms_common.testing.broker import FakeBroker
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.dispatcher import Dispatcher, Limits
+from sms_dispatcher.dispatcher import Dispatcher, Limits, Stores
 from tests.dispatcher.builders import NOW, request, snapshot
+from tests.dispatcher.memory_coordination import MemoryCoordination
 from tests.dispatcher.memory_ledger import MemoryLedger
 
 
@@ -32,14 +35,28 @@ class Clock:
 class Rig:
     """What a test touches: what the PBX and ingress publish, and what the PBX reads."""
 
-    def __init__(self, clock: Clock | None = None, ledger: MemoryLedger | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        ledger: MemoryLedger | None = None,
+        coordination: MemoryCoordination | None = None,
+        member: str = "first",
+        broker: FakeBroker | None = None,
+    ) -> None:
         self.clock = clock or Clock()
         self.monotonic = 0.0
-        self.broker = FakeBroker()
+        self.broker = broker or FakeBroker()
         self.ledger = ledger or MemoryLedger(self.clock, timedelta(days=90))
         self.carrier = FakeCarrier()
+        self.coordination = coordination or MemoryCoordination(lambda: self.monotonic)
         self.dispatcher = Dispatcher(
-            self.broker, self.ledger, {"fake": self.carrier}, self.clock, Limits(), monotonic=lambda: self.monotonic
+            self.broker,
+            Stores(self.ledger, self.coordination),
+            {"fake": self.carrier},
+            self.clock,
+            Limits(),
+            member=member,
+            monotonic=lambda: self.monotonic,
         )
 
     async def start(self, first: DispatcherSnapshot) -> None:
@@ -50,14 +67,21 @@ class Rig:
         await self.dispatcher.follow(changed)
 
     def seconds_stopped(self, config_id: str) -> float:
-        return self.dispatcher._signs.seconds_left(config_id)
+        return self.dispatcher.lanes.held[config_id].gate.seconds_left
 
     async def publish(
         self, body: Any, *, key: str = "sms.outbound.acme", type_: str = "", exchange: str = topology.SMS
     ):
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
         await self.broker.publish(Outgoing(exchange, key, raw, type_, "pbx-1"))
-        await self.broker.idle()
+        await self.idle()
+
+    async def ask(self, **changes: Any) -> None:
+        """Publish a request and do not wait for what becomes of it."""
+        asked = request(**changes)
+        await self.broker.publish(
+            Outgoing(topology.SMS, topology.outbound_key(asked.tenant_id), asked.encode(), "", "p")
+        )
 
     async def send(self, **changes: Any) -> None:
         asked = request(**changes)
@@ -66,10 +90,25 @@ class Rig:
     async def carrier_says(self, event: Event, carrier: str = "fake", config_id: str = "cfg") -> None:
         await self.publish(event.encode(), key=topology.carrier_key(carrier, config_id), type_=event.TYPE)
 
-    async def pass_time(self, seconds: float) -> None:
+    async def let_pass(self, seconds: float) -> None:
+        """Let time pass while nobody looks after the ledger's clock."""
         self.clock.now += timedelta(seconds=seconds)
         self.broker.advance(seconds)
+        await self.idle()
+
+    async def pass_time(self, seconds: float) -> None:
+        await self.let_pass(seconds)
+        with suppress(Unavailable):
+            await self.dispatcher.due.work()
+        await self.idle()
+
+    async def idle(self) -> None:
+        """Return once nothing is read from a queue and nothing is being sent."""
         await self.broker.idle()
+        sending = [task for lane in self.dispatcher.lanes.held.values() for task in lane._aside]
+        if sending:
+            await asyncio.wait(sending)
+            await self.idle()
 
     def statuses(self, message_id: str | None = None) -> list[StatusEvent]:
         waiting = self.broker.waiting("pbx.main.status")
@@ -83,6 +122,14 @@ class Rig:
         async with asyncio.timeout(5):
             while len(self.statuses()) < count:  # noqa: ASYNC110  # the broker in memory announces nothing
                 await asyncio.sleep(0)
+
+    def go_by_the_queue(self) -> None:
+        """Keep the dispatcher from learning that a lane's queue is empty."""
+
+        async def learn_nothing() -> None:
+            pass
+
+        self.dispatcher.lanes.find_empty = learn_nothing  # type: ignore[method-assign]
 
     def lose_lane_entries(self) -> None:
         """What is put into a lane or waits to come back to one vanishes, as when somebody purges the queue."""
@@ -101,9 +148,14 @@ class Rig:
         return [str(d.headers["x-code"]) for d in self.broker.waiting("sms.dead")]
 
 
-@pytest.fixture
-async def rig() -> AsyncIterator[Rig]:
+@pytest.fixture(params=["at once", "by the queue"])
+async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    """A dispatcher that sends what can leave at once without the lane's queue, or one that does not know that the queue
+    is empty and therefore uses it.
+    """
     rig = Rig()
+    if request.param == "by the queue":
+        rig.go_by_the_queue()
     async with rig.broker:
         await rig.start(snapshot())
         yield rig

@@ -1,5 +1,6 @@
 """A ledger in memory; passes the same contract tests as the one on MongoDB."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,9 @@ class MemoryLedger(Ledger):
         self.claimed_at: dict[str, datetime] = {}
         self.changes: set[str] = set()
         self.bulk: set[str] = set()
+        self.had_queues: set[str] = set()
         self.away = False
+        self.recalled = 0
         self.lose_answers: set[str] = set()
         self._clock = clock
         self._keep = retention
@@ -42,11 +45,16 @@ class MemoryLedger(Ledger):
     async def check(self) -> str | None:
         return "The store is away." if self.away else None
 
-    async def accept(self, entry: Entry) -> Entry | None:
+    async def set_clock(self) -> None:
+        self._answer()
+
+    async def accept(self, entry: Entry, claim: Entry | None = None) -> Entry | None:
         self._answer()
         known = self.entries.get(entry.id)
         if known is None:
-            self.entries[entry.id] = entry
+            self.entries[entry.id] = claim or entry
+            if claim is not None:
+                self.claimed_at[entry.id] = self._clock()
         self._done("accept")
         return known
 
@@ -112,6 +120,14 @@ class MemoryLedger(Ledger):
         self._done("apply")
         return Change(before, after)
 
+    async def written_to(self, tenant_id: str, number: str) -> tuple[str, ...]:
+        self._answer()
+        self.recalled += 1
+        texts = [
+            e for e in self.entries.values() if (e.kind, e.tenant_id, e.sender) == (Kind.INBOUND, tenant_id, number)
+        ]
+        return tuple(dict.fromkeys(e.to[0] for e in sorted(texts, key=lambda e: e.created_at, reverse=True)))
+
     async def take_due(self, limit: int) -> list[Entry]:
         self._answer()
         now = self._clock()
@@ -129,16 +145,31 @@ class MemoryLedger(Ledger):
         self._answer()
         self.bulk.add(config_id)
 
+    async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
+        self._answer()
+        others = [one for one in self.entries.values() if one.id != entry.id]
+        if any((o.status, o.sender, o.to) == (Status.UNKNOWN, entry.sender, entry.to) for o in others):
+            return frozenset()
+        return frozenset(carrier_ids) - {one.provider_msg_id for one in self.entries.values()}
+
+    async def remember_tenants(self, tenant_ids: Collection[str]) -> None:
+        self._answer()
+        self.had_queues |= set(tenant_ids)
+
+    async def tenants(self) -> list[str]:
+        self._answer()
+        return sorted(self.had_queues)
+
     async def bulk_lanes(self) -> list[str]:
         self._answer()
         return sorted(self.bulk)
 
-    async def page(self, query: MessageQuery) -> tuple[int, list[dict[str, Any]]]:
+    async def page(self, query: MessageQuery) -> tuple[int, list[dict[str, Any]], bool]:
         self._answer()
         found = [e for e in self.entries.values() if _matches(e, query)]
         found.sort(key=lambda e: (e.created_at, e.id), reverse=query.descending)
         page = found[query.skip : query.skip + query.top]
-        return len(found), [record(to_document(e, self._keep)) for e in page]
+        return len(found), [record(to_document(e, self._keep)) for e in page], False
 
     async def read(self, tenant_id: str, message_id: str) -> dict[str, Any] | None:
         entry = await self.find(tenant_id, message_id)

@@ -107,10 +107,10 @@ async def test_a_thousand_recipients_are_a_thousand_messages(rig):
 async def test_an_entry_the_store_refuses_for_its_content_is_rejected_and_parked(rig):
     accept = rig.ledger.accept
 
-    async def refuse_some(entry):
+    async def refuse_some(entry, claim=None):
         if entry.text == "bad":
             raise UnreadableEvent(Code.INVALID_REQUEST, "It cannot be stored.")
-        return await accept(entry)
+        return await accept(entry, claim)
 
     rig.ledger.accept = refuse_some
     await rig.send(text="bad")

@@ -25,11 +25,11 @@ async def test_a_text_for_later_is_held_and_sent_at_its_time(rig, delay):
     await rig.send(send_after=NOW + timedelta(hours=delay))
     assert (rig.story(), rig.carrier.sent) == (["accepted", "held"], [])
 
-    await rig.pass_time(hours(delay) - 1)
+    await rig.let_pass(hours(delay) - 1)
     assert await rig.dispatcher.due.work() == 0
-    await rig.pass_time(2)
+    await rig.let_pass(2)
     assert await rig.dispatcher.due.work() == 1
-    await rig.broker.idle()
+    await rig.idle()
 
     assert rig.story() == ["accepted", "held", "submitted"]
     assert await rig.dispatcher.due.work() == 0
@@ -52,7 +52,7 @@ async def test_a_held_text_stays_in_the_ledger_until_it_was_sent_and_some_days_l
 
 async def test_a_held_text_that_expires_before_its_time_is_not_sent(rig):
     await rig.send(send_after=NOW + timedelta(hours=2), expires_at=NOW + timedelta(hours=1))
-    await rig.pass_time(hours(2))
+    await rig.let_pass(hours(2))
     await rig.dispatcher.due.work()
 
     assert (rig.story(), rig.carrier.sent) == (["accepted", "held", "expired"], [])
@@ -60,21 +60,21 @@ async def test_a_held_text_that_expires_before_its_time_is_not_sent(rig):
 
 async def test_a_held_text_whose_hand_over_was_cut_short_is_handed_over_again_and_sent_once(rig):
     await rig.send(send_after=NOW + timedelta(hours=1))
-    await rig.pass_time(hours(1))
+    await rig.let_pass(hours(1))
     rig.broker.blocked = True
     with pytest.raises(Unavailable):
         await rig.dispatcher.due.work()
     rig.broker.blocked = False
-    await rig.pass_time(61)
+    await rig.let_pass(61)
     await rig.dispatcher.due.work()
-    await rig.broker.idle()
+    await rig.idle()
 
     assert rig.story() == ["accepted", "held", "submitted"]
 
 
 async def test_no_receipt_in_the_window_makes_a_message_undetermined(rig):
     await rig.send()
-    await rig.pass_time(hours(101))
+    await rig.let_pass(hours(101))
     await rig.dispatcher.due.work()
     assert await rig.dispatcher.due.work() == 0
 
@@ -84,7 +84,7 @@ async def test_no_receipt_in_the_window_makes_a_message_undetermined(rig):
 
 async def test_a_late_receipt_corrects_undetermined_once(rig):
     await rig.send()
-    await rig.pass_time(hours(101))
+    await rig.let_pass(hours(101))
     await rig.dispatcher.due.work()
     await rig.carrier_says(receipt())
     await rig.carrier_says(receipt(Status.FAILED))
@@ -94,7 +94,7 @@ async def test_a_late_receipt_corrects_undetermined_once(rig):
 
 async def test_a_receipt_that_wins_the_race_against_the_clock_is_the_only_final_status(rig):
     await rig.send()
-    await rig.pass_time(hours(101))
+    await rig.let_pass(hours(101))
     take = rig.ledger.take_due
 
     async def take_and_hear(limit):
@@ -111,13 +111,13 @@ async def test_a_receipt_that_wins_the_race_against_the_clock_is_the_only_final_
 
 async def test_an_end_that_was_recorded_and_not_told_is_told_later(rig):
     await rig.send()
-    await rig.pass_time(hours(101))
+    await rig.let_pass(hours(101))
     rig.ledger.lose_answers.add("change")
     with pytest.raises(Unavailable):
         await rig.dispatcher.due.work()
     assert rig.story()[-1] == "submitted"
 
-    await rig.pass_time(61)
+    await rig.let_pass(61)
     await rig.dispatcher.due.work()
     assert await rig.dispatcher.due.work() == 0
 
@@ -126,11 +126,11 @@ async def test_an_end_that_was_recorded_and_not_told_is_told_later(rig):
 
 async def test_a_receipt_before_the_last_one_does_not_make_the_window_longer(rig):
     await rig.send()
-    await rig.pass_time(hours(99))
+    await rig.let_pass(hours(99))
     await rig.carrier_says(receipt(Status.SENT))
-    await rig.pass_time(hours(0.9))
+    await rig.let_pass(hours(0.9))
     assert await rig.dispatcher.due.work() == 0
-    await rig.pass_time(hours(0.2))
+    await rig.let_pass(hours(0.2))
     await rig.dispatcher.due.work()
 
     assert rig.story() == ["accepted", "submitted", "sent", "undetermined"]
@@ -140,12 +140,13 @@ async def test_a_message_that_was_sent_before_its_acceptance_was_known_ends_too(
     """The receipt is recorded, the answer is not: the window runs all the same."""
     rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2)
     await rig.carrier_says(receipt(Status.SENT))
-    await rig.pass_time(hours(101))
+    await rig.let_pass(hours(101))
     await rig.dispatcher.due.work()
 
     assert rig.story() == ["sent", "undetermined"]
 
 
+@pytest.mark.parametrize("rig", ["by the queue"], indirect=True)
 @pytest.mark.parametrize(
     ("changes", "story"),
     [
@@ -158,7 +159,7 @@ async def test_a_message_whose_lane_entry_vanished_ends_all_the_same(rig, change
     rig.lose_lane_entries()
     await rig.send(**changes)
     for span in (1, 22.9, 1.2):
-        await rig.pass_time(hours(span))
+        await rig.let_pass(hours(span))
         await rig.dispatcher.due.work()
 
     id_ = "m-1.1" if "to" in changes else "m-1"
@@ -171,7 +172,7 @@ async def test_a_message_whose_retry_vanished_ends_all_the_same(rig):
     await rig.send()
     rig.lose_lane_entries()
     for _ in range(25):
-        await rig.pass_time(hours(1))
+        await rig.let_pass(hours(1))
         await rig.dispatcher.due.work()
 
     assert (rig.story()[-1], rig.statuses()[-1].error.code) == ("failed", "retries_exhausted")
@@ -181,9 +182,9 @@ async def test_a_dead_senders_message_whose_lane_entry_vanished_becomes_unknown(
     dead = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2, due_at=NOW + timedelta(hours=24))
     rig.ledger.entries["acme/m-1"] = dead
     rig.ledger.claimed_at["acme/m-1"] = NOW
-    await rig.pass_time(hours(25))
+    await rig.let_pass(hours(25))
     await rig.dispatcher.due.work()
-    await rig.broker.idle()
+    await rig.idle()
 
     assert (rig.story(), rig.carrier.sent) == (["unknown"], [])
 
@@ -192,9 +193,9 @@ async def test_an_entry_that_cannot_be_worked_on_keeps_no_other_from_its_end(rig
     broken = entry(message_id="broken", status=Status.HELD, config_id=None, due_at=NOW)
     rig.ledger.entries[broken.id] = broken
     await rig.send(send_after=NOW + timedelta(seconds=1))
-    await rig.pass_time(2)
+    await rig.let_pass(2)
     await rig.dispatcher.due.work()
-    await rig.broker.idle()
+    await rig.idle()
 
     assert rig.story("m-1")[-1] == "submitted"
 
@@ -225,7 +226,7 @@ async def test_hundreds_of_texts_for_one_moment_all_go(rig):
         await rig.ledger.accept(entry(message_id=f"m-{n}", status=Status.HELD, send_after=NOW, due_at=NOW))
 
     assert await rig.dispatcher.due.work() == 600
-    await rig.broker.idle()
+    await rig.idle()
     assert len(rig.carrier.sent) == 600
 
 

@@ -1,7 +1,8 @@
 """How an entry advances by receipts: ranked, once, and a group by its recipients."""
 
 import itertools
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
-from sms_dispatcher.entries import Entry, Kind, Receipt, Recipient, advance
+from sms_dispatcher.entries import Entry, Kind, Receipt, Recipient, advance, claimed
 from sms_dispatcher.statuses import changes, current, outgoing, status_event
 from tests.dispatcher.builders import HANDSET, NOW, entry
 
@@ -145,3 +146,93 @@ def test_a_childs_status_correlates_with_the_request():
     message = outgoing(status_event(entry(message_id="m-1.2", parent_id="m-1", kind=Kind.CHILD)))
 
     assert (message.correlation_id, message.routing_key) == ("m-1", "sms.status.acme.accepted")
+
+
+def advanced(start: Entry, what: Receipt, now: datetime) -> Entry:
+    found = advance(start, what, now)
+    assert found is not None
+    return found
+
+
+def test_a_new_entry_was_not_sent_and_promises_nothing():
+    new = Entry("acme", "m-1", Kind.SINGLE, Status.ACCEPTED, NOW, NOW)
+
+    assert (new.sequence, new.status_sequence, new.attempt, new.moves) == (1, 1, 0, 0)
+    assert not any((new.bulk, new.possible_duplicate, new.high_priority))
+    assert Recipient(HANDSET, "m-1.1", Status.ACCEPTED).sequence == 0
+
+
+def test_kinds_have_the_words_under_which_they_are_stored():
+    assert [kind.value for kind in Kind] == ["single", "child", "group", "parent", "inbound"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "end"),
+    [
+        ({}, NOW + timedelta(hours=24)),
+        ({"send_after": NOW + timedelta(hours=5)}, NOW + timedelta(hours=29)),
+        ({"expires_at": NOW + timedelta(hours=1)}, NOW + timedelta(hours=1)),
+        ({"expires_at": NOW + timedelta(hours=100)}, NOW + timedelta(hours=24)),
+    ],
+)
+def test_it_is_tried_for_a_day_or_until_it_expires(changes, end):
+    assert entry(**changes).deadline == end
+
+
+def test_a_claim_is_the_next_thing_that_happens_to_an_entry():
+    held = claimed(entry(sequence=7), "claim-1", LATER)
+
+    assert (held.status, held.claim_id, held.attempt, held.sequence, held.due_at) == (
+        Status.SUBMITTING,
+        "claim-1",
+        1,
+        8,
+        LATER,
+    )
+
+
+@pytest.mark.parametrize(("counted", "told", "known"), [(3, 2, 2), (3, None, 3), (None, 2, 2)])
+def test_the_carriers_count_of_segments_wins(counted, told, known):
+    start = entry(status=Status.SUBMITTED, segments=counted)
+    told_of = Receipt(HANDSET, Status.SENT, LATER, "carrier-1", wait_until=LATER, segments=told)
+
+    assert advanced(start, told_of, LATER).segments == known
+
+
+@pytest.mark.parametrize(
+    ("status", "looked_at"),
+    [
+        (Status.SUBMITTING, "the window"),
+        (Status.UNKNOWN, "the window"),
+        (Status.SUBMITTED, "its own time"),
+    ],
+)
+def test_a_receipt_begins_the_window_only_where_none_had_begun(status, looked_at):
+    sent = advanced(entry(status=status, due_at=LATER), receipt(Status.SENT), LATER)
+
+    assert sent.due_at == (LATER if looked_at == "its own time" else NOW + timedelta(hours=100))
+
+
+def test_the_carriers_id_once_known_stays():
+    group = entry(
+        kind=Kind.GROUP,
+        status=Status.SUBMITTED,
+        provider_msg_id="first",
+        recipients=(Recipient(HANDSET, "m-1.1", Status.SUBMITTED), Recipient(OTHER, "m-1.2", Status.SUBMITTED)),
+        sequence=4,
+    )
+    after_one = advanced(group, receipt(Status.SENT), LATER)
+
+    assert (after_one.provider_msg_id, after_one.recipients[0].sequence, after_one.sequence) == ("first", 5, 5)
+    assert advanced(replace(group, provider_msg_id=None), receipt(Status.SENT), LATER).provider_msg_id == "carrier-1"
+
+
+def test_a_group_that_reached_nobody_says_what_the_first_failure_was():
+    spam = StatusError(error_class=ErrorClass.PERMANENT, code="spam_blocked")
+    members = (
+        Recipient(HANDSET, "m-1.1", Status.FAILED, error=spam),
+        Recipient(OTHER, "m-1.2", Status.SUBMITTED),
+    )
+    group = entry(kind=Kind.GROUP, status=Status.SUBMITTED, recipients=members)
+
+    assert advanced(group, receipt(Status.FAILED, OTHER), LATER).error == spam

@@ -45,7 +45,7 @@ async def test_nothing_is_read_before_there_is_a_configuration():
         assert len(rig.broker.waiting("sms.outbound")) == 1
         await rig.dispatcher.follow(snapshot())
         await start
-        await rig.broker.idle()
+        await rig.idle()
 
         assert rig.story() == ["accepted", "submitted"]
 
@@ -66,9 +66,9 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     assert rig.broker.waiting("sms.unrouted") == []
 
 
-@pytest.mark.parametrize("refused", ["pbx.second.status", "sms.lane.cfg", "sms.lane.bulky.bulk"])
+@pytest.mark.parametrize("refused", ["pbx.second.status", "sms.lane.cfg", "sms.lane.cfg.bulk"])
 async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused):
-    await rig.ledger.remember_bulk_lane("bulky")
+    await rig.ledger.remember_bulk_lane("cfg")
     fresh = Rig(rig.clock, rig.ledger)
     Declarations(fresh, refused)
     async with fresh.broker:
@@ -91,6 +91,8 @@ async def test_a_change_declares_what_is_new_and_nothing_again(rig):
         "pbx.main.status",
         "pbx.second.inbound",
         "pbx.second.status",
+        "sms.outbound.new",
+        "sms.outbound.other",
         "sms.lane.second",
     ]
 
@@ -101,11 +103,11 @@ async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(r
     waiting = asyncio.create_task(rig.send(message_id="m-2"))
     await rig.until_told(3)
     assert rig.broker.waiting("sms.lane.cfg") == []
-    await rig.dispatcher.leave()
+    await rig.dispatcher.fleet.leave()
     async with asyncio.timeout(5):
         await waiting
 
-    assert len(rig.broker.waiting("sms.retry.10m")) == 1
+    assert len(rig.broker.waiting("sms.lane.cfg")) == 1
     assert len(rig.carrier.sent) == 1
 
 

@@ -1,5 +1,5 @@
 """The life of one message under every order of events: claims, crashes, answers and receipts early, late and twice,
-withdrawals, repeats, a lane that moves to another dispatcher, and time.
+withdrawals, repeats, a lane that moves to another dispatcher, refusals that send it on by its next route, and time.
 
 Whatever happens: it is not sent twice, no status the PBX is told goes backwards, the final one stays, and the message
 can always still come to one.
@@ -16,18 +16,20 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from sms_common import topology
 from sms_common.broker import Outgoing
-from sms_common.configuration import FailurePolicy
+from sms_common.configuration import FailurePolicy, TenantRules
 from sms_common.errors import Code, OutcomeUnknown, PermanentFailure, SendFailure, TemporaryFailure
 from sms_common.events import StatusEvent
 from sms_common.messages import Accepted, Status
 from sms_dispatcher.lanes import lane_message
 from tests.dispatcher.builders import HANDSET, config, request, snapshot
 from tests.dispatcher.conftest import Rig
+from tests.dispatcher.rules import rule as rule_for_all
 from tests.dispatcher.test_carrier_events import receipt
 
 SECOND = "+13125550132"
 ACCEPTED = Accepted("fake-1", segments=1)
 REFUSED = PermanentFailure(Code.CARRIER_REFUSED, "The carrier refused it.")
+NOT_OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", elsewhere=True)
 NOT_SENT = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
 LOST = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer came.")
 SPANS = [5, 30, 61, 61, 600, 3_600, 25 * 3_600, 101 * 3_600]
@@ -61,11 +63,18 @@ class LifeOfAMessage(RuleBasedStateMachine):
         policy=st.sampled_from([FailurePolicy.HOLD, *FailurePolicy]),
         group=st.booleans(),
         limits=st.sampled_from(["none", "none", "held", "expires"]),
+        routes=st.integers(1, 3),
+        by_the_queue=st.booleans(),
     )
-    def begin(self, policy: FailurePolicy, group: bool, limits: str) -> None:
+    def begin(self, policy: FailurePolicy, group: bool, limits: str, routes: int, by_the_queue: bool) -> None:
         self.policy = policy
+        ways = [config(id=f"cfg{n}" if n else "cfg", failure_policy=policy) for n in range(routes)]
+        rules = TenantRules(tenant_id="acme", outbound=(rule_for_all(*(way.id for way in ways)),))
         first = Rig()
         self.rigs = (first, Rig(first.clock, first.ledger))
+        if by_the_queue:
+            for rig in self.rigs:
+                rig.go_by_the_queue()
         self.request = request(
             to=[HANDSET, SECOND] if group else HANDSET,
             group=group,
@@ -74,7 +83,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
         )
         for rig in self.rigs:
             rig.carrier.script(HANDSET, self._call)
-            self._run(rig.start(snapshot(config(failure_policy=policy))))
+            self._run(rig.start(snapshot(*ways, rules=(rules,))))
         self.the_pbx_asks(0)
 
     async def _call(self, _: object) -> Accepted:
@@ -116,7 +125,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
         self._run(self._publish(self.rigs[which], "sms.outbound.acme.cancel", body))
 
     @precondition(lambda self: self.pending)
-    @rule(answer=st.sampled_from([ACCEPTED, REFUSED, NOT_SENT, LOST]))
+    @rule(answer=st.sampled_from([ACCEPTED, REFUSED, NOT_OURS, NOT_SENT, LOST]))
     def the_carrier_answers(self, answer: Accepted | SendFailure) -> None:
         async def answering() -> None:
             self.pending[0].answer.set_result(answer)
@@ -145,7 +154,9 @@ class LifeOfAMessage(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def a_dispatcher_crashes(self, which: int) -> None:
         async def crashing() -> None:
-            for task in list(self.rigs[which].broker._tasks):
+            rig = self.rigs[which]
+            aside = [task for lane in rig.dispatcher.lanes.held.values() for task in lane._aside]
+            for task in [*rig.broker._tasks, *aside]:
                 task.cancel()
 
         self._run(crashing())
@@ -220,6 +231,11 @@ class LifeOfAMessage(RuleBasedStateMachine):
         assert self.entry.status.final
         assert self.entry.status in {event.status for event in self._told()["m-1"] if event.final}
         assert not self.pending
+
+    @invariant()
+    def each_route_is_left_once(self) -> None:
+        if hasattr(self, "rigs") and self.entry is not None and self.entry.moves:
+            assert len(self.entry.next_routes) + self.entry.moves < len(self.rigs[0].dispatcher._present().configs)
 
 
 TestLifeOfAMessage = LifeOfAMessage.TestCase

@@ -36,7 +36,7 @@ async def test_what_was_recorded_before_a_long_outage_is_told_after_it(rig, even
     told = len(rig.statuses()), len(rig.inbound())
     again = Outgoing("", topology.CARRIER, event.encode(), event.TYPE, "again", headers={"x-deferrals": 1})
     await rig.broker.publish(again)
-    await rig.broker.idle()
+    await rig.idle()
 
     assert (len(rig.statuses()), len(rig.inbound())) != told
 
@@ -59,10 +59,10 @@ async def test_while_the_broker_has_an_alarm_on_nothing_piles_up_that_is_told_af
     calls = asyncio.Semaphore(0)
     accept = rig.ledger.accept
 
-    async def accept_and_alarm(entry):
+    async def accept_and_alarm(entry, claim=None):
         rig.broker.blocked = True
         calls.release()
-        return await accept(entry)
+        return await accept(entry, claim)
 
     rig.ledger.accept = accept_and_alarm
     before = asyncio.all_tasks()
@@ -74,6 +74,7 @@ async def test_while_the_broker_has_an_alarm_on_nothing_piles_up_that_is_told_af
     rig.ledger.accept = accept
     rig.broker.blocked = False
     await sending
+    await rig.idle()
 
     assert rig.story() == ["accepted", "submitted"]
     assert asyncio.all_tasks() == before
@@ -99,10 +100,10 @@ async def test_the_store_may_go_in_the_middle_of_a_list(rig):
     accept = rig.ledger.accept
     recorded = []
 
-    async def accept_two(entry):
+    async def accept_two(entry, claim=None):
         recorded.append(entry.message_id)
         rig.ledger.away = len(recorded) == 3
-        return await accept(entry)
+        return await accept(entry, claim)
 
     rig.ledger.accept = accept_two
     await rig.send(to=[HANDSET, "+13125550132", "+13035550165"])

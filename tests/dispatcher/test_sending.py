@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure, Throttled
 from sms_common.messages import Accepted, Status
-from sms_dispatcher.lanes import StopSigns, lane_message
+from sms_dispatcher.lanes import lane_message
 from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
 
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
@@ -127,10 +127,11 @@ async def test_requests_refused_together_stop_the_lane_once_and_briefly(rig):
         raise Throttled(Code.CARRIER_BUSY, "Too fast.")
 
     rig.carrier.script(HANDSET, refuse)
-    await asyncio.gather(*(rig.ledger.accept(entry(message_id=f"m-{n}")) for n in range(64)))
-    for n in range(64):
-        await rig.broker.publish(lane_message(entry(message_id=f"m-{n}"), NOW))
-    await rig.broker.idle()
+    entries = [entry(message_id=f"m-{n}", sender=f"+1202555{n:04}") for n in range(64)]
+    await asyncio.gather(*(rig.ledger.accept(one) for one in entries))
+    for one in entries:
+        await rig.broker.publish(lane_message(one, NOW))
+    await rig.idle()
 
     assert len(rig.carrier.sent) == 64
     assert 0 < rig.seconds_stopped("cfg") <= 5
@@ -154,7 +155,7 @@ async def test_a_text_that_failed_a_thousand_times_can_fail_once_more(rig):
     rig.carrier.script(HANDSET, DOWN)
     await rig.ledger.accept(entry(attempt=2000))
     await rig.broker.publish(lane_message(entry(), NOW))
-    await rig.broker.idle()
+    await rig.idle()
 
     assert rig.story() == ["queued"]
 
@@ -188,7 +189,7 @@ async def test_a_dead_senders_message_is_unknown_once_its_lease_is_over(rig):
     rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2)
     rig.ledger.claimed_at["acme/m-1"] = NOW
     await rig.broker.publish(lane_message(entry(), NOW))
-    await rig.broker.idle()
+    await rig.idle()
     assert (rig.story(), rig.carrier.sent) == ([], [])
 
     await rig.pass_time(61)
@@ -198,7 +199,7 @@ async def test_a_dead_senders_message_is_unknown_once_its_lease_is_over(rig):
 
 async def test_a_lane_entry_of_a_message_nobody_knows_is_parked(rig):
     await rig.broker.publish(lane_message(entry(), NOW))
-    await rig.broker.idle()
+    await rig.idle()
 
     assert (rig.dead(), rig.carrier.sent) == (["unknown_message"], [])
 
@@ -210,27 +211,3 @@ async def test_a_deleted_configurations_messages_end(rig):
     await rig.pass_time(600)
 
     assert rig.statuses()[-1].error.code == "unknown_config"
-
-
-async def test_a_stop_sign_is_lifted_by_itself():
-    signs = StopSigns()
-    await signs.pause("cfg", 0.01)
-
-    async with asyncio.timeout(5):
-        assert await signs.wait("cfg")
-
-
-async def test_a_stop_sign_is_lifted_by_time_or_by_hand():
-    now = 0.0
-    signs = StopSigns(lambda: now)
-    await signs.pause("cfg", 10)
-    assert not await signs.wait("cfg", patience=0)
-    assert await signs.wait("other")
-    waiting = asyncio.create_task(signs.wait("cfg"))
-    await asyncio.sleep(0)
-    await signs.resume("cfg")
-    assert await waiting
-    await signs.pause("cfg", 10)
-    now = 11.0
-
-    assert await signs.wait("cfg")

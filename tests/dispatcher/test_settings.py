@@ -32,7 +32,7 @@ def test_four_variables_are_enough_and_the_port_is_on_loopback(read):
     settings = read()
 
     assert (settings.host, settings.port, settings.mongo_database) == ("127.0.0.1", 8082, "sms_dispatcher")
-    assert (settings.retention, settings.receipt_window) == (timedelta(days=90), timedelta(hours=100))
+    assert (settings.retention, settings.patience.receipt_window) == (timedelta(days=90), timedelta(hours=100))
 
 
 def test_no_secret_shows(read):
@@ -72,7 +72,7 @@ def test_an_impossible_value_is_refused(read, name, value):
 def test_messages_are_kept_until_they_have_ended(read, days, hours, fits):
     values = {"DISPATCHER_RETENTION_DAYS": days, "DISPATCHER_RECEIPT_WINDOW_HOURS": hours}
     if fits:
-        assert read(**values).retention > read(**values).receipt_window
+        assert read(**values).retention > read(**values).patience.receipt_window
         return
     with pytest.raises(ValidationError, match="RETENTION_DAYS must be at least 8"):
         read(**values)

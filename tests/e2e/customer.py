@@ -16,6 +16,7 @@ from tests.e2e.gateway import Gateway
 from tests.eventually import eventually_told
 
 HANDSET = "+13125550100"
+_NOBODY = "+13125550198"
 _SHORT = 8
 """What is not longer might stand in a line by chance."""
 
@@ -120,20 +121,17 @@ class Customer:
         await self.gateway.simulator("PUT", f"/accounts/{own['account_id']}", body)
 
     async def _until_known(self) -> None:
-        """A request that lacks nothing but a number is refused for that, and the webhook is there."""
+        """A request that lacks nothing but a text is refused for that, and the webhook is there."""
 
         async def refused_for() -> str | None:
-            message_id = await self.send("no number", "")
+            message_id = await self.send(_NOBODY, "")
             with suppress(AssertionError):  # nothing is told before the queue is bound
                 refused = await self.final(message_id, seconds=1)
                 return str(refused["error"]["code"])
             return None
 
-        async def webhook_status() -> int:
-            return (await self.webhook(b"[]", authorization=None)).status
-
         await eventually_told(refused_for, lambda code: code == "no_content")
-        await eventually_told(webhook_status, lambda status: status != 404)
+        await eventually_told(self.has_webhook, bool)
 
     # --- the PBX
 
@@ -222,6 +220,10 @@ class Customer:
     async def fault(self, **fault: Any) -> None:
         """Have Bandwidth fail, for this customer only."""
         await self.gateway.simulator("POST", "/faults", {"account_id": self.credentials["account_id"], **fault})
+
+    async def has_webhook(self) -> bool:
+        """Whether ingress knows the customer's webhook."""
+        return (await self.webhook(b"[]", authorization=None)).status != 404
 
     async def webhook(self, body: bytes | object, *, authorization: str | None = "right", **headers: str) -> Answer:
         """Post to the customer's webhook, with the right credentials, another Authorization header, or none."""

@@ -114,7 +114,8 @@ async def test_what_names_no_message_is_parked_with_a_reason(customer, body, cod
     await customer.gateway.client.publish(body, f"sms.outbound.{customer.tenant}", message_id=mark)
 
     letter = await customer.gateway.dead.first(lambda m: m.message_id == mark, "the dead letter")
-    assert (letter.body, letter.headers["x-code"], letter.headers["x-source-queue"]) == (body, code, "sms.outbound")
+    queue = f"sms.outbound.{customer.tenant}"
+    assert (letter.body, letter.headers["x-code"], letter.headers["x-source-queue"]) == (body, code, queue)
     assert letter.headers["x-reason"]
 
 

@@ -30,6 +30,11 @@ def numbers(count: int) -> list[str]:
     return [f"+1312556{n:04d}" for n in range(count)]
 
 
+async def send_at_once(customer: Customer, text: str, count: int = MANY) -> list[str]:
+    """Send as a service does, to whose recipients texts leave side by side; returns the message_ids."""
+    return await asyncio.gather(*(customer.send(to, f"{text}, {to[-4:]}", category="otp") for to in numbers(count)))
+
+
 async def arrivals(customer: Customer) -> Counter[str]:
     """How often Bandwidth took each text of the customer, by message_id."""
     counts = await customer.gateway.simulator("GET", "/arrivals/counts?tags=all")
@@ -56,7 +61,7 @@ async def interrupted(customer: Customer) -> list[str]:
     await customer.fault(kind="slow", stage="after", delay=0.2, times=None)
     script = {"to": "*", "outcome": {"progress": False, "delay": RECEIPTS_AFTER}}
     await gateway.simulator("POST", "/outcomes", script)
-    message_ids = await asyncio.gather(*(customer.send(to, f"in the midst, {to[-4:]}") for to in numbers(MANY)))
+    message_ids = await send_at_once(customer, "in the midst")
     await gateway.until_arrived(MANY // 3, account_id=customer.credentials["account_id"])
     await gateway.kill("dispatcher")
     at_the_kill = await arrivals(customer)
@@ -82,7 +87,7 @@ async def test_a_second_dispatcher_takes_over_from_one_that_is_killed(customer, 
     gateway, before = customer.gateway, (await arrivals(customer)).total()
     await gateway.start_another("dispatcher", "second dispatcher")
     await customer.fault(kind="slow", stage="after", delay=0.2, times=None)
-    interrupted += await asyncio.gather(*(customer.send(to, f"take over, {to[-4:]}") for to in numbers(MANY)))
+    interrupted += await send_at_once(customer, "take over")
     await gateway.until_arrived(before + MANY // 3, account_id=customer.credentials["account_id"])
     await gateway.kill("dispatcher")
     began = time.monotonic()
@@ -120,7 +125,7 @@ async def test_sigterm_lets_the_dispatcher_end_what_is_under_way(customer, measu
     await gateway.simulator("DELETE", "/outcomes")
     await gateway.simulator("POST", "/outcomes", {"to": "*", "outcome": {"final": "none", "progress": False}})
     before = (await arrivals(customer)).total()
-    message_ids = await asyncio.gather(*(customer.send(HANDSET, f"under way at the end, {n}") for n in range(20)))
+    message_ids = await send_at_once(customer, "under way at the end", 20)
     await gateway.until_arrived(before + 20, account_id=customer.credentials["account_id"])
 
     status, seconds = await gateway.stop("dispatcher")

@@ -149,6 +149,65 @@ async def test_a_trunk_and_a_configuration_that_needs_it_do_not_miss_each_other(
     assert (deleted.status, made.status) in {(204, 422), (409, 201)}
 
 
+async def test_a_rule_and_the_end_of_what_it_names_do_not_miss_each_other(processes, api, trunk, settings):
+    """However a deletion and a rule meet, no rule is left without its configuration."""
+    other = await processes(settings)
+    sms = await api.made(SMS, {"name": "N", "provider_id": trunk["id"]})
+    rule = {"tenant_id": "acme", "name": "Out", "prefixes": "44", "routes": [{"config_id": sms["id"]}]}
+
+    deleted, made = await asyncio.gather(
+        api.call("DELETE", f"{SMS}/{sms['id']}"), other.call("POST", "/api/v1/outbound-rules", rule)
+    )
+
+    assert (deleted.status, made.status) in {(204, 422), (409, 201)}
+
+
+async def test_an_extension_made_twice_at_once_is_there_once(processes, api, trunk, settings):
+    other = await processes(settings)
+    given = {"tenant_id": "acme", "extension": "101"}
+
+    answers = await asyncio.gather(*(one.call("POST", "/api/v1/extensions", given) for one in (api, other, api)))
+
+    assert sorted(answer.status for answer in answers) == [201, 409, 409]
+
+
+async def test_rules_of_another_process_are_in_the_next_snapshot_each_as_it_is(processes, api, trunk, settings):
+    other = await processes(settings)
+    caller = {"number": "2015550101", "trunk_id": trunk["id"]}
+    await api.made("/api/v1/extensions", {"tenant_id": "acme", "extension": "101", "caller_ids": [caller]})
+    rules = [await api.made("/api/v1/inbound-rules", {"tenant_id": "acme", "name": name}) for name in ("A", "B")]
+
+    async def seen():
+        snapshot = (await api.with_credential(DISPATCHER).get("/internal/v1/snapshot/dispatcher")).json
+        (found,) = snapshot["rules"]
+        return [rule["name"] for rule in found["inbound"]], len(found["extensions"]), found["schedule"]["time_zone"]
+
+    hours = {"monday": [{"opens": "09:00", "closes": "17:00"}]}
+    states = [await seen()]
+    await other.call("PATCH", f"/api/v1/inbound-rules/{rules[0]['id']}", {"name": "Changed", "own_hours": hours})
+    states.append(await seen())
+    await other.call("DELETE", f"/api/v1/inbound-rules/{rules[1]['id']}")
+    await other.call("PATCH", "/api/v1/routing?tenant_id=acme", {"time_zone": "Europe/London", "hours": hours})
+    states.append(await seen())
+
+    assert states == [(["A", "B"], 1, "UTC"), (["Changed", "B"], 1, "UTC"), (["Changed"], 1, "Europe/London")]
+
+
+async def test_a_lent_trunk_serves_each_borrower_on_real_documents(api, trunk):
+    await api.made("/api/v1/tenants", {"id": "globex", "name": "Globex"})
+    pools = [{"tenant_id": "acme", "dids": "3015550100"}, {"tenant_id": "globex", "dids": "3015550101"}]
+    lent = await api.made(TRUNKS, {**TRUNK, "name": "Lent", "pools": pools})
+    key = await api.made("/api/v1/api-keys", {"name": "k", "scopes": ["config"], "tenants": ["globex"]})
+    globex = api.with_credential(key["key"])
+
+    made = await globex.made(SMS, {"name": "N", "provider_id": lent["id"], "limits": {"segments_per_second": 2.5}})
+    listed = (await globex.get(TRUNKS)).json
+
+    assert (made["tenant_id"], made["limits"]["segments_per_second"]) == ("globex", 2.5)
+    assert [(one["name"], one["dids"]) for one in listed["items"]] == [("Lent", "+13015550101")]
+    assert (await api.call("PATCH", f"{TRUNKS}/{lent['id']}", {"pools": pools[:1]})).status == 409
+
+
 async def test_a_change_by_another_process_is_in_the_next_snapshot(processes, api, trunk, settings):
     other = await processes(settings)
     ingress = api.with_credential(INGRESS)

@@ -150,7 +150,9 @@ async def test_every_change_is_announced_and_reaches_a_reader_of_the_snapshot(ru
             snapshot = await reader.first()
         await client.call("POST", f"/api/v1/sms/{config_id}/rotate-webhook")
         await client.call("DELETE", f"/api/v1/sms/{config_id}")
-        events = await heard.until(5)
+        await client.call("POST", "/api/v1/inbound-rules", {"tenant_id": "acme", "name": "Sales"})
+        await client.call("PATCH", "/api/v1/routing?tenant_id=acme", {"time_zone": "Europe/London"})
+        events = await heard.until(7)
 
     assert [(event.kind, event.change) for event in events] == [
         ("tenant", "created"),
@@ -158,6 +160,8 @@ async def test_every_change_is_announced_and_reaches_a_reader_of_the_snapshot(ru
         ("sms_config", "created"),
         ("sms_config", "rotated"),
         ("sms_config", "deleted"),
+        ("inbound_rule", "created"),
+        ("tenant", "updated"),
     ]
     assert {event.tenant_id for event in events} == {"acme"}
     assert snapshot.version == events[2].version

@@ -11,8 +11,8 @@ import pytest
 from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
-from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient
-from sms_dispatcher.ledger import INDEXES, Ledger, MatchedReceipt, MessageQuery, open_ledger
+from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient, SendRoute
+from sms_dispatcher.ledger import INDEXES, Ledger, MatchedReceipt, MessageQuery, open_database
 from tests.dispatcher.builders import HANDSET, entry
 from tests.dispatcher.memory_ledger import MemoryLedger
 from tests.stack import Database
@@ -31,7 +31,8 @@ def now() -> datetime:
 
 @asynccontextmanager
 async def on_mongodb(database: Database) -> AsyncIterator[Ledger]:
-    async with open_ledger(database.url, database.name, owner="tests", retention=RETENTION) as ledger:
+    async with open_database(database.url, database.name) as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION)
         await ledger.prepare()
         yield ledger
 
@@ -280,7 +281,7 @@ async def test_history_is_paged_filtered_and_never_shows_another_tenants(ledger)
     await ledger.accept(fresh(tenant_id="other", message_id="theirs"))
 
     async def ids(**filters):
-        count, items = await ledger.page(MessageQuery("acme", **filters))
+        count, items, _ = await ledger.page(MessageQuery("acme", **filters))
         return count, [item["id"] for item in items]
 
     assert await ids(direction="OUT", skip=1, top=2) == (5, ["m-3", "m-2"])
@@ -291,6 +292,25 @@ async def test_history_is_paged_filtered_and_never_shows_another_tenants(ledger)
     assert (await ids(direction="OUT", since=start + timedelta(seconds=3)))[0] == 2
     assert (await ids(direction="OUT", until=start + timedelta(seconds=3)))[0] == 3
     assert (await ids(config_id="nope"))[0] == 0
+
+
+async def test_beyond_some_thousands_it_is_only_told_how_many_there_are_at_least(mongo_ledger, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.ledger.COUNT_UP_TO", 3)
+    start = now()
+    ended = [Status.FAILED, *[Status.SUBMITTED] * 4]
+    for n, status in enumerate(ended):
+        await mongo_ledger.accept(replace(fresh(message_id=f"m-{n}", status=status), created_at=start))
+
+    async def counted(**filters):
+        count, items, more = await mongo_ledger.page(MessageQuery("acme", **filters))
+        return count, len(items), more
+
+    assert await counted(top=2) == (3, 2, True)
+    assert await counted(top=2, skip=2) == (5, 2, True)
+    assert await counted(top=2, skip=4) == (5, 1, True)
+    assert await counted(top=9) == (5, 5, False)
+    assert await counted(top=1, status="failed") == (1, 1, False)
+    assert await counted(top=1, status="rejected") == (0, 0, False)
 
 
 async def test_one_record_has_its_timeline_and_portsips_words(mongo_ledger):
@@ -348,9 +368,8 @@ async def test_a_long_timeline_keeps_its_newest_lines(mongo_ledger):
 
 
 async def test_a_store_that_is_away_is_unavailable_and_says_so():
-    async with open_ledger(
-        "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50", "x", owner="tests", retention=RETENTION
-    ) as ledger:
+    async with open_database("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=50", "x") as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION)
         found, trouble = await asyncio.gather(ledger.find("acme", "m-1"), ledger.check(), return_exceptions=True)
 
     assert isinstance(found, Unavailable)
@@ -371,3 +390,64 @@ async def test_a_thousand_messages_share_their_writes(mongo_ledger):
     assert set(await asyncio.gather(*(mongo_ledger.accept(item) for item in entries))) == {None}
     claims = await asyncio.gather(*(mongo_ledger.claim(item.id, f"c-{item.id}") for item in entries))
     assert all(claim.claim_id == f"c-{claim.id}" for claim in claims)
+
+
+async def test_the_databases_clock_is_learned(mongo_ledger):
+    await mongo_ledger.set_clock()
+
+    assert abs(mongo_ledger._ahead) < timedelta(seconds=5)
+
+
+async def test_it_knows_which_numbers_somebody_wrote_to_the_latest_first(ledger):
+    moment = now()
+    for number, (tenant_id, sender, did) in enumerate(
+        [
+            ("acme", HANDSET, "+12025550143"),
+            ("acme", HANDSET, "+12025550144"),
+            ("acme", OTHER, "+12025550145"),
+            ("other", HANDSET, "+13035550100"),
+            ("acme", HANDSET, "+12025550143"),
+        ]
+    ):
+        text = fresh(tenant_id=tenant_id, message_id=f"in-{number}", kind=Kind.INBOUND, sender=sender, to=(did,))
+        await ledger.accept(replace(text, created_at=moment + timedelta(seconds=number)))
+    await ledger.accept(fresh(message_id="out", sender=HANDSET, to=("+12025550149",)))
+
+    asked = [("acme", HANDSET), ("acme", OTHER), ("other", HANDSET), ("other", OTHER)]
+    assert await asyncio.gather(*(ledger.written_to(*one) for one in asked)) == [
+        ("+12025550143", "+12025550144"),
+        ("+12025550145",),
+        ("+13035550100",),
+        (),
+    ]
+
+
+async def test_a_conversation_is_found_without_reading_any_message(mongo_ledger):
+    for number in range(20):
+        await mongo_ledger.accept(fresh(message_id=f"in-{number}", kind=Kind.INBOUND, sender=HANDSET, to=("+1",)))
+    profile = Profile(mongo_ledger)
+
+    async with profile:
+        await mongo_ledger.written_to("acme", HANDSET)
+
+    assert set(await profile.documents_read()) == {0}
+
+
+async def test_a_move_to_another_route_is_recorded_whole(ledger):
+    first = fresh(next_routes=(SendRoute("backup", "other", "+16175550101", ("+71",)),), rule_id="r1")
+    await ledger.accept(first)
+    after = replace(
+        first,
+        sequence=2,
+        status_sequence=2,
+        config_id="backup",
+        carrier="other",
+        sender="+16175550101",
+        dialled=("+71",),
+        next_routes=(),
+        moves=1,
+    )
+
+    assert await ledger.change(first, after)
+    assert await ledger.find("acme", "m-1") == after
+    assert (await ledger.page(MessageQuery("acme", number="+16175550101")))[0] == 1

@@ -1,8 +1,10 @@
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,21 @@ def _run(directory, environment, command):
     )
 
 
+def _text_in(directory: Path, output: list[str]) -> list[str]:
+    """Do as `make up` says to have a handset write; the numbers that Bandwidth says it was for.
+
+    The shell reads the line; what it would give to curl, which need not be installed, is posted from here.
+    """
+    line = next(line for line in output if line.startswith("  curl "))
+    shell = ["bash", "-c", "curl() { printf '%s\n' \"$@\"; }\n" + line]
+    given = subprocess.run(shell, cwd=directory, capture_output=True, text=True, timeout=30, check=True).stdout
+    _, _, authorization, _, body, url = given.splitlines()
+    headers = dict([authorization.split(": ", 1)])
+    request = urllib.request.Request(url, body.encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return [message["to"] for message in json.load(answer)["messages"]]
+
+
 def _traced(output: str) -> list[str]:
     """The routing keys of the trace, without the id of the configuration."""
     keys = re.findall(r"^ +\d+ ms  (sms\.\S+)", output, re.MULTILINE)
@@ -81,6 +98,7 @@ def test_a_second_start_finds_everything_in_place_and_ends_well_on_a_signal(chec
             output.append(line)
             if "Ctrl-C stops" in line:
                 assert _run(directory, environment, "status").returncode == 0
+                assert _text_in(directory, output) == ["+12015550100"]
                 up.send_signal(signal.SIGINT)
     assert up.returncode == 0, "".join(output)
     assert not any('"method":"POST"' in line and '"status":201' in line for line in output)

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 from sms_native.mongodb import drop_database
 from sms_native.settings import Settings
 from tests.portal.chromium import chromium
-from tests.portal.sample import MESSAGES
-from tests.portal.served import Served, history
+from tests.portal.sample import EXPLAINED, MESSAGES
+from tests.portal.served import Served, dispatcher
 from tests.stack import Broker, Database
 
 # A page asks who is logged in before anybody is; the browser notes such answers by itself.
@@ -41,7 +41,7 @@ def serving(rabbitmq: Broker, mongodb: str) -> Any:
         rabbitmq.management.create_user(name, name, name)
         try:
             with (
-                history(MESSAGES) as url,
+                dispatcher(MESSAGES, EXPLAINED) as url,
                 Served.running(
                     f"amqp://{name}:{name}@{rabbitmq.address}/{name}", Database(mongodb, name), url, **settings
                 ) as served,
@@ -53,6 +53,14 @@ def serving(rabbitmq: Broker, mongodb: str) -> Any:
             drop_database(mongodb, name)
 
     return start
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A laptop's window in which nobody is logged in."""
+    options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+    with looking(browser, permissions=["clipboard-read", "clipboard-write"], **options) as found:
+        yield found
 
 
 @contextmanager

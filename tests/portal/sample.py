@@ -1,5 +1,6 @@
 """Made-up customers, trunks, configurations, people and messages, so that pages have something to show."""
 
+import json
 from typing import Any
 
 from tests.portal.served import Served
@@ -52,6 +53,7 @@ def fill(served: Served) -> dict[str, str]:
     ):
         served.api("POST", "sms", {"name": name, "provider_id": trunks[trunk], **values})
     served.api("PATCH", f"sms/{config['id']}", {"failure_policy": "resend"})
+    rules = _rules(served, trunks, config["id"])
     served.api("POST", "users", {"name": "admin", "role": "system_admin", "password": PASSWORD})
     for name, tenant_id, disabled in (("ann@acme.example", "acme", False), ("hal@harbor.example", "harbor", True)):
         given = {"name": name, "role": "tenant_admin", "tenant_id": tenant_id, "password": PASSWORD}
@@ -59,7 +61,101 @@ def fill(served: Served) -> dict[str, str]:
     key = served.api("POST", "api-keys", {"name": "PortSIP main", "scopes": ["read", "send"], "tenants": ["acme"]})
     served.api("POST", "api-keys", {"name": "Provisioning", "scopes": ["config"]})
     user = served.api("GET", "users?name=ann@acme.example")["items"][0]
-    return {"sms": config["id"], "trunks": trunks["Acme main"], "users": user["id"], "keys": key["id"]}
+    return {"sms": config["id"], "trunks": trunks["Acme main"], "users": user["id"], "keys": key["id"], **rules}
+
+
+def _rules(served: Served, trunks: dict[str, str], front_desk: str) -> dict[str, str]:
+    """Acme's office hours, rules and extensions, and a trunk that is lent; the ids of one of each."""
+    toll_free = served.api("GET", "sms?filter=name eq 'Toll-free campaign'".replace(" ", "%20"))["items"][0]["id"]
+    week = {day: [{"opens": "08:00", "closes": "12:30"}, {"opens": "13:30", "closes": "17:30"}] for day in _WEEK[:4]}
+    served.api(
+        "PATCH",
+        "routing?tenant_id=acme",
+        {
+            "hours": {**week, "friday": [{"opens": "08:00", "closes": "13:00"}]},
+            "holidays": ["2026-11-26", "2026-12-25", "2027-01-01"],
+            "blocked_senders": "+13125550199;1900*******",
+        },
+    )
+    made = {}
+    for path, bodies in _RULES.items():
+        for body in bodies:
+            text = json.dumps({**body, "tenant_id": "acme"})
+            for name, found in (("FRONT_DESK", front_desk), ("TOLL_FREE", toll_free), ("TRUNK", trunks["Acme main"])):
+                text = text.replace(name, found)
+            made[path] = served.api("POST", path, json.loads(text))["id"]
+    pools = [
+        {"tenant_id": "acme", "dids": "+14155550100-+14155550119", "default_did": "+14155550100"},
+        {"tenant_id": "harbor", "dids": "+14155550120-+14155550129"},
+        {"tenant_id": "north", "dids": "+14155550160"},
+    ]
+    lent = served.api("POST", "trunks", {"name": "West Coast", "brand": "Bandwidth", "pools": pools})
+    return {
+        "inbound": made["inbound-rules"],
+        "outbound": made["outbound-rules"],
+        "extensions": made["extensions"],
+        "lent": lent["id"],
+    }
+
+
+_WEEK = ("monday", "tuesday", "wednesday", "thursday", "friday")
+_RULES: dict[str, list[dict[str, Any]]] = {
+    "inbound-rules": [
+        {
+            "name": "Everything else",
+            "office": {"kind": "ring_group", "destination": "600"},
+            "outside": {"kind": "voicemail", "destination": "600"},
+            "holiday": {"kind": "discard"},
+        },
+        {
+            "name": "The laboratory",
+            "channels": ["SMS"],
+            "did_numbers": "202 555 0160",
+            "caller_mask": "13125550100;1312556****",
+            "office": {"kind": "queue", "destination": "700"},
+            "own_hours": {"saturday": [{"opens": "09:00", "closes": "12:00"}]},
+            "outside": {"kind": "number", "destination": "+13125550177"},
+            "enabled": False,
+        },
+        {
+            "name": "Dentists, one to one",
+            "priority": 500,
+            "config_ids": ["FRONT_DESK"],
+            "did_numbers": "202 555 0140 - 202 555 0149",
+            "office": {"kind": "extension", "destination": "100-109"},
+        },
+    ],
+    "outbound-rules": [
+        {
+            "name": "Reception",
+            "extensions": "100-109;199",
+            "groups": ["reception"],
+            "strategy": "RANDOMLY",
+            "routes": [{"config_id": "FRONT_DESK", "weight": 3}, {"config_id": "TOLL_FREE", "enabled": False}],
+        },
+        {
+            "name": "Reminders wait until the office opens",
+            "priority": 100,
+            "prefixes": "1",
+            "lengths": [11],
+            "categories": ["transactional", "marketing"],
+            "closed": "hold",
+            "routes": [{"config_id": "TOLL_FREE"}, {"config_id": "FRONT_DESK", "caller_id": "2025550143"}],
+        },
+    ],
+    "extensions": [
+        {"extension": "199", "permission": "DISABLE"},
+        {
+            "extension": "101",
+            "permission": "ALLOW",
+            "caller_ids": [
+                {"number": "2025550141", "trunk_id": "TRUNK", "description": "Dr. Lane"},
+                {"number": "2025550149", "trunk_id": "TRUNK"},
+            ],
+            "groups": ["dentists", "reception"],
+        },
+    ],
+}
 
 
 def _message(number: int, text: str, status: str, steps: list[str], **values: Any) -> dict[str, Any]:
@@ -118,3 +214,65 @@ _ALL = (
     _message(4, "Photo of the delivery", "delivered", [*_WAY, "delivered"], msg_type="MMS", media=["https://x/1.jpg"]),
 )
 MESSAGES = {message["id"]: message for message in sorted(_ALL, key=lambda message: message["time"], reverse=True)}
+EXPLAINED: dict[str, dict[str, Any]] = {
+    "outbound": {
+        "to": "+13125550101",
+        "config_id": "toll-free",
+        "config_name": "Toll-free campaign",
+        "sender": "+18335550143",
+        "sender_reason": "The trunk's default number.",
+        "rule_id": "reminders",
+        "reason": "Rule 'Reminders wait until the office opens' keeps texts until the office opens.",
+        "routes": [
+            {
+                "config_id": "toll-free",
+                "config_name": "Toll-free campaign",
+                "to": "+13125550101",
+                "sender": "+18335550143",
+                "reason": "The trunk's default number.",
+            },
+            {
+                "config_id": "front-desk",
+                "config_name": "Front desk",
+                "to": "+13125550101",
+                "sender": "+12025550143",
+                "reason": "The route's caller id.",
+            },
+        ],
+        "verdicts": [
+            {"rule_id": "reception", "name": "Reception", "won": False, "reason": "It is for other groups."},
+            {"rule_id": "reminders", "name": "Reminders wait until the office opens", "won": True, "reason": ""},
+        ],
+        "lane": "sms.lane.toll-free.bulk",
+        "bulk": True,
+        "msg_type": "SMS",
+        "segments": 2,
+        "encoding": "UCS-2",
+        "held_until": "2026-11-25T13:00:00Z",
+        "rejection": None,
+    },
+    "inbound": {
+        "did": "+12025550143",
+        "tenant_id": "acme",
+        "config_id": "front-desk",
+        "blocked": False,
+        "route": {
+            "rule_id": "dentists",
+            "kind": "extension",
+            "destination": "103",
+            "reason": "Rule 'Dentists, one to one' matches; it is office time.",
+        },
+        "period": "office",
+        "verdicts": [
+            {
+                "rule_id": "everything",
+                "name": "Everything else",
+                "won": False,
+                "reason": "It matches, but rule 'Dentists, one to one' is closer.",
+            },
+            {"rule_id": "laboratory", "name": "The laboratory", "won": False, "reason": "It is disabled."},
+            {"rule_id": "dentists", "name": "Dentists, one to one", "won": True, "reason": ""},
+        ],
+        "rejection": None,
+    },
+}

@@ -7,7 +7,8 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -25,8 +26,9 @@ _PATIENCE = 30.0
 class Served:
     """A running config service: its address, what it prints, and its API by the bootstrap key."""
 
-    def __init__(self, process: "subprocess.Popen[str]", url: str, key: str) -> None:
+    def __init__(self, process: "subprocess.Popen[str]", url: str, key: str, amqp_url: str) -> None:
         self.url = url
+        self.amqp_url = amqp_url
         self._process = process
         self._key = key
         self._lines: queue.Queue[str] = queue.Queue()
@@ -57,7 +59,7 @@ class Served:
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:
             try:
-                yield cls(process, f"http://{LOOPBACK}:{port}", key)
+                yield cls(process, f"http://{LOOPBACK}:{port}", key, amqp_url)
             finally:
                 process.terminate()
                 process.wait(_PATIENCE)
@@ -86,10 +88,19 @@ class Served:
             raise AssertionError(error.read() if isinstance(error, HTTPError) else error) from error
         return json.loads(text) if text else None
 
+    def until(self, path: str, holds: Callable[[Any], bool]) -> None:
+        """Ask the API until its answer holds, for what only asking can tell."""
+        deadline = time.monotonic() + _PATIENCE
+        while not holds(answer := self.api("GET", path)):
+            assert time.monotonic() < deadline, f"it is still {answer!r}"
+            time.sleep(0.05)
+
 
 @contextmanager
-def history(messages: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    """Stand in for the dispatcher's read API with these messages by their id; the address."""
+def dispatcher(messages: Mapping[str, Mapping[str, Any]], explained: Mapping[str, Any]) -> Iterator[str]:
+    """Stand in for the dispatcher's internal API with these messages by their id, and with an explanation for each
+    direction; the address.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -102,6 +113,10 @@ def history(messages: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
                 self._answer(200, message)
             else:
                 self._answer(404, {"code": "not_found", "message": "", "errors": []})
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self._answer(200, explained[self.path.rpartition("/")[2]])
 
         def _answer(self, status: int, body: Any) -> None:
             self.send_response(status)

@@ -1,19 +1,17 @@
-"""What a person does in the portal, from the first link to log-out, against a real config service."""
+"""What a person does in the portal, page by page, against a real config service."""
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from tests.portal.conftest import looking
+from tests.portal.person import copied, heading, log_in, pick, said
 from tests.portal.sample import FAILED, PASSWORD, fill
 from tests.portal.served import Served
 
 pytestmark = pytest.mark.e2e
-
-LAPTOP = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
 
 
 @pytest.fixture(scope="module")
@@ -21,128 +19,6 @@ def filled(serving: Any) -> Iterator[tuple[Served, dict[str, str]]]:
     with serving() as served:
         served.says("store.prepared")
         yield served, fill(served)
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with looking(browser, permissions=["clipboard-read", "clipboard-write"], **LAPTOP) as found:
-        yield found
-
-
-def heading(page: Page, words: str) -> None:
-    expect(page.get_by_role("heading", name=words, level=1)).to_be_visible()
-
-
-def said(page: Page, words: str) -> None:
-    expect(page.get_by_role("status").filter(has_text=words)).to_be_visible()
-
-
-def log_in(page: Page, served: Served, name: str, path: str = "") -> None:
-    page.goto(f"{served.url}/{path}")
-    page.get_by_label("User name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_label("Password").press("Enter")
-    expect(page.get_by_role("button", name="Log out")).to_be_visible()
-
-
-def copied(page: Page) -> str:
-    return str(page.evaluate("navigator.clipboard.readText()"))
-
-
-def set_up(page: Page, link: str) -> None:
-    page.goto(link)
-    page.get_by_label("User name").fill("root")
-    page.get_by_label("Password").fill("short")
-    page.get_by_role("button", name="Make administrator").click()
-    expect(page.get_by_text("Must have 12 to 256 characters")).to_be_visible()
-    expect(page.get_by_label("Password")).to_be_focused()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Make administrator").click()
-    heading(page, "SMS/MMS")
-
-
-def add_tenant(page: Page) -> None:
-    page.get_by_role("link", name="Add a tenant").click()
-    page.get_by_label("Name").fill("Acme")
-    page.get_by_label("ID", exact=True).fill("acme")
-    page.get_by_role("button", name="Add tenant").click()
-    heading(page, "Tenants")
-    page.get_by_role("link", name="Switch to Acme").click()
-
-
-def add_trunk(page: Page) -> None:
-    page.get_by_role("link", name="Add a trunk").click()
-    page.get_by_label("Name", exact=False).first.fill("Main")
-    page.get_by_label("Numbers").fill("202 555 0140 - 202 555 0149")
-    page.get_by_label("Default number").fill("2025550150")
-    page.get_by_role("button", name="Add trunk").click()
-    expect(page.get_by_text("Is not one of the numbers in dids")).to_be_visible()
-    page.get_by_label("Default number").fill("2025550143")
-    page.get_by_role("button", name="Add trunk").click()
-    expect(page.get_by_role("cell", name="+12025550143")).to_be_visible()
-
-
-def add_draft(page: Page) -> str:
-    """Save with a name alone; the webhook that is shown and copied."""
-    page.get_by_role("navigation", name="Pages").first.get_by_role("link", name="SMS/MMS").click()
-    page.get_by_role("link", name="Add an SMS configuration").click()
-    page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("Must have 1 to 64 characters")).to_be_visible()
-    page.get_by_label("Name").fill("Front desk")
-    page.get_by_role("button", name="Save").click()
-    said(page, "Saved. Copy the webhook into Bandwidth.")
-    expect(page.get_by_text("Needs Account ID, Application ID, API token, API secret")).to_be_visible()
-    page.get_by_role("button", name="Copy Webhook webhook").click()
-    said(page, "Webhook copied")
-    webhook = copied(page)
-    assert webhook == page.get_by_label("Webhook address").text_content()
-    assert webhook.startswith("https://sms.example.com/webhooks/bandwidth/")
-    return webhook
-
-
-def complete(page: Page) -> None:
-    page.get_by_label("Account ID (Bandwidth User ID)").fill("9900123")
-    page.get_by_label("Application ID").fill("app")
-    page.get_by_label("API Token").fill("token")
-    page.get_by_label("API Secret").fill("the secret of the walk")
-    page.get_by_text("Advanced", exact=True).click()
-    page.get_by_role("button", name="Generate").click()
-    assert len(page.get_by_label("Callback password").input_value()) == 24
-    page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_text("Active", exact=True)).to_be_visible()
-    expect(page.get_by_text("Everything is set here")).to_be_visible()
-    expect(page.get_by_label("API Secret")).to_have_value("")
-    assert "the secret of the walk" not in page.content()
-
-
-def test_the_way_from_the_first_link_to_an_active_configuration_and_out(serving, page, browser):
-    with serving() as served:
-        link = re.search(r"http://\S+/#/set-up/\S+", served.says("/#/set-up/"))
-        assert link is not None
-        set_up(page, link[0])
-        add_tenant(page)
-        add_trunk(page)
-        webhook = add_draft(page)
-        complete(page)
-
-        page.get_by_role("link", name="SMS/MMS").first.click()
-        page.get_by_role("button", name="Copy webhook of front desk").click()
-        said(page, "Webhook of Front desk copied")
-        assert copied(page) == webhook
-        page.get_by_role("switch", name="Front desk enabled").click()
-        said(page, "Front desk disabled")
-        expect(page.get_by_role("cell", name="Disabled")).to_be_visible()
-
-        page.get_by_role("button", name="Log out").click()
-        said(page, "Logged out")
-        heading(page, "Log in")
-        page.goto(f"{served.url}/#/t/acme/sms")
-        heading(page, "Log in")
-        with looking(browser) as other:
-            other.goto(link[0])
-            other.get_by_label("Password").fill(PASSWORD)
-            other.get_by_role("button", name="Make administrator").click()
-            expect(other.get_by_role("alert")).to_contain_text("This link does not work any more.")
 
 
 def test_a_wrong_password_is_told_and_the_page_asked_for_opens_after_log_in(filled, page):
@@ -163,7 +39,7 @@ def test_a_wrong_password_is_told_and_the_page_asked_for_opens_after_log_in(fill
 
 def test_the_second_of_two_writers_sees_what_changed_and_decides(filled, page):
     served, ids = filled
-    log_in(page, served, "admin", f"#/sms/{ids['sms']}")
+    log_in(page, served.url, "admin", f"#/sms/{ids['sms']}")
 
     def both_change(theirs: str, mine: str) -> None:
         page.reload()
@@ -196,7 +72,7 @@ def test_the_second_of_two_writers_sees_what_changed_and_decides(filled, page):
 def test_a_tenant_administrator_is_refused_another_tenants_pages(filled, page):
     served, _ = filled
     harbor = served.api("GET", "sms?name=Dispatch")["items"][0]["id"]
-    log_in(page, served, "ann@acme.example")
+    log_in(page, served.url, "ann@acme.example")
     heading(page, "SMS/MMS")
     expect(page.get_by_role("row")).to_have_count(4)
     expect(page.get_by_role("link", name="Tenants")).to_have_count(0)
@@ -209,7 +85,7 @@ def test_a_tenant_administrator_is_refused_another_tenants_pages(filled, page):
 
 def test_a_page_is_reached_and_used_by_keyboard_and_by_double_click(filled, page):
     served, _ = filled
-    log_in(page, served, "admin", "#/t/acme/trunks")
+    log_in(page, served.url, "admin", "#/t/acme/trunks")
     heading(page, "Trunks & DIDs")
 
     page.get_by_role("row", name="Acme main").dblclick(position={"x": 600, "y": 20})
@@ -229,7 +105,7 @@ def test_a_page_is_reached_and_used_by_keyboard_and_by_double_click(filled, page
 
 def test_a_failed_message_is_found_and_explained(filled, page):
     served, _ = filled
-    log_in(page, served, "ann@acme.example", "#/messages")
+    log_in(page, served.url, "ann@acme.example", "#/messages")
     page.get_by_label("Number").fill("(312) 555-0102")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("row")).to_have_count(2)
@@ -243,7 +119,7 @@ def test_a_failed_message_is_found_and_explained(filled, page):
 
 def test_a_message_under_way_is_looked_at_again(filled, page):
     served, _ = filled
-    log_in(page, served, "ann@acme.example", "#/messages?status=submitted")
+    log_in(page, served.url, "ann@acme.example", "#/messages?status=submitted")
     page.get_by_role("row", name="Submitted").get_by_role("link").click()
     heading(page, "Text to +13125550103")
 
@@ -252,9 +128,18 @@ def test_a_message_under_way_is_looked_at_again(filled, page):
     assert again.value.status == 200
 
 
+def test_a_list_that_is_not_counted_to_its_end_says_so(filled, page):
+    served, _ = filled
+    many = {**served.api("GET", "messages?tenant_id=acme"), "count": 10_000, "more": True}
+    page.route("**/api/v1/messages?**", lambda route: route.fulfill(json=many))
+    log_in(page, served.url, "ann@acme.example", "#/messages")
+    expect(page.get_by_text("5 of at least 10,000")).to_be_visible()
+    expect(page.get_by_role("link", name="Next")).to_be_visible()
+
+
 def test_a_key_is_shown_once(filled, page):
     served, _ = filled
-    log_in(page, served, "admin", "#/keys")
+    log_in(page, served.url, "admin", "#/keys")
     page.get_by_role("link", name="Add").click()
     page.get_by_label("Name").fill("Walk")
     page.get_by_role("checkbox", name="read").uncheck()
@@ -274,9 +159,9 @@ def test_a_key_is_shown_once(filled, page):
 
 def test_a_user_is_added_and_the_last_administrator_stays(filled, page):
     served, _ = filled
-    log_in(page, served, "admin", "#/users/new")
+    log_in(page, served.url, "admin", "#/users/new")
     page.get_by_label("User name").fill("ANN@acme.example")
-    page.get_by_label("Tenant", exact=True).select_option("harbor")
+    pick(page, "Tenant", "harb", "Harbor Logistics")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Add user").click()
     expect(page.get_by_text("Is taken")).to_be_visible()
@@ -293,7 +178,7 @@ def test_a_user_is_added_and_the_last_administrator_stays(filled, page):
 
 def test_what_cannot_be_deleted_says_why(filled, page):
     served, ids = filled
-    log_in(page, served, "admin", f"#/trunks/{ids['trunks']}")
+    log_in(page, served.url, "admin", f"#/trunks/{ids['trunks']}")
     page.get_by_role("button", name="Delete…").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(page.get_by_role("dialog")).to_contain_text("The trunk is used by 2 SMS configurations")
@@ -304,7 +189,7 @@ def test_what_cannot_be_deleted_says_why(filled, page):
 def test_on_a_phone_the_navigation_is_behind_a_button(filled, browser):
     served, _ = filled
     with looking(browser, viewport={"width": 390, "height": 844}, reduced_motion="reduce") as page:
-        log_in(page, served, "ann@acme.example")
+        log_in(page, served.url, "ann@acme.example")
         link = page.get_by_role("navigation", name="Pages").first.get_by_role("link", name="Audit log")
         expect(link).to_be_hidden()
         page.get_by_role("button", name="Menu").click()
@@ -312,3 +197,17 @@ def test_on_a_phone_the_navigation_is_behind_a_button(filled, browser):
         link.click()
         heading(page, "Audit log")
         expect(link).to_be_hidden()
+
+
+def test_the_list_copies_a_webhook_and_switches_a_configuration_off(filled, page):
+    served, ids = filled
+    log_in(page, served.url, "admin", "#/t/acme/sms")
+    page.get_by_role("button", name="Copy webhook of front desk").click()
+    said(page, "Webhook of Front desk copied")
+    assert copied(page) == served.api("GET", f"sms/{ids['sms']}")["webhook"]
+
+    page.get_by_role("switch", name="Front desk enabled").click()
+    said(page, "Front desk disabled")
+    expect(page.get_by_role("row", name="Front desk").get_by_role("cell", name="Disabled")).to_be_visible()
+    page.get_by_role("switch", name="Front desk enabled").click()
+    said(page, "Front desk enabled")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from bandwidth_simulator import Account as SimulatedAccount
 from bandwidth_simulator import Fault, InboundRequest, Outcome, SimulatorSettings, running
 from sms_common.carriers.bandwidth import Bandwidth
-from sms_common.carriers.protocol import WebhookRequest
+from sms_common.carriers.protocol import WebhookRequest, Window
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import (
     Code,
@@ -169,6 +169,25 @@ async def test_every_manner_of_telling_is_understood(outcome, kinds, carrier, si
 
     assert sorted(event.carrier_event for event in door.events) == sorted(kinds)
     assert all(abs(event.occurred_at - datetime.now(UTC)) < timedelta(minutes=1) for event in door.events)
+
+
+@pytest.mark.parametrize(
+    ("text_sent", "recipients"),
+    [("Hola 👋" * 30, (HANDSET,)), ("Hello", (HANDSET, "+13125550132"))],
+    ids=["text", "group"],
+)
+async def test_a_message_whose_answer_was_lost_is_found_in_the_list(carrier, simulator, account, text_sent, recipients):
+    simulator.add_fault(Fault(kind="cut", stage="after"))
+    lost = text(text=text_sent, recipients=recipients)
+    with pytest.raises(OutcomeUnknown):
+        await carrier.send(lost, account())
+    await carrier.send(text(text="Something else"), account())
+    window = Window(datetime.now(UTC) - timedelta(minutes=1), datetime.now(UTC) + timedelta(minutes=1))
+
+    found = await carrier.find_sent(lost, account(), window)
+
+    assert found == [arrival.id for arrival in simulator.arrivals() if arrival.text == text_sent]
+    assert len(found) == 1
 
 
 async def test_an_event_of_a_new_type_is_a_notice(carrier, simulator, door, account):

@@ -102,6 +102,34 @@ def test_every_other_answer_is_one_failure(status, body, kind, code):
     assert f"HTTP {status}" in failure.reason
 
 
+def about(*fields):
+    return {**OWN, "fieldErrors": [{"fieldName": field, "description": "is wrong"} for field in fields]}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "elsewhere"),
+    [
+        pytest.param(400, about("from"), True, id="the sender"),
+        pytest.param(400, about("from", "applicationId"), True, id="the sender and its application"),
+        pytest.param(400, about("to"), False, id="the recipient"),
+        pytest.param(400, about("from", "to"), False, id="both"),
+        pytest.param(400, about("text"), False, id="the text"),
+        pytest.param(400, about(["from"]), False, id="odd"),
+        pytest.param(400, OWN, False, id="nothing named"),
+        pytest.param(402, OWN, True, id="the account's money"),
+        pytest.param(404, OWN, True, id="the account"),
+        pytest.param(401, OWN, True, id="the credentials"),
+        pytest.param(403, OWN, True, id="the role"),
+        pytest.param(413, OWN, False, id="the size"),
+        pytest.param(429, OWN, False, id="the pace"),
+        pytest.param(500, OWN, False, id="a failure"),
+        pytest.param(502, HTML, False, id="perhaps sent"),
+    ],
+)
+def test_a_refusal_says_whether_another_route_may_take_the_message(status, body, elsewhere):
+    assert failure_of(status, body).elsewhere is elsewhere
+
+
 def test_the_reason_tells_what_bandwidth_says_about_each_field_without_numbers():
     body = {
         "type": "request-validation",

@@ -172,6 +172,7 @@ def sender(**changes):
         pytest.param({"conversation_did": FOREIGN, "sender_id": "ACME"}, "ACME", id="not a number that was lost"),
         pytest.param({"wanted": SECOND, "conversation_did": MINE}, SECOND, id="the wanted one before all"),
         pytest.param({"route_caller_id": SECOND}, SECOND, id="the route's before the default"),
+        pytest.param({"route_caller_id": FOREIGN}, MINE, id="not a caller id that was lost"),
         pytest.param({"wanted": "ACME", "sender_id": "ACME"}, "ACME", id="the sender id by name"),
     ],
 )

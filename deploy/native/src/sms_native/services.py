@@ -40,6 +40,7 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
     """
     config_url = f"http://{LOOPBACK}:{env['CONFIG_PORT']}"
     simulator_url = f"http://{LOOPBACK}:{env['SIMULATOR_PORT']}"
+    carrier = env.get("DISPATCHER_CARRIER_OPTIONS") or json.dumps(simulated_carrier(simulator_url))
     told = {
         "config": {
             "AMQP_URL": amqp_url,
@@ -47,6 +48,7 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
             "PUBLIC_URL": f"http://{LOOPBACK}:{env['INGRESS_PORT']}",
             "DISPATCHER_URL": f"http://{LOOPBACK}:{env['DISPATCHER_PORT']}",
             "DISPATCHER_API_TOKEN": env["DISPATCHER_API_TOKEN"],
+            "CARRIER_OPTIONS": carrier,
         },
         "simulator": {},
         "ingress": {
@@ -60,7 +62,7 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
             "MONGO_URL": mongo_url,
             "CONFIG_URL": config_url,
             "CONFIG_TOKEN": env["CONFIG_DISPATCHER_TOKEN"],
-            "CARRIER_OPTIONS": json.dumps(simulated_carrier(simulator_url)),
+            "CARRIER_OPTIONS": carrier,
         },
     }
     ready = {

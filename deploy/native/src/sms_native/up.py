@@ -138,6 +138,13 @@ def _status(settings: Settings, env: Mapping[str, str], terminal: Terminal) -> i
     return 0 if all(states.values()) else _FAILED
 
 
+def _text_in(simulator_url: str) -> str:
+    """A shell command that lets a simulated handset write to the demo number; it reads its token from .env."""
+    body = json.dumps({"from": demo.HANDSET, "to": DID, "text": "Hi"})
+    authorization = "Authorization: Bearer $(sed -n 's/^SIMULATOR_CONTROL_TOKEN=//p' .env)"
+    return f"curl -sS -H \"{authorization}\" -d '{body}' {simulator_url}/_simulator/inbound"
+
+
 def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     """Say where everything is and how to send the next text. Passwords stay in .env: a terminal may be shared."""
     amqp = stack.amqp_url.rpartition("@")[2].partition("/")[0]
@@ -160,4 +167,6 @@ def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     terminal.say("the next text: publish, with any AMQP client")
     terminal.show(f"  exchange sms, routing key sms.outbound.{TENANT}, body {body}")
     terminal.show(f"  statuses arrive in the queue pbx.main.status, texts to {DID} in pbx.main.inbound")
+    terminal.say("a text from a handset: in another terminal, here")
+    terminal.show(f"  {_text_in(stack.simulator_url)}")
     terminal.say("Ctrl-C stops everything")

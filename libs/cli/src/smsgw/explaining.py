@@ -5,10 +5,16 @@ from typing import Annotated, Any
 
 import typer
 
+from sms_common.messages import Category, MsgType
 from smsgw import gateway, output
 from smsgw.http_api import Api, JsonObject, Refused
 from smsgw.options import Json, Tenant
 from smsgw.running import FAILED, Failure, run
+from smsgw.sending import extension_of
+
+At = Annotated[
+    str | None, typer.Option(help="When, such as 2026-05-04T20:00:00Z; now when left out.", show_default=False)
+]
 
 app = typer.Typer(no_args_is_help=True, help="Say what would happen to a text, and why.")
 
@@ -20,30 +26,35 @@ _MOST_LEVELS = 8
 @app.command()
 def outbound(  # noqa: PLR0913  # each is a field of the request
     ctx: typer.Context,
-    to: Annotated[str, typer.Argument(help="The recipient's number, or several separated by commas.")],
+    to: Annotated[str, typer.Argument(help="The recipient's number.")],
     text: Annotated[str, typer.Argument(help="The text, for counting its segments.")] = "",
     *,
     tenant: Tenant = None,
     extension: Annotated[str | None, typer.Option("--extension", "-e", help="Who sends.", show_default=False)] = None,
     sender: Annotated[str | None, typer.Option("--from", help="The sender's number.", show_default=False)] = None,
     config: Annotated[str | None, typer.Option(help="The SMS configuration's id.", show_default=False)] = None,
+    category: Annotated[Category | None, typer.Option(help="Why it would be sent.", show_default=False)] = None,
+    at: At = None,
     as_json: Json = False,
 ) -> None:
-    """Who would be the sender, which rule wins and which lose, which route and lane, how many segments.
+    """Who would be the sender, which rule wins and which lose, which routes and lane, how many segments.
+
+    It is decided as a real text is, and nothing is sent. The status is 1 for a text that would be refused.
 
     For example:
 
       smsgw explain outbound +13125550100 "Hello" --tenant acme --extension 101
     """
     access = gateway.of(ctx)
-    recipients = [number.strip() for number in to.split(",")]
     question = {
         "tenant_id": access.tenant(tenant),
-        "extension": extension or access.settings.extension,
-        "to": recipients[0] if len(recipients) == 1 else recipients,
+        "extension": extension_of(extension or access.settings.extension),
+        "to": to,
         "text": text or None,
         "from": sender,
         "config_id": config,
+        "category": category.value if category is not None else None,
+        "at": at,
     }
     run(_explain(access, "outbound", question, as_json=as_json))
 
@@ -53,13 +64,12 @@ def inbound(
     ctx: typer.Context,
     sender: Annotated[str, typer.Argument(help="The number a text would come from.")],
     did: Annotated[str, typer.Argument(help="The number it would be sent to.")],
+    channel: Annotated[MsgType, typer.Option(help="What would come in.")] = MsgType.SMS,
     *,
     tenant: Annotated[
         str | None, typer.Option("--tenant", "-t", help="The tenant, when the server asks for it.", show_default=False)
     ] = None,
-    at: Annotated[
-        str | None, typer.Option(help="When, such as 2026-05-04T20:00:00Z; now when left out.", show_default=False)
-    ] = None,
+    at: At = None,
     as_json: Json = False,
 ) -> None:
     """Which tenant gets it, which rule wins and which lose, and where it goes.
@@ -69,7 +79,13 @@ def inbound(
       smsgw explain inbound +13125550100 +12025550143 --at 2026-05-04T20:00:00Z
     """
     access = gateway.of(ctx)
-    question = {"tenant_id": tenant or access.settings.tenant, "sender": sender, "did": did, "at": at}
+    question = {
+        "tenant_id": tenant or access.settings.tenant,
+        "sender": sender,
+        "did": did,
+        "channel": channel.value,
+        "at": at,
+    }
     run(_explain(access, "inbound", question, as_json=as_json))
 
 
@@ -89,7 +105,7 @@ async def _explain(access: gateway.Gateway, direction: str, question: JsonObject
     else:
         for line in _lines(answer):
             output.say(line)
-    return FAILED if isinstance(answer, dict) and answer.get("rejected") else 0
+    return FAILED if isinstance(answer, dict) and answer.get("rejection") else 0
 
 
 async def _addresses(api: Api) -> Collection[str]:

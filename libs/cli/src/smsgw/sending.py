@@ -76,7 +76,7 @@ def send(  # noqa: PLR0913  # each is a field of the request
     request = _request(
         message_id=message_id or str(uuid.uuid4()),
         tenant_id=access.tenant(tenant),
-        extension=_extension(extension or access.settings.extension),
+        extension=extension_of(extension or access.settings.extension),
         to=[number.strip() for number in to.split(",")],
         text=sys.stdin.read() if text == "-" else text or None,
         media=media or [],
@@ -90,7 +90,8 @@ def send(  # noqa: PLR0913  # each is a field of the request
     run(_send(access, request, _Telling(show=show, as_json=as_json), wait_seconds if wait else None))
 
 
-def _extension(given: str | None) -> str:
+def extension_of(given: str | None) -> str:
+    """The sender's extension. Raises BadParameter when none was given anywhere."""
     if given is None:
         raise typer.BadParameter("name the sender's extension with --extension, or set SMSGW_EXTENSION")
     return given

@@ -34,7 +34,8 @@ def tail(  # noqa: PLR0913  # each is a kind of event
     """Watch events live, until Ctrl-C.
 
     Without a kind: statuses and inbound texts. It reads copies, on queues that end with it; nothing is taken from the
-    PBX. Events from before its start are not shown.
+    PBX. Events from before its start are not shown. While it listens to statuses or inbound texts, one that no PBX is
+    bound for counts as taken, and does not go to sms.unrouted.
 
     For example:
 

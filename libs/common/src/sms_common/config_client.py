@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 from pydantic import SecretStr, ValidationError
 
+from sms_common.collecting import no_collection
 from sms_common.configuration import DispatcherSnapshot, IngressSnapshot
 from sms_common.errors import Code, Unavailable
 from sms_common.telemetry import metrics
@@ -256,12 +257,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 def _read_snapshot(kind: type[S], body: bytes) -> S:
     """Read a snapshot and build its look-up tables, so that no message waits for them. Raises ValueError."""
-    snapshot = kind.model_validate_json(body)
-    if isinstance(snapshot, IngressSnapshot):
-        snapshot.endpoint("", "", datetime.now(UTC))
-    else:
-        snapshot.owner_of("+1")
-        snapshot.configs_of("")
+    with no_collection():
+        snapshot = kind.model_validate_json(body)
+        if isinstance(snapshot, IngressSnapshot):
+            snapshot.endpoint("", "", datetime.now(UTC))
+        else:
+            snapshot.owner_of("+1")
+            snapshot.configs_of("")
+            snapshot.rules_of("-")
     return snapshot
 
 

@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -122,6 +122,24 @@ class DidPool(_Snapshot):
         return NumberPool.parse(self.numbers, "US")
 
 
+class PaceLimits(_Snapshot):
+    """How fast a configuration may send, counted in segments; None: as fast as the carrier takes them.
+
+    `burst` segments may leave at once. What is shared counts for every configuration that names it too: the account
+    (by the carrier's account id), the 10DLC campaign, and the brand, whose day begins at midnight Pacific; of several
+    limits of one name the lowest holds.
+    """
+
+    segments_per_second: Annotated[float | None, Field(gt=0, le=10_000)] = None
+    burst: Annotated[int, Field(ge=1, le=10_000)] = 1
+    number_segments_per_minute: Annotated[float | None, Field(gt=0, le=600_000)] = None
+    account_segments_per_second: Annotated[float | None, Field(gt=0, le=10_000)] = None
+    campaign_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    campaign_segments_per_minute: Annotated[float | None, Field(gt=0, le=600_000)] = None
+    brand_id: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    brand_segments_per_day: Annotated[int | None, Field(gt=0, le=1_000_000_000)] = None
+
+
 class SmsConfig(_Snapshot):
     """One sending configuration with its secrets in the clear: only the dispatcher's snapshot holds these.
 
@@ -139,6 +157,7 @@ class SmsConfig(_Snapshot):
     default_did: str | None = None
     credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
     failure_policy: FailurePolicyField = FailurePolicy.HOLD
+    limits: PaceLimits = PaceLimits()
 
 
 class TenantRules(_Snapshot):
@@ -168,6 +187,11 @@ class TenantRules(_Snapshot):
     def extension(self, extension: str) -> Extension | None:
         """What is configured for an extension, or None."""
         return self._extensions.get(extension)
+
+
+@lru_cache(maxsize=10_000)
+def _without_rules(tenant_id: str) -> TenantRules:
+    return TenantRules(tenant_id=tenant_id)
 
 
 class DispatcherSnapshot(_Snapshot):
@@ -200,6 +224,17 @@ class DispatcherSnapshot(_Snapshot):
         return {tenant_id: tuple(configs) for tenant_id, configs in grouped.items()}
 
     @cached_property
+    def _with_choice_of_senders(self) -> frozenset[str]:
+        numbers: dict[str, int] = {}
+        for pool in self.pools:
+            held = sum(last - first + 1 for first, last in pool.pool.spans)
+            numbers[pool.tenant_id] = numbers.get(pool.tenant_id, 0) + held
+        named = {
+            config.tenant_id for config in self.configs if config.sender_id and config.sender_id != config.default_did
+        }
+        return frozenset(tenant_id for tenant_id, held in numbers.items() if held > 1 or tenant_id in named)
+
+    @cached_property
     def _did_index(self) -> "DidIndex":
         return DidIndex(self.pools)
 
@@ -209,7 +244,7 @@ class DispatcherSnapshot(_Snapshot):
 
     def rules_of(self, tenant_id: str) -> TenantRules:
         """A tenant's rules; one without any decides as if it had an empty set."""
-        return self._rules.get(tenant_id) or TenantRules(tenant_id=tenant_id)
+        return self._rules.get(tenant_id) or _without_rules(tenant_id)
 
     def config(self, config_id: str) -> SmsConfig | None:
         """The configuration of that id, whoever's it is, or None."""
@@ -218,6 +253,10 @@ class DispatcherSnapshot(_Snapshot):
     def configs_of(self, tenant_id: str) -> tuple[SmsConfig, ...]:
         """A tenant's configurations, oldest first."""
         return self._configs_by_tenant.get(tenant_id, ())
+
+    def has_choice_of_senders(self, tenant_id: str) -> bool:
+        """Whether the tenant has a number and something else to send as, so that a conversation can decide."""
+        return tenant_id in self._with_choice_of_senders
 
     def owner_of(self, did: str) -> DidPool | None:
         """The pool that holds an E.164 number, or None for a number nobody owns."""

@@ -6,7 +6,7 @@ GatewayError
         TemporaryFailure  nothing was sent, a later try may work       -> retry ladder
             Throttled     the carrier asks for less                    -> the whole lane pauses
             Misconfigured credentials or account refused               -> the lane pauses until a person acts
-        PermanentFailure  nothing was sent and a repeat cannot help    -> status `failed`
+        PermanentFailure  nothing was sent and a repeat cannot help    -> the next route, else status `failed`
         OutcomeUnknown    the request left and no answer came          -> status `unknown`, never repeated by default
     WebhookFailure        a carrier's webhook cannot be taken
         WebhookUnauthorized                                            -> 401
@@ -50,6 +50,7 @@ class Code(StrEnum):
     NO_CONFIG = "no_config"
     NO_SENDER = "no_sender"
     SENDER_NOT_ALLOWED = "sender_not_allowed"
+    BLOCKED_BY_RULE = "blocked_by_rule"
     # carrier: the call
     CARRIER_UNREACHABLE = "carrier_unreachable"
     CARRIER_BUSY = "carrier_busy"
@@ -58,6 +59,7 @@ class Code(StrEnum):
     CREDENTIALS_REFUSED = "credentials_refused"
     OUTCOME_UNKNOWN = "outcome_unknown"
     RETRIES_EXHAUSTED = "retries_exhausted"
+    BRAND_CAP_REACHED = "brand_cap_reached"
     # carrier: the receipt
     ACCOUNT_NOT_ALLOWED = "account_not_allowed"
     CONTENT_REJECTED = "content_rejected"
@@ -114,7 +116,12 @@ class Rejection(GatewayError):
 class SendFailure(GatewayError):
     """A carrier call that did not end in an acceptance; `carrier_code` and `carrier_text` are the carrier's own
     words.
+
+    `elsewhere`: nothing was sent, and the fault lies with the account or the sender, neither with the recipient nor
+    with the text, so that another route may take it.
     """
+
+    elsewhere: bool = False
 
     def __init__(
         self, code: Code, reason: str, *, carrier_code: str | None = None, carrier_text: str | None = None
@@ -149,9 +156,23 @@ class Misconfigured(TemporaryFailure):
     kept.
     """
 
+    elsewhere = True
+
 
 class PermanentFailure(SendFailure):
     """Nothing was sent and a repeat cannot help."""
+
+    def __init__(
+        self,
+        code: Code,
+        reason: str,
+        *,
+        carrier_code: str | None = None,
+        carrier_text: str | None = None,
+        elsewhere: bool = False,
+    ) -> None:
+        super().__init__(code, reason, carrier_code=carrier_code, carrier_text=carrier_text)
+        self.elsewhere = elsewhere
 
 
 class OutcomeUnknown(SendFailure):

@@ -283,13 +283,20 @@ class CarrierInboundEvent(Event):
 
 
 class LaneEntry(Event):
-    """Internal, dispatcher to itself: one ledger entry waits in a lane for its turn to be sent."""
+    """Internal, dispatcher to itself: one ledger entry waits in a lane for its turn to be sent.
+
+    It counts `segments` against the pace of the lane and of its `sender`; entries of the same `order` leave one after
+    the other.
+    """
 
     TYPE = "sms.lane.v1"
 
     tenant_id: str
     message_id: str
     queued_at: Moment
+    sender: str | None = None
+    segments: Annotated[int, Field(ge=1)] = 1
+    order: str | None = None
 
 
 class ConfigChanged(Event):
@@ -302,10 +309,34 @@ class ConfigChanged(Event):
     event_id: str
     tenant_id: str
     change: Literal["created", "updated", "deleted", "rotated"]
-    kind: Literal["tenant", "trunk", "sms_config"]
+    kind: Literal["tenant", "trunk", "sms_config", "inbound_rule", "outbound_rule", "extension"]
     object_id: str
     version: str
     occurred_at: datetime
+
+
+class SeenWebhook(BaseModel):
+    """The last webhook of a configuration that ingress answered in one way. `kind` is the carrier's word for the last
+    event in it, `source` the address it came from: behind a proxy the proxy's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    config_id: TenantId
+    result: Annotated[str, Field(pattern=r"^[a-z_]{1,32}$")]
+    status: int
+    at: Moment
+    kind: str | None = None
+    source: str | None = None
+
+
+class WebhooksSeen(Event):
+    """Internal, ingress to config: webhooks that came, every few seconds. It may be lost, and nothing hangs on it."""
+
+    TYPE = "sms.seen.v1"
+
+    event_id: str
+    seen: Annotated[tuple[SeenWebhook, ...], Field(max_length=1000)]
 
 
 AnyEvent = (
@@ -317,6 +348,7 @@ AnyEvent = (
     | CarrierInboundEvent
     | LaneEntry
     | ConfigChanged
+    | WebhooksSeen
 )
 
 EVENT_TYPES: tuple[type[Event], ...] = (
@@ -328,6 +360,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     CarrierInboundEvent,
     LaneEntry,
     ConfigChanged,
+    WebhooksSeen,
 )
 
 _BY_TYPE: Mapping[str, type[Event]] = {event.TYPE: event for event in EVENT_TYPES}

@@ -3,6 +3,7 @@
 import asyncio
 import faulthandler
 import inspect
+import json
 import os
 import resource
 import signal
@@ -223,10 +224,16 @@ def _overrun(seconds: float) -> None:
 
 
 def _last_words(event: str, **values: float) -> None:
-    """Log from another thread, and wait briefly: the one that is stuck may hold what writing needs."""
+    """Log from another thread, and wait briefly: the one that is stuck, or that a signal interrupted in the middle of
+    a line, may hold what writing needs. Then the words go past all that, straight to where the log goes.
+    """
     speaker = threading.Thread(target=_log.critical, args=(event,), kwargs=values, daemon=True)
     speaker.start()
     speaker.join(_LAST_WORDS_SECONDS)
+    if speaker.is_alive():
+        line = json.dumps({"event": event, "level": "critical", **values})
+        with suppress(OSError):
+            os.write(1, f"\n{line}\n".encode())
 
 
 def _raise_file_limit() -> None:

@@ -50,12 +50,25 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarding:
+    """An exchange takes what another exchange gets under a key."""
+
+    source: str
+    destination: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
-    """What one process declares, in an order in which each thing exists before it is referred to."""
+    """What one process declares, in an order in which each thing exists before it is referred to. Last it takes away
+    bindings that must not be there any more.
+    """
 
     exchanges: tuple[Exchange, ...] = ()
     queues: tuple[Queue, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    forwardings: tuple[Forwarding, ...] = ()
+    retired: tuple[Binding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +86,11 @@ SMS = "sms"
 UNROUTED = "sms.unrouted"
 DEAD = "sms.dead"
 OUTBOUND = "sms.outbound"
+OUTBOUND_REST = "sms.outbound.rest"
 CARRIER = "sms.carrier"
 CONFIG = "sms.config"
 CONFIG_CHANGES = "sms.config.#"
+SEEN = "sms.seen"
 
 # Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
 RETRY_LADDER = (
@@ -95,6 +110,8 @@ _WORK: Arguments = {
     "x-dead-letter-strategy": "at-least-once",
     "x-overflow": "reject-publish",
 }
+# For people's eyes only: while nobody reads, the oldest go.
+_NEWEST: Arguments = {"x-max-length": 1_000, "x-overflow": "drop-head", "x-delivery-limit": DELIVERY_LIMIT}
 _LAST_ONLY: Arguments = {"x-max-length": 1, "x-overflow": "drop-head", "x-delivery-limit": PARKED_DELIVERY_LIMIT}
 
 
@@ -109,6 +126,8 @@ def base() -> Topology:
         exchanges=(
             Exchange(UNROUTED, "fanout", "what nobody was bound to receive"),
             Exchange(DEAD, "fanout", "what could not be worked on"),
+            Exchange(OUTBOUND_REST, "fanout", "requests of tenants that have no queue"),
+            Exchange(OUTBOUND, "topic", "requests, to the queue of their tenant", alternate=OUTBOUND_REST),
             Exchange(SMS, "topic", "every public and internal event", alternate=UNROUTED),
             *(Exchange(rung.name, "fanout", f"retry after {rung.seconds} s") for rung in RETRY_LADDER),
         ),
@@ -123,7 +142,7 @@ def base() -> Topology:
                 Queue(rung.name, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung))
                 for rung in RETRY_LADDER
             ),
-            Queue(OUTBOUND, "requests of the PBX, read by the dispatcher", _WORK),
+            Queue(OUTBOUND, "requests that name no tenant that is known, or were put here by the queue's name", _WORK),
             Queue(CARRIER, "what carriers told ingress, read by the dispatcher", _WORK),
             *_pbx_queues(DEFAULT_PBX),
             Queue(
@@ -131,16 +150,19 @@ def base() -> Topology:
                 "the last announced change: kept, so that an announcement while all are away is not unrouted",
                 _LAST_ONLY,
             ),
+            Queue(SEEN, "when webhooks came and how they were answered, read by the config service", _NEWEST),
         ),
         bindings=(
             Binding(UNROUTED, UNROUTED),
             Binding(DEAD, DEAD),
             *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
-            Binding(SMS, OUTBOUND, "sms.outbound.#"),
+            Binding(OUTBOUND_REST, OUTBOUND),
             Binding(SMS, CARRIER, "sms.carrier.#"),
             Binding(SMS, CONFIG, CONFIG_CHANGES),
             Binding(SMS, pbx_status_queue(DEFAULT_PBX), f"sms.status.{NO_TENANT}.#"),
         ),
+        forwardings=(Forwarding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
+        retired=(Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
     )
 
 
@@ -175,6 +197,24 @@ def pbx(pbx_id: str, tenant_ids: Iterable[str]) -> Topology:
     return Topology(queues=_pbx_queues(pbx_id), bindings=bindings)
 
 
+def tenant(tenant_id: str) -> Topology:
+    """The queue of a tenant's requests, so that no tenant's flood stands before another tenant's texts."""
+    queue = outbound_queue(tenant_id)
+    return Topology(
+        queues=(Queue(queue, "one tenant's requests, read by one dispatcher", _WORK),), bindings=_own(queue)
+    )
+
+
+def former_tenant(tenant_id: str) -> Topology:
+    """The queue of a tenant that is no more: what is in it is still read, and nothing comes any more."""
+    queue = outbound_queue(tenant_id)
+    return Topology(queues=(Queue(queue, "one tenant's requests, read by one dispatcher", _WORK),), retired=_own(queue))
+
+
+def _own(queue: str) -> tuple[Binding, ...]:
+    return (Binding(OUTBOUND, queue, f"{queue}.#"),)
+
+
 def lane(config_id: str, *, bulk: bool = False) -> Topology:
     """The paced sending lane of one SMS configuration: read by one dispatcher at a time."""
     return Topology(
@@ -192,6 +232,16 @@ def pbx_status_queue(pbx_id: str) -> str:
     return f"pbx.{pbx_id}.status"
 
 
+def outbound_queue(tenant_id: str) -> str:
+    """The queue in which a tenant's requests wait."""
+    return f"{OUTBOUND}.{tenant_id}"
+
+
+def is_outbound(queue: str) -> bool:
+    """Whether requests wait in this queue."""
+    return queue == OUTBOUND or queue.startswith(f"{OUTBOUND}.")
+
+
 def lane_queue(config_id: str, *, bulk: bool = False) -> str:
     """The lane of an SMS configuration; bulk texts have one of their own."""
     return f"sms.lane.{config_id}.bulk" if bulk else f"sms.lane.{config_id}"
@@ -201,6 +251,8 @@ def queue_kind(name: str) -> str:
     """What a queue is for, as a metric's label: few values, however many lanes and PBXs there are."""
     if name.startswith("sms.lane."):
         return "lane"
+    if is_outbound(name):
+        return OUTBOUND
     return "pbx" if name.startswith("pbx.") else name
 
 
@@ -261,10 +313,14 @@ def markdown() -> str:
         keys.setdefault(binding.queue, []).append(
             f"`{binding.exchange}`" + (f" `{binding.key}`" if binding.key else "")
         )
-    lanes = lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + pbx("<pbx_id>", ()).queues
+    fed = {f.destination: f"; fed by `{f.source}` `{f.key}`" for f in topology.forwardings}
+    of_tenant, of_pbx = tenant("<tenant>"), pbx("<pbx_id>", ())
+    for binding in of_tenant.bindings:
+        keys.setdefault(binding.queue, []).append(f"`{binding.exchange}` `{binding.key}`")
+    lanes = of_tenant.queues + lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + of_pbx.queues
     lines = ["| exchange | kind | alternate | holds |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose} |"
+        f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose}{fed.get(e.name, '')} |"
         for e in topology.exchanges
     ]
     lines += [

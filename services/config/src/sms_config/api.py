@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from http import HTTPStatus
 
 import orjson
@@ -13,13 +13,14 @@ import structlog
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
-from sms_common.errors import Unavailable
+from sms_common.errors import Code, Unavailable
 from sms_config import openapi
-from sms_config.auth import Authenticator, Caller, ServiceTokens
+from sms_config.auth import Authenticator, Caller, Scope, ServiceTokens
+from sms_config.live import stream
 from sms_config.portal import add_portal
-from sms_config.problems import Internal, MethodNotAllowed, NotFound, Problem, StoreAway
+from sms_config.problems import BrokerAway, Internal, MethodNotAllowed, NotFound, Problem, StoreAway
 from sms_config.requests import MAX_BODY_BYTES, SESSION_COOKIE, etag_matches, presented, read_call
-from sms_config.routes import PREFIX, Closed, Listing, Opened, Route
+from sms_config.routes import PREFIX, Closed, Listening, Listing, Opened, Route
 from sms_config.sessions import Sessions
 from sms_config.snapshots import Rendered, Snapshots
 from sms_config.views import Stamps
@@ -32,7 +33,10 @@ INGRESS_SNAPSHOT = "/internal/v1/snapshot/ingress"
 DISPATCHER_SNAPSHOT = "/internal/v1/snapshot/dispatcher"
 OPENAPI = f"{PREFIX}/openapi.json"
 TENANT_HEADER = "X-Tenant"
+# A page sends it with what nobody asked for, such as looking again after an event.
+UNATTENDED_HEADER = "X-Unattended"
 REQUEST_ID = web.RequestKey("request_id", str)
+ROUTES = web.AppKey("routes", tuple[Route, ...])
 # Asked for every few seconds; a line each would hide the rest.
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -85,6 +89,7 @@ def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, versi
     app.router.add_get(INGRESS_SNAPSHOT, ingress)
     app.router.add_get(DISPATCHER_SNAPSHOT, dispatcher)
     add_portal(app)
+    app[ROUTES] = tuple(routes)
     for route in routes:
         app.router.add_route(route.method, route.path, _handler(route, doors))
     return app
@@ -98,7 +103,7 @@ def _require_open(doors: Doors) -> None:
 def _handler(route: Route, doors: Doors) -> Handler:
     """Return the aiohttp handler of one route: who, may they, what do they want, do it, show it."""
 
-    async def handle(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.StreamResponse:
         _require_open(doors)
         caller = _nobody(request) if route.scope is None else await _caller(request, doors)
         structlog.contextvars.bind_contextvars(caller=caller.id)
@@ -110,9 +115,14 @@ def _handler(route: Route, doors: Doors) -> Handler:
             return web.Response(status=route.status)
         if isinstance(answer, Opened | Closed):
             return _session_answer(request, doors, answer, route.status)
+        if isinstance(answer, Listening):
+            may_go_on = partial(_may_go_on, request, doors, route.scope, answer.watch.tenant_id)
+            headers = {**_SECURITY_HEADERS, "X-Request-ID": request[REQUEST_ID]}
+            return await stream(request, answer.watch, answer.rhythm, may_go_on, headers)
         if isinstance(answer, Listing):
             return _json(
-                b'{"count":%d,"items":[%s]}' % (answer.count, b",".join(_encode(item) for item in answer.items)),
+                b'{"count":%d,%s"items":[%s]}'
+                % (answer.count, b'"more":true,' if answer.more else b"", b",".join(map(_encode, answer.items))),
                 route.status,
             )
         response = _json(_encode(answer), route.status)
@@ -125,16 +135,31 @@ def _handler(route: Route, doors: Doors) -> Handler:
     return handle
 
 
-async def _caller(request: web.Request, doors: Doors) -> Caller:
-    """Return who is calling: a key when one is given, else a person with a session; within a tenant if it says so."""
+async def _caller(request: web.Request, doors: Doors, *, at_work: bool = True) -> Caller:
+    """Return who is calling: a key when one is given, else a person with a session; within a tenant if it says so.
+
+    A session ends although its page goes on by itself: `at_work` is False for that, as the page's header says.
+    """
     header, request_id = request.headers.get(hdrs.AUTHORIZATION), request[REQUEST_ID]
     shown = presented(request)
     if header is None and shown.token is not None:
-        caller = await doors.sessions.caller(shown, request_id=request_id, address=request.remote)
+        at_work = at_work and UNATTENDED_HEADER not in request.headers
+        caller = await doors.sessions.caller(shown, request_id=request_id, address=request.remote, extend=at_work)
     else:
         caller = await doors.authenticator.authenticate(header, request_id=request_id, address=request.remote)
     tenant_id = request.headers.get(TENANT_HEADER)
     return caller if tenant_id is None else caller.within(tenant_id)
+
+
+async def _may_go_on(request: web.Request, doors: Doors, scope: Scope | None, tenant_id: str) -> bool:
+    """Whether who began to listen may still see this tenant."""
+    try:
+        caller = await _caller(request, doors, at_work=False)
+        if scope is not None:
+            caller.require(scope)
+    except (Problem, Unavailable):
+        return False  # it may ask again, and is then told why not
+    return caller.sees(tenant_id)
 
 
 def _nobody(request: web.Request) -> Caller:
@@ -214,6 +239,8 @@ def _problem(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
+        case Unavailable(code=Code.BROKER_UNAVAILABLE):
+            return BrokerAway()
         case Unavailable():
             return StoreAway()
         case web.HTTPNotFound():

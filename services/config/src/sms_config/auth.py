@@ -28,11 +28,14 @@ _TOUCH_EVERY = timedelta(minutes=1)
 
 
 class Scope(StrEnum):
-    """What a key may do. `config` may also read; `admin` may do everything, for the tenants of its key."""
+    """What a key may do. `config` and `operate` may also read; `operate` replays and discards what is parked; `admin`
+    may do everything, for the tenants of its key.
+    """
 
     SEND = "send"
     READ = "read"
     CONFIG = "config"
+    OPERATE = "operate"
     ADMIN = "admin"
 
 
@@ -40,6 +43,7 @@ _GRANTS = {
     Scope.SEND: frozenset({Scope.SEND}),
     Scope.READ: frozenset({Scope.READ}),
     Scope.CONFIG: frozenset({Scope.CONFIG, Scope.READ}),
+    Scope.OPERATE: frozenset({Scope.OPERATE, Scope.READ}),
     Scope.ADMIN: frozenset(Scope),
 }
 

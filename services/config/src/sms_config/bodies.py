@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
-from sms_common.configuration import DEFAULT_PBX, FailurePolicy
+from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
 from sms_common.messages import Status
 from sms_config.auth import Scope
 from sms_config.fields import (
@@ -19,15 +19,18 @@ from sms_config.fields import (
     Policy,
     Reference,
     RoleName,
-    ScopeName,
     Secret,
     TimeZone,
     UserName,
     Username,
+    member,
 )
 from sms_config.problems import FieldError, Invalid, invalid
 
 JsonObject = dict[str, Any]
+# A trunk that is lent to more tenants than this would not fit into one body.
+MAX_LENT = 1_000
+ScopeName = Annotated[Scope, BeforeValidator(lambda value: member(Scope, value))]
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -59,8 +62,20 @@ class TenantCreate(TenantWrite):
     id: NewId | None = None
 
 
+class LentPoolWrite(Body):
+    """Numbers of a trunk of the system, lent to a tenant."""
+
+    tenant_id: Reference
+    dids: Dids = ""
+    default_did: str | None = Field(default=None, max_length=32)
+
+
 class TrunkWrite(Body):
-    """A carrier connection with the numbers that came with it."""
+    """A carrier connection with the numbers that came with it.
+
+    With `pools` it is the system's and lent to tenants, each with numbers of its own; only a system administrator makes
+    and changes such a trunk, and it has no `dids` of its own.
+    """
 
     name: Name
     brand: Name = Field(description="The carrier's name as people know it, such as Bandwidth.")
@@ -68,6 +83,9 @@ class TrunkWrite(Body):
     dids: Dids = ""
     default_did: str | None = Field(
         default=None, max_length=32, description="The sender used when nothing else names one; one of `dids`."
+    )
+    pools: Annotated[list[LentPoolWrite], Field(max_length=MAX_LENT)] | None = Field(
+        default=None, description="Null: one tenant's own trunk. This never changes; who is in the list may."
     )
 
 
@@ -114,6 +132,15 @@ class Callback(Body):
     password: Secret | None = None
 
 
+class Limits(PaceLimits):
+    """How fast it may send, in segments; null: as fast as the carrier takes them."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    campaign_id: Name | None = Field(default=None, description="Whoever names the same campaign shares its limit.")
+    brand_id: Name | None = Field(default=None, description="Whoever names the same brand shares its limit.")
+
+
 class SmsWrite(Body):
     """An SMS configuration. `credentials` and `callback`: absent keeps what is set, null removes it."""
 
@@ -126,12 +153,16 @@ class SmsWrite(Body):
     credentials: Credentials | None = None
     callback: Callback | None = None
     failure_policy: Policy = FailurePolicy.HOLD
+    limits: Limits = Field(default=Limits(), description="Given as a whole; null in it is no limit.")
 
 
 class SmsCreate(SmsWrite):
     """A new SMS configuration. It may be a draft: the webhook exists from the first save."""
 
-    tenant_id: Reference | None = Field(default=None, description="Follows from the trunk when left out.")
+    tenant_id: Reference | None = Field(
+        default=None,
+        description="Follows from the trunk when left out; on a trunk that is lent, from a credential for one tenant.",
+    )
 
 
 class Rotation(Body):
@@ -213,6 +244,51 @@ class OneMessage(Body):
 
     tenant_id: Reference | None = Field(
         default=None, description="May be left out with a credential for one tenant, or with the header X-Tenant."
+    )
+
+
+class LiveFilter(OneMessage):
+    """What is listened to: a tenant's messages, or one of them."""
+
+    message_id: Annotated[str | None, Field(max_length=69)] = None
+
+
+class CredentialTrial(Body):
+    """Credentials to try in place of the stored ones; nothing is stored. An absent name is tried as it is stored."""
+
+    credentials: Credentials | None = None
+
+
+class HealthOf(Body):
+    """The SMS configurations that are asked about: ids separated by commas, 100 at most."""
+
+    ids: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,99}$")]
+
+
+class ParkedFilter(Body):
+    """Which parked messages, the oldest first."""
+
+    model_config = ConfigDict(strict=False)
+
+    code: Annotated[str | None, Field(max_length=64)] = None
+    skip: Annotated[int, Field(ge=0, le=100_000)] = 0
+    top: Annotated[int, Field(ge=1, le=100)] = 100
+
+
+ParkedId = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class ParkedChoice(Body):
+    """Parked messages by their ids."""
+
+    ids: Annotated[list[ParkedId], Field(min_length=1, max_length=100)]
+
+
+class Replay(ParkedChoice):
+    """What to send back to where it came from."""
+
+    tenant_id: Reference | None = Field(
+        default=None, description="Gives inbound texts that nobody owned to this tenant; for who sees all tenants."
     )
 
 

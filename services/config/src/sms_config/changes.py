@@ -1,16 +1,18 @@
 """How a change is written: record, audit record, the snapshots' version and the announcement, in one transaction."""
 
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sms_config.auth import Caller
 from sms_config.problems import Conflict, FieldError, NotFound, VersionConflict
 from sms_config.query import Clause, Order, Query
 from sms_config.records import (
     Action,
+    AnnouncedKind,
     Announcement,
     AuditRecord,
     Record,
@@ -20,14 +22,18 @@ from sms_config.records import (
     TrunkRecord,
     now_utc,
 )
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import EVERYONE, Duplicate, R, Reader, Store, Transaction
 
 C = TypeVar("C", bound=Record)
 Clock = Callable[[], datetime]
-_ANNOUNCED: Mapping[type[Record], Literal["tenant", "trunk", "sms_config"]] = {
+_ANNOUNCED: Mapping[type[Record], AnnouncedKind] = {
     TenantRecord: "tenant",
     TrunkRecord: "trunk",
     SmsConfigRecord: "sms_config",
+    InboundRuleRecord: "inbound_rule",
+    OutboundRuleRecord: "outbound_rule",
+    ExtensionRecord: "extension",
 }
 
 
@@ -111,12 +117,17 @@ class Changes:
         kind = _ANNOUNCED.get(type(change.subject))
         if kind is not None:
             snapshot = await transaction.advance()
-            await transaction.announce(_announcement(kind, change, now, snapshot))
+            for announcement in _announcements(kind, change, now, snapshot):
+                await transaction.announce(announcement)
 
 
 def new_id() -> str:
-    """Return a random id for a record: 96 bits, letters and digits only, fit for routing keys and queue names."""
-    return secrets.token_hex(12)
+    """Return an id for a record: the time and 32 random bits, letters and digits only, fit for routing keys and queues.
+
+    Those of one process sort in the order in which they were made: lists go by the time, in milliseconds, and then by
+    the id.
+    """
+    return f"{time.time_ns():016x}{secrets.token_hex(4)}"
 
 
 async def require(reader: Reader, kind: type[R], record_id: str, caller: Caller) -> R:
@@ -167,17 +178,18 @@ def _audit_record(caller: Caller, change: Change[Any], now: datetime) -> AuditRe
     )
 
 
-def _announcement(
-    kind: Literal["tenant", "trunk", "sms_config"], change: Change[Any], now: datetime, snapshot: str
-) -> Announcement:
-    owner = change.subject.owner
-    assert owner is not None, "what is announced belongs to a tenant"
-    return Announcement(
-        id=new_id(),
-        at=now,
-        tenant_id=owner,
-        kind=kind,
-        object_id=change.subject.id,
-        action=change.action,
-        snapshot=snapshot,
-    )
+def _announcements(kind: AnnouncedKind, change: Change[Any], now: datetime, snapshot: str) -> list[Announcement]:
+    """One for each tenant that has or had to do with the record: a trunk of the system is lent to several."""
+    concerned = [record.concerns for record in (change.before, change.after) if record is not None]
+    return [
+        Announcement(
+            id=new_id(),
+            at=now,
+            tenant_id=tenant_id,
+            kind=kind,
+            object_id=change.subject.id,
+            action=change.action,
+            snapshot=snapshot,
+        )
+        for tenant_id in dict.fromkeys(tenant_id for tenants in concerned for tenant_id in tenants)
+    ]

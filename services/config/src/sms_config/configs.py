@@ -9,11 +9,13 @@ import structlog
 from pydantic import SecretStr
 
 from sms_common.carriers.protocol import Carrier
+from sms_common.configuration import PaceLimits
 from sms_config.auth import Caller
 from sms_config.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.holdings import check_still_held, holdings_of
 from sms_config.keyring import KeyRing, SealBroken
-from sms_config.numbers import read_sender
+from sms_config.numbers import may_show, read_sender
 from sms_config.problems import Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import CALLBACK_PASSWORD, WEBHOOK_TOKEN, SmsConfigRecord, TenantRecord, TrunkRecord
@@ -39,7 +41,7 @@ COLUMNS = Columns(
 )
 # Fields of a callback that an answer shows and a body may repeat.
 _CALLBACK_READ_ONLY = frozenset(CallbackView.model_fields) - {"username"}
-_PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy")
+_PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy", "limits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +79,12 @@ class SmsConfigs:
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             trunk = await _trunk(transaction, body, caller)
-            if body.tenant_id not in {None, trunk.tenant_id}:
-                raise Invalid.of("tenant_id", "is not the tenant of the trunk")
+            tenant_id = _tenant_for_new(body, trunk, caller)
             now = self._changes.clock()
             record = SmsConfigRecord(
                 id=config_id,
-                tenant_id=trunk.tenant_id,
-                **await _values(transaction, body, trunk),
+                tenant_id=tenant_id,
+                **await _values(transaction, body, trunk, tenant_id),
                 webhook_sha256="",
                 created_at=now,
                 created_by=caller.id,
@@ -98,7 +99,9 @@ class SmsConfigs:
     async def update(
         self, caller: Caller, config_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> SmsConfigRecord:
-        """Change an SMS configuration. Raises NotFound, Invalid, VersionConflict."""
+        """Change an SMS configuration. Raises NotFound, Invalid, VersionConflict; InUse when a rule's caller id would
+        not be on the new trunk.
+        """
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             before = await require(transaction, SmsConfigRecord, config_id, caller)
@@ -106,21 +109,30 @@ class SmsConfigs:
             old_trunk = await require(transaction, TrunkRecord, before.provider_id, caller)
             body = self._merged(given, before, old_trunk, replace=replace)
             trunk = await _trunk(transaction, body, caller)
-            if (trunk.tenant_id, trunk.carrier) != (old_trunk.tenant_id, old_trunk.carrier):
+            if trunk.pool_of(before.tenant_id) is None or trunk.carrier != old_trunk.carrier:
                 raise Invalid.of(
                     "provider_id", "must be a trunk of the same tenant and carrier; the webhook URL holds both"
                 )
-            after = before.changed(self._changes.clock(), caller.id, **await _values(transaction, body, trunk))
+            if trunk.id != old_trunk.id:
+                has = await holdings_of(transaction, before.tenant_id)
+                moved = has.with_config(config_id, trunk.id)
+                await check_still_held(transaction, before.tenant_id, has, moved, "provider_id")
+            values = await _values(transaction, body, trunk, before.tenant_id)
+            after = before.changed(self._changes.clock(), caller.id, **values)
             return Change("updated", before, self._with_secrets(after, body))
 
         return await self._changes.make(caller, work)
 
     async def delete(self, caller: Caller, config_id: str, *, version: int | None) -> None:
-        """Remove an SMS configuration; a tenant whose default it was has none then. Raises as update."""
+        """Remove an SMS configuration that no rule uses; a tenant whose default it was has none then. Raises NotFound,
+        InUse, VersionConflict.
+        """
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             before = await require(transaction, SmsConfigRecord, config_id, caller)
             await check_version(transaction, before, version)
+            has = await holdings_of(transaction, before.tenant_id)
+            await check_still_held(transaction, before.tenant_id, has, has.with_config(config_id, None))
             tenant = await transaction.get(TenantRecord, before.tenant_id, EVERYONE)
             also: tuple[Change[Any], ...] = ()
             if tenant is not None and tenant.default_config_id == config_id:
@@ -156,7 +168,7 @@ class SmsConfigs:
         return [self._view(record, trunks[record.provider_id]) for record in records if record.provider_id in trunks]
 
     def _merged(self, given: JsonObject, before: SmsConfigRecord, trunk: TrunkRecord, *, replace: bool) -> SmsWrite:
-        base = {} if replace else {name: getattr(before, name) for name in _PLAIN_FIELDS}
+        base = {} if replace else before.model_dump(mode="json", include=set(_PLAIN_FIELDS))
         view = self._view(before, trunk).model_dump(mode="json")
         callback = given.get("callback")
         if isinstance(callback, dict) and view["callback"] is not None:
@@ -251,11 +263,28 @@ async def _trunk(reader: Reader, body: SmsWrite, caller: Caller) -> TrunkRecord:
     return trunk
 
 
-async def _values(reader: Reader, body: SmsWrite, trunk: TrunkRecord) -> dict[str, Any]:
-    """Return the plain fields of a body as they are stored; the sender in international form."""
-    tenant = await reader.get(TenantRecord, trunk.tenant_id, EVERYONE)
+def _tenant_for_new(body: SmsCreate, trunk: TrunkRecord, caller: Caller) -> str:
+    """Return the tenant that a new configuration on a trunk is for. Raises Invalid."""
+    if trunk.tenant_id is not None:
+        if body.tenant_id not in {None, trunk.tenant_id}:
+            raise Invalid.of("tenant_id", "is not the tenant of the trunk")
+        return trunk.tenant_id
+    tenant_id = body.tenant_id or caller.only_tenant
+    if tenant_id is None:
+        raise Invalid.of("tenant_id", "is required: the trunk is lent to several tenants")
+    if not caller.sees(tenant_id) or trunk.pool_of(tenant_id) is None:
+        raise Invalid.of("tenant_id", "is not a tenant that the trunk is lent to")
+    return tenant_id
+
+
+async def _values(reader: Reader, body: SmsWrite, trunk: TrunkRecord, tenant_id: str) -> dict[str, Any]:
+    """Return the plain fields of a body as they are stored; the sender in international form. Raises Invalid."""
+    tenant = await reader.get(TenantRecord, tenant_id, EVERYONE)
     assert tenant is not None, "a tenant is never deleted under its trunks"
     values = {name: getattr(body, name) for name in _PLAIN_FIELDS}
+    values["limits"] = PaceLimits.model_validate(body.limits.model_dump())
     if body.sender_id is not None:
         values["sender_id"] = read_sender(body.sender_id, tenant.country)
+        if not may_show(trunk, tenant_id, values["sender_id"]):
+            raise Invalid.of("sender_id", "is not one of the tenant's numbers on this trunk, which others use too")
     return values

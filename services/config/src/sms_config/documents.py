@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from sms_common.events import SeenWebhook
 from sms_config.query import Clause, Query
 from sms_config.records import (
     SCHEMA,
@@ -20,17 +21,22 @@ from sms_config.records import (
     TrunkRecord,
     UserRecord,
 )
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import EVERYONE, AnyRecord, R, Tenancy
 
 Document = dict[str, Any]
 
 # Together with the 24 hours in which a carrier repeats a webhook, ample for a deleted configuration's lane to run dry.
 RETIRED_FOR = timedelta(days=30)
+WEBHOOKS_SEEN = "webhooks_seen"
 
 _CREATED = ("created_at", ASCENDING)
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     TenantRecord.COLLECTION: (IndexModel([_CREATED], name="by_age"),),
-    TrunkRecord.COLLECTION: (IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),),
+    TrunkRecord.COLLECTION: (
+        IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
+        IndexModel([("pools.tenant_id", ASCENDING)], name="by_borrower"),
+    ),
     SmsConfigRecord.COLLECTION: (
         IndexModel([("webhook_sha256", ASCENDING)], name="one_webhook", unique=True),
         IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
@@ -40,14 +46,19 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("prefix", ASCENDING)], name="one_prefix", unique=True),
         IndexModel([("tenants", ASCENDING)], name="by_tenant"),
     ),
+    InboundRuleRecord.COLLECTION: (IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),),
+    OutboundRuleRecord.COLLECTION: (IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),),
+    ExtensionRecord.COLLECTION: (
+        IndexModel([("tenant_id", ASCENDING), ("extension", ASCENDING)], name="one_extension", unique=True),
+    ),
     UserRecord.COLLECTION: (
         IndexModel([("name_key", ASCENDING)], name="one_name", unique=True),
         IndexModel([("tenant_id", ASCENDING), _CREATED], name="by_tenant"),
     ),
     Ticket.COLLECTION: (IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0),),
     AuditRecord.COLLECTION: (
-        IndexModel([("at", DESCENDING)], name="by_time"),
-        IndexModel([("tenant_id", ASCENDING), ("at", DESCENDING)], name="by_tenant"),
+        IndexModel([("at", DESCENDING), ("_id", ASCENDING)], name="newest"),
+        IndexModel([("tenant_id", ASCENDING), ("at", DESCENDING), ("_id", ASCENDING)], name="newest_of_tenant"),
         IndexModel([("object_id", ASCENDING), ("version", ASCENDING)], name="by_object"),
     ),
     Announcement.COLLECTION: (IndexModel([("at", ASCENDING)], name="by_time"),),
@@ -62,11 +73,38 @@ def version_of(document: Mapping[str, Any] | None) -> str:
     return "0" if document is None else f"{document['number']}-{document['mark']}"
 
 
+# What differs whenever a record does. A version may come back with a restored backup, its time does not; secrets that
+# are sealed anew change neither.
+STAMP: Mapping[str, Any] = {
+    "version": 1,
+    "updated_at": 1,
+    "keys": {"$map": {"input": {"$objectToArray": "$secrets"}, "in": "$$this.v.key_id"}},
+}
+
+
+def stamp_of(document: Mapping[str, Any]) -> tuple[object, ...]:
+    """Return the stamp of a record, of which the document holds only what STAMP names."""
+    return document["version"], document["updated_at"], tuple(document["keys"] or ())
+
+
 def to_document(record: AnyRecord | Announcement | RetiredConfig | Ticket) -> Document:
     """Return a record as it is stored."""
     document = record.model_dump()
     document["_id"] = document.pop("id")
     return {**document, "schema": SCHEMA}
+
+
+def webhook_document(seen: SeenWebhook) -> Document:
+    """Return a webhook that was seen as a part of its configuration's document: the time first."""
+    return {"at": seen.at, "status": seen.status, "kind": seen.kind, "source": seen.source}
+
+
+def to_webhooks(document: Mapping[str, Any]) -> list[SeenWebhook]:
+    """Return the webhooks that a configuration's document holds."""
+    return [
+        SeenWebhook(config_id=document["_id"], result=result, **values)
+        for result, values in document.get("results", {}).items()
+    ]
 
 
 def named(document: Mapping[str, Any]) -> Document:
@@ -88,6 +126,8 @@ def visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
         return {"_id": {"$in": mine}}
     if kind is ApiKeyRecord:
         return {"tenants": {"$type": "array", "$not": {"$elemMatch": {"$nin": mine}}}}
+    if kind is TrunkRecord:
+        return {"$or": [{"tenant_id": {"$in": mine}}, {"pools.tenant_id": {"$in": mine}}]}
     return {"tenant_id": {"$in": mine}}
 
 

@@ -1,17 +1,18 @@
 """The composition root of the config service: the only place that constructs things, each after what it depends on."""
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 import structlog
 from aiohttp import web
 
 from sms_common import topology
-from sms_common.broker import RabbitBroker
+from sms_common.broker import Broker, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.errors import Unavailable
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
@@ -22,11 +23,20 @@ from sms_config.audit import Audit
 from sms_config.auth import Authenticator, FailureBrake, ServiceTokens
 from sms_config.changes import Changes, Clock
 from sms_config.configs import ConfigOptions, SmsConfigs
+from sms_config.dispatcher_api import DispatcherApi
+from sms_config.explaining import Explanations, explain_routes
 from sms_config.first_administrator import FirstAdministrator
 from sms_config.history import History
+from sms_config.live import Live, Rhythm
+from sms_config.operating import Operations, operating_routes
+from sms_config.parking import DEAD_LETTERS, UNROUTED_MESSAGES, Parking
 from sms_config.passwords import Passwords
 from sms_config.records import now_utc
 from sms_config.routes import Resources, routes
+from sms_config.routing import Routing
+from sms_config.rule_routes import Rules, rule_routes
+from sms_config.rulebook import EXTENSIONS, INBOUND_RULES, OUTBOUND_RULES, Rulebook
+from sms_config.seen import ConfigHealth, WebhookNotes
 from sms_config.sessions import Doorkeeper, Sessions
 from sms_config.settings import Settings
 from sms_config.snapshots import Snapshots
@@ -34,12 +44,15 @@ from sms_config.startup import Startup
 from sms_config.store import MongoStore
 from sms_config.store_protocol import Store, StoreUnusable
 from sms_config.tenants import Tenants
+from sms_config.trials import Carriers, TrialBrake, Trials
 from sms_config.trunks import Trunks
 from sms_config.users import Users
+from sms_config.webhook_trial import WebhookTrial
 
 # The longest request: waiting for its turn to write and writing (10 s each), and a margin.
 DRAIN_SECONDS = 25.0
 EXIT_REFUSED = 1
+_SEEN_AT_ONCE = 4
 
 _log = structlog.get_logger()
 
@@ -82,10 +95,11 @@ async def main(settings: Settings, stop: asyncio.Event, tell: Callable[[str], No
 
         startup = Startup(store, settings.keys, then=first_user)
         announcer = await stack.enter_async_context(Announcer(store, broker))
-        app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for)
+        app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, outside=Outside(broker))
         add_health_routes(app, _health(stop, store, startup))
         await stack.enter_async_context(serve(app, settings.host, settings.port))
         await _until(stop, startup.prepare())
+        await broker.consume(topology.SEEN, WebhookNotes(store).handle, prefetch=_SEEN_AT_ONCE)
         await stop.wait()
 
 
@@ -131,6 +145,17 @@ def _people(settings: Settings, store: Store, passwords: Passwords, wake: Callab
     return _People(users, sessions, FirstAdministrator(store, users, sessions, clock, settings.portal))
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What the application speaks to besides its store. Without a `broker` what needs one is answered as if it were
+    away. `rhythm` is that of server-sent events; `trust` says which certificates of webhooks are believed.
+    """
+
+    broker: Broker | None = None
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    trust: ssl.SSLContext | None = None
+
+
 def build_app(
     settings: Settings,
     store: Store,
@@ -139,19 +164,22 @@ def build_app(
     waiting_for: Callable[[], str | None],
     clock: Clock = now_utc,
     passwords: Passwords | None = None,
+    outside: Outside | None = None,
 ) -> web.Application:
     """Return the API on `store`: `wake` is called after changes, and 503 answered while `waiting_for` says why."""
     ring = settings.keys
-    carriers = {name: make() for name, make in CARRIERS.items()}
+    carriers = {name: make(None, settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
     changes = Changes(store, wake, clock)
     options = ConfigOptions(settings.public_url, settings.webhook_grace)
     passwords = passwords or Passwords()
     people = _people(settings, store, passwords, wake, clock)
-    history = History(store, settings.dispatcher_url, settings.dispatcher_api_token)
+    dispatcher = DispatcherApi(settings.dispatcher_url, settings.dispatcher_api_token)
+    history = History(store, dispatcher)
+    configs = SmsConfigs(store, changes, ring, carriers, options)
     resources = Resources(
         tenants=Tenants(store, changes),
         trunks=Trunks(store, changes, carriers),
-        configs=SmsConfigs(store, changes, ring, carriers, options),
+        configs=configs,
         api_keys=ApiKeys(store, changes),
         audit=Audit(store),
         users=people.users,
@@ -169,6 +197,33 @@ def build_app(
         waiting_for=waiting_for,
         secure=settings.portal.startswith("https:"),
     )
-    app = create_app(routes(resources), Snapshots(store, ring), doors, version=version("sms-config"))
-    app.cleanup_ctx.append(history.connected)
+    outside = outside or Outside()
+    calls, webhooks = Carriers(settings.carrier_options), WebhookTrial(outside.trust)
+    trials = Trials(store, ring, calls, webhooks, TrialBrake(clock), settings.public_url)
+    live = Live(outside.broker, rhythm=outside.rhythm)
+    operations = Operations(
+        dead_letters=Parking(DEAD_LETTERS, outside.broker, store, clock, trials),
+        unrouted=Parking(UNROUTED_MESSAGES, outside.broker, store, clock, trials),
+        live=live,
+        history=history,
+        health=ConfigHealth(store, configs, dispatcher, clock),
+        trials=trials,
+    )
+    rules = Rules(
+        inbound=Rulebook(store, changes, INBOUND_RULES),
+        outbound=Rulebook(store, changes, OUTBOUND_RULES),
+        extensions=Rulebook(store, changes, EXTENSIONS),
+        routing=Routing(store, changes),
+    )
+    explanations = Explanations(store, dispatcher)
+    table = [
+        *routes(resources),
+        *rule_routes(rules),
+        *operating_routes(operations),
+        *explain_routes(explanations),
+    ]
+    app = create_app(table, Snapshots(store, ring), doors, version=version("sms-config"))
+    for connected in (dispatcher.connected, calls.connected, webhooks.connected):
+        app.cleanup_ctx.append(connected)
+    app.on_shutdown.append(live.close)
     return app

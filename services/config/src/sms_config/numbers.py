@@ -1,8 +1,16 @@
-"""The numbers an administrator writes: a trunk's pool, its default number, a sender, and how pools may not overlap."""
+"""The numbers an administrator writes: a trunk's pools, default numbers, a sender, and how pools may not overlap."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-from sms_common.phone import InvalidNumber, NumberPool, NumberRange, normalise, normalise_sender
+from sms_common.phone import (
+    InvalidNumber,
+    NumberPool,
+    NumberRange,
+    is_alphanumeric_sender,
+    normalise,
+    normalise_sender,
+)
 from sms_config.auth import Caller
 from sms_config.problems import FieldError, Invalid, Overlap
 from sms_config.records import TrunkRecord
@@ -11,22 +19,22 @@ _MAX_NAMED = 5
 _MAX_ERRORS = 50
 
 
-def read_pool(text: str, country: str) -> NumberPool:
+def read_pool(text: str, country: str, field: str = "dids") -> NumberPool:
     """Return the pool written in `text`. Raises Invalid."""
     try:
         return NumberPool.parse(text, country)
     except ValueError as error:
-        raise Invalid.of("dids", str(error)) from None
+        raise Invalid.of(field, str(error)) from None
 
 
-def read_did(text: str, pool: NumberPool, country: str) -> str:
+def read_did(text: str, pool: NumberPool, country: str, field: str = "default_did") -> str:
     """Return the default number in international form. Raises Invalid when it is none, or not in the pool."""
     try:
         number = normalise(text, country)
     except InvalidNumber as error:
-        raise Invalid.of("default_did", str(error)) from None
+        raise Invalid.of(field, str(error)) from None
     if number not in pool:
-        raise Invalid.of("default_did", "is not one of the numbers in dids")
+        raise Invalid.of(field, "is not one of the numbers in dids")
     return number
 
 
@@ -40,25 +48,68 @@ def read_sender(text: str, country: str) -> str:
         ) from None
 
 
-def check_disjoint(pool: NumberPool, others: Iterable[TrunkRecord], caller: Caller) -> None:
-    """Raise Overlap, naming the ranges that meet, when `pool` shares a number with another trunk.
+def may_show(trunk: TrunkRecord, tenant_id: str, sender: str) -> bool:
+    """Whether a tenant may send as `sender` on a trunk.
+
+    The carrier knows one account, so on a trunk that is lent only we keep one borrower from another's numbers. Names
+    are nobody's.
+    """
+    pool = trunk.pool_of(tenant_id)
+    if trunk.owner is not None or is_alphanumeric_sender(sender):
+        return True
+    return pool is not None and sender in NumberPool.parse(pool.dids, "US")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A pool that a request asks for, and the field in which it stands."""
+
+    tenant_id: str
+    pool: NumberPool
+    field: str = "dids"
+
+
+def check_disjoint(claims: Iterable[Claim], trunk_id: str, stored: Iterable[TrunkRecord], caller: Caller) -> None:
+    """Raise Overlap, naming the ranges that meet, when the pools claimed for a trunk share a number with another pool.
 
     Whose they are, and which of them are not asked for here, is told only to a caller who may see that tenant.
     """
-    errors = [error for trunk in others for error in _collisions(pool, trunk, caller)]
+    wanted = list(claims)
+    others = list(_others(stored, trunk_id))
+    errors: list[FieldError] = []
+    for place, claim in enumerate(wanted):
+        before = [_Owned(other.pool, other.tenant_id, f"the pool of {other.tenant_id}") for other in wanted[:place]]
+        errors += [error for other in (*before, *others) for error in _collisions(claim, other, caller)]
     if errors:
         more = f"; and {len(errors) - _MAX_NAMED} more" if len(errors) > _MAX_NAMED else ""
         raise Overlap("; ".join(error.message for error in errors[:_MAX_NAMED]) + more + ".", errors[:_MAX_ERRORS])
 
 
-def _collisions(pool: NumberPool, trunk: TrunkRecord, caller: Caller) -> Iterator[FieldError]:
-    for mine, theirs in _meetings(pool, NumberPool.parse(trunk.dids, "US")):
-        if caller.sees(trunk.tenant_id):
-            message = f"{mine} overlaps {theirs} of the trunk {trunk.name} ({trunk.id})"
+@dataclass(frozen=True, slots=True)
+class _Owned:
+    pool: NumberPool
+    tenant_id: str
+    name: str
+
+
+def _others(stored: Iterable[TrunkRecord], trunk_id: str) -> Iterator[_Owned]:
+    for trunk in stored:
+        if trunk.id == trunk_id:
+            continue
+        for pool in trunk.all_pools:
+            lent = f", lent to {pool.tenant_id}" if trunk.owner is None else ""
+            name = f"the trunk {trunk.name} ({trunk.id}{lent})"
+            yield _Owned(NumberPool.parse(pool.dids, "US"), pool.tenant_id, name)
+
+
+def _collisions(claim: Claim, other: _Owned, caller: Caller) -> Iterator[FieldError]:
+    for mine, theirs in _meetings(claim.pool, other.pool):
+        if caller.sees(other.tenant_id):
+            message = f"{mine} overlaps {theirs} of {other.name}"
         else:
             common = NumberRange(max(mine.first, theirs.first), min(mine.last, theirs.last))
             message = f"{common} already belongs to another tenant"
-        yield FieldError(field="dids", message=message)
+        yield FieldError(field=claim.field, message=message)
 
 
 def _meetings(first: NumberPool, second: NumberPool) -> Iterator[tuple[NumberRange, NumberRange]]:

@@ -16,14 +16,15 @@ Schema = dict[str, Any]
 
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\
-Control plane of the SMS/MMS gateway: tenants, trunks with their numbers, SMS configurations, users, API keys, message
-history and audit.
+Control plane of the SMS/MMS gateway: tenants, trunks with their numbers, SMS configurations, inbound and
+outbound rules, extensions, office hours, users, API keys, message history and audit.
 
 A caller is an API key (`Authorization: Bearer`) or a person with a session (a cookie; every change needs the header
 `X-CSRF-Token`, whose value `GET /api/v1/session` gives). The header `X-Tenant` limits a request to one tenant.
 
 Lists take `filter`, `search`, `orderby`, `skip` and `top`, or any filterable field as a parameter of its own
-(`?enabled=true`), and answer `count` and `items`. A filter is conditions joined with `and`, such as
+(`?enabled=true`), and answer `count` and `items`. Beyond some thousands they are not counted to the end: then `more` is
+true, and there are at least `count`. A filter is conditions joined with `and`, such as
 `enabled eq true and name contains 'sales'`; operators are eq, ne, gt, ge, lt, le, contains, startswith and in
 (`id in (a, b)`); values are true, false, null, numbers, quoted text or a bare word.
 
@@ -35,6 +36,7 @@ _TYPES: Mapping[str, Schema] = {
     "integer": {"type": "integer"},
     "time": {"type": "string", "format": "date-time"},
 }
+_MORE: Schema = {"type": "boolean", "description": "There when not all were counted: there are at least `count`."}
 _ERRORS: Sequence[tuple[HTTPStatus, str]] = (
     (HTTPStatus.UNAUTHORIZED, "No valid API key and no session"),
     (HTTPStatus.FORBIDDEN, "The credential may not do this"),
@@ -122,22 +124,27 @@ def _list_parameters(columns: Columns) -> list[Schema]:
 
 
 def _success(route: Route) -> Schema:
+    if route.streams:
+        return {
+            "description": "Events without data until the client leaves: `changed` when it should read again",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        }
     if route.answer is None:
         return {"description": "Done"}
     schema = _ref(route.answer.__name__)
-    if route.columns is not None or (route.asks is not None and "{id}" not in route.path):
+    if route.columns is not None or (route.asks is not None and not route.single and "{id}" not in route.path):
         items = {"type": "array", "items": schema}
         schema = {
             "type": "object",
             "required": ["count", "items"],
-            "properties": {"count": {"type": "integer"}, "items": items},
+            "properties": {"count": {"type": "integer"}, "more": _MORE, "items": items},
         }
     return {"description": route.summary.replace("_", " "), "content": _json(schema)}
 
 
 def _failures(route: Route) -> Schema:
     found = [*_ERRORS]
-    if "{id}" in route.path:
+    if "{id}" in route.path or _names_a_tenant(route):
         found += _MISSING
     if route.body is not None:
         found += _BODY_ERRORS
@@ -146,6 +153,12 @@ def _failures(route: Route) -> Schema:
     if route.versioned or route.status is HTTPStatus.CREATED:
         found += _CONFLICT
     return {str(status.value): {"description": text, "content": _json(_ref("Error"))} for status, text in sorted(found)}
+
+
+def _names_a_tenant(route: Route) -> bool:
+    """Whether a request says in which tenant it looks; in what is to be made, an unknown one is a wrong field."""
+    models = (route.asks, route.body if route.status is HTTPStatus.OK else None)
+    return any(model is not None and "tenant_id" in model.model_fields for model in models)
 
 
 def _json(schema: Schema) -> Schema:

@@ -180,6 +180,27 @@ class TooManyFailures(Problem):
         super().__init__(f"{said}; try again in {seconds} seconds.", headers={"Retry-After": str(seconds)})
 
 
+class TooManyTrials(Problem):
+    """One SMS configuration is tried again and again."""
+
+    status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_trials"
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"This configuration was tried several times just now; try again in {seconds} seconds.",
+            headers={"Retry-After": str(seconds)},
+        )
+
+
+class TooManyListeners(Problem):
+    """One caller, or all together, listen for changes from more pages than are served."""
+
+    status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_listeners"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, headers={"Retry-After": "30"})
+
+
 class StoreAway(Problem):
     """MongoDB is away or not ready; nothing is wrong with the request."""
 
@@ -191,13 +212,34 @@ class StoreAway(Problem):
         )
 
 
-class HistoryAway(Problem):
-    """The dispatcher, which keeps the messages, cannot be asked; nothing is wrong with the request."""
+class BrokerAway(Problem):
+    """RabbitMQ, which keeps what is parked, is away; nothing is wrong with the request."""
 
-    status, code = HTTPStatus.SERVICE_UNAVAILABLE, "history_unavailable"
+    status, code = HTTPStatus.SERVICE_UNAVAILABLE, "broker_unavailable"
+
+    def __init__(self, message: str = "RabbitMQ cannot be reached now; try again shortly.") -> None:
+        super().__init__(message, headers={"Retry-After": "5"})
+
+
+class DispatcherAway(Problem):
+    """The dispatcher cannot be asked; nothing is wrong with the request."""
+
+    status, code = HTTPStatus.SERVICE_UNAVAILABLE, "dispatcher_unavailable"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, headers={"Retry-After": "5"})
+
+
+class HistoryAway(DispatcherAway):
+    """The dispatcher keeps the messages."""
+
+    code = "history_unavailable"
+
+
+class ExplanationAway(DispatcherAway):
+    """The dispatcher decides about texts."""
+
+    code = "explanation_unavailable"
 
 
 class Internal(Problem):

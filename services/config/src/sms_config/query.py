@@ -26,6 +26,8 @@ MAX_SKIP = 1_000_000
 MAX_FILTER = 1024
 MAX_SEARCH = 100
 MAX_CLAUSES = 20
+# Counting further takes long, and nobody pages there.
+COUNT_UP_TO = 10_000
 
 _OPERATORS: Mapping[str, Operator] = {
     "eq": "eq",
@@ -71,7 +73,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which records, in which order, which page of them. All clauses hold; `search` is found in one of `searched`."""
+    """Which records, in which order, which page of them. All clauses hold; `search` is found in one of `searched`.
+
+    Those on all pages are counted exactly up to `count_up_to`.
+    """
 
     clauses: tuple[Clause, ...] = ()
     search: str = ""
@@ -79,6 +84,12 @@ class Query:
     order: tuple[Order, ...] = (Order("created_at"),)
     skip: int = 0
     top: int | None = None
+    count_up_to: int = COUNT_UP_TO
+
+    def at_least(self, found: int) -> int:
+        """How many there are at least, when they are not counted to the end and the page holds `found`."""
+        full = self.top is not None and found >= self.top
+        return max(self.count_up_to, self.skip + found + full if found else 0)
 
 
 @dataclass(frozen=True, slots=True)

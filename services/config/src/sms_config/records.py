@@ -1,5 +1,6 @@
 """What is stored, as typed values. How it is stored is the store's business; what the API shows of it is in models."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -7,7 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sms_common.configuration import DEFAULT_PBX, FailurePolicy
+from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_config.hours import StoredHours
 from sms_config.keyring import Place, Sealed
 
 # Raised when a collection's documents change their form; a process refuses documents newer than it knows.
@@ -44,9 +46,14 @@ class Record(BaseModel):
     updated_by: str
 
     @property
+    @abstractmethod
     def owner(self) -> str | None:
         """The tenant this belongs to, or None for what belongs to the installation."""
-        raise NotImplementedError
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """The tenants who are told when it changes."""
+        return () if self.owner is None else (self.owner,)
 
     def changed(self, at: datetime, by: str, **values: Any) -> Self:
         """Return this record with other values, one version later."""
@@ -68,6 +75,10 @@ class TenantRecord(Record):
     time_zone: str | None = None
     pbx_id: str = DEFAULT_PBX
     default_config_id: str | None = None
+    # The tenant's clock: read and changed as the resource `routing`.
+    hours: StoredHours | None = None
+    holidays: tuple[str, ...] = ()
+    blocked_senders: str = ""
 
     @property
     def owner(self) -> str:
@@ -75,24 +86,63 @@ class TenantRecord(Record):
         return self.id
 
 
+class LentPool(BaseModel):
+    """The numbers of one trunk that are one tenant's; `dids` in the canonical text form of a number pool."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    tenant_id: str
+    dids: str = ""
+    default_did: str | None = None
+
+
 class TrunkRecord(Record):
-    """A carrier connection and the numbers that came with it; `dids` in the canonical text form of a number pool."""
+    """A carrier connection and the numbers that came with it; `dids` in the canonical text form of a number pool.
+
+    It is one tenant's, or the system's (no `tenant_id`) and lent: then its numbers are in `pools`, one for each tenant.
+    """
 
     COLLECTION = "trunks"
     NOUN = "trunk"
 
-    tenant_id: str
+    tenant_id: str | None = None
     name: str
     brand: str
     carrier: str
     hostname: str | None = None
     dids: str = ""
     default_did: str | None = None
+    pools: tuple[LentPool, ...] | None = None
 
     @property
-    def owner(self) -> str:
-        """The tenant whose numbers these are."""
+    def owner(self) -> str | None:
+        """The tenant whose trunk it is, or None for one of the system."""
         return self.tenant_id
+
+    @property
+    def concerns(self) -> tuple[str, ...]:
+        """Whoever may use it."""
+        return tuple(pool.tenant_id for pool in self.all_pools)
+
+    @property
+    def all_pools(self) -> tuple[LentPool, ...]:
+        """The numbers of every tenant that may use it; the owner's own are written as if they were lent."""
+        if self.tenant_id is None:
+            return self.pools or ()
+        return (LentPool(tenant_id=self.tenant_id, dids=self.dids, default_did=self.default_did),)
+
+    def pool_of(self, tenant_id: str) -> LentPool | None:
+        """The numbers of a tenant, or None when it may not use the trunk."""
+        return next((pool for pool in self.all_pools if pool.tenant_id == tenant_id), None)
+
+    def seen_by(self, tenancy: frozenset[str] | None) -> Self:
+        """Return this trunk without what is other tenants'. One that is lent then shows its numbers as its own."""
+        if self.tenant_id is not None or tenancy is None:
+            return self
+        pools = tuple(pool for pool in self.all_pools if pool.tenant_id in tenancy)
+        default = pools[0].default_did if len(pools) == 1 else None
+        dids = ";".join(pool.dids for pool in pools if pool.dids)
+        return self.model_copy(update={"pools": pools, "dids": dids, "default_did": default})
 
 
 class StoredSecret(BaseModel):
@@ -133,6 +183,7 @@ class SmsConfigRecord(Record):
     enabled: bool = True
     sender_id: str | None = None
     failure_policy: FailurePolicy = FailurePolicy.HOLD
+    limits: PaceLimits = PaceLimits()
     callback_username: str | None = None
     webhook_sha256: str = Field(repr=False)
     former_tokens: tuple[FormerToken, ...] = Field(default=(), repr=False)
@@ -227,6 +278,8 @@ class Ticket(BaseModel):
 
 
 Action = Literal["created", "updated", "deleted", "rotated"]
+# What is done to a parked message, which is no object of the store.
+Deed = Literal["replayed", "discarded", "revealed"]
 
 
 class AuditRecord(BaseModel):
@@ -245,11 +298,14 @@ class AuditRecord(BaseModel):
     tenant_id: str | None
     kind: str
     object_id: str
-    action: Action
+    action: Action | Deed
     version: int
     changes: tuple[str, ...]
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+
+
+AnnouncedKind = Literal["tenant", "trunk", "sms_config", "inbound_rule", "outbound_rule", "extension"]
 
 
 class Announcement(BaseModel):
@@ -261,7 +317,7 @@ class Announcement(BaseModel):
     id: str
     at: datetime
     tenant_id: str
-    kind: Literal["tenant", "trunk", "sms_config"]
+    kind: AnnouncedKind
     object_id: str
     action: Action
     snapshot: str

@@ -29,6 +29,7 @@ from sms_config.bodies import (
 )
 from sms_config.first_administrator import FirstAdministrator
 from sms_config.history import History
+from sms_config.live import Rhythm, Watch
 from sms_config.query import Columns, Query, parse_query
 from sms_config.requests import Call
 from sms_config.sessions import Doorkeeper, Session, Sessions
@@ -52,10 +53,11 @@ V = TypeVar("V", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of objects, and how many there are on all pages."""
+    """A page of objects, and how many there are on all pages; with `more`, at least so many."""
 
     count: int
     items: Sequence[BaseModel]
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,15 @@ class Closed:
     """An empty answer that takes the browser's session away."""
 
 
-Answer = BaseModel | Listing | Opened | Closed | None
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An answer that goes on: events for whoever watches, for as long as the caller may see that tenant."""
+
+    watch: Watch
+    rhythm: Rhythm
+
+
+Answer = BaseModel | Listing | Opened | Closed | Listening | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +89,7 @@ class Route:
     """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows.
 
     `scope` None: anyone may call, and the handler looks at what is presented. `asks` are the parameters of its query.
+    `single`: there is one of it, at an address without an id. `streams`: it answers with server-sent events.
     """
 
     method: Method
@@ -93,7 +104,9 @@ class Route:
     partial: bool = False
     columns: Columns | None = None
     asks: type[BaseModel] | None = None
+    single: bool = False
     versioned: bool = False
+    streams: bool = False
 
 
 class Readable(Protocol[R]):
@@ -140,7 +153,7 @@ def readable(resource: Resource[R], records: Readable[R]) -> list[Route]:
 
     async def list_all(call: Call) -> Listing:
         page = await records.find(call.caller, parse_query(call.parameters, resource.columns))
-        return Listing(page.count, await resource.show(page.items))
+        return Listing(page.count, await resource.show(page.items), page.more)
 
     async def read(call: Call) -> BaseModel:
         return await resource.one(await records.read(call.caller, call.object_id))

@@ -71,8 +71,11 @@ class Sessions:
         await self._store.put_ticket(ticket)
         return Session(user, SecretStr(token), ticket.expires_at)
 
-    async def find(self, presented: Presented) -> Session:
-        """Return the session and let it last longer. Raises Unauthenticated, and CsrfRefused for an unproven change."""
+    async def find(self, presented: Presented, *, extend: bool = True) -> Session:
+        """Return the session and, unless nobody is at work, let it last longer.
+
+        Raises Unauthenticated, and CsrfRefused for an unproven change.
+        """
         token = presented.token
         if token is None or len(token.get_secret_value()) > _MAX_TOKEN:
             raise Unauthenticated
@@ -88,7 +91,7 @@ class Sessions:
             presented.csrf.encode("utf-8", "surrogatepass"), session.csrf_token.encode()
         ):
             raise CsrfRefused
-        if now + LASTS - ticket.expires_at >= _EXTEND_EVERY:
+        if extend and now + LASTS - ticket.expires_at >= _EXTEND_EVERY:
             await self._store.extend_ticket(ticket.id, now + LASTS)
         return session
 
@@ -96,9 +99,11 @@ class Sessions:
         """End a session: its cookie opens nothing any more."""
         await self._store.drop_ticket(digest(session.token.get_secret_value()))
 
-    async def caller(self, presented: Presented, *, request_id: str, address: str | None) -> Caller:
+    async def caller(
+        self, presented: Presented, *, request_id: str, address: str | None, extend: bool = True
+    ) -> Caller:
         """Return who is calling with a session. Raises as find."""
-        user = (await self.find(presented)).user
+        user = (await self.find(presented, extend=extend)).user
         return Caller(user.id, user.name, frozenset({Scope.ADMIN}), _tenancy(user), request_id, address)
 
     async def show(self, session: Session) -> SessionView:

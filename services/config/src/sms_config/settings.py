@@ -1,7 +1,7 @@
 """The settings of this process: environment variables with the prefix CONFIG_, read once."""
 
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     dispatcher_api_token: Token | None = Field(
         default=None,
         description="The dispatcher's DISPATCHER_API_TOKEN. Unset: the portal shows no message history.",
+    )
+    carrier_options: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="By carrier, as JSON: where credentials are tried; the same as DISPATCHER_CARRIER_OPTIONS.",
     )
     bootstrap_api_key: Token | None = Field(
         default=None, description="An API key with every right, to make the first ones with; leave it out later."

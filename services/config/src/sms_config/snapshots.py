@@ -12,6 +12,7 @@ import orjson
 import structlog
 from pydantic import BaseModel, SecretStr
 
+from sms_common.collecting import no_collection
 from sms_common.configuration import (
     CallbackCredentials,
     DidPool,
@@ -25,6 +26,7 @@ from sms_common.configuration import (
 from sms_common.telemetry import metrics
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, SmsConfigRecord, TrunkRecord
+from sms_config.rule_snapshots import RuleFragments
 from sms_config.sealing import credentials_set, open_secret
 from sms_config.store_protocol import Everything, Store
 
@@ -45,8 +47,9 @@ class Snapshots:
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self._store = store
         self._ring = ring
-        self._ingress = _Cache(store, lambda everything: ingress_snapshot(everything, ring))
-        self._dispatcher = _Cache(store, self._render_for_dispatcher)
+        self._fragments = RuleFragments(_reveal)
+        self._ingress = _Cache(store, self._for_ingress, with_rules=False)
+        self._dispatcher = _Cache(store, self._for_dispatcher, with_rules=True)
 
     async def version(self) -> str:
         """Return the version of both snapshots now. Raises Unavailable."""
@@ -60,10 +63,14 @@ class Snapshots:
         """Return the newest DispatcherSnapshot, with every secret in the clear. Raises Unavailable."""
         return await self._dispatcher.newest()
 
-    def _render_for_dispatcher(self, everything: Everything) -> DispatcherSnapshot:
+    def _for_ingress(self, everything: Everything) -> bytes:
+        return to_json(ingress_snapshot(everything, self._ring))
+
+    def _for_dispatcher(self, everything: Everything) -> bytes:
         for key_id in self._ring.ids:
             metrics.secret_key_records.labels(key_id).set(_sealed_with(everything, key_id))
-        return dispatcher_snapshot(everything, self._ring)
+        snapshot = dispatcher_snapshot(everything, self._ring)
+        return to_json(snapshot, rules=self._fragments.of(everything))
 
 
 def _sealed_with(everything: Everything, key_id: str) -> int:
@@ -73,9 +80,10 @@ def _sealed_with(everything: Everything, key_id: str) -> int:
 class _Cache:
     """The newest rendering of one snapshot. However many ask at once, it is rendered once."""
 
-    def __init__(self, store: Store, render: Callable[[Everything], BaseModel]) -> None:
+    def __init__(self, store: Store, render: Callable[[Everything], bytes], *, with_rules: bool) -> None:
         self._store = store
         self._render = render
+        self._with_rules = with_rules
         self._kept: Rendered | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -85,10 +93,14 @@ class _Cache:
             return self._kept
         async with self._one_at_a_time:
             if self._kept is None or self._kept.version != version:
-                everything = await self._store.everything()
-                body = await asyncio.to_thread(lambda: to_json(self._render(everything)))
+                everything = await self._store.everything(with_rules=self._with_rules)
+                body = await asyncio.to_thread(self._undisturbed, everything)
                 self._kept = Rendered(everything.version, body)
             return self._kept
+
+    def _undisturbed(self, everything: Everything) -> bytes:
+        with no_collection():
+            return self._render(everything)
 
 
 def ingress_snapshot(everything: Everything, ring: KeyRing) -> IngressSnapshot:
@@ -116,7 +128,7 @@ def _endpoint(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> Web
 
 
 def dispatcher_snapshot(everything: Everything, ring: KeyRing) -> DispatcherSnapshot:
-    """All tenants, pools and configurations, oldest first; drafts with what they have."""
+    """All tenants, pools and configurations, oldest first; drafts with what they have. Rules are rendered apart."""
     trunks = {trunk.id: trunk for trunk in everything.trunks}
     return DispatcherSnapshot(
         version=everything.version,
@@ -131,9 +143,10 @@ def dispatcher_snapshot(everything: Everything, ring: KeyRing) -> DispatcherSnap
             for record in everything.tenants
         ),
         pools=tuple(
-            DidPool(tenant_id=trunk.tenant_id, trunk_id=trunk.id, numbers=trunk.dids)
+            DidPool(tenant_id=pool.tenant_id, trunk_id=trunk.id, numbers=pool.dids)
             for trunk in everything.trunks
-            if trunk.dids
+            for pool in trunk.all_pools
+            if pool.dids
         ),
         configs=tuple(_config(record, trunks[record.provider_id], ring) for record in everything.configs),
         retired_config_ids=tuple(retired.id for retired in everything.retired),
@@ -141,6 +154,7 @@ def dispatcher_snapshot(everything: Everything, ring: KeyRing) -> DispatcherSnap
 
 
 def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsConfig:
+    pool = trunk.pool_of(record.tenant_id)
     opened = {name: _opened(ring, record, CREDENTIALS + name) for name in credentials_set(record)}
     return SmsConfig(
         id=record.id,
@@ -151,9 +165,10 @@ def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsCo
         trunk_id=trunk.id,
         brand=trunk.brand,
         sender_id=record.sender_id,
-        default_did=trunk.default_did,
+        default_did=pool.default_did if pool else None,
         credentials={name: value for name, value in opened.items() if value is not None},
         failure_policy=record.failure_policy,
+        limits=record.limits,
     )
 
 
@@ -166,12 +181,16 @@ def _opened(ring: KeyRing, record: SmsConfigRecord, field: str) -> SecretStr | N
         return None
 
 
-def to_json(snapshot: BaseModel) -> bytes:
-    """Return a snapshot as JSON with its secrets in the clear: the one place where that is meant."""
-    return orjson.dumps(snapshot.model_dump(), default=_reveal)
+def to_json(snapshot: BaseModel, **fields: object) -> bytes:
+    """Return a snapshot as JSON with its secrets in the clear: the one place where that is meant. `fields` go over its
+    own.
+    """
+    return orjson.dumps({**snapshot.model_dump(), **fields}, default=_reveal)
 
 
-def _reveal(value: Any) -> str:
+def _reveal(value: Any) -> str | list[Any]:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, frozenset):
+        return sorted(value)
     raise TypeError(f"a snapshot holds no {type(value).__name__}")

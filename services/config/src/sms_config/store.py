@@ -2,17 +2,18 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import pymongo
 import structlog
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pydantic import SecretStr
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import (
     ConnectionFailure,
     DuplicateKeyError,
@@ -25,17 +26,23 @@ from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from sms_common.errors import Code, Unavailable
+from sms_common.events import SeenWebhook
 from sms_config.documents import (
     INDEXES,
     RETIRED_FOR,
+    STAMP,
+    WEBHOOKS_SEEN,
     Document,
     condition,
     named,
     sort_keys,
+    stamp_of,
     to_document,
     to_record,
+    to_webhooks,
     version_of,
     visible,
+    webhook_document,
 )
 from sms_config.query import Query
 from sms_config.records import (
@@ -51,8 +58,8 @@ from sms_config.records import (
     UserRecord,
     now_utc,
 )
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import (
-    EVERYONE,
     AnyRecord,
     Duplicate,
     Everything,
@@ -65,6 +72,8 @@ from sms_config.store_protocol import (
 )
 
 _log = structlog.get_logger()
+S = TypeVar("S", TenantRecord, TrunkRecord, SmsConfigRecord, InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
+_Stamp = tuple[object, ...]
 
 SERVER_SELECTION_SECONDS = 5.0
 OPERATION_SECONDS = 5.0
@@ -76,6 +85,7 @@ TRANSACTION_SECONDS = 10.0
 _ASK_AGAIN_SECONDS = 0.1
 # A user that is not there yet, or has no rights yet, is waited for as a server is.
 _REFUSED = frozenset({13, 18})
+_BATCH = 5_000
 _META = "meta"
 _SNAPSHOT = "snapshot"
 _TRANSIENT = "TransientTransactionError"
@@ -142,10 +152,28 @@ class _Reading:
             )
             documents = await cursor.to_list(None)
             if query.skip == 0 and (query.top is None or len(documents) < query.top):
-                count = len(documents)
+                count, more = len(documents), False
             else:
-                count = await collection.count_documents(wanted, session=self._session)
-        return Page(tuple(to_record(kind, document) for document in documents), count)
+                limit = query.count_up_to + 1
+                count = await collection.count_documents(wanted, limit=limit, session=self._session)
+                more = count == limit
+        counted = query.at_least(len(documents)) if more else count
+        return Page(tuple(to_record(kind, document) for document in documents), counted, more)
+
+
+class _Before:
+    """What was read last for the snapshots: there may be tens of thousands of records, and few change at a time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[type[Record], Mapping[str, tuple[_Stamp, Any]]] = {}
+
+    def of(self, kind: type[S]) -> Mapping[str, tuple[_Stamp, S]]:
+        """The records of a kind by their ids, each with its stamp."""
+        return self._kept.get(kind, {})
+
+    def keep(self, kind: type[S], records: Mapping[str, tuple[_Stamp, S]]) -> None:
+        """Keep these in place of all others of their kind."""
+        self._kept[kind] = records
 
 
 class _MongoTransaction(_Reading):
@@ -178,17 +206,39 @@ class _MongoTransaction(_Reading):
     async def retire(self, retired: RetiredConfig) -> None:
         await self._database[RetiredConfig.COLLECTION].insert_one(to_document(retired), session=self._session)
 
-    async def everything(self) -> Everything:
+    async def everything(self, before: _Before, *, with_rules: bool) -> Everything:
         version = version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}, session=self._session))
-        oldest_first = Query(top=None)
-        tenants = await self.find(TenantRecord, oldest_first, EVERYONE)
-        trunks = await self.find(TrunkRecord, oldest_first, EVERYONE)
-        configs = await self.find(SmsConfigRecord, oldest_first, EVERYONE)
+        tenants = await self._all(TenantRecord, before)
+        trunks = await self._all(TrunkRecord, before)
+        configs = await self._all(SmsConfigRecord, before)
         # The server removes what is older about once a minute; this makes the promise exact.
         recent = {"at": {"$gt": now_utc() - RETIRED_FOR}}
         cursor = self._database[RetiredConfig.COLLECTION].find(recent, session=self._session).sort("at", ASCENDING)
         retired = tuple(RetiredConfig.model_validate(named(document)) for document in await cursor.to_list(None))
-        return Everything(version, tenants.items, trunks.items, configs.items, retired)
+        found = Everything(version, tenants, trunks, configs, retired)
+        if not with_rules:
+            return found
+        return replace(
+            found,
+            inbound_rules=await self._all(InboundRuleRecord, before),
+            outbound_rules=await self._all(OutboundRuleRecord, before),
+            extensions=await self._all(ExtensionRecord, before),
+        )
+
+    async def _all(self, kind: type[S], before: _Before) -> tuple[S, ...]:
+        """Every record of a kind, oldest first, reading only those that are not as they were before."""
+        collection, known = self._database[kind.COLLECTION], before.of(kind)
+        cursor = collection.find({}, STAMP, session=self._session)
+        found = await cursor.sort([("created_at", ASCENDING), ("_id", ASCENDING)]).to_list(None)
+        stamps = {document["_id"]: stamp_of(document) for document in found}
+        stale = [id_ for id_, stamp in stamps.items() if id_ not in known or known[id_][0] != stamp]
+        read: dict[str, S] = {}
+        for place in range(0, len(stale), _BATCH):
+            cursor = collection.find({"_id": {"$in": stale[place : place + _BATCH]}}, session=self._session)
+            read.update({document["_id"]: to_record(kind, document) for document in await cursor.to_list(None)})
+        records = {id_: (stamp, read[id_] if id_ in read else known[id_][1]) for id_, stamp in stamps.items()}
+        before.keep(kind, records)
+        return tuple(record for _, record in records.values())
 
 
 class MongoStore(_Reading):
@@ -206,6 +256,7 @@ class MongoStore(_Reading):
         super().__init__(
             self._client.get_database(database, write_concern=_MAJORITY, read_concern=ReadConcern("majority"))
         )
+        self._before = _Before()
         # Changes of one process never collide with each other; those of several are retried.
         self._one_at_a_time = asyncio.Lock()
 
@@ -275,10 +326,14 @@ class MongoStore(_Reading):
         async with _away():
             return version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}))
 
-    async def everything(self) -> Everything:
+    async def everything(self, *, with_rules: bool = True) -> Everything:
         """As Store.everything: read in one snapshot of the database."""
+
+        async def work(transaction: _MongoTransaction) -> Everything:
+            return await transaction.everything(self._before, with_rules=with_rules)
+
         async with _away():
-            return await self._try_until(monotonic() + self._patience, _MongoTransaction.everything)
+            return await self._try_until(monotonic() + self._patience, work)
 
     async def api_key(self, prefix: str) -> ApiKeyRecord | None:
         """As Store.api_key."""
@@ -329,6 +384,23 @@ class MongoStore(_Reading):
         """As Store.announced."""
         async with _away():
             await self._database[Announcement.COLLECTION].delete_many({"_id": {"$in": list(ids)}})
+
+    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+        """As Store.note_webhooks."""
+        # Documents are compared field by field, so the time, which is their first, decides.
+        updates = [
+            UpdateOne({"_id": one.config_id}, {"$max": {f"results.{one.result}": webhook_document(one)}}, upsert=True)
+            for one in seen
+        ]
+        if updates:
+            async with _away():
+                await self._database[WEBHOOKS_SEEN].bulk_write(updates, ordered=False)
+
+    async def webhooks_of(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
+        """As Store.webhooks_of."""
+        async with _away():
+            documents = await self._database[WEBHOOKS_SEEN].find({"_id": {"$in": list(config_ids)}}).to_list(None)
+        return [webhook for document in documents for webhook in to_webhooks(document)]
 
     async def prepare(self) -> None:
         """As Store.prepare."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
+from sms_common.events import SeenWebhook
 from sms_config.query import Query
 from sms_config.records import (
     Announcement,
@@ -18,13 +19,25 @@ from sms_config.records import (
     TrunkRecord,
     UserRecord,
 )
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 
 # The tenants a caller may see; None: all of them. Every read by a caller's wish is limited by one.
 Tenancy = frozenset[str] | None
 EVERYONE: Tenancy = None
 
 AnyRecord = Record | AuditRecord
-R = TypeVar("R", TenantRecord, TrunkRecord, SmsConfigRecord, ApiKeyRecord, UserRecord, AuditRecord)
+R = TypeVar(
+    "R",
+    TenantRecord,
+    TrunkRecord,
+    SmsConfigRecord,
+    ApiKeyRecord,
+    UserRecord,
+    InboundRuleRecord,
+    OutboundRuleRecord,
+    ExtensionRecord,
+    AuditRecord,
+)
 T = TypeVar("T")
 
 
@@ -38,10 +51,11 @@ class StoreUnusable(Exception):  # it names what was found
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """One page of records, and how many there are on all pages."""
+    """One page of records, and how many there are on all pages; with `more`, at least so many."""
 
     items: tuple[R, ...]
     count: int
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,9 @@ class Everything:
     trunks: tuple[TrunkRecord, ...]
     configs: tuple[SmsConfigRecord, ...]
     retired: tuple[RetiredConfig, ...]
+    inbound_rules: tuple[InboundRuleRecord, ...] = ()
+    outbound_rules: tuple[OutboundRuleRecord, ...] = ()
+    extensions: tuple[ExtensionRecord, ...] = ()
 
 
 class Reader(Protocol):
@@ -100,8 +117,8 @@ class Store(Reader, Protocol):
     async def snapshot_version(self) -> str:
         """Return the version of the snapshots now."""
 
-    async def everything(self) -> Everything:
-        """All that snapshots are made of, with its version, read at one moment."""
+    async def everything(self, *, with_rules: bool = True) -> Everything:
+        """All that snapshots are made of, with its version, read at one moment. Ingress needs no rules."""
 
     async def api_key(self, prefix: str) -> ApiKeyRecord | None:
         """Return the key with that public prefix, or None."""
@@ -129,6 +146,12 @@ class Store(Reader, Protocol):
 
     async def announced(self, ids: Iterable[str]) -> None:
         """Return these changes were announced."""
+
+    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+        """Keep the newest webhook of each configuration and result."""
+
+    async def webhooks_of(self, config_ids: Iterable[str]) -> Sequence[SeenWebhook]:
+        """Return the newest webhooks of these configurations, one for each result there was."""
 
     async def prepare(self) -> None:
         """Make and check all indexes and the form of the data. Raises StoreUnusable, or Unavailable: then try again."""

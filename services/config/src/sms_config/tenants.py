@@ -9,6 +9,7 @@ from sms_config.changes import Change, Changes, check_version, new_id, require
 from sms_config.problems import Forbidden, InUse, Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import ApiKeyRecord, SmsConfigRecord, TenantRecord, TrunkRecord, UserRecord
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import EVERYONE, Page, Store, Transaction
 from sms_config.views import TenantView
 
@@ -125,11 +126,14 @@ async def _check_unused(transaction: Transaction, tenant_id: str) -> None:
     mine = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
     counts = {
         "SMS configurations": (await transaction.find(SmsConfigRecord, mine, EVERYONE)).count,
-        "trunks": (await transaction.find(TrunkRecord, mine, EVERYONE)).count,
+        "trunks": (await transaction.find(TrunkRecord, Query(top=1), frozenset({tenant_id}))).count,
         "API keys": (
             await transaction.find(ApiKeyRecord, Query((Clause("tenants", "eq", (tenant_id,)),), top=1), EVERYONE)
         ).count,
         "users": (await transaction.find(UserRecord, mine, EVERYONE)).count,
+        "inbound rules": (await transaction.find(InboundRuleRecord, mine, EVERYONE)).count,
+        "outbound rules": (await transaction.find(OutboundRuleRecord, mine, EVERYONE)).count,
+        "extensions": (await transaction.find(ExtensionRecord, mine, EVERYONE)).count,
     }
     used = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     if used:

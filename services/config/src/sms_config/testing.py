@@ -4,10 +4,13 @@ import asyncio
 import copy
 import operator
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sms_common.errors import Code, Unavailable
+from sms_common.events import SeenWebhook
 from sms_config.query import Clause, Order, Query
 from sms_config.records import (
     Announcement,
@@ -21,6 +24,7 @@ from sms_config.records import (
     TrunkRecord,
     UserRecord,
 )
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import (
     EVERYONE,
     AnyRecord,
@@ -40,9 +44,17 @@ _KINDS: tuple[type[AnyRecord], ...] = (
     SmsConfigRecord,
     ApiKeyRecord,
     UserRecord,
+    InboundRuleRecord,
+    OutboundRuleRecord,
+    ExtensionRecord,
     AuditRecord,
 )
-_UNIQUE = {SmsConfigRecord: "webhook_sha256", ApiKeyRecord: "prefix", UserRecord: "name_key"}
+_UNIQUE: Mapping[type[AnyRecord], tuple[str, ...]] = {
+    SmsConfigRecord: ("webhook_sha256",),
+    ApiKeyRecord: ("prefix",),
+    UserRecord: ("name_key",),
+    ExtensionRecord: ("tenant_id", "extension"),
+}
 
 
 class InMemoryStore:
@@ -53,6 +65,7 @@ class InMemoryStore:
         self.waiting: dict[str, Announcement] = {}
         self.retired: dict[str, RetiredConfig] = {}
         self.tickets: dict[str, Ticket] = {}
+        self.webhooks: dict[tuple[str, str], SeenWebhook] = {}
         self.number = 0
         self.away = False
         self.refused = asyncio.Event()  # set by a call while away
@@ -76,7 +89,9 @@ class InMemoryStore:
         for order in reversed((*query.order, Order("id"))):
             found.sort(key=_rank_by(order.path), reverse=order.descending)
         end = None if query.top is None else query.skip + query.top
-        return Page(tuple(found[query.skip : end]), len(found))
+        items = tuple(found[query.skip : end])
+        more = query.top is not None and len(found) > query.count_up_to and (query.skip > 0 or len(items) == query.top)
+        return Page(items, query.at_least(len(items)) if more else len(found), more)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """As Store.transact."""
@@ -98,7 +113,7 @@ class InMemoryStore:
         self._check()
         return str(self.number)
 
-    async def everything(self) -> Everything:
+    async def everything(self, *, with_rules: bool = True) -> Everything:
         """As Store.everything."""
         oldest_first = Query(top=None)
         tenants, trunks = (
@@ -106,7 +121,16 @@ class InMemoryStore:
             await self.find(TrunkRecord, oldest_first, EVERYONE),
         )
         configs = await self.find(SmsConfigRecord, oldest_first, EVERYONE)
-        return Everything(str(self.number), tenants.items, trunks.items, configs.items, tuple(self.retired.values()))
+        retired = tuple(self.retired.values())
+        found = Everything(str(self.number), tenants.items, trunks.items, configs.items, retired)
+        if not with_rules:
+            return found
+        return replace(
+            found,
+            inbound_rules=(await self.find(InboundRuleRecord, oldest_first, EVERYONE)).items,
+            outbound_rules=(await self.find(OutboundRuleRecord, oldest_first, EVERYONE)).items,
+            extensions=(await self.find(ExtensionRecord, oldest_first, EVERYONE)).items,
+        )
 
     async def api_key(self, prefix: str) -> ApiKeyRecord | None:
         """As Store.api_key."""
@@ -165,6 +189,22 @@ class InMemoryStore:
         for announcement_id in ids:
             self.waiting.pop(announcement_id, None)
 
+    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+        """As Store.note_webhooks."""
+        self._check()
+        for one in seen:
+            # To the millisecond, as the other store keeps times.
+            at = one.at.replace(microsecond=one.at.microsecond // 1000 * 1000)
+            known = self.webhooks.get((one.config_id, one.result))
+            if known is None or known.at < at:
+                self.webhooks[one.config_id, one.result] = one.model_copy(update={"at": at})
+
+    async def webhooks_of(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
+        """As Store.webhooks_of."""
+        self._check()
+        wanted = set(config_ids)
+        return [one for (config_id, _), one in self.webhooks.items() if config_id in wanted]
+
     async def prepare(self) -> None:
         """As Store.prepare."""
         self._check()
@@ -197,8 +237,8 @@ class _InMemoryTransaction(InMemoryStore):
     async def insert(self, record: AnyRecord) -> None:
         """As Transaction.insert."""
         records = self.records[type(record)]
-        field = _UNIQUE.get(type(record), "id")
-        if record.id in records or any(getattr(other, field) == getattr(record, field) for other in records.values()):
+        unique = attrgetter(*_UNIQUE.get(type(record), ("id",)))
+        if record.id in records or any(unique(other) == unique(record) for other in records.values()):
             raise Duplicate
         records[record.id] = record
 
@@ -229,6 +269,8 @@ def _visible(record: AnyRecord, tenancy: Tenancy) -> bool:
         return True
     if isinstance(record, ApiKeyRecord):
         return record.tenants is not None and tenancy.issuperset(record.tenants)
+    if isinstance(record, TrunkRecord):
+        return not tenancy.isdisjoint(record.concerns)
     owner = record.owner if isinstance(record, Record) else record.tenant_id
     return owner in tenancy
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from sms_common.carriers.protocol import Carrier
+from sms_common.phone import NumberPool
 from sms_config.auth import Caller
-from sms_config.bodies import JsonObject, TrunkCreate, TrunkWrite, merge, parse
+from sms_config.bodies import JsonObject, LentPoolWrite, TrunkCreate, TrunkWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, new_id, require
-from sms_config.numbers import check_disjoint, read_did, read_pool
-from sms_config.problems import InUse, Invalid
+from sms_config.holdings import check_still_held, holdings_of
+from sms_config.numbers import Claim, check_disjoint, may_show, read_did, read_pool
+from sms_config.problems import FieldError, Forbidden, InUse, Invalid
 from sms_config.query import Clause, Column, Columns, Query
-from sms_config.records import SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.records import LentPool, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.store_protocol import EVERYONE, Page, Store, Transaction
 from sms_config.views import TrunkView
 
@@ -30,6 +32,8 @@ COLUMNS = Columns(
     searched=("name", "brand", "hostname", "dids"),
 )
 
+_MAX_NAMED = 5
+
 
 class Trunks:
     """Reads and changes trunks. `carriers` are those the gateway speaks to, by name."""
@@ -40,26 +44,31 @@ class Trunks:
         self._carriers = carriers
 
     async def find(self, caller: Caller, query: Query) -> Page[TrunkRecord]:
-        """Return the trunks of the caller's tenants."""
-        return await self._store.find(TrunkRecord, query, caller.tenancy)
+        """Return the trunks of the caller's tenants and those lent to them, without what is other tenants'."""
+        page = await self._store.find(TrunkRecord, query, caller.tenancy)
+        return Page(tuple(record.seen_by(caller.tenancy) for record in page.items), page.count, page.more)
 
     async def read(self, caller: Caller, trunk_id: str) -> TrunkRecord:
         """One trunk. Raises NotFound."""
-        return await require(self._store, TrunkRecord, trunk_id, caller)
+        return (await require(self._store, TrunkRecord, trunk_id, caller)).seen_by(caller.tenancy)
 
     async def create(self, caller: Caller, given: JsonObject) -> TrunkRecord:
-        """Add a trunk. Raises Invalid, and Overlap when one of its numbers belongs to another pool."""
+        """Add a trunk. Raises Invalid, Overlap when one of its numbers belongs to another pool, and Forbidden for one
+        of the system's by a caller who is not for all tenants.
+        """
         body = parse(TrunkCreate, given)
         carrier = self._carrier(body)
         trunk_id = new_id()
 
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
-            tenant = await owner_for_new(transaction, caller, body.tenant_id)
-            values = await _values(transaction, body, tenant, trunk_id, caller)
+            owner = await _owner_for_new(transaction, caller, body)
+            values = await _values(transaction, body, owner, trunk_id, caller)
             now = self._changes.clock()
             stamps = {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
             return Change(
-                "created", None, TrunkRecord(id=trunk_id, tenant_id=tenant.id, carrier=carrier, **values, **stamps)
+                "created",
+                None,
+                TrunkRecord(id=trunk_id, tenant_id=owner and owner.id, carrier=carrier, **values, **stamps),
             )
 
         return await self._changes.make(caller, work)
@@ -67,24 +76,30 @@ class Trunks:
     async def update(
         self, caller: Caller, trunk_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> TrunkRecord:
-        """Change a trunk. Raises NotFound, Invalid, Overlap, VersionConflict."""
+        """Change a trunk. Raises NotFound, Invalid, Overlap, VersionConflict; Forbidden for one that is lent to the
+        caller; InUse when a rule, an extension or an SMS configuration would be left without its numbers.
+        """
 
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
-            before = await require(transaction, TrunkRecord, trunk_id, caller)
+            before = await _own(transaction, trunk_id, caller)
             await check_version(transaction, before, version)
-            base = {} if replace else {name: getattr(before, name) for name in TrunkWrite.model_fields}
+            base = {} if replace else before.model_dump(mode="json", include=set(TrunkWrite.model_fields))
             body = merge(TrunkWrite, given, base=base, view=view(before).model_dump(mode="json"))
-            tenant = await require(transaction, TenantRecord, before.tenant_id, caller)
-            values = await _values(transaction, body, tenant, trunk_id, caller)
-            return Change("updated", before, before.changed(self._changes.clock(), caller.id, **values))
+            owner = before.tenant_id and await require(transaction, TenantRecord, before.tenant_id, caller)
+            values = await _values(transaction, body, owner or None, trunk_id, caller)
+            after = before.changed(self._changes.clock(), caller.id, **values)
+            await _check_still_used(transaction, before, after)
+            return Change("updated", before, after)
 
         return await self._changes.make(caller, work)
 
     async def delete(self, caller: Caller, trunk_id: str, *, version: int | None) -> None:
-        """Remove a trunk that no SMS configuration uses. Raises NotFound, InUse, VersionConflict."""
+        """Remove a trunk that no SMS configuration, rule or extension uses. Raises NotFound, InUse, VersionConflict,
+        and Forbidden for one that is lent to the caller.
+        """
 
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
-            before = await require(transaction, TrunkRecord, trunk_id, caller)
+            before = await _own(transaction, trunk_id, caller)
             await check_version(transaction, before, version)
             users = await transaction.find(
                 SmsConfigRecord, Query((Clause("provider_id", "eq", (trunk_id,)),), top=5), EVERYONE
@@ -94,6 +109,9 @@ class Trunks:
                 raise InUse(
                     f"The trunk is used by {users.count} SMS configurations ({names}); delete or move these first."
                 )
+            for tenant_id in before.concerns:
+                has = await holdings_of(transaction, tenant_id)
+                await check_still_held(transaction, tenant_id, has, has.with_pool(trunk_id, None))
             return Change("deleted", before, None)
 
         await self._changes.make(caller, work)
@@ -123,18 +141,93 @@ async def owner_for_new(transaction: Transaction, caller: Caller, tenant_id: str
     return tenant
 
 
+async def _owner_for_new(transaction: Transaction, caller: Caller, body: TrunkCreate) -> TenantRecord | None:
+    """Return the tenant of a new trunk, or None for one of the system's."""
+    if body.pools is None:
+        return await owner_for_new(transaction, caller, body.tenant_id)
+    caller.require_all_tenants()
+    if body.tenant_id is not None:
+        raise Invalid.of("tenant_id", "must be empty: a trunk with pools is the system's")
+    return None
+
+
+async def _own(transaction: Transaction, trunk_id: str, caller: Caller) -> TrunkRecord:
+    """Return a trunk that the caller may change. Raises NotFound, Forbidden."""
+    record = await require(transaction, TrunkRecord, trunk_id, caller)
+    if record.owner is None and caller.tenancy is not EVERYONE:
+        raise Forbidden("This trunk is lent to you; only a system administrator changes it.")
+    return record
+
+
 async def _values(
-    transaction: Transaction, body: TrunkWrite, tenant: TenantRecord, trunk_id: str, caller: Caller
+    transaction: Transaction, body: TrunkWrite, owner: TenantRecord | None, trunk_id: str, caller: Caller
 ) -> Mapping[str, Any]:
-    pool = read_pool(body.dids, tenant.country)
-    default = None if body.default_did is None else read_did(body.default_did, pool, tenant.country)
+    plain = {"name": body.name, "brand": body.brand, "hostname": body.hostname}
+    if owner is None:
+        claims, pools = await _lent(transaction, body)
+        own: Mapping[str, Any] = {"dids": "", "default_did": None, "pools": pools}
+    else:
+        pool, default = _own_numbers(body, owner)
+        claims, own = [Claim(owner.id, pool)], {"dids": str(pool), "default_did": default}
     # All trunks are read in the transaction that writes this one, so two overlapping pools saved at once do not pass.
     others = await transaction.find(TrunkRecord, Query(top=None), EVERYONE)
-    check_disjoint(pool, (trunk for trunk in others.items if trunk.id != trunk_id), caller)
-    return {
-        "name": body.name,
-        "brand": body.brand,
-        "hostname": body.hostname,
-        "dids": str(pool),
-        "default_did": default,
-    }
+    check_disjoint(claims, trunk_id, others.items, caller)
+    return {**plain, **own}
+
+
+def _own_numbers(body: TrunkWrite, owner: TenantRecord) -> tuple[NumberPool, str | None]:
+    if body.pools is not None:
+        raise Invalid.of("pools", "must be null: the trunk is one tenant's own")
+    pool = read_pool(body.dids, owner.country)
+    return pool, None if body.default_did is None else read_did(body.default_did, pool, owner.country)
+
+
+async def _lent(transaction: Transaction, body: TrunkWrite) -> tuple[list[Claim], tuple[LentPool, ...]]:
+    """Read the pools of a trunk of the system. Raises Invalid."""
+    if body.dids or body.default_did is not None or body.pools is None:
+        field = "pools" if body.pools is None else "dids" if body.dids else "default_did"
+        raise Invalid.of(field, "a trunk of the system has its numbers in pools, one pool for each tenant")
+    claims: list[Claim] = []
+    pools: list[LentPool] = []
+    for place, entry in enumerate(body.pools):
+        tenant = await transaction.get(TenantRecord, entry.tenant_id, EVERYONE)
+        if tenant is None or any(pool.tenant_id == entry.tenant_id for pool in pools):
+            said = "is not a known tenant" if tenant is None else "has a pool of this trunk already"
+            raise Invalid.of(f"pools.{place}.tenant_id", said)
+        claim, lent = _lent_pool(entry, tenant, f"pools.{place}")
+        claims.append(claim)
+        pools.append(lent)
+    return claims, tuple(pools)
+
+
+def _lent_pool(entry: LentPoolWrite, tenant: TenantRecord, at: str) -> tuple[Claim, LentPool]:
+    pool = read_pool(entry.dids, tenant.country, f"{at}.dids")
+    default = entry.default_did and read_did(entry.default_did, pool, tenant.country, f"{at}.default_did")
+    return Claim(tenant.id, pool, f"{at}.dids"), LentPool(tenant_id=tenant.id, dids=str(pool), default_did=default)
+
+
+async def _check_still_used(transaction: Transaction, before: TrunkRecord, after: TrunkRecord) -> None:
+    """Raise InUse when a tenant would lose numbers, or the trunk, that something of it uses."""
+    for place, pool in enumerate(before.all_pools):
+        left = after.pool_of(pool.tenant_id)
+        if left is not None and left.dids == pool.dids:
+            continue
+        if before.owner is None:
+            await _check_configs(transaction, after, pool.tenant_id)
+        has = await holdings_of(transaction, pool.tenant_id)
+        now = has.with_pool(before.id, None if left is None else NumberPool.parse(left.dids, "US"))
+        field = "dids" if before.owner else "pools" if left is None else f"pools.{place}.dids"
+        await check_still_held(transaction, pool.tenant_id, has, now, field)
+
+
+async def _check_configs(transaction: Transaction, after: TrunkRecord, tenant_id: str) -> None:
+    """Raise InUse when configurations of a borrower would be left without the trunk, or without their sender."""
+    mine = (Clause("provider_id", "eq", (after.id,)), Clause("tenant_id", "eq", (tenant_id,)))
+    configs = (await transaction.find(SmsConfigRecord, Query(mine), EVERYONE)).items
+    gone = after.pool_of(tenant_id) is None
+    users = [one for one in configs if gone or (one.sender_id and not may_show(after, tenant_id, one.sender_id))]
+    if users:
+        names = ", ".join(config.name for config in users[:_MAX_NAMED])
+        what = "are on this trunk" if gone else "send as a number that would be taken away"
+        said = f"{len(users)} SMS configurations of the tenant {tenant_id} {what} ({names}); change these first."
+        raise InUse(said, [FieldError(field="pools", message=f"must hold {tenant_id} and what it uses")])

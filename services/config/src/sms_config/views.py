@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sms_common.configuration import FailurePolicy
+from sms_common.configuration import FailurePolicy, PaceLimits
+from sms_config.hours import OpenHours
 from sms_config.records import Role
+from sms_config.rule_records import ExtensionFields, InboundRuleFields, OutboundRuleFields
 
 
 class Shown(BaseModel):
@@ -36,16 +38,27 @@ class TenantView(Stamps):
     default_config_id: str | None
 
 
+class LentPoolView(Shown):
+    """The numbers of a trunk of the system that are one tenant's."""
+
+    tenant_id: str
+    dids: str
+    default_did: str | None
+
+
 class TrunkView(Stamps):
     """A trunk. `dids` in international form, sorted."""
 
-    tenant_id: str
+    tenant_id: str | None = Field(description="Null: the trunk is the system's, and lent.")
     name: str
     brand: str
     carrier: str
     hostname: str | None
-    dids: str
+    dids: str = Field(description="Of a lent trunk: the numbers of the tenants that the caller acts for.")
     default_did: str | None
+    pools: tuple[LentPoolView, ...] | None = Field(
+        description="Null: one tenant's own trunk. Else whom it is lent to, and only what the caller may see of that."
+    )
 
 
 class SecretState(Shown):
@@ -87,6 +100,29 @@ class SmsView(Stamps):
         description="Until when the URL before the last rotation is still taken."
     )
     failure_policy: FailurePolicy
+    limits: PaceLimits
+
+
+class InboundRuleView(Stamps, InboundRuleFields):
+    """An inbound rule."""
+
+
+class OutboundRuleView(Stamps, OutboundRuleFields):
+    """An outbound rule."""
+
+
+class ExtensionView(Stamps, ExtensionFields):
+    """An extension."""
+
+
+class RoutingView(Stamps):
+    """A tenant's clock and the senders it blocks. Version and stamps are the tenant's."""
+
+    tenant_id: str
+    time_zone: str
+    hours: OpenHours | None
+    holidays: tuple[str, ...]
+    blocked_senders: str
 
 
 class ApiKeyView(Stamps):
@@ -159,9 +195,101 @@ class MessageView(BaseModel):
     provider_msg_id: str | None
     segments: int | None
     attempt: int
+    rule_id: str | None = Field(default=None, description="The rule that decided, out or in.")
+    route: dict[str, Any] | None = Field(
+        default=None, description="Where an inbound message went: rule_id, kind, destination, reason."
+    )
     time: str
     updated_at: str
     history: tuple[dict[str, Any], ...]
+
+
+class StepView(Shown):
+    """One step of a trial. `code` is stable; beside `ok` it points something out. `says` also tells what to do."""
+
+    step: str
+    ok: bool
+    code: str | None
+    says: str
+
+
+class TrialView(Shown):
+    """What a trial found, up to the first step that failed."""
+
+    ok: bool
+    steps: tuple[StepView, ...]
+
+
+class WebhookSeenView(Shown):
+    """A webhook that came. `source` is the address it came from; behind a proxy, the proxy's."""
+
+    at: datetime
+    result: str = Field(description="How ingress took it, such as accepted, challenged or unreadable.")
+    status: int = Field(description="What it was answered.")
+    kind: str | None = Field(description="The carrier's word for the last event in it.")
+    source: str | None
+
+
+class LaneView(Shown):
+    """Why an SMS configuration's lane stands still: `paused` goes on by itself, `person` when somebody mends it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    why: Literal["paused", "person"]
+    code: str
+    reason: str
+    since: datetime | None
+
+
+class SmsHealthView(Shown):
+    """How an SMS configuration does. `last_webhook` is the newest that was taken, `last_refused` that was not."""
+
+    config_id: str
+    tenant_id: str
+    health: Literal["ok", "never_seen", "failing", "draft", "disabled"]
+    code: str
+    says: str
+    last_webhook: WebhookSeenView | None
+    last_refused: WebhookSeenView | None
+    lane: LaneView | None = Field(description="Null while its lane moves, and while the dispatcher cannot be asked.")
+
+
+class ParkedView(Shown):
+    """A message that could not be worked on, or that nobody was bound for. Numbers are masked."""
+
+    id: str
+    tenant_id: str | None = Field(description="Null: only who sees all tenants may see it.")
+    config_id: str | None = Field(description="The SMS configuration whose webhook it came through.")
+    code: str | None
+    reason: str | None
+    source: str | None = Field(description="The queue or the door it came from; null when nobody was bound.")
+    routing_key: str
+    type: str | None
+    parked_at: str | None
+    size: int = Field(description="Bytes of its body.")
+    stuck: str | None = Field(description="Why it cannot be replayed as it is; null when it can.")
+
+
+class ParkedBodyView(ParkedView):
+    """A parked message with its body: numbers masked and texts starred, until it is revealed."""
+
+    body: Any = Field(description="JSON where it is; text otherwise, and null while that is not revealed.")
+    revealed: bool
+
+
+class Reason(Shown):
+    """Why nothing was done to one of several."""
+
+    id: str
+    says: str
+
+
+class ParkedResultView(Shown):
+    """What was done to which parked messages. `left` are where they were; `absent` were not found."""
+
+    done: tuple[str, ...]
+    left: tuple[Reason, ...]
+    absent: tuple[str, ...]
 
 
 class AuditView(Shown):

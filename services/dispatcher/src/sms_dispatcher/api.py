@@ -1,8 +1,9 @@
-"""The read API for message history, under PortSIP's record fields, on the dispatcher's internal port."""
+"""The read API on the dispatcher's internal port: message history under PortSIP's record fields, and explanations."""
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Literal
+from dataclasses import asdict
+from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
 from aiohttp import web
@@ -12,11 +13,16 @@ from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Unavailable
 from sms_common.events import Moment
 from sms_common.messages import Status
+from sms_dispatcher.explaining import Explainer, InboundQuestion, OutboundQuestion
 from sms_dispatcher.ledger import Ledger, MessageQuery
+from sms_dispatcher.standing import StandingLanes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+Question = TypeVar("Question", bound=BaseModel)
+
 _MAX_SKIP = 100_000
+_MAX_QUESTION = 64 * 1024
 
 
 def _plus(value: object) -> object:
@@ -58,37 +64,33 @@ class MessageFilter(BaseModel):
         )
 
 
+class LanesAsked(BaseModel):
+    """The configurations whose lanes are asked about: ids separated by commas, 100 at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ids: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,99}$")]
+
+
 class MessagesApi:
     """Reads only. Every call needs the service token as a bearer token and names a tenant."""
 
     def __init__(self, ledger: Ledger, token: SecretStr) -> None:
         self._ledger = ledger
-        self._token = f"Bearer {token.get_secret_value()}".encode()
+        self._token = token
 
     def add_to(self, app: web.Application) -> None:
         """Add the routes."""
-        app.router.add_get("/api/v1/messages", self._guarded(self._page))
-        app.router.add_get("/api/v1/messages/{tenant_id}/{message_id}", self._guarded(self._read))
-
-    def _guarded(self, handler: Handler) -> Handler:
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(given, self._token):
-                return _error(401, "unauthorized", "A valid bearer token is needed.", {"WWW-Authenticate": "Bearer"})
-            try:
-                return await handler(request)
-            except Unavailable as error:
-                return _error(503, error.code, "The message store does not answer at the moment.", {"Retry-After": "5"})
-
-        return guarded
+        app.router.add_get("/api/v1/messages", _guarded(self._page, self._token))
+        app.router.add_get("/api/v1/messages/{tenant_id}/{message_id}", _guarded(self._read, self._token))
 
     async def _page(self, request: web.Request) -> web.Response:
         try:
             asked = MessageFilter.model_validate(dict(request.query))
         except ValidationError as error:
             return _invalid(error)
-        count, items = await self._ledger.page(asked.query())
-        return _json({"count": count, "items": items})
+        count, items, more = await self._ledger.page(asked.query())
+        return _json({"count": count, **({"more": True} if more else {}), "items": items})
 
     async def _read(self, request: web.Request) -> web.Response:
         tenant_id, message_id = request.match_info["tenant_id"], request.match_info["message_id"]
@@ -96,6 +98,74 @@ class MessagesApi:
         if found is None:
             return _error(404, "not_found", "There is no message of this id.")
         return _json(found)
+
+
+class LanesApi:
+    """Says which lanes stand still and why, whoever works on them. Needs the service token as a bearer token."""
+
+    def __init__(self, lanes: StandingLanes, token: SecretStr) -> None:
+        self._lanes = lanes
+        self._token = token
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the route."""
+        app.router.add_get("/api/v1/lanes", _guarded(self._standing, self._token))
+
+    async def _standing(self, request: web.Request) -> web.Response:
+        try:
+            asked = LanesAsked.model_validate(dict(request.query))
+        except ValidationError as error:
+            return _invalid(error)
+        found = await self._lanes.standing(asked.ids.split(","))
+        return _json({"items": [asdict(one) for one in found]})
+
+
+class ExplainApi:
+    """Says what would become of a text. Every call needs the service token as a bearer token."""
+
+    def __init__(self, explainer: Explainer, token: SecretStr) -> None:
+        self._explainer = explainer
+        self._token = token
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the routes."""
+        app.router.add_post("/api/v1/explain/outbound", _guarded(self._outbound, self._token))
+        app.router.add_post("/api/v1/explain/inbound", _guarded(self._inbound, self._token))
+
+    async def _outbound(self, request: web.Request) -> web.Response:
+        return await _answered(request, OutboundQuestion, self._explainer.outbound)
+
+    async def _inbound(self, request: web.Request) -> web.Response:
+        return await _answered(request, InboundQuestion, self._explainer.inbound)
+
+
+async def _answered(
+    request: web.Request, kind: type[Question], explain: Callable[[Question], Awaitable[BaseModel]]
+) -> web.Response:
+    body = await request.read()
+    if len(body) > _MAX_QUESTION:
+        return _error(413, "body_too_large", f"The body may have {_MAX_QUESTION} bytes.")
+    try:
+        question = kind.model_validate_json(body)
+    except ValidationError as error:
+        return _invalid(error)
+    return _json((await explain(question)).model_dump(mode="json"))
+
+
+def _guarded(handler: Handler, token: SecretStr) -> Handler:
+    """The handler behind the service token."""
+    expected = f"Bearer {token.get_secret_value()}".encode()
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(given, expected):
+            return _error(401, "unauthorized", "A valid bearer token is needed.", {"WWW-Authenticate": "Bearer"})
+        try:
+            return await handler(request)
+        except Unavailable as error:
+            return _error(503, error.code, "What this is asked from is away at the moment.", {"Retry-After": "5"})
+
+    return guarded
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -20,9 +20,10 @@ from sms_common.events import (
     event_id,
 )
 from sms_common.messages import Status
-from sms_common.phone import digits
 from sms_common.telemetry import metrics
-from sms_dispatcher.entries import Entry, Kind, Receipt
+from sms_dispatcher.conversations import conversation_id
+from sms_dispatcher.entries import Echo, Entry, Kind, Receipt
+from sms_dispatcher.inbound import Arrival, InboundRouting, discards, route_inbound
 from sms_dispatcher.ledger import Ledger, MatchedReceipt
 from sms_dispatcher.statuses import changes, current
 from sms_dispatcher.telling import Teller
@@ -94,62 +95,63 @@ class CarrierEvents:
         raise UnreadableEvent(Code.UNMATCHED_RECEIPT, "No message in the ledger belongs to this receipt.")
 
     async def _inbound(self, event: CarrierInboundEvent, delivery: Delivery) -> None:
-        inbound, refusal = self._routed(event)
+        routing = route_inbound(_arrival(event), self._snapshot())
+        if routing.route is None:
+            metrics.inbound_total.labels("blocked").inc()
+            log.info("inbound.blocked", tenant_id=routing.tenant_id, config_id=event.config_id)
+            return
+        inbound = _inbound_event(event, routing, routing.route)
         known = await self._ledger.accept(_inbound_entry(inbound, event, self._clock()))
         if known is not None and not _worked_on_before(delivery):
             metrics.inbound_total.labels("duplicate").inc()
+            return
+        if known is not None and known.destination is not None:
+            # Told twice, it is told the same, whatever the rules say by now.
+            inbound = inbound.model_copy(update={"route": known.destination})
+        await self._hand_over(inbound, routing.refusal)
+
+    async def _hand_over(self, inbound: InboundEvent, refusal: Code | None) -> None:
+        if discards(inbound.route):
+            metrics.inbound_total.labels("discarded").inc()
             return
         metrics.inbound_total.labels(refusal or "routed").inc()
         if refusal is None:
             await self._teller.publish(_to_pbx(inbound))
         else:
             metrics.unrouted_total.inc()
-            log.warning("inbound.unrouted", config_id=event.config_id, code=refusal)
+            log.warning("inbound.unrouted", config_id=inbound.config_id, code=refusal)
             await self._teller.publish(_to_unrouted(inbound, refusal))
 
-    def _routed(self, event: CarrierInboundEvent) -> tuple[InboundEvent, Code | None]:
-        """The event for the PBX, and why it cannot be given to one, if so."""
-        snapshot = self._snapshot()
-        config = snapshot.config(event.config_id)
-        tenant_id = self._owner(event)
-        refusal: Code | None = None
-        if tenant_id is None:
-            refusal = Code.UNROUTED_DID
-        elif config is not None and not config.enabled:
-            refusal = Code.CONFIG_DISABLED
-        parties = sorted({event.sender, event.did, *event.recipients})
-        message_id = event_id("inbound", event.carrier, event.carrier_message_id, event.did)
-        inbound = InboundEvent(
-            event_id=event_id("inbound-event", message_id),
-            message_id=message_id,
-            tenant_id=tenant_id,
-            config_id=event.config_id,
-            brand=config.brand if config else "",
-            provider_id=config.trunk_id if config else "",
-            msg_type=event.msg_type,
-            sender=event.sender,
-            receiver=event.did,
-            did=event.did,
-            recipients=event.recipients,
-            conversation_id=event_id("conversation", tenant_id, *parties),
-            content=event.text,
-            media=event.media,
-            segments=event.segments,
-            provider_msg_id=event.carrier_message_id,
-            provider_time=event.occurred_at,
-            received_at=event.received_at,
-            route=Route(kind="did", destination=digits(event.did), reason="No inbound rule: the number itself."),
-        )
-        return inbound, refusal
 
-    def _owner(self, event: CarrierInboundEvent) -> str | None:
-        """The tenant whose number was written to: by the pools, else by the sender id that is no number."""
-        snapshot = self._snapshot()
-        pool = snapshot.owner_of(event.did)
-        if pool is not None:
-            return pool.tenant_id
-        config = snapshot.config(event.config_id)
-        return config.tenant_id if config is not None and config.sender_id == event.did else None
+def _arrival(event: CarrierInboundEvent) -> Arrival:
+    return Arrival(event.sender, event.did, event.msg_type, event.config_id, event.occurred_at)
+
+
+def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: Route) -> InboundEvent:
+    """What the PBX is told of an inbound text: of the same text always under the same ids."""
+    config = routing.config
+    message_id = event_id("inbound", event.carrier, event.carrier_message_id, event.did)
+    return InboundEvent(
+        event_id=event_id("inbound-event", message_id),
+        message_id=message_id,
+        tenant_id=routing.tenant_id,
+        config_id=event.config_id,
+        brand=config.brand if config else "",
+        provider_id=config.trunk_id if config else "",
+        msg_type=event.msg_type,
+        sender=event.sender,
+        receiver=event.did,
+        did=event.did,
+        recipients=event.recipients,
+        conversation_id=conversation_id(routing.tenant_id, (event.sender, event.did, *event.recipients)),
+        content=event.text,
+        media=event.media,
+        segments=event.segments,
+        provider_msg_id=event.carrier_message_id,
+        provider_time=event.occurred_at,
+        received_at=event.received_at,
+        route=route,
+    )
 
 
 def _worked_on_before(delivery: Delivery) -> bool:
@@ -189,6 +191,9 @@ def _inbound_entry(inbound: InboundEvent, event: CarrierInboundEvent, now: datet
         segments=inbound.segments,
         provider_msg_id=inbound.provider_msg_id,
         occurred_at=inbound.provider_time,
+        reason=inbound.route.reason if discards(inbound.route) else None,
+        destination=inbound.route,
+        echo=Echo(conversation_id=inbound.conversation_id),
     )
 
 

@@ -3,63 +3,87 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from sms_common import topology
 from sms_common.broker import Broker
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Unavailable
+from sms_common.telemetry import metrics
 from sms_dispatcher.carrier_events import CarrierEvents
+from sms_dispatcher.coordination import Coordination
 from sms_dispatcher.due import DueEntries
-from sms_dispatcher.lanes import Lanes, StopSigns
+from sms_dispatcher.endings import Patience
+from sms_dispatcher.fleet import Fleet
+from sms_dispatcher.intake import Intake
+from sms_dispatcher.lanes import DECLARATIONS_AT_A_TIME, Lanes
 from sms_dispatcher.ledger import Ledger
 from sms_dispatcher.outbound import Outbound
+from sms_dispatcher.pacing import allowances
+from sms_dispatcher.reconciling import Reconciler
 from sms_dispatcher.sending import Sending
 from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
 
+_MEASURE_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """What is kept in MongoDB: the messages, and what several dispatchers agree on."""
+
+    ledger: Ledger
+    coordination: Coordination
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much is worked on at a time, and how long a receipt is waited for."""
+    """How much is worked on at a time, and how long a lost answer is waited for."""
 
     outbound: int = 200
     carrier: int = 200
     lane: int = 64
-    receipt_window: timedelta = timedelta(hours=100)
+    patience: Patience = field(default_factory=Patience)
 
 
 class Dispatcher:
-    """Works once `start` was called and `follow` got a first snapshot. `clock` is the wall clock, `monotonic` counts
-    seconds.
+    """Works once `start` was called and `follow` got a first snapshot. `member` names this process among the others;
+    `clock` is the wall clock, `monotonic` counts seconds.
     """
 
     def __init__(
         self,
         broker: Broker,
-        ledger: Ledger,
+        stores: Stores,
         carriers: Mapping[str, Carrier],
         clock: Callable[[], datetime],
         limits: Limits,
         *,
+        member: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        ledger, coordination = stores.ledger, stores.coordination
+        self._stores = stores
         teller = Teller(broker)
         self._broker = broker
+        self._carriers = carriers
         self._limits = limits
         self._snapshot: DispatcherSnapshot | None = None
         self._followed = asyncio.Event()
         self._declared: dict[str, topology.Topology] = {}
-        self._signs = StopSigns(monotonic)
-        self._sending = Sending(
-            ledger, teller, carriers, self._present, self._signs, clock, receipt_window=limits.receipt_window
-        )
-        self._lanes = Lanes(broker, self._sending.handle, self._signs, ledger, clock, prefetch=limits.lane)
-        self._outbound = Outbound(ledger, teller, self._lanes, carriers, self._present, clock)
-        self._carrier_events = CarrierEvents(ledger, teller, self._present, clock, receipt_window=limits.receipt_window)
-        self.due = DueEntries(ledger, self._lanes, teller, clock)
+        self._monotonic = monotonic
+        self._measure_at = 0.0
+        window, first_look = limits.patience.receipt_window, limits.patience.first_look
+        sending = Sending(ledger, teller, carriers, self._present, clock, receipt_window=window, first_look=first_look)
+        self.lanes = Lanes(broker, sending, ledger, coordination, clock, monotonic, prefetch=limits.lane)
+        self._outbound = Outbound(ledger, teller, self.lanes, carriers, self._present, clock)
+        self._intake = Intake(broker, self._outbound, limits.outbound)
+        self._carrier_events = CarrierEvents(ledger, teller, self._present, clock, receipt_window=window)
+        reconciler = Reconciler(ledger, teller, carriers, self._present, clock, limits.patience)
+        self.due = DueEntries(ledger, self.lanes, teller, reconciler, clock)
+        self.fleet = Fleet(member, coordination, self, lambda: broker.why_away() is None, monotonic)
 
     def _present(self) -> DispatcherSnapshot:
         """The configuration of this moment; nothing is read from a queue before the first one."""
@@ -67,15 +91,14 @@ class Dispatcher:
         return self._snapshot
 
     async def start(self) -> None:
-        """Begin to read the two work queues, once there is a configuration."""
+        """Begin to read what carriers say, once there is a configuration. The rest comes with its share of the work."""
         await self._followed.wait()
-        await self._broker.consume(topology.OUTBOUND, self._outbound.handle, prefetch=self._limits.outbound)
         await self._broker.consume(topology.CARRIER, self._carrier_events.handle, prefetch=self._limits.carrier)
 
     async def follow(self, snapshot: DispatcherSnapshot) -> None:
-        """Declare the queues of each PBX, then work by `snapshot` and open a lane for each SMS configuration.
+        """Declare the queues of each PBX, then work by `snapshot`, on this process's share of the lanes.
 
-        Raises Unavailable when the broker took not all of that, and has done the rest.
+        Raises Unavailable when the broker or the store took not all of that, and has done the rest.
         """
         refusal: Unavailable | None = None
         try:
@@ -84,26 +107,70 @@ class Dispatcher:
             refusal = error  # one PBX that declared its queue differently must not keep all the others waiting
         before, self._snapshot = self._snapshot, snapshot
         self._followed.set()
-        for config in snapshot.configs:
-            if before is not None and before.config(config.id) != config:
-                # What stopped the lane may have been mended by this very change; if not, the next call stops it again.
-                await self._signs.resume(config.id)
-        config_ids = [*(config.id for config in snapshot.configs), *snapshot.retired_config_ids]
-        await together((self._lanes.open_all(config_ids), self._lanes.open_bulk_lanes()))
+        changed = [config.id for config in snapshot.configs if before is None or before.config(config.id) != config]
+        off = frozenset(config.id for config in snapshot.configs if not config.enabled)
+        self.lanes.follow(allowances(snapshot, self._carriers), off, changed)
+        former = await self._serve_tenants(snapshot)
+        await self.fleet.follow(_pieces(snapshot, former))
         if refusal is not None:
             raise refusal
 
-    async def leave(self) -> None:
-        """Give back what waits for a stopped lane, so that stopping to read the queues need not wait for it."""
-        await self._signs.take_down()
+    async def _serve_tenants(self, snapshot: DispatcherSnapshot) -> list[str]:
+        """Declare the queue of each tenant's requests. Returns the former tenants, whose queues are still read. Raises
+        Unavailable.
+        """
+        known = set(await self._stores.ledger.tenants())
+        present = {tenant.id for tenant in snapshot.tenants}
+        await self._stores.ledger.remember_tenants(present - known)
+        former = sorted(known - present)
+        queues = {id_: topology.tenant(id_) for id_ in present} | {id_: topology.former_tenant(id_) for id_ in former}
+        work = (self._serve(f"tenant {id_}", declared) for id_, declared in queues.items())
+        await together(work, at_a_time=DECLARATIONS_AT_A_TIME)
+        return former
+
+    # -- this process's share of the work, as the fleet asks for it
+
+    async def hold(self, work: frozenset[str]) -> None:
+        """See Work.hold. Lanes first: what the intake takes can then leave at once."""
+        lanes = frozenset(piece for piece in work if not topology.is_outbound(piece))
+        try:
+            await self.lanes.hold(lanes)
+            await self.lanes.find_empty()
+        finally:
+            await self._intake.hold(work - lanes)
+        metrics.lanes_held.set(len(self.lanes.held))
+
+    async def drop(self, work: frozenset[str]) -> None:
+        """See Work.drop."""
+        lanes = frozenset(piece for piece in work if not topology.is_outbound(piece))
+        await self._intake.drop(work - lanes)
+        await self.lanes.drop(lanes)
+        metrics.lanes_held.set(len(self.lanes.held))
+
+    async def look(self) -> None:
+        """See Work.look."""
+        await self.lanes.read_bulk_lanes()
+        await self.lanes.find_empty()
+        if self._monotonic() >= self._measure_at:
+            self._measure_at = self._monotonic() + _MEASURE_SECONDS
+            await self.lanes.measure()
 
     async def _serve_pbxs(self, snapshot: DispatcherSnapshot) -> None:
         served: dict[str, list[str]] = {}
         for tenant in snapshot.tenants:
             served.setdefault(tenant.pbx_id, []).append(tenant.id)
-        await together(self._serve_pbx(pbx_id, topology.pbx(pbx_id, ids)) for pbx_id, ids in served.items())
+        work = (self._serve(f"pbx {id_}", topology.pbx(id_, tenants)) for id_, tenants in served.items())
+        await together(work, at_a_time=DECLARATIONS_AT_A_TIME)
 
-    async def _serve_pbx(self, pbx_id: str, queues: topology.Topology) -> None:
-        if self._declared.get(pbx_id) != queues:
+    async def _serve(self, whom: str, queues: topology.Topology) -> None:
+        if self._declared.get(whom) != queues:
             await self._broker.declare(queues)
-            self._declared[pbx_id] = queues
+            self._declared[whom] = queues
+
+
+def _pieces(snapshot: DispatcherSnapshot, former: list[str]) -> dict[str, str]:
+    """All the work there is: each lane and each tenant's requests, in the group of their tenant."""
+    pieces = {topology.OUTBOUND: ""} | {topology.outbound_queue(id_): id_ for id_ in former}
+    pieces |= {topology.outbound_queue(tenant.id): tenant.id for tenant in snapshot.tenants}
+    pieces |= {config.id: config.tenant_id for config in snapshot.configs}
+    return pieces | dict.fromkeys(snapshot.retired_config_ids, "")

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sms_common.events import Route as Destination
 from sms_common.events import StatusError
 from sms_common.messages import MsgType, Status
-from sms_dispatcher.entries import Echo, Entry, Kind, Recipient
+from sms_dispatcher.entries import Echo, Entry, Kind, Recipient, Routed, SendRoute
 
 Document = dict[str, Any]
 
@@ -30,7 +31,7 @@ def to_document(entry: Entry, retention: timedelta) -> Document:
         "carrier": entry.carrier,
         "sender": entry.sender,
         "to": list(entry.to),
-        "numbers": [number for number in (entry.sender, *entry.to) if number],
+        "numbers": _numbers(entry),
         "text": entry.text,
         "media": list(entry.media),
         "bulk": entry.bulk,
@@ -45,7 +46,50 @@ def to_document(entry: Entry, retention: timedelta) -> Document:
         "attempt": entry.attempt,
         "claim_id": entry.claim_id,
         "history": [history_item(entry, None)],
+        **_arrival(entry),
+        **_routing(entry),
         **changing_fields(entry),
+    }
+
+
+def _arrival(entry: Entry) -> Document:
+    """What only an inbound text has: its DID, by which a conversation is found, and where it was routed to."""
+    if entry.kind is not Kind.INBOUND:
+        return {}
+    return {"did": entry.to[0], "destination": entry.destination.model_dump() if entry.destination else None}
+
+
+def _routing(entry: Entry) -> Document:
+    """What only a message has that rules decided on."""
+    if not (entry.rule_id or entry.dialled or entry.next_routes or entry.moves):
+        return {}
+    following = [_route_out(route) for route in entry.next_routes]
+    return {"routing": [entry.rule_id, list(entry.dialled), following, entry.moves]}
+
+
+def _present_route(entry: Entry) -> Document:
+    """What a move to another route changes."""
+    return {
+        "config_id": entry.config_id,
+        "carrier": entry.carrier,
+        "sender": entry.sender,
+        "numbers": _numbers(entry),
+        **_routing(entry),
+    }
+
+
+def _numbers(entry: Entry) -> list[str]:
+    return [number for number in (entry.sender, *entry.to) if number]
+
+
+def claim_fields(entry: Entry) -> Document:
+    """What distinguishes a claimed entry from the same one when it was accepted."""
+    return {
+        "status": entry.status.value,
+        "claim_id": entry.claim_id,
+        "attempt": entry.attempt,
+        "sequence": entry.sequence,
+        "due_at": entry.due_at,
     }
 
 
@@ -63,10 +107,37 @@ def changing_fields(entry: Entry) -> Document:
         "occurred_at": entry.occurred_at,
         "updated_at": entry.updated_at,
         "due_at": entry.due_at,
-        "recipients": [
-            [r.to, r.message_id, r.status.value, r.sequence, _error_out(r.error), r.reason] for r in entry.recipients
-        ],
+        "recipients": [_recipient_out(recipient) for recipient in entry.recipients],
+        **(_present_route(entry) if entry.moves else {}),
     }
+
+
+def _recipient_out(recipient: Recipient) -> list[Any]:
+    """As a list, since there may be a thousand. What was decided for this one alone comes last, if anything was."""
+    error = _error_out(recipient.error)
+    told = [recipient.to, recipient.message_id, recipient.status.value, recipient.sequence, error, recipient.reason]
+    routed = recipient.routed
+    if routed is None:
+        return told
+    return [*told, [[_route_out(route) for route in routed.routes], routed.rule_id, routed.send_after]]
+
+
+def _recipient_in(item: list[Any]) -> Recipient:
+    to, message_id, status, sequence, error, reason, *more = item
+    routed = None
+    if more:
+        routes, rule_id, send_after = more[0]
+        routed = Routed(tuple(_route_in(route) for route in routes), rule_id, send_after)
+    return Recipient(to, message_id, Status(status), sequence, _error_in(error), reason, routed)
+
+
+def _route_out(route: SendRoute) -> list[Any]:
+    return [route.config_id, route.carrier, route.sender, list(route.dialled)]
+
+
+def _route_in(item: list[Any]) -> SendRoute:
+    config_id, carrier, sender, dialled = item
+    return SendRoute(config_id, carrier, sender, tuple(dialled))
 
 
 def history_item(entry: Entry, change_id: str | None) -> Document:
@@ -75,6 +146,8 @@ def history_item(entry: Entry, change_id: str | None) -> Document:
     if entry.error is not None:
         item["code"] = entry.error.code
         item["carrier_code"] = entry.error.carrier_code
+    if entry.moves:
+        item["config_id"] = entry.config_id
     if change_id is not None:
         item["change"] = change_id
     return item
@@ -83,6 +156,8 @@ def history_item(entry: Entry, change_id: str | None) -> Document:
 def from_document(document: Mapping[str, Any]) -> Entry:
     """The entry in a document."""
     extension, conversation_id, client_ref, metadata = document["echo"]
+    rule_id, dialled, following, moves = document.get("routing") or (None, (), (), 0)
+    destination = document.get("destination")
     return Entry(
         tenant_id=document["tenant_id"],
         message_id=document["message_id"],
@@ -115,11 +190,13 @@ def from_document(document: Mapping[str, Any]) -> Entry:
         expires_at=document["expires_at"],
         occurred_at=document["occurred_at"],
         due_at=document["due_at"],
-        recipients=tuple(
-            Recipient(to, message_id, Status(status), sequence, _error_in(error), reason)
-            for to, message_id, status, sequence, error, reason in document["recipients"]
-        ),
+        recipients=tuple(_recipient_in(item) for item in document["recipients"]),
         echo=Echo(extension, conversation_id, client_ref, None if metadata is None else json.loads(metadata)),
+        rule_id=rule_id,
+        dialled=tuple(dialled),
+        next_routes=tuple(_route_in(route) for route in following),
+        moves=moves,
+        destination=None if destination is None else Destination.model_validate(destination),
     )
 
 
@@ -165,6 +242,8 @@ def record(document: Mapping[str, Any]) -> Document:
         "extension": document["echo"][0],
         "conversation_id": document["echo"][1],
         "client_ref": document["echo"][2],
+        "rule_id": _rule_id(document),
+        "route": document.get("destination"),
         "time": _iso(document["created_at"]),
         "updated_at": _iso(document["updated_at"]),
         "history": [
@@ -172,6 +251,12 @@ def record(document: Mapping[str, Any]) -> Document:
             for item in document["history"]
         ],
     }
+
+
+def _rule_id(document: Mapping[str, Any]) -> str | None:
+    """The rule that decided, on the way out or in."""
+    rule_id: str | None = (document.get("routing") or (None,))[0] or (document.get("destination") or {}).get("rule_id")
+    return rule_id
 
 
 def _iso(moment: datetime) -> str:

@@ -18,6 +18,7 @@ from sms_dispatcher import endings
 from sms_dispatcher.entries import CLAIMABLE, Entry, changed
 from sms_dispatcher.lanes import Lanes
 from sms_dispatcher.ledger import LEASE, Ledger
+from sms_dispatcher.reconciling import Reconciler
 from sms_dispatcher.statuses import current
 from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
@@ -32,16 +33,20 @@ _CLAIM_AGAIN = timedelta(minutes=10)
 class DueEntries:
     """Works on entries whose time has come. Several dispatchers may run this: the ledger gives each entry to one."""
 
-    def __init__(self, ledger: Ledger, lanes: Lanes, teller: Teller, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, ledger: Ledger, lanes: Lanes, teller: Teller, reconciler: Reconciler, clock: Callable[[], datetime]
+    ) -> None:
         self._ledger = ledger
         self._lanes = lanes
         self._teller = teller
+        self._reconciler = reconciler
         self._clock = clock
 
     async def run(self, stop: asyncio.Event, *, every: float) -> None:
         """Look every `every` seconds until `stop` is set."""
         while not stop.is_set():
             try:
+                await self._ledger.set_clock()
                 await self.work()
                 metrics.unknown_outcomes.set(await self._ledger.count_unknown())
             except Unavailable as error:
@@ -86,7 +91,10 @@ class DueEntries:
         elif entry.status is Status.SUBMITTING:
             await self._lanes.put(entry)
             await self._ledger.postpone(entry, now + _CLAIM_AGAIN)
+        elif entry.status is Status.UNKNOWN and not self._reconciler.is_over(entry):
+            await self._reconciler.look_for(entry)
         else:
+            metrics.undetermined_total.labels(entry.config_id or "").inc()
             await self._end(entry, _undetermined(entry, now))
 
     async def _end(self, entry: Entry, after: Entry) -> None:

@@ -12,9 +12,23 @@ from sms_dispatcher.entries import Entry, changed
 
 _FIRST_RETRY_SECONDS = 5.0
 _LONGEST_RETRY_SECONDS = 600.0
+_LATE_RETRY_SECONDS = 60.0
 _RESEND_AFTER_SECONDS = 30.0
 # A carrier whose every answer is lost would otherwise deliver the same text thousands of times in a day.
 _MOST_ATTEMPTS_BEFORE_RESEND = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long after a lost answer the carrier's list is asked, and how long a receipt is waited for."""
+
+    reconcile_after: timedelta = timedelta(minutes=10)
+    receipt_window: timedelta = timedelta(hours=100)
+
+    @property
+    def first_look(self) -> timedelta:
+        """When somebody looks after a message whose answer was lost."""
+        return min(self.reconcile_after, self.receipt_window)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +77,10 @@ def waits(entry: Entry, failure: TemporaryFailure, again_in: float, now: datetim
     return Ending(replace(after, due_at=entry.deadline), again_in)
 
 
-def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetime, receipt_window: timedelta) -> Ending:
-    """The answer was lost. By policy: wait for the receipt, send again marked as a possible duplicate, or give up."""
+def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetime, first_look: timedelta) -> Ending:
+    """The answer was lost. By policy: wait for the receipt, and after `first_look` ask the carrier's list; send again
+    marked as a possible duplicate; or give up.
+    """
     error = _error(ErrorClass.UNKNOWN, failure)
     if policy is FailurePolicy.FAIL:
         return Ending(_changed(entry, Status.FAILED, now, failure.reason, error))
@@ -72,13 +88,15 @@ def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetim
         again = _changed(entry, Status.QUEUED, now, failure.reason, error)
         return Ending(replace(again, possible_duplicate=True, due_at=entry.deadline), _RESEND_AFTER_SECONDS)
     unknown = _changed(entry, Status.UNKNOWN, now, failure.reason, error)
-    return Ending(replace(unknown, due_at=now + receipt_window))
+    return Ending(replace(unknown, due_at=now + first_look))
 
 
-def backoff(attempt: int, retry_after: float | None) -> float:
+def backoff(attempt: int, retry_after: float | None, *, soon: bool = True) -> float:
     """Seconds until the next attempt: full jitter, so that messages which failed together do not come back together;
-    never below the carrier's wish.
+    never below the carrier's wish. Not `soon`: a minute later, since the lane does little but retry.
     """
+    if not soon:
+        return max(_LATE_RETRY_SECONDS, retry_after or 0.0)
     span = min(_FIRST_RETRY_SECONDS * 2.0 ** min(attempt - 1, 10), _LONGEST_RETRY_SECONDS)
     return max(random.uniform(0, span), retry_after or 0.0)  # noqa: S311  # jitter, not a secret
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from sms_common.errors import Code
+from sms_common.events import Route as Destination
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, MsgType, Status
 
@@ -42,8 +43,32 @@ class Echo:
 
 
 @dataclass(frozen=True, slots=True)
+class SendRoute:
+    """One way out: by which configuration and carrier, as whom, and the numbers the carrier is given (none: those in
+    `to`, as they are).
+    """
+
+    config_id: str
+    carrier: str
+    sender: str
+    dialled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """What was decided for one message: its routes in the order to try (one at least), by which rule, and from when."""
+
+    routes: tuple[SendRoute, ...]
+    rule_id: str | None = None
+    send_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient of a group message, whose receipts arrive on their own; or of a parent, as it was planned."""
+    """One recipient of a group message, whose receipts arrive on their own; or of a parent, as it was planned.
+
+    `routed` is what was decided for this recipient of a parent; None: as for the parent itself.
+    """
 
     to: str
     message_id: str
@@ -51,6 +76,7 @@ class Recipient:
     sequence: int = 0
     error: StatusError | None = None
     reason: str | None = None
+    routed: Routed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +86,9 @@ class Entry:
 
     `due_at` is when the ledger's clock looks after it, unless it has changed until then; every entry that is not final
     has one.
+
+    `config_id`, `carrier`, `sender` and `dialled` are those of its present route, and `moves` counts how often that
+    changed. `to` stays as the PBX asked. `destination` is where an inbound text was routed to.
     """
 
     tenant_id: str
@@ -95,6 +124,11 @@ class Entry:
     due_at: datetime | None = None
     recipients: tuple[Recipient, ...] = ()
     echo: Echo = field(default_factory=Echo)
+    rule_id: str | None = None
+    dialled: tuple[str, ...] = ()
+    next_routes: tuple[SendRoute, ...] = ()
+    moves: int = 0
+    destination: Destination | None = None
 
     @property
     def id(self) -> str:
@@ -104,7 +138,8 @@ class Entry:
     @property
     def deadline(self) -> datetime:
         """When it is no longer tried to send it."""
-        return (self.send_after or self.created_at) + GIVE_UP_AFTER
+        give_up = (self.send_after or self.created_at) + GIVE_UP_AFTER
+        return give_up if self.expires_at is None else min(give_up, self.expires_at)
 
 
 def entry_id(tenant_id: str, message_id: str) -> str:
@@ -135,6 +170,20 @@ def changed(entry: Entry, status: Status, now: datetime, **values: Any) -> Entry
     """The entry with a new status, under the next sequence, and with other `values`."""
     sequence = entry.sequence + 1
     return replace(entry, status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
+
+
+def claimed(entry: Entry, claim_id: str, look_at: datetime) -> Entry:
+    """An accepted entry as it is while it is being sent for the first time; `look_at` is when somebody looks whether
+    its sender died.
+    """
+    return replace(
+        entry,
+        status=Status.SUBMITTING,
+        claim_id=claim_id,
+        attempt=1,
+        sequence=entry.sequence + 1,
+        due_at=look_at,
+    )
 
 
 def replaces(new: Status, old: Status) -> bool:
@@ -172,12 +221,14 @@ def _next_look(entry: Entry, status: Status, receipt: Receipt) -> datetime | Non
     """
     if status.final:
         return None
-    return entry.due_at if entry.status.rank >= Status.UNKNOWN.rank else receipt.wait_until
+    return entry.due_at if entry.status.rank > Status.UNKNOWN.rank else receipt.wait_until
 
 
 def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
     """A group advances recipient by recipient; as a whole it is only as far as its slowest one."""
-    known = next((r for r in entry.recipients if r.to == receipt.recipient), None)
+    dialled = dict(zip(entry.dialled, entry.to, strict=False))
+    to = dialled.get(receipt.recipient, receipt.recipient)
+    known = next((r for r in entry.recipients if r.to == to), None)
     if known is None or not replaces(receipt.status, known.status):
         return None
     told = replace(

@@ -1,4 +1,5 @@
-"""The ledger: every message's one true state in MongoDB. The only module of the dispatcher that knows Motor.
+"""The ledger: every message's one true state in MongoDB. With coordination the only
+module of the dispatcher that knows Motor.
 
 Concurrent operations share writes: each kind has a group commit. Every change is conditional on what it changes, so of
 two
@@ -6,21 +7,30 @@ writers one wins and the other learns the present state. All times that decide b
 """
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pymongo
 from bson.errors import BSONError
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError
 
 from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
-from sms_dispatcher.documents import Document, changing_fields, from_document, history_item, record, to_document
+from sms_dispatcher.documents import (
+    Document,
+    changing_fields,
+    claim_fields,
+    from_document,
+    history_item,
+    record,
+    to_document,
+)
 from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, Receipt, advance, entry_id
 from sms_dispatcher.group_commit import GroupCommit
 
@@ -34,7 +44,15 @@ LEASE = timedelta(seconds=60)
 _TIMELINE = 100
 # One operation on the store. Longer than a fail-over of a healthy replica set takes to be noticed by the driver.
 OPERATION_TIMEOUT_MS = 5_000
+# Making an index over millions of messages; cut short, it would begin anew at every try and never end.
+INDEX_SECONDS = 600.0
 
+# A person pages through so many at most, and waits so long for the number of them.
+COUNT_UP_TO = 1_000
+_COUNT_MS = 50
+
+# What few messages end in, and many look for.
+_RARE = (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.CANCELED, Status.UNDETERMINED, Status.UNKNOWN)
 # A partial index serves only queries that repeat its filter.
 INDEXES = (
     IndexModel([("tenant_id", ASCENDING), ("created_at", DESCENDING)], name="tenant_time"),
@@ -48,7 +66,17 @@ INDEXES = (
     ),
     IndexModel([("due_at", ASCENDING)], name="due", partialFilterExpression={"due_at": {"$type": "date"}}),
     IndexModel([("status", ASCENDING)], name="unknown", partialFilterExpression={"status": Status.UNKNOWN.value}),
+    IndexModel(
+        [("tenant_id", ASCENDING), ("status", ASCENDING), ("created_at", DESCENDING)],
+        name="tenant_rare_time",
+        partialFilterExpression={"status": {"$in": [status.value for status in _RARE]}},
+    ),
     IndexModel([("delete_at", ASCENDING)], name="retention", expireAfterSeconds=0),
+    IndexModel(
+        [(name, ASCENDING) for name in ("direction", "tenant_id", "sender", "did", "created_at")],
+        name="written_to",
+        partialFilterExpression={"direction": "IN"},
+    ),
 )
 
 
@@ -106,20 +134,32 @@ class Ledger:
     those that write raise UnreadableEvent for a value it cannot hold.
     """
 
-    def __init__(self, messages: "AsyncIOMotorCollection[Document]", *, owner: str, retention: timedelta) -> None:
-        self._messages = messages
-        self._bulk_lanes = messages.database.get_collection("bulk_lanes", write_concern=_MAJORITY)
+    def __init__(self, database: "AsyncIOMotorDatabase[Document]", *, owner: str, retention: timedelta) -> None:
+        self._messages = database.get_collection("messages", write_concern=_MAJORITY)
+        self._bulk_lanes = database.get_collection("bulk_lanes", write_concern=_MAJORITY)
+        self._tenants = database.get_collection("tenants", write_concern=_MAJORITY)
         self._owner = owner
         self._retention = retention
-        self._accepting: GroupCommit[Entry, Entry | None] = GroupCommit(self._insert)
+        self._ahead = timedelta(0)
+        self._accepting: GroupCommit[tuple[Entry, Entry | None], Entry | None] = GroupCommit(self._insert)
         self._claiming: GroupCommit[tuple[str, str], Entry | None] = GroupCommit(self._claim)
         self._writing: GroupCommit[_Write, bool] = GroupCommit(self._write)
         self._receiving: GroupCommit[MatchedReceipt, Change | None] = GroupCommit(self._apply)
+        self._recalling: GroupCommit[tuple[str, str], tuple[str, ...]] = GroupCommit(self._recall)
 
     async def prepare(self) -> None:
         """Make the indexes; safe to repeat."""
         async with _store("prepare"):
-            await self._messages.create_indexes(list(INDEXES))
+            with pymongo.timeout(INDEX_SECONDS):
+                await self._messages.create_indexes(list(INDEXES))
+
+    async def set_clock(self) -> None:
+        """Learn by how much the database's clock is ahead of ours: claims are dated by it."""
+        async with _store("hello"):
+            asked = _now()
+            # A command's answer is read as the driver reads by default, not as this database is, unless it is told.
+            hello = await self._messages.database.command("hello", codec_options=self._messages.codec_options)
+            self._ahead = hello["localTime"] - (asked + (_now() - asked) / 2)
 
     async def check(self) -> str | None:
         """Why the store cannot be used right now, or None: for a readiness probe."""
@@ -130,21 +170,29 @@ class Ledger:
             return error.reason
         return None
 
-    async def accept(self, entry: Entry) -> Entry | None:
-        """Record a new entry. Returns None when it is new, else the entry that already has its id."""
-        return await self._accepting.submit(entry)
+    async def accept(self, entry: Entry, claim: Entry | None = None) -> Entry | None:
+        """Record a new entry, with `claim` as one that is claimed already (see entries.claimed). Returns None when it
+        is new, else the entry that already has its id.
+        """
+        return await self._accepting.submit((entry, claim))
 
-    async def _insert(self, entries: list[Entry]) -> list[Entry | None]:
-        documents = [to_document(entry, self._retention) for entry in entries]
-        async with _store("accept", len(entries)):
+    async def _insert(self, accepted: list[tuple[Entry, Entry | None]]) -> list[Entry | None]:
+        documents = [self._new_document(entry, claim) for entry, claim in accepted]
+        async with _store("accept", len(accepted)):
             try:
                 await self._messages.insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                taken = _taken(error)
+                taken = places_taken(error)
             else:
-                return [None] * len(entries)
-            known = await self._by_id([entries[n].id for n in taken])
-        return [known.get(entry.id) if n in taken else None for n, entry in enumerate(entries)]
+                return [None] * len(accepted)
+            known = await self._by_id([accepted[n][0].id for n in taken])
+        return [known.get(entry.id) if n in taken else None for n, (entry, _) in enumerate(accepted)]
+
+    def _new_document(self, entry: Entry, claim: Entry | None) -> Document:
+        document = to_document(entry, self._retention)
+        if claim is not None:
+            document.update(claim_fields(claim), owner=self._owner, claimed_at=_now() + self._ahead)
+        return document
 
     async def find(self, tenant_id: str, message_id: str) -> Entry | None:
         """The entry of that id, or None."""
@@ -281,6 +329,27 @@ class Ledger:
             found.append(next((entry for entry in candidates if r.allowed(entry)), None))
         return found
 
+    async def written_to(self, tenant_id: str, number: str) -> tuple[str, ...]:
+        """The DIDs of the tenant that a number has written to, each once, the latest first."""
+        return await self._recalling.submit((tenant_id, number))
+
+    async def _recall(self, wanted: list[tuple[str, str]]) -> list[tuple[str, ...]]:
+        by_tenant: dict[str, set[str]] = {}
+        for tenant_id, number in wanted:
+            by_tenant.setdefault(tenant_id, set()).add(number)
+        texts = [{"tenant_id": tenant_id, "sender": {"$in": list(found)}} for tenant_id, found in by_tenant.items()]
+        pipeline: list[Document] = [
+            {"$match": {"direction": "IN", "$or": texts}},
+            {"$group": {"_id": ["$tenant_id", "$sender", "$did"], "at": {"$max": "$created_at"}}},
+            {"$sort": {"at": DESCENDING}},
+        ]
+        dids: dict[tuple[str, str], list[str]] = {}
+        async with _store("recall", len(wanted)):
+            async for document in self._messages.aggregate(pipeline):
+                tenant_id, number, did = document["_id"]
+                dids.setdefault((tenant_id, number), []).append(did)
+        return [tuple(dids.get(conversation, ())) for conversation in wanted]
+
     async def take_due(self, limit: int) -> list[Entry]:
         """Entries whose time has come, each given to one caller; it comes back after a lease unless its change is
         recorded.
@@ -308,26 +377,71 @@ class Ledger:
         async with _store("lanes"):
             await self._bulk_lanes.update_one({"_id": config_id}, {"$setOnInsert": {"since": _now()}}, upsert=True)
 
+    async def remember_tenants(self, tenant_ids: Collection[str]) -> None:
+        """Note that these tenants' requests have a queue, which is read even when the tenant is no more."""
+        if tenant_ids:
+            async with _store("tenants"):
+                notes = [
+                    UpdateOne({"_id": id_}, {"$setOnInsert": {"since": _now()}}, upsert=True) for id_ in tenant_ids
+                ]
+                await self._tenants.bulk_write(notes, ordered=False)
+
+    async def tenants(self) -> list[str]:
+        """The tenants that had a queue ever."""
+        async with _store("tenants"):
+            return [document["_id"] async for document in self._tenants.find({})]
+
     async def bulk_lanes(self) -> list[str]:
         """The configurations that have a bulk lane."""
         async with _store("lanes"):
             return [document["_id"] async for document in self._bulk_lanes.find({})]
 
-    async def page(self, query: MessageQuery) -> tuple[int, list[Document]]:
-        """How many messages match, and one page of their records."""
-        condition = _condition(query)
+    async def page(self, query: MessageQuery) -> tuple[int, list[Document], bool]:
+        """How many messages match, one page of their records, and whether there are more than were counted.
+
+        Those of one millisecond come in the order of the index, which is the same for every page.
+        """
         order = DESCENDING if query.descending else ASCENDING
         async with _store("page"):
-            count = await self._messages.count_documents(condition)
-            cursor = self._messages.find(condition).sort([("created_at", order), ("_id", order)])
+            cursor = self._messages.find(_condition(query)).sort([("created_at", order)]).hint(_hint(query))
             documents = await cursor.skip(query.skip).limit(query.top).to_list(query.top)
-        return count, [record(document) for document in documents]
+            full = len(documents) == query.top
+            counted = await self._count(query) if full or query.skip else len(documents)
+        if counted is None or ((full or query.skip) and counted > COUNT_UP_TO):
+            seen = query.skip + len(documents) + full
+            return max(COUNT_UP_TO if counted else 0, seen), [record(document) for document in documents], True
+        return counted, [record(document) for document in documents], False
+
+    async def _count(self, query: MessageQuery) -> int | None:
+        """How many messages match, counted up to one more than COUNT_UP_TO; None when that took too long."""
+        try:
+            return await self._messages.count_documents(_condition(query), **_counting(query))
+        except ExecutionTimeout:
+            return None
 
     async def read(self, tenant_id: str, message_id: str) -> Document | None:
         """One message's record with its timeline, or None."""
         async with _store("find"):
             document = await self._messages.find_one({"_id": entry_id(tenant_id, message_id), "tenant_id": tenant_id})
         return None if document is None else record(document)
+
+    async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
+        """Which of these carrier's ids belong to no message yet; none when another message between the same parties
+        waits for word of its fate too, so that it cannot be told which of them an id belongs to.
+        """
+        rival = {
+            "_id": {"$ne": entry.id},
+            "status": Status.UNKNOWN.value,
+            "sender": entry.sender,
+            "to": list(entry.to),
+        }
+        async with _store("reconcile"):
+            if await self._messages.find_one(rival, {"_id": True}) is not None:
+                return frozenset()
+            taken = self._messages.find(
+                {"provider_msg_id": {"$in": list(carrier_ids), "$type": "string"}}, {"provider_msg_id": True}
+            )
+            return frozenset(carrier_ids) - {document["provider_msg_id"] async for document in taken}
 
     async def count_unknown(self) -> int:
         """How many messages wait for word of their fate."""
@@ -360,7 +474,19 @@ def _condition(query: MessageQuery) -> Document:
     return condition
 
 
-def _taken(error: BulkWriteError) -> set[int]:
+def _counting(query: MessageQuery) -> dict[str, Any]:
+    options: dict[str, Any] = {"limit": COUNT_UP_TO + 1, "maxTimeMS": _COUNT_MS}
+    return {**options, "hint": hint} if (hint := _hint(query)) else options
+
+
+def _hint(query: MessageQuery) -> str | None:
+    """The index by which a page is found, where the database would rather sort what another one finds."""
+    if query.number is not None or query.search is not None:
+        return None
+    return "tenant_rare_time" if query.status in _RARE else "tenant_time"
+
+
+def places_taken(error: BulkWriteError) -> set[int]:
     """The places of a batch whose ids exist already. Re-raises when anything else went wrong."""
     details = error.details or {}
     failures = details.get("writeErrors", [])
@@ -390,8 +516,8 @@ async def _store(operation: str, batch: int = 1) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_ledger(url: str, database: str, *, owner: str, retention: timedelta) -> AsyncIterator[Ledger]:
-    """A ledger on MongoDB at `url`. Nothing is asked of the server yet, so this does not fail when it is away."""
+async def open_database(url: str, name: str) -> "AsyncIterator[AsyncIOMotorDatabase[Document]]":
+    """The dispatcher's database at `url`. Nothing is asked of the server yet, so this does not fail when it is away."""
     client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
         url,
         tz_aware=True,
@@ -400,8 +526,7 @@ async def open_ledger(url: str, database: str, *, owner: str, retention: timedel
         timeoutMS=OPERATION_TIMEOUT_MS,
         appname="sms-dispatcher",
     )
-    messages = client[database].get_collection("messages", write_concern=_MAJORITY)
     try:
-        yield Ledger(messages, owner=owner, retention=retention)
+        yield client.get_database(name, write_concern=_MAJORITY)
     finally:
         client.close()

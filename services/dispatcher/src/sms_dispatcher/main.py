@@ -5,8 +5,8 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import Awaitable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import aiohttp
 import structlog
@@ -20,16 +20,21 @@ from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Unavailable
 from sms_common.events import utc_now
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
-from sms_dispatcher.api import MessagesApi
-from sms_dispatcher.dispatcher import Dispatcher, Limits
-from sms_dispatcher.ledger import Ledger, open_ledger
+from sms_dispatcher.api import ExplainApi, LanesApi, MessagesApi
+from sms_dispatcher.coordination import Coordination
+from sms_dispatcher.dispatcher import Dispatcher, Limits, Stores
+from sms_dispatcher.explaining import Explainer
+from sms_dispatcher.ledger import Ledger, open_database
 from sms_dispatcher.settings import Settings
+from sms_dispatcher.standing import StandingReport
 
 _log = structlog.get_logger()
 
 # The longest carrier call (25 s) and its margin (5 s), then writing (5 s) and telling (5 s) its result; the process is
 # ended after 48 s.
 DRAIN_SECONDS = 40.0
+# Of these, for what ends by being cancelled: its messages go back.
+_LAST_SECONDS = 3.0
 _AGAIN_AFTER_SECONDS = 2.0
 # Carrier calls are limited by the lanes' prefetch; the connector must not be a second, hidden limit.
 _NO_LIMIT = 0
@@ -49,36 +54,55 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         broker = await stack.enter_async_context(RabbitBroker(address, name="sms-dispatcher", topology=topology.base()))
-        ledger = await stack.enter_async_context(_ledger(settings))
+        stores = await stack.enter_async_context(_stores(settings))
+        ledger = stores.ledger
         connector = aiohttp.TCPConnector(limit=_NO_LIMIT)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         carriers = {name: carrier(http, settings.carrier_options.get(name)) for name, carrier in CARRIERS.items()}
         for carrier in carriers.values():
             stack.push_async_callback(carrier.close)
         client = ConfigClient(settings.config_url, settings.config_token, DispatcherSnapshot)
-        dispatcher = Dispatcher(broker, ledger, carriers, utc_now, _limits(settings))
+        dispatcher = Dispatcher(broker, stores, carriers, utc_now, _limits(settings), member=_member())
         client.on_change(dispatcher.follow)
-        app = _app(settings, _health(stop, broker, ledger, client), ledger)
+        health = _health(stop, broker, ledger, client)
+        health.add("fleet", dispatcher.fleet.check)
+        app = _app(settings, health, ledger)
+        explainer = Explainer(ledger, carriers, lambda: client.snapshot, utc_now)
+        ExplainApi(explainer, settings.api_token).add_to(app)
+        LanesApi(stores.coordination, settings.api_token).add_to(app)
         await stack.enter_async_context(serve(app, settings.host, settings.port))
         await stack.enter_async_context(client)
         await broker.listen(topology.CONFIG_CHANGES, _on_news(client))
-        stack.push_async_callback(broker.stop_consuming, DRAIN_SECONDS)
-        stack.push_async_callback(dispatcher.leave)
-        await _until_stopped(stop, _dispatch(dispatcher, ledger, stop, settings.due_every))
+        stack.push_async_callback(_drain, dispatcher, broker)
+        await _until_stopped(stop, _dispatch(dispatcher, stores, stop, settings.due_every))
 
 
-async def _dispatch(dispatcher: Dispatcher, ledger: Ledger, stop: asyncio.Event, due_every: float) -> None:
+async def _drain(dispatcher: Dispatcher, broker: RabbitBroker) -> None:
+    """Give the lanes back, each when its last message is dealt with; then stop reading what carriers say."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + DRAIN_SECONDS
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until - _LAST_SECONDS):
+            await dispatcher.fleet.leave()
+    await broker.stop_consuming(until - loop.time())
+
+
+async def _dispatch(dispatcher: Dispatcher, stores: Stores, stop: asyncio.Event, due_every: float) -> None:
     """Begin once there is a store with its indexes and a configuration; then look after what is due."""
     while True:
         try:
-            await ledger.prepare()
+            await stores.ledger.prepare()
+            await stores.coordination.prepare()
             break
         except Unavailable as error:
             _log.warning("dispatcher.waits", code=error.code, reason=error.reason)
             await asyncio.sleep(_AGAIN_AFTER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
-    await dispatcher.start()
-    _log.info("dispatcher.started")
-    await dispatcher.due.run(stop, every=due_every)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(dispatcher.fleet.run(stop))
+        tasks.create_task(StandingReport(lambda: dispatcher.lanes.held, stores.coordination).run(stop))
+        await dispatcher.start()
+        _log.info("dispatcher.started")
+        await dispatcher.due.run(stop, every=due_every)
 
 
 async def _until_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
@@ -94,16 +118,21 @@ async def _until_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
         await asyncio.gather(working, stopping, return_exceptions=True)
 
 
-def _ledger(settings: Settings) -> AbstractAsyncContextManager[Ledger]:
-    owner = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+def _member() -> str:
+    """Name this process among the dispatchers; never twice the same."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+
+
+@asynccontextmanager
+async def _stores(settings: Settings) -> AsyncIterator[Stores]:
     url = settings.mongo_url.get_secret_value()
-    return open_ledger(url, settings.mongo_database, owner=owner, retention=settings.retention)
+    async with open_database(url, settings.mongo_database) as database:
+        ledger = Ledger(database, owner=_member(), retention=settings.retention)
+        yield Stores(ledger, Coordination(database))
 
 
 def _limits(settings: Settings) -> Limits:
-    return Limits(
-        settings.outbound_prefetch, settings.carrier_prefetch, settings.lane_prefetch, settings.receipt_window
-    )
+    return Limits(settings.outbound_prefetch, settings.carrier_prefetch, settings.lane_prefetch, settings.patience)
 
 
 def _on_news(client: ConfigClient[DispatcherSnapshot]) -> Listener:

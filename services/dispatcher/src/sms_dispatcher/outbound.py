@@ -1,7 +1,11 @@
 """Takes the PBX's requests: reads, plans, records and hands each message to its lane."""
 
+import asyncio
+import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 import orjson
 
@@ -14,20 +18,26 @@ from sms_common.events import MAX_EVENT_BYTES, CancelRequest, Event, OutboundReq
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
-from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, changed
-from sms_dispatcher.lanes import Lanes
-from sms_dispatcher.ledger import Ledger
+from sms_dispatcher.conversations import conversations
+from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, changed, claimed
+from sms_dispatcher.lanes import Departure, Lanes
+from sms_dispatcher.ledger import LEASE, Ledger
+from sms_dispatcher.persisting import until_taken
 from sms_dispatcher.planning import children, plan, rejected
 from sms_dispatcher.statuses import accepted_event, current, status_event
 from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
+from sms_dispatcher.turns import Turn, Turns
+from sms_dispatcher.underway import Underway
 
 # A cancel may overtake its request, which another reader still works on.
 _CANCEL_WAITS = (1.0, 5.0)
+# A claim that has not ended by then belongs to a dead process.
+_LOOK_AT_CLAIM_AFTER = LEASE + timedelta(seconds=5)
 
 
 class Outbound:
-    """The handler of the queue `sms.outbound`. `snapshot` gives the configuration of this moment."""
+    """The handler of all queues of requests. `snapshot` gives the configuration of this moment."""
 
     def __init__(
         self,
@@ -44,9 +54,21 @@ class Outbound:
         self._carriers = carriers
         self._snapshot = snapshot
         self._clock = clock
+        self._turns = Turns()
+        self._underway: defaultdict[str, Underway] = defaultdict(Underway)
+
+    async def idle(self, queue: str) -> None:
+        """Return when no request from this queue is being worked on."""
+        await self._underway[queue].none()
 
     async def handle(self, delivery: Delivery) -> None:
-        """Work on one request to the point where its messages are recorded, told of and in their lanes."""
+        """Work on one request to the point where its messages are recorded, told of and in their lanes: those of one
+        extension or sender in the order of their requests.
+        """
+        with self._underway[delivery.queue]:
+            await self._handle(delivery)
+
+    async def _handle(self, delivery: Delivery) -> None:
         key = topology.parse_outbound_key(delivery.routing_key)
         try:
             event = decode(_type_of(delivery, key), delivery.body, accept=(OutboundRequest, CancelRequest))
@@ -56,7 +78,8 @@ class Outbound:
         if isinstance(event, CancelRequest):
             await self._cancel(event, key, delivery)
         elif isinstance(event, OutboundRequest):
-            await self._accept(event, key)
+            with self._turns.take(f"{event.tenant_id} {event.sender or event.extension}") as turn:
+                await self._accept(event, key, turn)
 
     async def _refuse_unreadable(self, error: UnreadableEvent, delivery: Delivery, key: topology.OutboundKey) -> None:
         metrics.outbound_total.labels(error.code).inc()
@@ -72,11 +95,12 @@ class Outbound:
         else:
             await self._teller.tell([event.model_copy(update={"tenant_id": tenant_id})])
 
-    async def _accept(self, request: OutboundRequest, key: topology.OutboundKey) -> None:
+    async def _accept(self, request: OutboundRequest, key: topology.OutboundKey, turn: Turn) -> None:
         now = self._clock()
         try:
             _check_tenant(request.tenant_id, key)
-            entry = plan(request, self._snapshot(), self._carriers, now)
+            snapshot = self._snapshot()
+            entry = plan(request, snapshot, self._carriers, now, await conversations(request, snapshot, self._ledger))
         except Rejection as rejection:
             metrics.outbound_total.labels(rejection.code).inc()
             entry = rejected(request, rejection, now)
@@ -84,17 +108,44 @@ class Outbound:
                 await self._tell_whom_it_concerns(refusals.unknown(entry), key)
                 return
         try:
-            await self._record(entry)
+            await self._record(entry, turn)
         except UnreadableEvent as error:
             entry = rejected(request, Rejection(error.code, error.reason), now)
             await self._teller.tell([status_event(entry)])
             raise
 
-    async def _record(self, entry: Entry) -> None:
+    async def _record(self, entry: Entry, turn: Turn) -> None:
         """Record a message, or all of a list, and announce what the ledger holds: of a request that comes again that
         is what was decided at first, whatever would be decided now.
         """
-        known = await self._ledger.accept(entry)
+        if entry.status is Status.ACCEPTED and entry.kind is not Kind.PARENT:
+            await turn.come()
+            departure = await self._lanes.depart(entry)
+            if departure is not None:
+                await self._send_at_once(entry, departure, turn)
+                return
+        await self._recorded(entry, await self._ledger.accept(entry), turn)
+
+    async def _send_at_once(self, entry: Entry, departure: Departure, turn: Turn) -> None:
+        """Record an entry as claimed already and send it, beside telling that it was accepted."""
+        claim = claimed(entry, uuid.uuid4().hex, self._clock() + _LOOK_AT_CLAIM_AFTER)
+        try:
+            # Not given up before the store answers: a claim that was recorded unseen would never be sent.
+            known = await until_taken(partial(self._ledger.accept, entry, claim))
+        except BaseException:
+            departure.end()
+            raise
+        if known is not None and known.claim_id != claim.claim_id:
+            departure.end()
+            await self._recorded(entry, known, turn)
+            return
+        metrics.outbound_total.labels(entry.status.value).inc()
+        telling = asyncio.ensure_future(self._teller.tell([status_event(entry)]))
+        departure.go(claim, telling)
+        turn.end()
+        await telling
+
+    async def _recorded(self, entry: Entry, known: Entry | None, turn: Turn) -> None:
         present = known or entry
         if present.fingerprint != entry.fingerprint:
             metrics.outbound_total.labels(Code.ID_CONFLICT).inc()
@@ -102,11 +153,11 @@ class Outbound:
             rejection = Rejection(Code.ID_CONFLICT, reason, field="message_id")
             await self._teller.tell([refusals.conflict(present, entry, rejection)])
         elif present.kind is Kind.PARENT:
-            await together(self._record(child) for child in children(present))
+            await together(self._record(child, turn) for child in children(present))
         else:
-            await self._announce(present, repeated=known is not None)
+            await self._announce(present, turn, repeated=known is not None)
 
-    async def _announce(self, entry: Entry, *, repeated: bool) -> None:
+    async def _announce(self, entry: Entry, turn: Turn, *, repeated: bool) -> None:
         """Tell of an entry; what has not been sent goes to its lane (again). In this order: to tell waits for the
         broker, so that one with an alarm on is not asked again and again to take the same.
         """
@@ -119,6 +170,7 @@ class Outbound:
             events = [status_event(entry)]
         await self._teller.tell(events)
         if entry.status is Status.ACCEPTED:
+            await turn.come()
             await self._lanes.put(entry)
 
     async def _cancel(self, request: CancelRequest, key: topology.OutboundKey, delivery: Delivery) -> None:

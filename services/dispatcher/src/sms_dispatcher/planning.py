@@ -1,49 +1,131 @@
 """Turns a request and the configuration into the messages to send, or says why not. Pure: no clock, no I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
-from sms_common.carriers.protocol import Carrier, Limits
-from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
+from sms_common.carriers.protocol import Carrier
+from sms_common.configuration import DispatcherSnapshot, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest, StatusError
 from sms_common.messages import Category, ErrorClass, MsgType, Status
 from sms_common.phone import InvalidNumber, normalise
 from sms_common.segments import count_segments
-from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, child_id
+from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, Routed, SendRoute, child_id
+from sms_dispatcher.routing import Router, Routing
 
 MOST_AHEAD = timedelta(days=366)
+NO_CONVERSATIONS: Mapping[str, str] = MappingProxyType({})
+
+
+class Planning:
+    """The planning of one request. `routings` are the decisions it took, in the order of the recipients.
+
+    `conversations` holds the DID of the conversation with a recipient, when that may decide about the sender. With
+    `explain` the decisions hold every rule's verdict.
+    """
+
+    def __init__(
+        self,
+        request: OutboundRequest,
+        snapshot: DispatcherSnapshot,
+        carriers: Mapping[str, Carrier],
+        now: datetime,
+        *,
+        conversations: Mapping[str, str] = NO_CONVERSATIONS,
+        explain: bool = False,
+    ) -> None:
+        self.routings: list[Routing] = []
+        self._request = request
+        self._snapshot = snapshot
+        self._carriers = carriers
+        self._now = now
+        self._conversations = conversations
+        self._explain = explain
+
+    def entry(self) -> Entry:
+        """What to record of the request: its one message, or for a list of recipients the parent of its `children`.
+
+        Raises Rejection when the request as a whole cannot be sent. In a list a bad number rejects its own message
+        only, and so does a rule, unless all are refused for the same reason.
+        """
+        request = self._request
+        tenant = self._tenant()
+        router = self._router(tenant)
+        recipients = _recipients(request.to, tenant)
+        common = _common(request, self._now, mms=bool(request.media) or (request.group and len(recipients) > 1))
+        if len(recipients) == 1:
+            return self._message(router, common, Kind.SINGLE, recipients)
+        if request.group:
+            group = self._message(router, common, Kind.GROUP, recipients)
+            return replace(group, recipients=_members(group))
+        return self._parent(router, common, recipients)
+
+    def _tenant(self) -> Tenant:
+        request, now = self._request, self._now
+        tenant = self._snapshot.tenant(request.tenant_id)
+        if tenant is None:
+            raise Rejection(Code.UNKNOWN_TENANT, "There is no tenant of this id.", field="tenant_id")
+        if request.expires_at is not None and request.expires_at <= now:
+            raise Rejection(Code.EXPIRED, "The request had expired when it was read.", field="expires_at")
+        if request.send_after is not None and request.send_after > now + MOST_AHEAD:
+            reason = f"It is more than {MOST_AHEAD.days} days ahead."
+            raise Rejection(Code.INVALID_REQUEST, reason, field="send_after")
+        return tenant
+
+    def _router(self, tenant: Tenant) -> Router:
+        moment = max(self._request.send_after or self._now, self._now)
+        return Router(
+            self._request,
+            tenant,
+            self._snapshot,
+            self._carriers,
+            moment,
+            conversations=self._conversations,
+            explain=self._explain,
+        )
+
+    def _route(self, router: Router, message_id: str, to: tuple[str, ...]) -> Routing:
+        routing = router.route(message_id, to)
+        self.routings.append(routing)
+        return routing
+
+    def _message(self, router: Router, common: "_Common", kind: Kind, recipients: "list[_To]") -> Entry:
+        numbers = tuple(to.valid() for to in recipients)
+        routing = self._route(router, self._request.message_id, numbers)
+        entry = common.entry(kind, numbers, routing.routed(common.send_after))
+        return replace(entry, reason=routing.reason) if routing.hold_until is not None else entry
+
+    def _parent(self, router: Router, common: "_Common", recipients: "list[_To]") -> Entry:
+        ids = [child_id(self._request.message_id, number) for number in range(1, len(recipients) + 1)]
+        decided = [self._decided(router, common, id_, to) for id_, to in zip(ids, recipients, strict=True)]
+        _check_whole(self.routings)
+        whole = next((one.what for one in decided if isinstance(one.what, Routed)), None)
+        parent = common.entry(Kind.PARENT, tuple(to.number for to in recipients), whole)
+        planned = tuple(_planned(one, whole) for one in decided)
+        return replace(parent, due_at=None, recipients=planned)
+
+    def _decided(self, router: Router, common: "_Common", message_id: str, to: "_To") -> "_Decided":
+        if to.rejection is not None:
+            return _Decided(message_id, to.number, to.rejection)
+        routing = self._route(router, message_id, (to.number,))
+        if routing.rejection is not None:
+            return _Decided(message_id, to.number, routing.rejection)
+        held = routing.reason if routing.hold_until is not None else None
+        return _Decided(message_id, to.number, routing.routed(common.send_after), held)
 
 
 def plan(
-    request: OutboundRequest, snapshot: DispatcherSnapshot, carriers: Mapping[str, Carrier], now: datetime
+    request: OutboundRequest,
+    snapshot: DispatcherSnapshot,
+    carriers: Mapping[str, Carrier],
+    now: datetime,
+    conversations: Mapping[str, str] = NO_CONVERSATIONS,
 ) -> Entry:
-    """What to record of a request: its one message, or for a list of recipients the parent of its `children`.
-
-    Raises Rejection when the request as a whole cannot be sent. In a list of recipients a bad number rejects its own
-    message only.
-    """
-    tenant = snapshot.tenant(request.tenant_id)
-    if tenant is None:
-        raise Rejection(Code.UNKNOWN_TENANT, "There is no tenant of this id.", field="tenant_id")
-    if request.expires_at is not None and request.expires_at <= now:
-        raise Rejection(Code.EXPIRED, "The request had expired when it was read.", field="expires_at")
-    if request.send_after is not None and request.send_after > now + MOST_AHEAD:
-        reason = f"It is more than {MOST_AHEAD.days} days ahead."
-        raise Rejection(Code.INVALID_REQUEST, reason, field="send_after")
-    wanted = _wanted_sender(request, tenant)
-    config = _usable(choose_config(request.config_id, wanted, tenant, snapshot), carriers)
-    sender = choose_sender(wanted, config, tenant, snapshot)
-    limits = carriers[config.carrier].limits
-    _check_content(request, limits)
-    recipients = _recipients(request.to, tenant)
-    if request.group and len(recipients) > 1:
-        return _group(_common(request, config, sender, mms=True, now=now), recipients, limits)
-    common = _common(request, config, sender, mms=bool(request.media), now=now)
-    if len(recipients) == 1:
-        return _single(common, recipients[0])
-    return _parent(common, recipients)
+    """What to record of a request: see Planning.entry. Raises Rejection."""
+    return Planning(request, snapshot, carriers, now, conversations=conversations).entry()
 
 
 def children(parent: Entry) -> tuple[Entry, ...]:
@@ -76,116 +158,8 @@ def rejected(request: OutboundRequest, rejection: Rejection, now: datetime) -> E
 
 def rejection_error(rejection: Rejection) -> StatusError:
     """A refusal as the PBX sees it."""
-    return StatusError(error_class=ErrorClass.PERMANENT, code=rejection.code, field=rejection.field)
-
-
-def _wanted_sender(request: OutboundRequest, tenant: Tenant) -> str | None:
-    """The explicit `from`: normalised when it is a number, else as written, since it may be an alphanumeric sender
-    id.
-    """
-    if request.sender is None:
-        return None
-    try:
-        return normalise(request.sender, tenant.country)
-    except InvalidNumber:
-        return request.sender.strip()
-
-
-def choose_config(config_id: str | None, wanted: str | None, tenant: Tenant, snapshot: DispatcherSnapshot) -> SmsConfig:
-    """The named configuration, else the one that owns the wanted sender, else the tenant's default. Raises
-    Rejection.
-    """
-    if config_id is not None:
-        named = snapshot.config(config_id)
-        if named is None or named.tenant_id != tenant.id:
-            raise Rejection(Code.UNKNOWN_CONFIG, "There is no SMS configuration of this id.", field="config_id")
-        return named
-    configs = snapshot.configs_of(tenant.id)
-    if wanted is not None:
-        owner = _oldest_enabled(config for config in configs if _owns(config, wanted, tenant, snapshot))
-        if owner is None:
-            reason = "The sender belongs to none of the tenant's SMS configurations."
-            raise Rejection(Code.SENDER_NOT_ALLOWED, reason, field="from")
-        return owner
-    return _default_config(tenant, configs)
-
-
-def _oldest_enabled(configs: Iterable[SmsConfig]) -> SmsConfig | None:
-    """A disabled one only when there is no other, so that the refusal names the true reason."""
-    found = list(configs)
-    return next((config for config in found if config.enabled), found[0] if found else None)
-
-
-def _default_config(tenant: Tenant, configs: tuple[SmsConfig, ...]) -> SmsConfig:
-    for config in configs:
-        if config.id == tenant.default_config_id:
-            return config
-    candidates = [config for config in configs if config.enabled] or list(configs)
-    if len(candidates) == 1:
-        return candidates[0]
-    if not candidates:
-        raise Rejection(Code.NO_CONFIG, "The tenant has no SMS configuration.")
-    reason = "The tenant has several SMS configurations and no default; name one in config_id."
-    raise Rejection(Code.NO_CONFIG, reason, field="config_id")
-
-
-def _usable(config: SmsConfig, carriers: Mapping[str, Carrier]) -> SmsConfig:
-    if not config.enabled:
-        raise Rejection(Code.CONFIG_DISABLED, f"The SMS configuration {config.id} is disabled.", field="config_id")
-    carrier = carriers.get(config.carrier)
-    if carrier is None:
-        raise Rejection(Code.CONFIG_INCOMPLETE, f"The carrier of the SMS configuration {config.id} is not known here.")
-    missing = carrier.missing_credentials(config.credentials)
-    if missing:
-        raise Rejection(Code.CONFIG_INCOMPLETE, f"The SMS configuration {config.id} lacks {', '.join(missing)}.")
-    return config
-
-
-def _owns(config: SmsConfig, sender: str, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
-    if sender == _sender_id(config, tenant):
-        return True
-    pool = snapshot.owner_of(sender)
-    return pool is not None and pool.tenant_id == tenant.id and pool.trunk_id == config.trunk_id
-
-
-def _sender_id(config: SmsConfig, tenant: Tenant) -> str | None:
-    """The configuration's sender id, normalised when it is a number."""
-    if not config.sender_id:
-        return None
-    try:
-        return normalise(config.sender_id, tenant.country)
-    except InvalidNumber:
-        return config.sender_id
-
-
-def choose_sender(wanted: str | None, config: SmsConfig, tenant: Tenant, snapshot: DispatcherSnapshot) -> str:
-    """The sender really used: the wanted one when the configuration owns it, else its sender id, else its default DID.
-
-    Raises Rejection.
-    """
-    if wanted is not None:
-        if not _owns(config, wanted, tenant, snapshot):
-            reason = f"The sender does not belong to the SMS configuration {config.id}."
-            raise Rejection(Code.SENDER_NOT_ALLOWED, reason, field="from")
-        return wanted
-    sender = _sender_id(config, tenant) or config.default_did
-    if sender is None:
-        raise Rejection(Code.NO_SENDER, "Neither a sender, a sender id nor a default number is set.", field="from")
-    return sender
-
-
-def _check_content(request: OutboundRequest, limits: Limits) -> None:
-    if not request.text and not request.media:
-        raise Rejection(Code.NO_CONTENT, "There is neither text nor media to send.", field="text")
-    if request.text and len(request.text) > limits.text:
-        reason = f"The text has {len(request.text)} characters; {limits.text} are allowed."
-        raise Rejection(Code.TEXT_TOO_LONG, reason, field="text")
-    if len(request.media) > limits.media:
-        reason = f"There are {len(request.media)} media files; {limits.media} are allowed."
-        raise Rejection(Code.TOO_MANY_MEDIA, reason, field="media")
-    if any(len(media.url) > limits.media_url for media in request.media):
-        reason = f"A media URL is longer than {limits.media_url} characters."
-        raise Rejection(Code.INVALID_MEDIA, reason, field="media")
+    error_class = ErrorClass.POLICY if rejection.code is Code.BLOCKED_BY_RULE else ErrorClass.PERMANENT
+    return StatusError(error_class=error_class, code=rejection.code, field=rejection.field)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +174,16 @@ class _To:
         if self.rejection is not None:
             raise self.rejection
         return self.number
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What was decided for one recipient of a list; `held` is why a rule keeps its message."""
+
+    message_id: str
+    number: str
+    what: Routed | Rejection
+    held: str | None = None
 
 
 def _recipients(written: tuple[str, ...], tenant: Tenant) -> list[_To]:
@@ -218,16 +202,10 @@ def _echo(request: OutboundRequest) -> Echo:
     return Echo(request.extension, request.conversation_id, request.client_ref, request.metadata)
 
 
-def _common(request: OutboundRequest, config: SmsConfig, sender: str, *, mms: bool, now: datetime) -> "_Common":
+def _common(request: OutboundRequest, now: datetime, *, mms: bool) -> "_Common":
     count = count_segments(request.text or "", mms=mms)
     return _Common(
-        request,
-        config,
-        sender,
-        now,
-        MsgType.MMS if mms else MsgType.SMS,
-        count.segments,
-        None if mms else count.encoding.value,
+        request, now, MsgType.MMS if mms else MsgType.SMS, count.segments, None if mms else count.encoding.value
     )
 
 
@@ -236,29 +214,28 @@ class _Common:
     """What all messages of one request share."""
 
     request: OutboundRequest
-    config: SmsConfig
-    sender: str
     now: datetime
     msg_type: MsgType
     segments: int
     encoding: str | None
 
-    def entry(self, message_id: str, kind: Kind, to: tuple[str, ...]) -> Entry:
+    @property
+    def send_after(self) -> datetime | None:
+        """When the PBX wants it sent, if that is still ahead."""
+        wanted = self.request.send_after
+        return wanted if wanted is not None and wanted > self.now else None
+
+    def entry(self, kind: Kind, to: tuple[str, ...], routed: Routed | None) -> Entry:
+        """The entry of a message that was `routed`, or of a list of which none was."""
         request = self.request
-        held = request.send_after is not None and request.send_after > self.now
+        unrouted: dict[str, Any] = {"status": Status.ACCEPTED, "config_id": request.config_id, "sender": request.sender}
         return Entry(
             tenant_id=request.tenant_id,
-            message_id=message_id,
+            message_id=request.message_id,
             kind=kind,
-            status=Status.HELD if held else Status.ACCEPTED,
-            sequence=2 if held else 1,
-            status_sequence=2 if held else 1,
             created_at=self.now,
             updated_at=self.now,
             fingerprint=request.fingerprint(),
-            config_id=self.config.id,
-            carrier=self.config.carrier,
-            sender=self.sender,
             to=to,
             text=request.text or None,
             media=tuple(media.url for media in request.media),
@@ -267,59 +244,85 @@ class _Common:
             segments=self.segments,
             encoding=self.encoding,
             high_priority=request.category is Category.OTP,
-            send_after=request.send_after if held else None,
-            due_at=request.send_after if held else self.now + GIVE_UP_AFTER,
             expires_at=request.expires_at,
             occurred_at=self.now,
             echo=_echo(request),
+            **(unrouted if routed is None else _on(routed, self.now, request.expires_at)),
         )
 
 
-def _single(common: _Common, to: _To) -> Entry:
-    return common.entry(common.request.message_id, Kind.SINGLE, (to.valid(),))
+def _on(routed: Routed, now: datetime, expires_at: datetime | None) -> dict[str, Any]:
+    """What a new entry is on its routes: accepted, or held until its time. It is looked after when that comes, or when
+    it expires before.
+    """
+    first, send_after = routed.routes[0], routed.send_after
+    held = send_after is not None
+    due = min(time for time in (send_after or now + GIVE_UP_AFTER, expires_at) if time is not None)
+    return {
+        "status": Status.HELD if held else Status.ACCEPTED,
+        "sequence": 2 if held else 1,
+        "status_sequence": 2 if held else 1,
+        "config_id": first.config_id,
+        "carrier": first.carrier,
+        "sender": first.sender,
+        "dialled": first.dialled,
+        "next_routes": routed.routes[1:],
+        "rule_id": routed.rule_id,
+        "send_after": send_after,
+        "due_at": due,
+    }
 
 
-def _parent(common: _Common, recipients: list[_To]) -> Entry:
-    message_id = common.request.message_id
-    parent = common.entry(message_id, Kind.PARENT, tuple(to.number for to in recipients))
-    planned = tuple(
-        _planned(to, child_id(message_id, number), parent.status) for number, to in enumerate(recipients, start=1)
-    )
-    return replace(parent, due_at=None, recipients=planned)
+def _routed(parent: Entry) -> Routed:
+    """What was decided for a list, and for those of its recipients for whom nothing else was."""
+    assert parent.config_id is not None
+    assert parent.sender is not None
+    first = SendRoute(parent.config_id, parent.carrier or "", parent.sender, parent.dialled)
+    return Routed((first, *parent.next_routes), parent.rule_id, parent.send_after)
 
 
-def _planned(to: _To, message_id: str, status: Status) -> Recipient:
-    if to.rejection is None:
-        return Recipient(to.number, message_id, status)
-    error = rejection_error(to.rejection)
-    return Recipient(to.number, message_id, Status.REJECTED, error=error, reason=to.rejection.reason)
+def _check_whole(routings: list[Routing]) -> None:
+    """Raises the Rejection that all messages of a list have in common: it is the request's."""
+    refused = [routing.rejection for routing in routings if routing.rejection is not None]
+    if refused and len(refused) == len(routings) and len({(why.code, why.reason) for why in refused}) == 1:
+        raise refused[0]
+
+
+def _planned(decided: _Decided, whole: Routed | None) -> Recipient:
+    """One recipient of a list, `whole` being what was decided for the list."""
+    what, message_id = decided.what, decided.message_id
+    if isinstance(what, Rejection):
+        error = rejection_error(what)
+        return Recipient(decided.number, message_id, Status.REJECTED, error=error, reason=what.reason)
+    status = Status.ACCEPTED if what.send_after is None else Status.HELD
+    return Recipient(decided.number, message_id, status, reason=decided.held, routed=None if what == whole else what)
 
 
 def _child(parent: Entry, recipient: Recipient) -> Entry:
-    rejected = recipient.status is Status.REJECTED
-    return replace(
-        parent,
-        kind=Kind.CHILD,
-        message_id=recipient.message_id,
-        parent_id=parent.message_id,
-        to=(recipient.to,),
-        recipients=(),
-        status=recipient.status,
-        sequence=1 if rejected else parent.sequence,
-        status_sequence=1 if rejected else parent.status_sequence,
-        due_at=None if rejected else parent.send_after or parent.deadline,
-        reason=recipient.reason,
-        error=recipient.error,
-    )
+    identity: dict[str, Any] = {
+        "kind": Kind.CHILD,
+        "message_id": recipient.message_id,
+        "parent_id": parent.message_id,
+        "to": (recipient.to,),
+        "recipients": (),
+        "reason": recipient.reason,
+        "error": recipient.error,
+    }
+    if recipient.status is Status.REJECTED:
+        gone: dict[str, Any] = {
+            "status": Status.REJECTED,
+            "sequence": 1,
+            "status_sequence": 1,
+            "due_at": None,
+            "next_routes": (),
+        }
+        return replace(parent, **identity, **gone)
+    routed = recipient.routed or _routed(parent)
+    return replace(parent, **identity, **_on(routed, parent.created_at, parent.expires_at))
 
 
-def _group(common: _Common, recipients: list[_To], limits: Limits) -> Entry:
-    numbers = tuple(to.valid() for to in recipients)
-    if len(numbers) > limits.group_recipients:
-        reason = f"The group has {len(numbers)} recipients; {limits.group_recipients} are allowed."
-        raise Rejection(Code.TOO_MANY_RECIPIENTS, reason, field="to")
-    message_id = common.request.message_id
-    members = tuple(
-        Recipient(to, child_id(message_id, number), Status.ACCEPTED) for number, to in enumerate(numbers, start=1)
+def _members(group: Entry) -> tuple[Recipient, ...]:
+    return tuple(
+        Recipient(to, child_id(group.message_id, number), Status.ACCEPTED)
+        for number, to in enumerate(group.to, start=1)
     )
-    return replace(common.entry(message_id, Kind.GROUP, numbers), recipients=members)

@@ -1,18 +1,16 @@
 """Sends one ledger entry: claim it, call the carrier, record how it ended, tell the PBX."""
 
 import asyncio
-import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
 
 import structlog
 
-from sms_common.broker import Delivery, RetryLater
+from sms_common.broker import RetryLater
 from sms_common.carriers.protocol import Account, Carrier
 from sms_common.configuration import DispatcherSnapshot, FailurePolicy, SmsConfig
 from sms_common.errors import (
@@ -23,36 +21,31 @@ from sms_common.errors import (
     SendFailure,
     TemporaryFailure,
     Throttled,
-    Unavailable,
     UnreadableEvent,
 )
-from sms_common.events import LaneEntry, decode
+from sms_common.events import LaneEntry
 from sms_common.messages import OutboundMessage, Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import endings
 from sms_dispatcher.endings import Ending
-from sms_dispatcher.entries import CLAIMABLE, Entry, entry_id, replaces
-from sms_dispatcher.lanes import StopSigns
+from sms_dispatcher.entries import CLAIMABLE, Entry, changed, entry_id, replaces
+from sms_dispatcher.gates import Passage
+from sms_dispatcher.lanes import Departure
 from sms_dispatcher.ledger import LEASE, Ledger
+from sms_dispatcher.moving import moved
+from sms_dispatcher.persisting import until_taken
 from sms_dispatcher.statuses import current, status_event
 from sms_dispatcher.telling import Teller
 
 log = structlog.get_logger()
 
-Result = TypeVar("Result")
-
 _TAKEN_SECONDS = 5.0
-# To the retry ladder's first rung: it waits at the lane's stop sign, not there.
-_AT_THE_STOP_SIGN_SECONDS = 1.0
-_FIRST_THROTTLE_SECONDS = 5.0
-_LONGEST_THROTTLE_SECONDS = 900.0
-_MISCONFIGURED_SECONDS = 60.0
-_STORE_PAUSE_SECONDS = 0.2
-_LONGEST_STORE_PAUSE_SECONDS = 5.0
+# To the retry ladder's first rung: it waits at the lane's gate, not there.
+_AT_THE_GATE_SECONDS = 1.0
 
 
 class Sending:
-    """The handler of all lanes. One entry is worked on by one task of this process at a time."""
+    """What all lanes do with a message whose turn has come. One task of this process at a time works on an entry."""
 
     def __init__(
         self,
@@ -60,46 +53,71 @@ class Sending:
         teller: Teller,
         carriers: Mapping[str, Carrier],
         snapshot: Callable[[], DispatcherSnapshot],
-        signs: StopSigns,
         clock: Callable[[], datetime],
         *,
         receipt_window: timedelta,
+        first_look: timedelta,
     ) -> None:
         self._ledger = ledger
         self._teller = teller
         self._carriers = carriers
         self._snapshot = snapshot
-        self._signs = signs
         self._clock = clock
         self._receipt_window = receipt_window
+        self._first_look = first_look
         self._in_flight: set[str] = set()
-        self._throttles: dict[str, int] = {}
 
-    async def handle(self, delivery: Delivery) -> None:
+    async def send(self, item: LaneEntry, departure: Departure) -> None:
         """Work on one lane entry until its outcome is recorded and told."""
-        item = decode(LaneEntry.TYPE, delivery.body, accept=(LaneEntry,))
-        assert isinstance(item, LaneEntry)
         id_ = entry_id(item.tenant_id, item.message_id)
         if id_ in self._in_flight:
             raise RetryLater(_TAKEN_SECONDS)
         self._in_flight.add(id_)
         try:
-            await self._work(id_, item)
+            await self._work(id_, departure, item.queued_at)
         finally:
             self._in_flight.discard(id_)
 
-    async def _work(self, id_: str, item: LaneEntry) -> None:
+    async def send_claimed(self, entry: Entry, departure: Departure, told: "asyncio.Future[None]") -> None:
+        """Work on a message that was claimed when it was accepted until its outcome is recorded and, after what is
+        being `told` already, told. Nothing of it is in a queue: if it has to come back, the ledger's clock brings it.
+        """
+        self._in_flight.add(entry.id)
+        try:
+            ending = await self._first_attempt(entry, departure, entry.created_at)
+            if ending.again_in is not None:
+                due_at = self._clock() + timedelta(seconds=ending.again_in)
+                ending = Ending(replace(ending.after, due_at=due_at))
+            await self._record(entry, ending, told)
+        finally:
+            self._in_flight.discard(entry.id)
+
+    async def waits(self, item: LaneEntry, reason: str) -> None:
+        """Record and tell that a message waits in its lane, unless it is known already. Raises Unavailable."""
+        entry = await self._ledger.find(item.tenant_id, item.message_id)
+        if entry is None or entry.status is not Status.ACCEPTED:
+            return
+        now = self._clock()
+        after = changed(entry, Status.QUEUED, now, reason=reason, occurred_at=now)
+        if await self._ledger.change(entry, after):
+            await self._teller.tell([status_event(after)])
+
+    async def _work(self, id_: str, departure: Departure, queued_at: datetime) -> None:
         claim_id = uuid.uuid4().hex
-        entry = await _until_stored(partial(self._ledger.claim, id_, claim_id))
+        entry = await until_taken(partial(self._ledger.claim, id_, claim_id))
         if entry is None:
             raise UnreadableEvent(Code.UNKNOWN_MESSAGE, "The ledger does not know this message.")
         if entry.claim_id != claim_id or entry.status is not Status.SUBMITTING:
             await self._not_ours(entry)
-            return
-        if entry.attempt == 1:
-            waited = (self._clock() - item.queued_at).total_seconds()
-            metrics.queue_to_carrier_seconds.observe(max(waited, 0.0))
-        await self._record(entry, await self._attempt(entry))
+        elif entry.attempt == 1:
+            await self._record(entry, await self._first_attempt(entry, departure, queued_at))
+        else:
+            await self._record(entry, await self._attempt(entry, departure))
+
+    async def _first_attempt(self, entry: Entry, departure: Departure, queued_at: datetime) -> Ending:
+        metrics.queue_to_carrier_seconds.observe(max((self._clock() - queued_at).total_seconds(), 0.0))
+        departure.passage.gate.earn_retry()
+        return await self._attempt(entry, departure)
 
     async def _not_ours(self, entry: Entry) -> None:
         """Somebody else has or had this entry: repeat what is known, or end a claim whose process is dead."""
@@ -121,7 +139,7 @@ class Sending:
         config = self._snapshot().config(entry.config_id or "")
         return config.failure_policy if config is not None else FailurePolicy.HOLD
 
-    async def _attempt(self, entry: Entry) -> Ending:
+    async def _attempt(self, entry: Entry, departure: Departure) -> Ending:
         now = self._clock()
         config = self._snapshot().config(entry.config_id or "")
         carrier = self._carriers.get(entry.carrier or "")
@@ -129,64 +147,63 @@ class Sending:
         if too_late is not None:
             return too_late
         if config is None or carrier is None:
-            reason = "The SMS configuration was deleted before sending."
-            return endings.ended(entry, Status.FAILED, Code.UNKNOWN_CONFIG, reason, now)
+            gone = PermanentFailure(
+                Code.UNKNOWN_CONFIG, "The SMS configuration was deleted before sending.", elsewhere=True
+            )
+            return moved(entry, gone, self._usable, now) or endings.refused(entry, gone, now)
         if not config.enabled:
-            await self._signs.pause(config.id, _MISCONFIGURED_SECONDS)
             disabled = TemporaryFailure(Code.CONFIG_DISABLED, "The SMS configuration is disabled.")
-            return endings.waits(entry, disabled, _AT_THE_STOP_SIGN_SECONDS, now)
-        return await self._send(entry, config, carrier)
+            return endings.waits(entry, disabled, _AT_THE_GATE_SECONDS, now)
+        try:
+            return await self._send(entry, config, carrier, departure.passage)
+        finally:
+            departure.turn.end()
 
-    async def _send(self, entry: Entry, config: SmsConfig, carrier: Carrier) -> Ending:
+    async def _send(self, entry: Entry, config: SmsConfig, carrier: Carrier, passage: Passage) -> Ending:
         started = time.perf_counter()
         try:
-            accepted = await carrier.send(_message(entry), Account(config.id, config.credentials))
+            accepted = await carrier.send(message_of(entry), Account(config.id, config.credentials))
         except SendFailure as failure:
-            ending = await self._failed(entry, config, failure)
+            ended = self._failed(entry, config, failure, passage)
+            ending = moved(entry, failure, self._usable, self._clock()) or ended
         except Exception as error:  # whatever it was, the request may have left
             log.exception("dispatch.crashed", message_id=entry.message_id, config_id=config.id)
             crashed = OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"Sending ended in {type(error).__name__}.")
             ending = self._lost(entry, crashed, config.failure_policy)
         else:
-            self._throttles.pop(config.id, None)
+            passage.answered()
             ending = endings.submitted(entry, accepted, self._clock(), self._receipt_window)
         metrics.dispatch_duration_seconds.labels(carrier.name).observe(time.perf_counter() - started)
         metrics.dispatch_total.labels(carrier.name, ending.after.status.value).inc()
+        metrics.lane_segments_total.labels(config.id).inc(entry.segments or 1)
         return ending
 
-    async def _failed(self, entry: Entry, config: SmsConfig, failure: SendFailure) -> Ending:
-        """What a failure means for the message and for its lane: the one place where the error classes are told
-        apart.
+    def _failed(self, entry: Entry, config: SmsConfig, failure: SendFailure, passage: Passage) -> Ending:
+        """What a failure means for the message: the one place where the error classes are told apart. What it means
+        for the lane is its gate's to say.
         """
         now = self._clock()
-        if isinstance(failure, Throttled):
-            await self._signs.pause(config.id, self._throttle(config.id, failure.retry_after))
-            return endings.waits(entry, failure, _AT_THE_STOP_SIGN_SECONDS, now)
-        if isinstance(failure, Misconfigured):
-            log.error("lane.needs_a_person", config_id=config.id, code=failure.code, reason=failure.reason)
-            await self._signs.pause(config.id, failure.retry_after or _MISCONFIGURED_SECONDS)
-            return endings.waits(entry, failure, _AT_THE_STOP_SIGN_SECONDS, now)
-        if isinstance(failure, TemporaryFailure):
-            return endings.waits(entry, failure, endings.backoff(entry.attempt, failure.retry_after), now)
         if isinstance(failure, PermanentFailure):
+            passage.answered()
             return endings.refused(entry, failure, now)
+        passage.failed(failure)
+        if isinstance(failure, Throttled | Misconfigured):
+            return endings.waits(entry, failure, _AT_THE_GATE_SECONDS, now)
+        if isinstance(failure, TemporaryFailure) and not passage.gate.is_open:
+            return endings.waits(entry, failure, max(_AT_THE_GATE_SECONDS, failure.retry_after or 0.0), now)
+        if isinstance(failure, TemporaryFailure):
+            soon = passage.gate.spend_retry()
+            return endings.waits(entry, failure, endings.backoff(entry.attempt, failure.retry_after, soon=soon), now)
         return self._lost(entry, failure, config.failure_policy)
 
+    def _usable(self, config_id: str) -> bool:
+        config = self._snapshot().config(config_id)
+        return config is not None and config.enabled
+
     def _lost(self, entry: Entry, failure: SendFailure, policy: FailurePolicy) -> Ending:
-        return endings.lost(entry, failure, policy, self._clock(), self._receipt_window)
+        return endings.lost(entry, failure, policy, self._clock(), self._first_look)
 
-    def _throttle(self, config_id: str, retry_after: float | None) -> float:
-        """Equal jitter, growing while the carrier goes on refusing, never below its own wish. Requests that left before
-        the lane was stopped are refused with the first one and make it no worse.
-        """
-        if self._signs.seconds_left(config_id) > 0:
-            return retry_after or 0.0
-        times = self._throttles[config_id] = self._throttles.get(config_id, 0) + 1
-        span = min(_FIRST_THROTTLE_SECONDS * 2.0 ** min(times - 1, 10), _LONGEST_THROTTLE_SECONDS)
-        seconds = span / 2 + random.uniform(0, span / 2)  # noqa: S311  # jitter, not a secret
-        return max(seconds, retry_after or 0.0)
-
-    async def _record(self, claimed: Entry, ending: Ending) -> None:
+    async def _record(self, claimed: Entry, ending: Ending, told: "asyncio.Future[None] | None" = None) -> None:
         """Write the outcome, however long the store is away, and tell it, unless what came meanwhile says more."""
         recorded = await self._finish(claimed, ending.after)
         log.info(
@@ -198,11 +215,13 @@ class Sending:
             code=ending.after.error.code if ending.after.error else None,
             attempt=claimed.attempt,
         )
+        if told is not None and not told.done():
+            await asyncio.wait((told,))
         if recorded is not None:
             await self._tell_and_bring_back(replace(ending, after=recorded))
         elif ending.after.provider_msg_id is not None:
             carrier_id, segments = ending.after.provider_msg_id, ending.after.segments
-            await _until_stored(partial(self._ledger.note_carrier_id, claimed, carrier_id, segments))
+            await until_taken(partial(self._ledger.note_carrier_id, claimed, carrier_id, segments))
 
     async def _finish(self, claimed: Entry, after: Entry) -> Entry | None:
         """The entry with its outcome recorded; None when it stands where this outcome does not follow any more.
@@ -210,8 +229,8 @@ class Sending:
         A receipt for one recipient of a group may have come first, or another process may have given the claim up.
         """
         change_id, before = uuid.uuid4().hex, claimed
-        while not await _until_stored(partial(self._ledger.finish, before, after, change_id)):
-            present = await _until_stored(partial(self._ledger.find, claimed.tenant_id, claimed.message_id))
+        while not await until_taken(partial(self._ledger.finish, before, after, change_id)):
+            present = await until_taken(partial(self._ledger.find, claimed.tenant_id, claimed.message_id))
             ours = present is not None and present.claim_id == claimed.claim_id
             if present is None or not ours or not replaces(after.status, present.status):
                 return None
@@ -226,25 +245,15 @@ class Sending:
             raise RetryLater(ending.again_in)
 
 
-def _message(entry: Entry) -> OutboundMessage:
+def message_of(entry: Entry) -> OutboundMessage:
+    """The entry as its carrier gets it."""
     assert entry.sender is not None
     return OutboundMessage(
         reference=entry.id,
         sender=entry.sender,
-        recipients=entry.to,
+        recipients=entry.dialled or entry.to,
         text=entry.text,
         media_urls=entry.media,
         high_priority=entry.high_priority,
         expires_at=entry.expires_at,
     )
-
-
-async def _until_stored(operation: Callable[[], Awaitable[Result]]) -> Result:
-    """Repeat a ledger operation until the store takes it: what the carrier said exists nowhere else."""
-    pause = _STORE_PAUSE_SECONDS
-    while True:
-        try:
-            return await operation()
-        except Unavailable:
-            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
-            pause = min(pause * 2, _LONGEST_STORE_PAUSE_SECONDS)

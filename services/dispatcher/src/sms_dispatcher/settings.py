@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from sms_common.telemetry import LogFormat, LogLevel
+from sms_dispatcher.endings import Patience
 
 
 class Settings(BaseSettings):
@@ -36,6 +37,9 @@ class Settings(BaseSettings):
     receipt_window_hours: Annotated[
         float, Field(description="Hours to wait for a final receipt before a message is undetermined", gt=0, le=720)
     ] = 100
+    reconcile_after_minutes: Annotated[
+        float, Field(description="Minutes after a lost answer until the carrier's list of messages is asked", gt=0)
+    ] = 10
     due_every: Annotated[float, Field(description="Seconds between looks for entries that are due", gt=0, le=60)] = 1.0
     log_format: Annotated[LogFormat, Field(description="How log lines look")] = "auto"
     log_level: Annotated[LogLevel, Field(description="Lowest level logged")] = "info"
@@ -54,6 +58,6 @@ class Settings(BaseSettings):
         return timedelta(days=self.retention_days)
 
     @property
-    def receipt_window(self) -> timedelta:
-        """How long a receipt is waited for."""
-        return timedelta(hours=self.receipt_window_hours)
+    def patience(self) -> Patience:
+        """How long a lost answer is waited for."""
+        return Patience(timedelta(minutes=self.reconcile_after_minutes), timedelta(hours=self.receipt_window_hours))

@@ -48,6 +48,8 @@ def accepted_event(entry: Entry) -> StatusEvent:
             "final": False,
             "sequence": 1,
             "delivery": None,
+            "reason": None,
+            "error": None,
         }
     )
 

@@ -3,16 +3,15 @@ told.
 """
 
 import asyncio
-import random
 from collections.abc import Iterable
+from functools import partial
 
 from sms_common.broker import Outgoing, Publisher
-from sms_common.errors import Unavailable
 from sms_common.events import StatusEvent
+from sms_dispatcher.persisting import until_taken
 from sms_dispatcher.statuses import outgoing
 
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 5.0
 
 
 class Teller:
@@ -33,10 +32,4 @@ class Teller:
 
     async def publish(self, message: Outgoing) -> None:
         """Publish one message at least once."""
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await self._publisher.publish(message)
-            except Unavailable:
-                await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311  # jitter, not a secret
-                pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        await until_taken(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)

@@ -21,6 +21,8 @@ class Outcome(Enum):
     # Kept as a dead letter: an event nobody here acts on, or a body nobody can read.
     NOT_HANDLED = "not_handled", 200
     UNREADABLE = "unreadable", 200
+    # The gateway's own call to see what a carrier would meet; nothing is kept.
+    TESTED = "tested", 200
     # The request broke off, or is no proper HTTP.
     BROKEN = "broken", 400
     # A challenge makes some carriers send their credentials; only a wrong answer to it is unauthorized.

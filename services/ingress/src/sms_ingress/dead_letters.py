@@ -4,13 +4,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 from sms_common import topology
-from sms_common.broker import Outgoing, dead_letter
+from sms_common.broker import FROM_WEBHOOKS, Outgoing, dead_letter
 from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Code
 from sms_common.events import event_id
 
-# Where a dead letter says it came from. A person sends it on by posting its body to the webhook again.
-SOURCE = "webhooks"
 # The property `type`: what is in it is a carrier's body as it came, not an event.
 TYPE = "webhook"
 
@@ -40,7 +38,7 @@ def _letter(body: bytes, endpoint: WebhookEndpoint, code: Code, reason: str, kin
         body,
         code,
         reason,
-        source=SOURCE,
+        source=FROM_WEBHOOKS,  # a person sends it on by having its body posted to the webhook again
         routing_key=topology.carrier_key(endpoint.carrier, endpoint.config_id),
         type=TYPE,
         message_id=event_id(TYPE, endpoint.carrier, endpoint.config_id, hashlib.sha256(body).hexdigest()),

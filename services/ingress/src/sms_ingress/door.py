@@ -10,13 +10,14 @@ import structlog
 from aiohttp import web
 
 from sms_common.broker import Outgoing, Publisher
-from sms_common.carriers.protocol import Carrier, WebhookRequest
+from sms_common.carriers.protocol import TEST_BODY, Carrier, WebhookRequest
 from sms_common.configuration import IngressSnapshot, WebhookEndpoint
 from sms_common.errors import Code, Unavailable, WebhookUnauthorized
 from sms_common.events import utc_now
 from sms_ingress import meters
 from sms_ingress.answers import Outcome, Refused, answer
 from sms_ingress.reading import UNKNOWN, Reading, read
+from sms_ingress.seen import SeenWebhooks
 from sms_ingress.server import read_body
 
 MAX_BODY_BYTES = 256 * 1024
@@ -46,6 +47,8 @@ class _Visit:
     """What is known of one request so far; it ends as one line in the log."""
 
     received: bool = False
+    at: datetime | None = None
+    tested: bool = False
     endpoint: WebhookEndpoint | None = None
     reading: Reading | None = None
 
@@ -54,6 +57,7 @@ class Door:
     """Answers webhooks: `handle` takes a request and gives its response.
 
     `snapshot` gives the configuration at hand; `clock` is the wall clock and `timer` measures durations in seconds.
+    `seen` is told of every webhook of a known configuration.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Door:
         limits: Limits | None = None,
         clock: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.perf_counter,
+        seen: SeenWebhooks | None = None,
     ) -> None:
         self._publisher = publisher
         self._snapshot = snapshot
@@ -72,6 +77,7 @@ class Door:
         self._limits = limits or Limits()
         self._clock = clock
         self._timer = timer
+        self._seen = seen
         self._in_hand = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -103,7 +109,15 @@ class Door:
             _log.exception("webhook.failed")
             outcome = Outcome.FAILED
         _record(outcome, visit, self._timer() - started)
+        self._note(outcome, visit, request.remote)
         return answer(outcome, headers)
+
+    def _note(self, outcome: Outcome, visit: _Visit, source: str | None) -> None:
+        """Let people see that it came, whatever was answered, unless the gateway called itself."""
+        if self._seen is None or visit.endpoint is None or visit.at is None or visit.tested:
+            return
+        kinds = visit.reading.kinds if visit.reading else None
+        self._seen.note(visit.endpoint, outcome, visit.at, kinds[-1] if kinds else None, source)
 
     async def _bounded(self, request: web.BaseRequest, carrier: str, token: str, visit: _Visit) -> Outcome:
         if self._in_hand >= self._limits.concurrent_requests:
@@ -126,11 +140,14 @@ class Door:
         carrier = self._carriers.get(carrier_name)
         if endpoint is None or carrier is None:
             raise Refused(Outcome.UNKNOWN_WEBHOOK)
-        visit.endpoint = endpoint
+        visit.endpoint, visit.at = endpoint, now
         # Read before the credentials are looked at: a challenged client sends its next request on the same connection.
         body = await read_body(request, MAX_BODY_BYTES)
         visit.received = True
+        visit.tested = body == TEST_BODY
         _authenticate(carrier, WebhookRequest(request.headers, body), endpoint)
+        if visit.tested:
+            return Outcome.TESTED
         visit.reading = reading = read(carrier, body, endpoint, now)
         await self._publish(reading.messages)
         return _OUTCOMES[reading.kept_for]

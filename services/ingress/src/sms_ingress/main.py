@@ -14,6 +14,7 @@ from sms_common.config_client import ConfigClient
 from sms_common.configuration import IngressSnapshot
 from sms_common.service import SHUTDOWN_TIMEOUT_SECONDS, Health, add_health_routes, log_settings, run, serve
 from sms_ingress.door import Door, Limits
+from sms_ingress.seen import SeenWebhooks
 from sms_ingress.server import serve_webhooks
 from sms_ingress.settings import Settings
 
@@ -47,11 +48,13 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         health = web.Application()
         add_health_routes(health, _health(stop, broker, client))
         await stack.enter_async_context(serve(health, settings.health_host, settings.health_port))
+        seen = await stack.enter_async_context(SeenWebhooks(broker))
         door = Door(
             publisher=broker,
             snapshot=lambda: client.snapshot,
             carriers={name: carrier() for name, carrier in CARRIERS.items()},
             limits=Limits(settings.concurrent_requests, settings.deadline_seconds),
+            seen=seen,
         )
         await stack.enter_async_context(serve_webhooks(door.handle, settings.host, settings.port))
         await stop.wait()

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from smsgw.bulk.installation import Installation, Key, Kind
+from smsgw.bulk.installation import Installation
+from smsgw.bulk.kinds import Key, Kind
 from smsgw.bulk.planning import CALLBACK_PASSWORD, Plan, Step
+from smsgw.bulk.references import references, with_ids
 from smsgw.http_api import Api, JsonObject, Refused
 from smsgw.running import Failure
 
@@ -51,12 +53,23 @@ async def apply(api: Api, plan: Plan, now: Installation, done: Callable[[Step], 
 
 def _can_be_made(step: Step, state: _State) -> bool:
     """Whether what the step refers to exists by now; its own making may have been postponed."""
-    wanted = [(Kind.TRUNK, step.fields.get("trunk")), (Kind.SMS, step.fields.get("default_config"))]
-    return all(name is None or (kind, (step.key[0], name)) in state.ids for kind, name in wanted)
+    known = state.ids.__contains__
+    return step.action == "delete" or all(map(known, references(step.kind, step.key, step.fields, known)))
 
 
 async def _make(api: Api, step: Step, state: _State) -> None:
     place = (step.kind, step.key)
+    if step.kind is Kind.ROUTING:
+        tenant = step.key[0]
+        answer = await api.call(
+            "PATCH",
+            step.kind.path,
+            dict(step.fields),
+            parameters={"tenant_id": tenant},
+            version=state.versions.get(tenant),
+        )
+        state.versions[tenant] = answer["version"]
+        return
     if step.action == "create":
         answer = await api.call("POST", step.kind.path, _body(step, state) | _identity(step))
         state.ids[place] = answer["id"]
@@ -74,18 +87,13 @@ async def _make(api: Api, step: Step, state: _State) -> None:
 def _identity(step: Step) -> JsonObject:
     if step.kind is Kind.TENANT:
         return {"id": step.key[0]}
-    return {"tenant_id": step.key[0], "name": step.key[1]}
+    named = "extension" if step.kind is Kind.EXTENSION else "name"
+    return {"tenant_id": step.key[0] or None, named: step.key[1]}
 
 
 def _body(step: Step, state: _State) -> JsonObject:
     """The fields under the API's names, with ids instead of names and secrets in their places."""
-    body: JsonObject = dict(step.fields)
-    tenant = step.key[0]
-    if "trunk" in body:
-        body["provider_id"] = state.ids[Kind.TRUNK, (tenant, body.pop("trunk"))]
-    if "default_config" in body:
-        name = body.pop("default_config")
-        body["default_config_id"] = None if name is None else state.ids[Kind.SMS, (tenant, name)]
+    body = with_ids(step.key[0], step.fields, state.ids)
     credentials = {
         name: secret.get_secret_value() for name, secret in step.secrets.items() if name != CALLBACK_PASSWORD
     }

@@ -10,7 +10,8 @@ import typer
 from smsgw import gateway, output
 from smsgw.bulk import applying, document, exporting
 from smsgw.bulk.document import BadFile, Document
-from smsgw.bulk.installation import Kind, fetch
+from smsgw.bulk.installation import fetch
+from smsgw.bulk.kinds import Kind
 from smsgw.bulk.planning import Plan, Step, plan
 from smsgw.http_api import JsonObject
 from smsgw.options import Json, Yes, confirm
@@ -19,9 +20,13 @@ from smsgw.settings import secret_from_environment
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Move configuration (tenants, trunks, SMS configurations) between gateways as one YAML file without secrets.",
+    help=(
+        "Move configuration (tenants, trunks, SMS configurations, rules) between gateways as one YAML file without "
+        "secrets."
+    ),
 )
 
+_SECTIONS = ("tenants", "trunks", "sms", "extensions", "inbound_rules", "outbound_rules", "routing")
 File = Annotated[Path, typer.Argument(help="The YAML file.", exists=True, dir_okay=False)]
 Prune = Annotated[
     bool,
@@ -132,7 +137,9 @@ async def _export(
         sys.stdout.write(text)
         return
     _write(file, text)
-    counts = ", ".join(f"{len(content[name])} {name}" for name in ("tenants", "trunks", "sms"))
+    counts = ", ".join(
+        f"{len(entries)} {name.replace('_', ' ')}" for name, entries in content.items() if name in _SECTIONS
+    )
     output.note(f"wrote {file}: {counts}")
 
 
@@ -178,7 +185,10 @@ async def _diff(  # as the command
 
 
 def _show(planned: Plan) -> None:
-    rows = [(step.action, step.kind.value, "/".join(step.key), "\n".join(_changes(step))) for step in planned.steps]
+    rows = [
+        (step.action, step.kind.value, "/".join(filter(None, step.key)), "\n".join(_changes(step)))
+        for step in planned.steps
+    ]
     if rows:
         output.table(("do", "what", "name", "changes"), rows)
     output.say(f"{output.counted(len(rows), 'change')}, {planned.unchanged} unchanged")
@@ -204,7 +214,7 @@ def _as_json(planned: Plan) -> JsonObject:
         {
             "action": step.action,
             "kind": step.kind.value,
-            "name": "/".join(step.key),
+            "name": "/".join(filter(None, step.key)),
             "fields": dict(step.fields),
             "before": dict(step.before),
             "secrets": sorted(step.secrets),

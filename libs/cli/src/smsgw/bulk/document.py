@@ -1,8 +1,8 @@
 """The file: what may stand in it, read and checked. Knows no server.
 
-An object is named by what people call it, never by an id that one installation made up: a tenant by its id, a trunk and
-an SMS configuration by tenant and name. A field that is absent stays as it is, and is the API's default in a new
-object; null means none.
+An object is named by what people call it, never by an id that one installation made up: a tenant by its id, everything
+else by tenant and name, a trunk of the system by its name alone. A field that is absent stays as it is, and is the
+API's default in a new object; null means none.
 """
 
 from collections import Counter
@@ -11,33 +11,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from sms_common.configuration import ID_PATTERN, FailurePolicy
+from sms_common.configuration import FailurePolicy, PaceLimits
+from smsgw.bulk.entry import Entry, Name, TenantId
+from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
 
 VERSION = 1
 CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
 MAX_BYTES = 16 * 1024 * 1024
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
-# What a later version of this file has; room for it is kept, so that no other meaning is given to the names.
-Reserved = Annotated[list[Any], Field(max_length=0)]
 
 
 class BadFile(Exception):  # it is what the person is told
     """Why a file cannot be used: one line for each thing that is wrong."""
-
-
-class Entry(BaseModel):
-    """Base of what stands in the file: unknown fields and wrong types are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-    def given(self, *without: str) -> dict[str, Any]:
-        """The fields that stand in the file."""
-        return self.model_dump(mode="json", include=self.model_fields_set - set(without))
 
 
 class TenantEntry(Entry):
@@ -51,16 +39,42 @@ class TenantEntry(Entry):
     default_config: Name | None = None
 
 
-class TrunkEntry(Entry):
-    """A trunk with its numbers."""
+class PoolEntry(Entry):
+    """A tenant's numbers on a trunk of the system."""
 
     tenant: TenantId
+    dids: str = ""
+    default_did: str | None = None
+
+
+class TrunkEntry(Entry):
+    """A trunk with its numbers: a tenant's own, or without a tenant one of the system with a pool for each borrower."""
+
+    tenant: TenantId | None = None
     name: Name
     brand: Name
     carrier: str | None = None
     hostname: str | None = None
     dids: str = ""
     default_did: str | None = None
+    pools: list[PoolEntry] | None = None
+
+    @model_validator(mode="after")
+    def _belongs_to_somebody(self) -> Self:
+        if (self.tenant is None) == (self.pools is None):
+            raise ValueError("needs either a tenant or, for a trunk of the system, pools")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Its name, after its tenant's."""
+        return self.name if self.tenant is None else f"{self.tenant}/{self.name}"
+
+
+class LimitsEntry(PaceLimits):
+    """How fast it may send; what is not named is not limited."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 class CredentialsEntry(Entry):
@@ -85,7 +99,7 @@ class CallbackEntry(Entry):
 
 
 class SmsEntry(Entry):
-    """An SMS configuration. `trunk` is the name of a trunk of the same tenant."""
+    """An SMS configuration. `trunk` is the name of a trunk of the same tenant, or of one that is lent to it."""
 
     tenant: TenantId
     name: Name
@@ -95,6 +109,7 @@ class SmsEntry(Entry):
     failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.HOLD
     credentials: CredentialsEntry | None = None
     callback: CallbackEntry | None = None
+    limits: LimitsEntry = LimitsEntry()
 
 
 class Document(Entry):
@@ -102,19 +117,24 @@ class Document(Entry):
 
     version: Literal[1]
     only_tenants: list[TenantId] | None = None
-    tenants: list[TenantEntry] = []
-    trunks: list[TrunkEntry] = []
-    sms: list[SmsEntry] = []
-    extensions: Reserved = []
-    inbound_rules: Reserved = []
-    outbound_rules: Reserved = []
+    tenants: list[TenantEntry] = Field(default=[])
+    trunks: list[TrunkEntry] = Field(default=[])
+    sms: list[SmsEntry] = Field(default=[])
+    extensions: list[ExtensionEntry] = Field(default=[])
+    inbound_rules: list[InboundRuleEntry] = Field(default=[])
+    outbound_rules: list[OutboundRuleEntry] = Field(default=[])
+    routing: list[RoutingEntry] = Field(default=[])
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
         twice = [
             *_repeated("tenant", (entry.id for entry in self.tenants)),
-            *_repeated("trunk", (f"{entry.tenant}/{entry.name}" for entry in self.trunks)),
+            *_repeated("trunk", (entry.label for entry in self.trunks)),
             *_repeated("SMS configuration", (f"{entry.tenant}/{entry.name}" for entry in self.sms)),
+            *_repeated("extension", (f"{entry.tenant}/{entry.extension}" for entry in self.extensions)),
+            *_repeated("inbound rule", (f"{entry.tenant}/{entry.name}" for entry in self.inbound_rules)),
+            *_repeated("outbound rule", (f"{entry.tenant}/{entry.name}" for entry in self.outbound_rules)),
+            *_repeated("routing", (entry.tenant for entry in self.routing)),
         ]
         if twice:
             raise ValueError("; ".join(twice))
@@ -123,7 +143,11 @@ class Document(Entry):
     @model_validator(mode="after")
     def _within_its_tenants(self) -> Self:
         named = {entry.id for entry in self.tenants}
-        named |= {entry.tenant for entry in self.trunks} | {entry.tenant for entry in self.sms}
+        named |= {entry.tenant for entry in self.trunks if entry.tenant} | {entry.tenant for entry in self.sms}
+        named |= {entry.tenant for entry in self.extensions} | {entry.tenant for entry in self.routing}
+        named |= {rule.tenant for rule in self.inbound_rules} | {rule.tenant for rule in self.outbound_rules}
+        if self.only_tenants is not None and any(entry.tenant is None for entry in self.trunks):
+            raise ValueError("only_tenants leaves no room for a trunk of the system")
         beyond = named - set(self.only_tenants) if self.only_tenants is not None else set()
         if beyond:
             raise ValueError(f"only_tenants does not name {', '.join(sorted(beyond))}")
@@ -178,7 +202,6 @@ _SENTENCES = {
     "missing": "is missing",
     "extra_forbidden": "is not known here",
     "string_type": "must be text; put it in quotes",
-    "too_long": "cannot be imported by this version",
     "literal_error": f"must be {VERSION}",
     "bool_type": "must be true or false",
 }

@@ -1,11 +1,13 @@
 """An installation as the content of a file. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sms_common.configuration import PaceLimits
 from smsgw.bulk.document import CREDENTIALS, VERSION
-from smsgw.bulk.installation import Installation, Item, Kind
+from smsgw.bulk.installation import Installation, Item
+from smsgw.bulk.kinds import Kind
 from smsgw.bulk.planning import CALLBACK_PASSWORD
 
 
@@ -16,23 +18,52 @@ def content(now: Installation, tenants: Iterable[str], *, name_variables: bool) 
     only = sorted(set(tenants))
 
     def chosen(kind: Kind) -> list[Item]:
-        return [item for item in now.of(kind) if not only or item.tenant in only]
+        return [item for item in now.of(kind) if (not only or item.tenant in only) and not item.borrowed]
+
+    rules = {
+        "extensions": [_named(item, "extension") for item in chosen(Kind.EXTENSION)],
+        "inbound_rules": [_named(item) for item in chosen(Kind.INBOUND_RULE)],
+        "outbound_rules": [_named(item) for item in chosen(Kind.OUTBOUND_RULE)],
+        "routing": [
+            {"tenant": item.tenant, **item.fields} for item in chosen(Kind.ROUTING) if any(item.fields.values())
+        ],
+    }
 
     return {
         "version": VERSION,
         **({"only_tenants": only} if only else {}),
         "tenants": [{"id": item.tenant, **item.fields} for item in chosen(Kind.TENANT)],
-        "trunks": [_named(item) for item in chosen(Kind.TRUNK)],
+        "trunks": [_trunk(item) for item in chosen(Kind.TRUNK)],
         "sms": [_sms(item, name_variables=name_variables) for item in chosen(Kind.SMS)],
+        **{section: entries for section, entries in rules.items() if entries},
     }
 
 
-def _named(item: Item) -> dict[str, Any]:
-    return {"tenant": item.tenant, "name": item.key[1], **item.fields}
+def _named(item: Item, named: str = "name") -> dict[str, Any]:
+    return {"tenant": item.tenant, named: item.key[1], **item.fields}
+
+
+def _trunk(item: Item) -> dict[str, Any]:
+    if item.tenant:
+        return _named(item)
+    kept = {name: value for name, value in item.fields.items() if name not in {"dids", "default_did", "pools"}}
+    pools = [{"tenant": pool["tenant_id"], **_without(pool, "tenant_id")} for pool in item.fields["pools"]]
+    return {"name": item.key[1], **kept, "pools": pools}
+
+
+def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key != name}
+
+
+def _limits(item: Item) -> dict[str, Any]:
+    """Only what is limited."""
+    unlimited = PaceLimits().model_dump()
+    limits = {name: value for name, value in item.fields["limits"].items() if value != unlimited[name]}
+    return {"limits": limits} if limits else {}
 
 
 def _sms(item: Item, *, name_variables: bool) -> dict[str, Any]:
-    entry = _named(item)
+    entry = {**_without(_named(item), "limits"), **_limits(item)}
     if not name_variables:
         return entry
     credentials = {f"{name}_env": _variable(item, name) for name in CREDENTIALS if name in item.secrets}

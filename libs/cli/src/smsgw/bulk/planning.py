@@ -1,20 +1,26 @@
 """What an import would do: the difference between a file and an installation, as steps in an order that works. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import SecretStr
 
 from sms_common.phone import NumberPool, normalise, normalise_sender
-from smsgw.bulk.document import Document, SmsEntry, TenantEntry, TrunkEntry
-from smsgw.bulk.installation import Installation, Item, Key, Kind, label
+from smsgw.bulk.document import Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
+from smsgw.bulk.installation import Installation, Item
+from smsgw.bulk.kinds import Key, Kind, label
+from smsgw.bulk.references import references
+from smsgw.bulk.rule_wishes import rule_wishes
+from smsgw.bulk.wishes import Wish, in_form
 from smsgw.running import Failure
 
 Action = Literal["create", "update", "delete"]
 SecretOf = Callable[[str], SecretStr | None]
 CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # a field's name
 _DEFAULT_COUNTRY = "US"
+_UNSET: Mapping[str, Any] = {"hours": None, "holidays": [], "blocked_senders": ""}
+_USING = (Kind.EXTENSION, Kind.INBOUND_RULE, Kind.OUTBOUND_RULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +53,6 @@ class Plan:
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One object as the file wants it. `variables` are the environment variables of its secrets."""
-
-    kind: Kind
-    key: Key
-    fields: Mapping[str, Any]
-    variables: Mapping[str, str] = field(default_factory=dict)
-
-
 def plan(
     document: Document, now: Installation, secret_of: SecretOf, *, prune: bool = False, replace_secrets: bool = False
 ) -> Plan:
@@ -76,7 +72,7 @@ def plan(
         raise Failure("The file cannot be imported here:\n  " + "\n  ".join(dict.fromkeys(problems)))
     touched = {(step.kind, step.key) for step in steps}
     unchanged = sum((wish.kind, wish.key) not in touched for wish in wishes)
-    ordered = _with_defaults_last(steps)
+    ordered = _with_numbers_kept(_with_defaults_last(steps), now)
     deletions = _deletions(document, wishes, now) if prune else []
     return Plan((*ordered, *_lost_defaults(ordered, deletions, now), *deletions), unchanged)
 
@@ -90,8 +86,9 @@ def _wishes(document: Document, now: Installation) -> list[Wish]:
 
     return [
         *(_wish_for_tenant(entry) for entry in document.tenants),
-        *(_wish_for_trunk(entry, country(entry.tenant)) for entry in document.trunks),
+        *(_wish_for_trunk(entry, country) for entry in document.trunks),
         *(_wish_for_sms(entry, country(entry.tenant)) for entry in document.sms),
+        *rule_wishes(document, country),
     ]
 
 
@@ -102,17 +99,30 @@ def _wish_for_tenant(entry: TenantEntry) -> Wish:
     return Wish(Kind.TENANT, (entry.id,), fields)
 
 
-def _wish_for_trunk(entry: TrunkEntry, country: str) -> Wish:
-    key = (entry.tenant, entry.name)
+def _wish_for_trunk(entry: TrunkEntry, country_of: Callable[[str], str]) -> Wish:
+    key = (entry.tenant or "", entry.name)
+    country = country_of(entry.tenant or "")
     fields = entry.given("tenant", "name")
+    if entry.pools is not None:
+        fields["pools"] = [_pool(pool, country_of(pool.tenant)) for pool in entry.pools]
     if fields.get("carrier") is None:
         fields.pop("carrier", None)
     if "dids" in fields:
-        fields["dids"] = _in_form(lambda: str(NumberPool.parse(entry.dids, country)), entry.dids)
+        fields["dids"] = in_form(lambda: str(NumberPool.parse(entry.dids, country)), entry.dids)
     if entry.default_did is not None:
         did = entry.default_did
-        fields["default_did"] = _in_form(lambda: normalise(did, country), did)
+        fields["default_did"] = in_form(lambda: normalise(did, country), did)
     return Wish(Kind.TRUNK, key, fields)
+
+
+def _pool(entry: PoolEntry, country: str) -> dict[str, str | None]:
+    """A lent pool as the API shows it."""
+    did = entry.default_did
+    return {
+        "tenant_id": entry.tenant,
+        "dids": in_form(lambda: str(NumberPool.parse(entry.dids, country)), entry.dids),
+        "default_did": None if did is None else in_form(lambda: normalise(did, country), did),
+    }
 
 
 def _wish_for_sms(entry: SmsEntry, country: str) -> Wish:
@@ -121,20 +131,12 @@ def _wish_for_sms(entry: SmsEntry, country: str) -> Wish:
     variables = dict(entry.credentials.variables()) if entry.credentials else {}
     if entry.sender_id is not None:
         sender = entry.sender_id
-        fields["sender_id"] = _in_form(lambda: normalise_sender(sender.strip(), country), sender)
+        fields["sender_id"] = in_form(lambda: normalise_sender(sender.strip(), country), sender)
     if "callback" in entry.model_fields_set:
         fields["callback"] = {"username": entry.callback.username} if entry.callback else None
         if entry.callback and entry.callback.password_env:
             variables[CALLBACK_PASSWORD] = entry.callback.password_env
     return Wish(Kind.SMS, key, fields, variables)
-
-
-def _in_form(read: Callable[[], str], written: str) -> str:
-    """Numbers in the form in which they are stored; what is no number goes to the API, which says what is wrong."""
-    try:
-        return read()
-    except ValueError:
-        return written
 
 
 def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
@@ -143,12 +145,7 @@ def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
     known = {(wish.kind, wish.key) for wish in wishes} | set(now.items)
     problems: list[str] = []
     for wish in wishes:
-        tenant = wish.key[0]
-        wanted: list[tuple[Kind, Key]] = [(Kind.TENANT, (tenant,))]
-        if wish.fields.get("trunk"):
-            wanted.append((Kind.TRUNK, (tenant, wish.fields["trunk"])))
-        if wish.fields.get("default_config"):
-            wanted.append((Kind.SMS, (tenant, wish.fields["default_config"])))
+        wanted = references(wish.kind, wish.key, wish.fields, known.__contains__)
         problems += [
             f"{label(wish.kind, wish.key)} names the {label(*missing)}, which does not exist"
             for missing in wanted
@@ -163,7 +160,8 @@ def _step(
     """What has to be done for one object, and what keeps it from being done."""
     what = label(wish.kind, wish.key)
     stored = item.secrets if item else frozenset()
-    changed = {name: value for name, value in wish.fields.items() if item is None or item.fields.get(name) != value}
+    there = item.fields if item else _UNSET if wish.kind is Kind.ROUTING else {}
+    changed = {name: value for name, value in wish.fields.items() if name not in there or there[name] != value}
     problems: list[str] = []
     secrets: dict[str, SecretStr] = {}
     for name, variable in wish.variables.items():
@@ -176,15 +174,19 @@ def _step(
             secrets[name] = secret
     if changed.get("callback") and CALLBACK_PASSWORD not in (stored | secrets.keys() | wish.variables.keys()):
         problems.append(f"{what}: callback needs a password_env, since no password is stored")
+    if item is not None and item.borrowed and changed:
+        problems.append(f"{what}: it is lent to you, and only a system administrator changes it")
     if item is not None and "carrier" in changed:
         problems.append(f"{what}: its carrier is {item.fields['carrier']} and cannot be changed")
-    if item is not None and not changed and not secrets:
+    if (item is not None or wish.kind is Kind.ROUTING) and not changed and not secrets:
         return None, problems
-    return Step("update" if item else "create", wish.kind, wish.key, item, changed, secrets), problems
+    # A tenant's hours are there as soon as the tenant is.
+    action: Action = "update" if item or wish.kind is Kind.ROUTING else "create"
+    return Step(action, wish.kind, wish.key, item, changed, secrets), problems
 
 
 def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
-    """Tenants, trunks, configurations; then the tenants' default configurations, which have to exist by then."""
+    """Tenants, trunks, configurations, rules; then the tenants' default configurations, which have to exist by then."""
     ordered: list[Step] = []
     defaults: list[Step] = []
     for step in steps:
@@ -200,15 +202,45 @@ def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
     return [*ordered, *defaults]
 
 
+def _with_numbers_kept(steps: Iterable[Step], now: Installation) -> list[Step]:
+    """Let a trunk that both gets and loses numbers get them first and lose the others last: rules and extensions may
+    move from one to the other in between.
+    """
+    using = {item.tenant for kind in _USING for item in now.of(kind)}
+    ordered: list[Step] = []
+    last: list[Step] = []
+    for step in steps:
+        wider = _wider(step) if step.key[0] in using else None
+        if wider is None:
+            ordered.append(step)
+            continue
+        ordered.append(replace(step, fields={**step.fields, "dids": wider}))
+        last.append(replace(step, fields={"dids": step.fields["dids"]}))
+    return [*ordered, *last]
+
+
+def _wider(step: Step) -> str | None:
+    """The numbers of a trunk before and after a step together, when neither has all of the other's."""
+    if step.kind is not Kind.TRUNK or step.item is None or not step.item.fields["dids"] or not step.fields.get("dids"):
+        return None
+    before, after = step.item.fields["dids"], step.fields["dids"]
+    try:
+        both = str(NumberPool.parse(f"{before};{after}", _DEFAULT_COUNTRY))
+    except ValueError:
+        return None
+    return None if both in {before, after} else both
+
+
 def _deletions(document: Document, wishes: Iterable[Wish], now: Installation) -> list[Step]:
     """Delete what is stored and not in the file, users of a thing before the thing; only within the file's tenants."""
     wanted = {(wish.kind, wish.key) for wish in wishes}
     scope = None if document.only_tenants is None else set(document.only_tenants)
     return [
         Step("delete", kind, item.key, item)
-        for kind in (Kind.SMS, Kind.TRUNK, Kind.TENANT)
+        for kind in reversed(Kind)
         for item in now.of(kind)
         if (kind, item.key) not in wanted and (scope is None or item.tenant in scope)
+        if kind is not Kind.ROUTING and not item.borrowed
     ]
 
 

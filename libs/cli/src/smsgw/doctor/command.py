@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import typer
 
 from smsgw import gateway, output
 from smsgw.doctor import broker, configs, services, webhooks
+from smsgw.doctor import trials as trials_of_configs
 from smsgw.doctor.findings import Finding, Level, fail, ok
 from smsgw.doctor.services import Service
 from smsgw.http_api import JsonObject, Refused, session
@@ -17,24 +19,33 @@ from smsgw.running import FAILED, OK, Failure, run
 _UNKNOWN_KEY, _FORBIDDEN = 401, 403
 
 
-def doctor(ctx: typer.Context, *, as_json: Json = False) -> None:
+def doctor(
+    ctx: typer.Context,
+    *,
+    trials: Annotated[
+        bool, typer.Option("--trials", help="Also try each configuration's credentials and webhook; nothing is sent.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Look at every part of the gateway and say what to do.
 
     RabbitMQ (connection, topology, readers, parked messages), the services with their databases, configuration and
-    clocks, the API key, every SMS configuration, and the public webhook address with its certificate. The exit status
-    is 1 when something fails; warnings leave it 0.
+    clocks, the API key, every SMS configuration and how it does, and the public webhook address with its certificate.
+    The exit status is 1 when something fails; warnings leave it 0.
 
     For example:
 
       smsgw doctor
 
+      smsgw doctor --trials
+
       smsgw --env-file /etc/smsgw.env doctor --json
     """
-    run(_doctor(gateway.of(ctx), as_json=as_json))
+    run(_doctor(gateway.of(ctx), tried=trials, as_json=as_json))
 
 
-async def _doctor(access: gateway.Gateway, *, as_json: bool) -> int:
-    found = await examine(access)
+async def _doctor(access: gateway.Gateway, *, tried: bool, as_json: bool) -> int:
+    found = await examine(access, tried=tried)
     if as_json:
         rows = [{"level": one.level, "part": one.part, "said": one.said, "do": one.do} for one in found]
         output.write_json({"findings": rows, "worst": _worst(found)})
@@ -45,8 +56,8 @@ async def _doctor(access: gateway.Gateway, *, as_json: bool) -> int:
     return FAILED if _worst(found) is Level.FAIL else OK
 
 
-async def examine(access: gateway.Gateway) -> list[Finding]:
-    """Return everything that was found, part by part."""
+async def examine(access: gateway.Gateway, *, tried: bool = False) -> list[Finding]:
+    """Return everything that was found, part by part; with `tried` also what trials of configurations found."""
     settings = access.settings
     visited = [
         Service("config", settings.config_url, "SMSGW_CONFIG_URL"),
@@ -55,7 +66,8 @@ async def examine(access: gateway.Gateway) -> list[Finding]:
     ]
     async with session(settings.timeout, settings.ca_file) as http:
         key, tenants, stored = await _configured(access)
-        active = [config["id"] for config in stored if config["enabled"] and not config["missing"]]
+        working = [config for config in stored if config["enabled"] and not config["missing"]]
+        active = [config["id"] for config in working]
         looks = await asyncio.gather(
             broker.findings(access, active, (tenant["pbx_id"] for tenant in tenants)),
             *(services.findings(http, service) for service in visited),
@@ -63,7 +75,18 @@ async def examine(access: gateway.Gateway) -> list[Finding]:
         public = webhooks.addresses(config["webhook"] for config in stored)
         doors = await asyncio.gather(*(webhooks.findings(http, one, settings.ca_file) for one in public))
     judged = [] if key.level is Level.FAIL else [*configs.of_configs(stored), *configs.of_tenants(tenants, stored)]
-    return [*_joined(looks), key, *judged, *_joined(doors)]
+    doing = [] if key.level is Level.FAIL else await _doing(access, working, tried=tried)
+    return [*_joined(looks), key, *judged, *doing, *_joined(doors)]
+
+
+async def _doing(access: gateway.Gateway, working: Sequence[JsonObject], *, tried: bool) -> list[Finding]:
+    """Say how active configurations do."""
+    try:
+        async with access.config() as api:
+            found = await trials_of_configs.health(api, working)
+            return [*found, *await trials_of_configs.trials(api, working)] if tried else found
+    except Failure as failure:
+        return [fail("health", str(failure), "Read the config service's log.")]
 
 
 async def _configured(access: gateway.Gateway) -> tuple[Finding, list[JsonObject], list[JsonObject]]:

@@ -7,6 +7,7 @@ from sms_common.broker.headers import dead_letter
 from sms_common.broker.messages import (
     Broker,
     Delivery,
+    GiveBack,
     Handler,
     Held,
     Listener,
@@ -18,12 +19,14 @@ from sms_common.broker.messages import (
     Survey,
     Unroutable,
 )
-from sms_common.broker.parked import NoWayBack, Parked
+from sms_common.broker.parked import FROM_WEBHOOKS, NoWayBack, Parked
 from sms_common.broker.rabbit import RabbitBroker
 
 __all__ = [
+    "FROM_WEBHOOKS",
     "Broker",
     "Delivery",
+    "GiveBack",
     "Handler",
     "Held",
     "Listener",

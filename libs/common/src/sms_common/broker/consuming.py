@@ -71,11 +71,14 @@ class Intake:
     async def cancel(self, consumer: Consumer) -> None:
         """Stop one consumer for good."""
         self._consumers.pop(consumer, None)
-        consumer.reader.stopping.set()
         consumer.tried.set()
         place, consumer.place = consumer.place, None
-        if place is not None:
-            await place.remove(consumer, self._timeouts.connect)
+        try:
+            if place is not None:
+                await place.remove(consumer, self._timeouts.connect)
+        finally:
+            # Not before: what comes while the broker agrees would go back ahead of what came earlier and still waits.
+            consumer.reader.stopping.set()
 
     async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
         """Stop all consumers and end all handlers, those that need longer than `timeout` seconds by cancelling them."""
@@ -201,7 +204,7 @@ class _SharedChannel:
         self._consumers[consumer.tag] = consumer
 
     async def remove(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of one request to the broker
-        """Stop `consumer`. What the broker had sent before it agreed has reached `begin`, which gives it back."""
+        """Stop `consumer`. What the broker had sent before it agreed has reached `begin`."""
         self._consumers.pop(consumer.tag, None)
         try:
             await self.channel.wire.basic_cancel(consumer.tag, timeout=timeout)

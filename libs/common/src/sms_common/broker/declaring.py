@@ -1,11 +1,13 @@
 """Declares topologies and remembers them, so that every new connection finds or makes all of it again."""
 
+from collections.abc import Iterable
+
 import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelClosed
 
 from sms_common.broker.connection import Channel, open_channel
-from sms_common.topology import Binding, Exchange, Queue, Topology
+from sms_common.topology import Binding, Exchange, Forwarding, Queue, Topology
 
 log = structlog.get_logger(__name__)
 
@@ -19,12 +21,21 @@ class Declarations:
         self._exchanges: dict[str, Exchange] = {}
         self._queues: dict[str, Queue] = {}
         self._bindings: dict[Binding, None] = {}
+        self._forwardings: dict[Forwarding, None] = {}
+        self._retired: dict[Binding, None] = {}
 
     def remember(self, topology: Topology) -> None:
         """Make `topology` a part of what is restored on a new connection."""
         self._exchanges |= {exchange.name: exchange for exchange in topology.exchanges}
         self._queues |= {queue.name: queue for queue in topology.queues}
-        self._bindings |= dict.fromkeys(topology.bindings)
+        self._forwardings |= dict.fromkeys(topology.forwardings)
+        self._move(topology.bindings, self._retired, self._bindings)
+        self._move(topology.retired, self._bindings, self._retired)
+
+    def _move(self, bindings: Iterable[Binding], away: dict[Binding, None], there: dict[Binding, None]) -> None:
+        for binding in bindings:
+            away.pop(binding, None)
+            there[binding] = None
 
     async def declare(self, connection: AbstractConnection, topology: Topology) -> None:
         """Declare `topology` on a channel of its own, since a refusal closes the channel.
@@ -40,6 +51,15 @@ class Declarations:
                 await self._queue(channel, queue)
             for binding in topology.bindings:
                 await channel.wire.queue_bind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
+            for forwarding in topology.forwardings:
+                await channel.wire.exchange_bind(
+                    destination=forwarding.destination,
+                    source=forwarding.source,
+                    routing_key=forwarding.key,
+                    timeout=self._timeout,
+                )
+            for binding in topology.retired:
+                await channel.wire.queue_unbind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
         finally:
             await channel.close()
 
@@ -50,7 +70,13 @@ class Declarations:
         differently must not keep all the others from working.
         """
         await self.declare(connection, self._base)
-        later = Topology(tuple(self._exchanges.values()), tuple(self._queues.values()), tuple(self._bindings))
+        later = Topology(
+            tuple(self._exchanges.values()),
+            tuple(self._queues.values()),
+            tuple(self._bindings),
+            tuple(self._forwardings),
+            tuple(self._retired),
+        )
         if later == Topology():
             return
         try:
@@ -70,6 +96,8 @@ class Declarations:
             *(Topology(exchanges=(exchange,)) for exchange in topology.exchanges),
             *(Topology(queues=(queue,)) for queue in topology.queues),
             *(Topology(bindings=(binding,)) for binding in topology.bindings),
+            *(Topology(forwardings=(forwarding,)) for forwarding in topology.forwardings),
+            *(Topology(retired=(binding,)) for binding in topology.retired),
         ]
         for part in parts:
             try:

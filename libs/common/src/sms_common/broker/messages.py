@@ -74,6 +74,13 @@ class RetryLater(Exception):  # it is an instruction to the broker, not an error
         self.seconds = seconds
 
 
+class GiveBack(Exception):  # it is an instruction to the broker, not an error
+    """Raised by a handler whose reader leaves: this message goes back to its place in the queue, for the next reader.
+
+    The broker counts it as a delivery; a reader that stays raises RetryLater instead.
+    """
+
+
 Handler = Callable[[Delivery], Awaitable[None]]
 Listener = Callable[[Delivery | None], Awaitable[None]]
 
@@ -134,10 +141,16 @@ class Broker(Publisher, Protocol):
         Unavailable.
         """
 
+    async def ensure(self, topology: Topology) -> None:
+        """Make sure that these exist now; unlike what was declared, they are not made again after a reconnect. Raises
+        Unavailable.
+        """
+
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Subscription:
         """Give every message of `queue` to `handler`, at most `prefetch` at a time, also after every reconnect.
 
-        What the handler does decides: returning acknowledges; RetryLater brings it back later; TemporaryFailure
+        What the handler does decides: returning acknowledges; RetryLater brings it back later; GiveBack puts it back
+        into its place; TemporaryFailure
         brings it back on the ladder's next rung and dead-letters it after the last; UnreadableEvent dead-letters it
         with its code; Unavailable keeps it unacknowledged and calls the handler again until the dependency is back;
         anything else is retried through the ladder a few times and then dead-lettered.
@@ -162,6 +175,9 @@ class Broker(Publisher, Protocol):
 
     def check(self) -> str | None:
         """Why this broker cannot do its work right now, or None: for a readiness probe."""
+
+    def why_away(self) -> str | None:
+        """Why the last attempt to connect failed, or None while connected or before it has. It may be shown."""
 
     async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
         """Drain: stop the intake for good, give back what has not begun, wait up to `timeout` seconds for running

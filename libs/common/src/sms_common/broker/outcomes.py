@@ -10,7 +10,7 @@ from typing import Literal
 import structlog
 
 from sms_common.broker.headers import ATTEMPT, DEFERRALS, ORIGIN_KEY, TRACEPARENT, dead_letter, short, trace_of
-from sms_common.broker.messages import JSON, Delivery, Handler, HeaderValue, Outgoing, RetryLater
+from sms_common.broker.messages import JSON, Delivery, GiveBack, Handler, HeaderValue, Outgoing, RetryLater
 from sms_common.broker.trying import was_cancelled
 from sms_common.errors import Code, TemporaryFailure, Unavailable, UnreadableEvent
 from sms_common.telemetry import metrics
@@ -37,12 +37,14 @@ DONE = Outcome("done")
 
 
 async def handle(handler: Handler, delivery: Delivery) -> Outcome:
-    """Call `handler` once and look up what it did. Raises Unavailable, for which the caller calls again."""
+    """Call `handler` once and look up what it did. Raises Unavailable, for which the caller calls again, and GiveBack,
+    for which it does not acknowledge.
+    """
     try:
         await handler(delivery)
     except RetryLater as wish:
         return later(delivery, wish.seconds)
-    except Unavailable:
+    except (Unavailable, GiveBack):
         raise
     except UnreadableEvent as error:
         return _dead(delivery, error.code, error.reason)

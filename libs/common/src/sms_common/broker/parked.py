@@ -23,6 +23,8 @@ from sms_common.topology import DEFAULT_EXCHANGE, SMS, inbound_key
 # A parked message may have been put there by anyone who may publish; none may name another queue as its origin.
 _OUR_QUEUES = ("sms.", "pbx.")
 _LADDER = "sms.retry."
+# The door of a carrier's webhook that was kept as it came: it can be handed in there again, which is no publishing.
+FROM_WEBHOOKS = "webhooks"
 # What RabbitMQ itself writes when a message reached its delivery limit (https://www.rabbitmq.com/docs/dlx).
 _LAST_QUEUE, _FIRST_QUEUE, _FIRST_REASON = "x-last-death-queue", "x-first-death-queue", "x-first-death-reason"
 

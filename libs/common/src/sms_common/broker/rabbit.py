@@ -75,6 +75,10 @@ class RabbitBroker:
     async def declare(self, topology: Topology) -> None:
         """See Broker.declare. Even when it raises, `topology` is declared as soon as there is a connection."""
         self._declarations.remember(topology)
+        await self.ensure(topology)
+
+    async def ensure(self, topology: Topology) -> None:
+        """See Broker.ensure."""
         try:
             async with asyncio.timeout(self._timeouts.publish):
                 await self._restored.wait()
@@ -132,7 +136,7 @@ class RabbitBroker:
         await self._intake.drain(timeout)
 
     def why_away(self) -> str | None:
-        """Why the last attempt to connect failed, or None while connected or before it has. It may be shown."""
+        """See Broker.why_away."""
         reasons = (link.reason for link in self._links if not link.connected and link.reason)
         return next((redact_text(reason) for reason in reasons), None)
 

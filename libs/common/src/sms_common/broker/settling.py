@@ -14,7 +14,7 @@ from sms_common.broker import outcomes
 from sms_common.broker.connection import Channel
 from sms_common.broker.headers import continue_trace
 from sms_common.broker.incoming import read
-from sms_common.broker.messages import Delivery, Handler, Outgoing
+from sms_common.broker.messages import Delivery, GiveBack, Handler, Outgoing
 from sms_common.broker.outcomes import Outcome
 from sms_common.broker.trying import Backoff
 from sms_common.errors import Unavailable
@@ -80,6 +80,8 @@ class Deliveries:
             settled = await self._settle(reader, channel, delivery)
         except asyncio.CancelledError:
             log.info("handler_cancelled")  # by drain; the message goes back below
+        except GiveBack:
+            pass  # it goes back below
         except Exception as error:  # noqa: BLE001  # a mistake of ours; the broker delivers again, up to its limit
             log.error(  # noqa: TRY400  # stack_of leaves out what the exception says
                 "delivery_not_settled", error=type(error).__name__, stack=outcomes.stack_of(error)

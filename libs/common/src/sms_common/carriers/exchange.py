@@ -67,6 +67,18 @@ async def post(
     return await _exchange(session, url, headers, body, limits)
 
 
+async def get(
+    session: aiohttp.ClientSession, url: yarl.URL, headers: Mapping[str, str], limits: aiohttp.ClientTimeout
+) -> Answer:
+    """GET, follow no redirect, and return the answer. Raises NoAnswerError; a GET may be repeated whatever it says."""
+    try:
+        async with session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
+            return Answer(response.status, response.headers, await _read(response))
+    except (aiohttp.ClientError, OSError) as error:
+        failure = NoAnswerError(error, left=True)
+    raise failure
+
+
 async def _exchange(
     session: aiohttp.ClientSession,
     url: yarl.URL,

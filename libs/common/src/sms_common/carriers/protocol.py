@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Any, Final, Protocol
 
 import aiohttp
 from pydantic import SecretStr
 
 from sms_common.configuration import CallbackCredentials
+from sms_common.errors import Code
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
+
+# With this body the gateway calls its own webhooks, to see what a carrier would meet: it is answered and not kept.
+TEST_BODY: Final = b'[{"type":"sms-gateway-test"}]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """From a moment to another, both aware."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedWebhook:
     """What a webhook's body says: its events in order, and for each element that could not be understood the reason.
 
@@ -49,15 +62,27 @@ class ParsedWebhook:
     unreadable: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CheckStep:
+    """One step of trying credentials. `says` is a sentence with what to do when it is not `ok`; never a secret."""
+
+    step: str
+    ok: bool
+    says: str
+    code: Code | None = None
+
+
 class Carrier(Protocol):
     """One carrier, both directions. Instances hold no message state and are shared by all configurations.
 
     `credential_aliases` maps other names under which people know a credential onto the one this carrier uses.
+    `account_credential` names the one that tells accounts apart: its configurations share the account's limits.
     """
 
     name: str
     limits: Limits
     credential_aliases: Mapping[str, str]
+    account_credential: str
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Take the HTTP session, needed for sending only, and the process's `options` (addresses, timeouts)."""
@@ -78,8 +103,21 @@ class Carrier(Protocol):
         Cancellation passes through.
         """
 
+    async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
+        """Return the carrier's ids of the messages it took within `window` that look like this one: same parties, same
+        size. It is a guess, since a carrier's list does not hold our reference.
+
+        Raises SendFailure when the list cannot be read.
+        """
+
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
         """Name the credentials that this carrier needs and the configuration lacks."""
+
+    async def check(self, account: Account) -> list[CheckStep]:
+        """Try the credentials with calls that send and change nothing; the last step is the first that failed.
+
+        Never raises for what the network or the carrier did.
+        """
 
     async def close(self) -> None:
         """End what runs in the background (renewing a token, for example); the HTTP session stays open."""

@@ -95,6 +95,12 @@ class NumberMask:
                 best = found
         return best
 
+    def bounds(self) -> tuple[str, str] | None:
+        """Both ends, in digits, of the mask's one range, or None if it is no single range."""
+        if len(self.parts) == 1 and isinstance(part := self.parts[0], _Range):
+            return str(part.first).zfill(part.length), str(part.last).zfill(part.length)
+        return None
+
     def single_range(self) -> tuple[int, int] | None:
         """How many numbers the mask's one range holds and its first number, or None if it is no single range."""
         if len(self.parts) == 1 and isinstance(part := self.parts[0], _Range):

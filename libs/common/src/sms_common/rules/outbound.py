@@ -148,7 +148,7 @@ class OutboundRules:
         return self._decision(best[1], query, tuple(_settled(verdict, best[1]) for verdict in verdicts))
 
     def _decision(self, rule: OutboundRule, query: OutboundQuery, verdicts: tuple[Verdict, ...]) -> OutboundDecision:
-        name = rule.name or repr(rule.id)
+        name = repr(rule.name or rule.id)
         routes = _in_turn(rule, query.message_id)
         if rule.closed is not None:
             period = self._schedule.period(query.moment, rule.own_hours)
@@ -159,7 +159,9 @@ class OutboundRules:
             if period is not Period.OFFICE:
                 reason = f"Rule {name} keeps texts until the office opens."
                 return OutboundDecision(routes, reason, rule.id, hold_until=opens, verdicts=verdicts)
-        return OutboundDecision(routes, f"Rule {name} matches.", rule.id, verdicts=verdicts)
+        drawn = len(routes) > 1 and rule.strategy is Strategy.RANDOMLY
+        reason = f"Rule {name} matches; for each message its routes are drawn." if drawn else f"Rule {name} matches."
+        return OutboundDecision(routes, reason, rule.id, verdicts=verdicts)
 
 
 def _matches(rule: OutboundRule, query: OutboundQuery, digits: str) -> tuple[int, str]:

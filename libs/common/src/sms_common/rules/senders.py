@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from sms_common.errors import Code
 
+_BY_EXTENSION = "The extension's caller id on this trunk."
+
 
 class Permission(StrEnum):
     """PortSIP's words for what an extension may do."""
@@ -56,9 +58,8 @@ class SenderRefused(Exception):  # it is an answer
 class SenderQuery:
     """Everything the choice of a sender looks at, in the order in which it counts.
 
-    `owned` says whether a number belongs to the tenant on the configuration's trunk. `extension` None: nothing is
-    configured
-    for it, so it may use any of the tenant's numbers.
+    `owned` says whether a number belongs to the tenant on the configuration's trunk; a caller id that no longer does is
+    passed over. `extension` None: nothing is configured for it, so it may use any of the tenant's numbers.
     """
 
     owned: Callable[[str], bool]
@@ -84,8 +85,8 @@ def choose_sender(query: SenderQuery) -> tuple[str, str]:
     if permission is Permission.ALLOW_WITH_SENDER_ID and query.sender_id:
         return query.sender_id, "The SMS configuration's sender id."
     choices = (
-        (extension.caller_id(query.trunk_id) if extension else None, "The extension's caller id on this trunk."),
-        (query.route_caller_id, "The route's caller id."),
+        (_still_owned(query, extension.caller_id(query.trunk_id) if extension else None), _BY_EXTENSION),
+        (_still_owned(query, query.route_caller_id), "The route's caller id."),
         (query.sender_id, "The SMS configuration's sender id."),
         (query.default_did, "The trunk's default number."),
     )
@@ -93,6 +94,10 @@ def choose_sender(query: SenderQuery) -> tuple[str, str]:
         if sender:
             return sender, why
     raise SenderRefused(Code.NO_SENDER, "Neither a sender, a sender id nor a default number is set.")
+
+
+def _still_owned(query: SenderQuery, number: str | None) -> str | None:
+    return number if number is not None and (number == query.sender_id or query.owned(number)) else None
 
 
 def _wanted(query: SenderQuery, wanted: str, permission: Permission) -> str:

@@ -116,9 +116,25 @@ queue_to_carrier_seconds: Final = _histogram(
     "Time from accepting a message to its first call. High: the lane's pace is below its load, or the lane is paused.",
     buckets=_WAIT,
 )
-lane_paused: Final = _gauge(
-    "lane_paused",
-    "1 while a configuration's lane is paused: throttled by the carrier, or credentials refused. The log says which.",
+lane_state: Final = _gauge(
+    "lane_state",
+    "What a configuration's lane does: 0 open, 1 one message tries, 2 paused by the carrier, 3 needs a person, 4"
+    " disabled. 3: the carrier refuses the account; correct the credentials or ask the carrier.",
+    "config",
+)
+lane_segments_total: Final = _counter(
+    "lane_segments_total", "Segments handed to a carrier by configuration: its rate is the lane's pace.", "config"
+)
+lane_backlog: Final = _gauge(
+    "lane_backlog",
+    "Messages that wait in a configuration's lanes. Growing for long: more is asked than its pace allows.",
+    "config",
+)
+lanes_held: Final = _gauge("lanes_held", "Lanes that this process works on. Their sum over all is the number of lanes.")
+fleet_members: Final = _gauge("fleet_members", "Dispatchers that this one sees at work, itself among them.")
+retries_postponed_total: Final = _counter(
+    "retries_postponed_total",
+    "Retries put off because most of what the lane does is retrying. Climbing: the carrier fails much of what it gets.",
     "config",
 )
 token_refresh_total: Final = _counter(
@@ -141,6 +157,17 @@ ledger_duration_seconds: Final = _histogram(
 unknown_outcomes: Final = _gauge(
     "unknown_outcomes",
     "Messages whose carrier answer was lost and that no receipt has settled yet. Growing: page somebody.",
+)
+reconciled_total: Final = _counter(
+    "reconciled_total",
+    "Lost answers looked for in a carrier's list of messages: settled, open (none or several are alike) or failed.",
+    "result",
+)
+undetermined_total: Final = _counter(
+    "undetermined_total",
+    "Messages of which nothing was heard within the receipt window. Climbing: the carrier's application is not linked"
+    " to the number, or its webhook does not come here.",
+    "config",
 )
 receipts_total: Final = _counter(
     "receipts_total",

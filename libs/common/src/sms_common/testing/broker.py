@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import replace
 from functools import partial
+from itertools import takewhile
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -17,6 +18,7 @@ from sms_common.broker import outcomes
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
 from sms_common.broker.messages import (
     Delivery,
+    GiveBack,
     Handler,
     Held,
     Listener,
@@ -100,6 +102,10 @@ class FakeBroker:
         self._available(for_publishing=False)
         self._add(topology)
 
+    async def ensure(self, topology: Topology) -> None:
+        """See Broker.ensure."""
+        await self.declare(topology)
+
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> FakeConsumer:
         """See Broker.consume."""
         if prefetch < 1:
@@ -158,6 +164,10 @@ class FakeBroker:
             return "the broker blocks publishers"
         missing = [consumer.queue for consumer in self._consumers if consumer.queue not in self._queues]
         return f"{len(missing)} of the consumers not running, one of them on {missing[0]}" if missing else None
+
+    def why_away(self) -> str | None:
+        """See Broker.why_away."""
+        return "The broker is away." if self._away else None
 
     async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # as in the protocol
         """See Broker.stop_consuming."""
@@ -280,8 +290,8 @@ class FakeBroker:
         settled = False
         try:
             settled = await self._settle(consumer, delivery, stored)
-        except asyncio.CancelledError:
-            pass  # by stop_consuming; the message goes back below
+        except (asyncio.CancelledError, GiveBack):
+            pass  # by stop_consuming, or by the handler; the message goes back below
         finally:
             self._release(stored, settled=settled)
             self._dispatch()
@@ -293,7 +303,9 @@ class FakeBroker:
         queue, consumer = self._held.pop(stored)
         consumer.holds -= 1
         if not settled:
-            queue.waiting.appendleft(Stored(stored.message, stored.exchange, redelivered=True))
+            # As in a quorum queue: before what nobody had yet, behind what was given back earlier.
+            earlier = sum(1 for _ in takewhile(lambda one: one.redelivered, queue.waiting))
+            queue.waiting.insert(earlier, Stored(stored.message, stored.exchange, redelivered=True))
 
     async def _settle(self, consumer: FakeConsumer, delivery: Delivery, stored: Stored) -> bool:
         """Whether the message may be acknowledged: its outcome is recorded."""

@@ -12,7 +12,7 @@ import orjson
 from pydantic import SecretStr
 
 from sms_common.carriers.basic_auth import CHALLENGE, check_basic
-from sms_common.carriers.protocol import Account, Limits, ParsedWebhook, WebhookRequest
+from sms_common.carriers.protocol import Account, CheckStep, Limits, ParsedWebhook, WebhookRequest, Window
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code, SendFailure, WebhookUnreadable
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
@@ -39,6 +39,7 @@ class FakeCarrier:
     name = "fake"
     limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
     credential_aliases: Mapping[str, str] = MappingProxyType({})
+    account_credential = "account_id"
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.http = http
@@ -46,6 +47,10 @@ class FakeCarrier:
         self.required_credentials: tuple[str, ...] = ()
         self.sent: list[Sent] = []
         self.closed = False
+        self.checked: list[Account] = []
+        self.sought: list[tuple[OutboundMessage, Account, Window]] = []
+        self.found: dict[str, list[str] | SendFailure] = {}
+        self.checks = [CheckStep("account", ok=True, says="All is well.")]
         self._scripts: dict[str, deque[Outcome]] = {}
         self._events: list[CarrierEvent] = []
         self._progress = asyncio.Condition()
@@ -98,9 +103,22 @@ class FakeCarrier:
         unreadable = tuple("This element is no event." for _ in range(len(elements) - len(known)))
         return ParsedWebhook(tuple(self._events[element] for element in known), unreadable)
 
+    async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
+        """Record the call, then answer with the ids in `found` for the first recipient, or raise what is there."""
+        self.sought.append((message, account, window))
+        found = self.found.get(message.recipients[0], [])
+        if isinstance(found, SendFailure):
+            raise found
+        return found
+
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
         """Name the `required_credentials` that are not there."""
         return [name for name in self.required_credentials if name not in credentials]
+
+    async def check(self, account: Account) -> list[CheckStep]:
+        """Record the call, then answer with `checks`."""
+        self.checked.append(account)
+        return self.checks
 
     async def close(self) -> None:
         """Record that the carrier was closed."""

@@ -1,6 +1,6 @@
 """How a broker routes: exchanges, bindings and topic patterns in memory, as AMQP 0-9-1 and RabbitMQ define them."""
 
-from sms_common.topology import DEFAULT_EXCHANGE, Binding, Exchange, Topology
+from sms_common.topology import DEFAULT_EXCHANGE, Binding, Exchange, Forwarding, Topology
 
 
 def matches(pattern: str, key: str) -> bool:
@@ -24,12 +24,16 @@ class Routing:
         self._exchanges: dict[str, Exchange] = {}
         self._queues: dict[str, None] = {}
         self._bindings: dict[Binding, None] = {}
+        self._forwardings: dict[Forwarding, None] = {}
 
     def add(self, topology: Topology) -> None:
         """Declare `topology`; what is there already stays."""
         self._exchanges |= {exchange.name: exchange for exchange in topology.exchanges}
         self._queues |= dict.fromkeys(queue.name for queue in topology.queues)
         self._bindings |= dict.fromkeys(topology.bindings)
+        self._forwardings |= dict.fromkeys(topology.forwardings)
+        for binding in topology.retired:
+            self._bindings.pop(binding, None)
 
     def has_exchange(self, name: str) -> bool:
         """Whether there is an exchange of that name."""
@@ -46,14 +50,17 @@ class Routing:
         queues = {
             binding.queue: None
             for binding in self._bindings
-            if binding.exchange == exchange and _takes(found, binding, key)
+            if binding.exchange == exchange and _takes(found, binding.key, key)
         }
+        for forwarding in self._forwardings:
+            if forwarding.source == exchange and _takes(found, forwarding.key, key):
+                queues |= dict.fromkeys(self.route(forwarding.destination, key))
         if not queues and not heard and found.alternate:
             return self.route(found.alternate, key)
         return list(queues)
 
 
-def _takes(exchange: Exchange, binding: Binding, key: str) -> bool:
+def _takes(exchange: Exchange, pattern: str, key: str) -> bool:
     if exchange.kind == "fanout":
         return True
-    return binding.key == key if exchange.kind == "direct" else matches(binding.key, key)
+    return pattern == key if exchange.kind == "direct" else matches(pattern, key)

@@ -19,10 +19,12 @@ export function use({ csrf, tenantId }) {
   if (tenantId !== undefined) tenant = tenantId;
 }
 
-// Return the decoded answer, null for an empty one. `query` drops what is empty.
-export async function call(method, path, { body, query, version } = {}) {
+// Return the decoded answer, null for an empty one. `query` drops what is empty; `inside` is another tenant than the one
+// that is worked in, or null for all. What is `unattended` happens by itself and does not keep a session from ending.
+export async function call(method, path, { body, query, version, inside = tenant, unattended = false } = {}) {
   const headers = {};
-  if (tenant !== null) headers["X-Tenant"] = tenant;
+  if (unattended) headers["X-Unattended"] = "1";
+  if (inside !== null) headers["X-Tenant"] = inside;
   if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (version !== undefined) headers["If-Match"] = `"${version}"`;
@@ -39,7 +41,13 @@ export async function call(method, path, { body, query, version } = {}) {
   return answer;
 }
 
-export const get = (path, query) => call("GET", path, { query });
+// Begin an answer that goes on, such as a stream of events.
+export function open(path, { query, signal }) {
+  const headers = { "X-Unattended": "1", ...(tenant === null ? {} : { "X-Tenant": tenant }) };
+  return fetch(address(path, query), { headers, signal, credentials: "same-origin", cache: "no-store" });
+}
+
+export const get = (path, query, options) => call("GET", path, { ...options, query });
 
 function address(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");

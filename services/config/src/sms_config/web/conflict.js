@@ -2,6 +2,7 @@
 
 import { ApiError, call, get } from "./api.js";
 import { h, show } from "./dom.js";
+import { inWords } from "./words.js";
 
 // Patch an object with `body`, based on `version`. Resolves to the object as it is now, or null to load it again.
 export async function patch(path, body, version, labels) {
@@ -23,7 +24,7 @@ function choose(error, stored, body, labels) {
       "tr",
       {},
       h("th", { scope: "row" }, labels[field] ?? field, h("p", { class: "hint" }, when(message))),
-      h("td", { "data-label": "Stored now" }, value(stored[field], field)),
+      h("td", { "data-label": "Stored now" }, field in stored || hidden(field) ? value(stored[field], field) : "changed"),
       h("td", { "data-label": "Yours" }, field in body ? value(body[field], field) : "not changed by you"),
     ),
   );
@@ -54,8 +55,9 @@ function when(message) {
   return Number.isNaN(at.valueOf()) ? message : `${words}, ${at.toLocaleString()}`;
 }
 
+const hidden = (field) => /credentials|password|secret/.test(field);
+
 function value(found, field) {
-  if (/credentials|password|secret/.test(field)) return "secret";
-  if (found === null || found === undefined || found === "") return "empty";
-  return typeof found === "boolean" ? (found ? "yes" : "no") : String(found);
+  if (hidden(field)) return "secret";
+  return inWords(found);
 }

@@ -24,9 +24,16 @@ const SHAPES = {
   plus: "M12 5v14M5 12h14",
   menu: "M4 7h16M4 12h16M4 17h16",
   out: "M14 4h5v16h-5M10 8l-4 4 4 4M6 12h9",
+  dead: "M4 6h16v12H4zM4 9h16M10 13.500h4",
   check: "M5 12.500l4.500 4.500L19 7.500",
   inbound: "M12 4v14M6 12l6 6 6-6",
   outbound: "M12 20V6M6 12l6-6 6 6",
+  extension: "M7 3h10v18H7zM11 18h2",
+  clock: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M12 7v5l3.500 2",
+  explain: "M9 9.500a3 3 0 1 1 4.200 2.750c-.8.400-1.200 1-1.200 1.900v.350M12 18h.01M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18",
+  up: "M12 19V6M6 11l6-6 6 6",
+  down: "M12 5v13M6 13l6 6 6-6",
+  cross: "M6 6l12 12M18 6L6 18",
 };
 
 // A drawing that says nothing a screen reader needs; words stand beside it.

@@ -22,8 +22,15 @@ export function field({ name, label, hint, as = "input", children = [], after, .
 
 export const option = (value, text) => h("option", { value }, text);
 
+// A group of choices: checkboxes, or radio buttons when only one can be chosen. `among` are [value, text, meaning].
+export function choices({ name, label, among, chosen, type = "checkbox", hint, abreast = false }) {
+  const id = `field-${name.replaceAll(".", "-")}`;
+  const one = ([value, words, meaning]) => h("label", { class: "choice" }, h("input", { type, name, value, checked: chosen.includes(value), "aria-describedby": `${id}-error` }), h("span", {}, words, meaning && h("span", { class: "minor" }, meaning)));
+  return h("fieldset", { class: "field" }, h("legend", {}, label), abreast ? h("div", { class: "abreast" }, among.map(one)) : among.map(one), hint && h("p", { class: "hint" }, hint), h("p", { id: `${id}-error`, class: "error" }));
+}
+
 export function toggle({ name, label, hint, checked }) {
-  const id = `field-${name}`;
+  const id = `field-${name.replaceAll(".", "-")}`;
   return h(
     "div",
     { class: "field toggle" },
@@ -35,7 +42,7 @@ export function toggle({ name, label, hint, checked }) {
 }
 
 // A form that saves. `save(values)` does it; errors are shown beside their fields, or above all when they have none.
-export function form({ save, submit = "Save", secondary = [], working = "Saving…", label }, ...children) {
+export function form({ save, submit = "Save", secondary = [], working = "Saving…", refused = "Not saved", label }, ...children) {
   const problem = h("div", { class: "problem", role: "alert", hidden: true, tabindex: "-1" });
   const button = h("button", { type: "submit", class: "button primary" }, submit);
   const element = h(
@@ -55,7 +62,7 @@ export function form({ save, submit = "Save", secondary = [], working = "Saving�
       await save(new FormData(element), element);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      showErrors(element, problem, error);
+      showErrors(element, problem, error, refused);
     } finally {
       button.disabled = false;
       button.textContent = submit;
@@ -71,25 +78,24 @@ function clear(element, problem) {
   for (const input of element.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
 }
 
-function showErrors(element, problem, error) {
+function showErrors(element, problem, error, refused) {
   const left = [];
   let first = null;
   for (const { field: path, message } of error.errors) {
-    const input = element.elements.namedItem(path);
-    const place = document.getElementById(`field-${path.replaceAll(".", "-")}-error`);
-    if (!input || !place) {
+    const place = placeOf(element, path);
+    if (place === null) {
       left.push(path ? `${path}: ${message}` : message);
       continue;
     }
-    place.textContent = sentence(message);
-    const focusable = input instanceof RadioNodeList ? input[0] : input;
-    focusable.setAttribute("aria-invalid", "true");
-    focusable.closest("details")?.setAttribute("open", "");
-    first ??= focusable;
+    place.textContent = [place.textContent, sentence(message)].filter(Boolean).join(". ");
+    place.closest("details")?.setAttribute("open", "");
+    const input = inputOf(element, path, place);
+    input?.setAttribute("aria-invalid", "true");
+    first ??= input ?? place.closest(".field")?.querySelector("input:not([type=hidden]), select, textarea, button");
   }
   if (first && left.length === 0) {
     first.focus();
-    say("Not saved: some fields need another look");
+    say(`${refused}: some fields need another look`);
     return;
   }
   problem.replaceChildren(h("p", {}, error.message), left.length > 1 ? h("ul", {}, left.map((text) => h("li", {}, text))) : "");
@@ -97,12 +103,38 @@ function showErrors(element, problem, error) {
   problem.focus();
 }
 
+// Where the error of a field is told: beside it, or beside the smallest part of the form that holds it.
+function placeOf(element, path) {
+  for (let parts = path.split("."); parts.length && parts[0]; parts = parts.slice(0, -1)) {
+    const place = element.querySelector(`#${CSS.escape(`field-${parts.join("-")}-error`)}`);
+    if (place) return place;
+  }
+  return null;
+}
+
+function inputOf(element, path, place) {
+  const named = element.querySelector(`#${CSS.escape(`field-${path.replaceAll(".", "-")}`)}`);
+  return named ?? element.querySelector(`[aria-describedby~="${place.id}"]`);
+}
+
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 // What differs from what was loaded; texts that are empty count as null.
 export function changes(values, loaded) {
-  return Object.fromEntries(Object.entries(values).filter(([name, value]) => value !== (loaded[name] ?? null)));
+  return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, loaded[name] ?? null)));
 }
+
+// Whether two values of JSON are the same. The order counts in lists of objects and not in lists of words, which are sets.
+function same(a, b) {
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return a === b;
+  if (!Array.isArray(a)) return Object.keys({ ...a, ...b }).every((name) => same(a[name] ?? null, b[name] ?? null));
+  if (!Array.isArray(b) || a.length !== b.length) return false;
+  if (a.some((value) => typeof value === "object")) return a.every((value, place) => same(value, b[place]));
+  return a.every((value) => b.includes(value));
+}
+
+// A text of words separated by semicolons, as a list without repetitions.
+export const words = (data, name) => [...new Set((data.get(name) ?? "").split(/[;,]/).map((word) => word.trim()).filter(Boolean))];
 
 export const text = (data, name) => (data.get(name) ?? "").toString().trim() || null;
 

@@ -1,7 +1,7 @@
 // List pages: a search, a table paged by the database, and an empty state that says what to do first.
 
-import { get } from "./api.js";
-import { h, icon } from "./dom.js";
+import { ApiError, call, get } from "./api.js";
+import { h, icon, say } from "./dom.js";
 import { link, hash } from "./router.js";
 
 const PAGE = 25;
@@ -66,13 +66,16 @@ export function search({ path, query, label }) {
   );
 }
 
-// Where in the list this page is, and the ways to the others.
-export function paging({ path, query, count, shown }) {
+// Where in the list this page is, and the ways to the others. Long lists are not counted to their end: then there are
+// at least so many.
+export function paging({ path, query, found: { count, more, items } }) {
+  const shown = items.length;
   const skip = Number(query.get("skip") ?? 0);
   const others = Object.fromEntries(query);
   const to = (start, words) =>
     h("a", { class: "button small", href: hash(path, { ...others, skip: start || undefined }) }, words);
-  const position = shown ? `${skip + 1}–${skip + shown} of ${count}` : `${count}`;
+  const all = more ? `at least ${count.toLocaleString()}` : count.toLocaleString();
+  const position = shown ? `${(skip + 1).toLocaleString()}–${(skip + shown).toLocaleString()} of ${all}` : all;
   return h(
     "nav",
     { class: "paging", "aria-label": "Pages" },
@@ -80,6 +83,32 @@ export function paging({ path, query, count, shown }) {
     skip > 0 ? to(Math.max(0, skip - PAGE), "Previous") : null,
     skip + shown < count ? to(skip + PAGE, "Next") : null,
   );
+}
+
+// A switch in a list that turns an object on and off at once.
+export function enabledSwitch(path, item) {
+  const button = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(item.enabled), "aria-label": `${item.name} enabled` });
+  button.addEventListener("click", async () => {
+    try {
+      const now = await call("PATCH", path, { body: { enabled: button.getAttribute("aria-checked") !== "true" } });
+      button.setAttribute("aria-checked", String(now.enabled));
+      say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      say(error.message);
+    }
+  });
+  button.addEventListener("dblclick", (event) => event.stopPropagation());
+  return button;
+}
+
+// Everything of a list that is wanted as a whole: as many pages as there are.
+export async function readAll(path, query) {
+  const most = 100;
+  const first = await get(path, { ...query, top: most });
+  const rest = [];
+  for (let skip = most; skip < first.count; skip += most) rest.push(get(path, { ...query, top: most, skip }));
+  return { count: first.count, items: [first, ...(await Promise.all(rest))].flatMap(({ items }) => items) };
 }
 
 export const nothingFound = (path) =>

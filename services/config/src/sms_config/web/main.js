@@ -1,23 +1,38 @@
 // The frame of the portal: who is logged in, the navigation, and the page that the address names.
 
 import { ApiError, call, get, use } from "./api.js";
+import { combobox } from "./combobox.js";
 import { h, icon, say } from "./dom.js";
+import { findTenant, tenantName } from "./finding.js";
 import { here, inTenant, link } from "./router.js";
 import { audit } from "./pages/audit.js";
+import { dead, deadLetter } from "./pages/dead.js";
 import { key, keys } from "./pages/keys.js";
 import { logIn, setUp } from "./pages/entry.js";
+import { explain } from "./pages/explain.js";
+import { extension, extensions } from "./pages/extensions.js";
+import { inbound, inboundRule } from "./pages/inbound.js";
 import { message, messages } from "./pages/messages.js";
+import { outbound, outboundRule } from "./pages/outbound.js";
+import { routing } from "./pages/routing.js";
 import { sms } from "./pages/sms.js";
 import { smsForm } from "./pages/sms_form.js";
 import { tenant, tenants } from "./pages/tenants.js";
 import { trunk, trunks } from "./pages/trunks.js";
 import { user, users } from "./pages/users.js";
 
+// In the order of the navigation; `begins` names the part of it that a page is the first of.
 const PAGES = {
   sms: { title: "SMS/MMS", shape: "config", list: sms, one: smsForm },
   trunks: { title: "Trunks & DIDs", shape: "trunk", list: trunks, one: trunk },
-  messages: { title: "Message history", shape: "messages", list: messages, one: message },
-  users: { title: "Users", shape: "users", list: users, one: user },
+  inbound: { title: "Inbound rules", shape: "inbound", list: inbound, one: inboundRule, begins: "Routing" },
+  outbound: { title: "Outbound rules", shape: "outbound", list: outbound, one: outboundRule },
+  extensions: { title: "Extensions", shape: "extension", list: extensions, one: extension },
+  routing: { title: "Hours & blocking", shape: "clock", list: routing },
+  explain: { title: "Explain", shape: "explain", list: explain },
+  messages: { title: "Message history", shape: "messages", list: messages, one: message, begins: "Messages" },
+  dead: { title: "Dead letters", shape: "dead", list: dead, one: deadLetter },
+  users: { title: "Users", shape: "users", list: users, one: user, begins: "Administration" },
   keys: { title: "API keys", shape: "key", list: keys, one: key },
   audit: { title: "Audit log", shape: "audit", list: audit },
   tenants: { title: "Tenants", shape: "tenant", list: tenants, one: tenant, forSystem: true },
@@ -65,7 +80,8 @@ async function page({ tenant: tenantId, parts, query }, mine) {
   const [name = "sms", id] = parts;
   const known = Object.hasOwn(PAGES, name) && parts.length < 3 && (!id || PAGES[name].one) ? PAGES[name] : null;
   frame(name, tenantId);
-  if (known === null) return fill(missing(), "Not found");
+  const foreign = tenantId !== null && session.user.role !== "system_admin" && tenantId !== session.user.tenant_id;
+  if (known === null || foreign) return fill(missing(), "Not found");
   const context = {
     id,
     query,
@@ -73,7 +89,10 @@ async function page({ tenant: tenantId, parts, query }, mine) {
     session,
     system: session.user.role === "system_admin",
     refresh: async () => { session = await get("session"); },
-    leaving: (work) => { leave = work; },
+    leaving: (work) => {
+      if (mine === turn) leave = work;
+      else work(); // the page was left before it was there
+    },
   };
   const content = await (id ? known.one : known.list)(context);
   if (mine === turn) fill(content, known.title);
@@ -108,20 +127,26 @@ function frame(current, tenantId) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-const entryOf = (name, { title, shape }, current) =>
-  h("li", {}, h("a", { href: link(name), "aria-current": name === current ? "page" : undefined }, icon(shape), h("span", {}, title)));
+const entryOf = (name, { title, shape, begins }, current) =>
+  h("li", { "data-begins": begins }, h("a", { href: link(name), "aria-current": name === current ? "page" : undefined }, icon(shape), h("span", {}, title)));
 
 function switcher(tenantId) {
-  const known = session.tenants.map(({ id, name }) => h("option", { value: id }, name));
-  if (tenantId !== null && !session.tenants.some(({ id }) => id === tenantId)) known.unshift(h("option", { value: tenantId }, tenantId));
-  const onchange = (event) => {
-    const to = event.target.value || null;
-    location.hash = inTenant(to, here().parts[0] ?? "sms");
-    say(to === null ? "Working in all tenants" : `Working in ${event.target.selectedOptions[0].textContent}`);
+  const all = { value: "", text: "All tenants" };
+  const known = session.tenants.find(({ id }) => id === tenantId);
+  const find = async (search) => {
+    const found = await findTenant(search);
+    return all.text.toLowerCase().includes(search.toLowerCase()) ? { ...found, items: [all, ...found.items] } : found;
   };
-  const select = h("select", { id: "tenant", onchange }, h("option", { value: "" }, "All tenants"), known);
-  select.value = tenantId ?? "";
-  return h("div", { class: "switcher" }, h("label", { for: "tenant", class: "offscreen" }, "Tenant to work in"), select);
+  const chosen = ({ value, text }) => {
+    location.hash = inTenant(value || null, here().parts[0] ?? "sms");
+    say(value ? `Working in ${text}` : "Working in all tenants");
+  };
+  const box = combobox({ id: "tenant", name: "tenant", find, value: tenantId ?? "", text: tenantId === null ? all.text : (known?.name ?? tenantId), clears: false, chosen });
+  if (tenantId !== null && known === undefined) {
+    // The session names the first tenants only. Of one that does not exist the page itself tells.
+    tenantName(tenantId).then((name) => { box.rename(name); }, () => {});
+  }
+  return h("div", { class: "switcher" }, h("label", { for: "tenant", class: "offscreen" }, "Tenant to work in"), box);
 }
 
 function skip(event) {

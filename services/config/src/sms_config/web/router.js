@@ -21,9 +21,9 @@ export const link = (path) => inTenant(here().tenant, path);
 
 export const inTenant = (tenant, path) => `#/${tenant === null ? "" : `t/${encodeURIComponent(tenant)}/`}${path}`;
 
-export function hash(path, query) {
+export function hash(path, query, tenant = here().tenant) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
-  return link(path) + (given.length ? `?${new URLSearchParams(given)}` : "");
+  return inTenant(tenant, path) + (given.length ? `?${new URLSearchParams(given)}` : "");
 }
 
 export function go(path) {

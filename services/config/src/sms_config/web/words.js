@@ -1,5 +1,7 @@
 // What statuses and codes mean, in plain words. The codes are those of docs/operations.md.
 
+import { hoursInWords } from "./hours.js";
+
 export const STATUS = {
   accepted: ["Accepted", "busy", "Valid and stored; it will be worked on."],
   queued: ["Queued", "busy", "Waits for its turn or for another try."],
@@ -38,12 +40,15 @@ export const CODES = {
   no_config: "The tenant has no SMS configuration, or several and no default.",
   no_sender: "There is no sender: set a sender ID, or a default number at the trunk.",
   sender_not_allowed: "The sender belongs to none of the tenant's configurations.",
+  blocked_by_rule: "An outbound rule sends nothing at this hour.",
+  unknown_message: "No message has this id.",
   carrier_unreachable: "The carrier could not be reached; it is tried again.",
   carrier_busy: "The carrier's queue for this account is full; the lane waits.",
   carrier_error: "The carrier had an error before sending; it is tried again.",
   carrier_refused: "The carrier refused this message.",
   credentials_refused: "The carrier refused the credentials. Correct them; the messages wait.",
   outcome_unknown: "The carrier's answer was lost. Wait for the receipt before sending again.",
+  brand_cap_reached: "The brand's segments of this day are used up; it goes on at midnight Pacific time.",
   retries_exhausted: "It could not be handed to the carrier for a day.",
   account_not_allowed: "The carrier account may not do this.",
   content_rejected: "The text was refused.",
@@ -60,9 +65,28 @@ export const CODES = {
   volume_limit: "A rate or daily volume was exceeded.",
   group_partly_failed: "Some recipients of the group were not reached.",
   unclassified: "The carrier gave a code that is not known here.",
+  webhook_unreadable: "A webhook could not be understood.",
+  webhook_not_handled: "A webhook of a kind that nothing here acts on.",
+  unmatched_receipt: "A receipt for a message that is not known here.",
+  handler_failed: "It failed again and again for an unforeseen reason.",
+  not_json: "It is not JSON.",
+  not_utf8: "It is not UTF-8.",
+  unknown_type: "An event of a type that nobody here reads.",
+  unrouted_did: "Nobody owns the number.",
 };
 
-export const KINDS = { tenants: "Tenant", trunks: "Trunk", sms_configs: "SMS configuration", api_keys: "API key", users: "User" };
+export const KINDS = {
+  dead_letters: "Dead letter",
+  unrouted: "Unrouted message",
+  tenants: "Tenant",
+  trunks: "Trunk",
+  sms_configs: "SMS configuration",
+  inbound_rules: "Inbound rule",
+  outbound_rules: "Outbound rule",
+  extensions: "Extension",
+  api_keys: "API key",
+  users: "User",
+};
 
 export const FIELDS = {
   name: "Name",
@@ -92,6 +116,63 @@ export const FIELDS = {
   scopes: "Scopes",
   tenants: "Tenants",
   expires_at: "Expires",
+  priority: "Priority",
+  channels: "Channels",
+  config_ids: "SMS configurations",
+  did_numbers: "DID numbers",
+  caller_mask: "Caller mask",
+  office: "In office hours",
+  outside: "Outside office hours",
+  holiday: "On holidays",
+  own_hours: "Own hours",
+  prefixes: "Prefixes",
+  lengths: "Numbers of digits",
+  extensions: "Extensions",
+  groups: "Groups",
+  categories: "Categories",
+  closed: "When closed",
+  strategy: "Strategy",
+  routes: "Routes",
+  extension: "Extension",
+  permission: "Permission",
+  caller_ids: "Caller IDs",
+  hours: "Office hours",
+  holidays: "Holidays",
+  blocked_senders: "Blocked senders",
+  limits: "Limits",
+  pools: "Numbers lent to tenants",
 };
+
+// What can become of an inbound text, and whether that needs a destination.
+export const ACTIONS = {
+  extension: "Extension",
+  ring_group: "Ring group",
+  queue: "Queue",
+  number: "Number",
+  voicemail: "Voicemail",
+  discard: "Discard",
+};
+
+export const PERIODS = { office: "office hours", outside: "outside office hours", holiday: "holiday" };
+
+// In a list, in a form, and what it means.
+export const PERMISSIONS = {
+  DISABLE: ["May not send", "May not send", "Texts of this extension are refused."],
+  ALLOW: ["As itself", "May send as its own caller ID", "Then as the route's caller ID, the sender ID or the trunk's default number."],
+  ALLOW_WITH_SENDER_ID: ["As the sender ID", "May send as the sender ID", "The SMS configuration's sender ID comes first, then the extension's own caller ID."],
+};
+
+export const CATEGORIES = { conversational: "Conversational", transactional: "Transactional", marketing: "Marketing", otp: "One-time password" };
+
+// Any value of the API as a person reads it.
+export function inWords(value) {
+  if (value === null || value === undefined || value === "") return "empty";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.length ? value.map(inWords).join(value.some((one) => typeof one === "object") ? "; " : ", ") : "none";
+  if (typeof value !== "object") return String(value);
+  if ("monday" in value) return hoursInWords(value).join("; ");
+  const said = Object.entries(value).filter(([, part]) => part !== null && part !== "" && !(Array.isArray(part) && part.length === 0));
+  return said.map(([name, part]) => `${(FIELDS[name] ?? name.replaceAll("_", " ")).toLowerCase()} ${inWords(part)}`).join(", ") || "empty";
+}
 
 export const ROLES = { system_admin: "System administrator", tenant_admin: "Tenant administrator" };

@@ -7,11 +7,12 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
+from sms_common.carriers.bandwidth.checking import Checker
 from sms_common.carriers.bandwidth.options import Options
 from sms_common.carriers.bandwidth.sending import CREDENTIAL_ALIASES, Sender, missing_credentials
 from sms_common.carriers.bandwidth.webhooks import parse
 from sms_common.carriers.basic_auth import CHALLENGE, check_basic
-from sms_common.carriers.protocol import Account, Limits, ParsedWebhook, WebhookRequest
+from sms_common.carriers.protocol import Account, CheckStep, Limits, ParsedWebhook, WebhookRequest, Window
 from sms_common.configuration import CallbackCredentials
 from sms_common.messages import Accepted, OutboundMessage
 
@@ -28,6 +29,7 @@ class Bandwidth:
     name = "bandwidth"
     limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
     credential_aliases = CREDENTIAL_ALIASES
+    account_credential = "account_id"
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Bandwidth:
     ) -> None:
         checked = Options.model_validate(dict(options or {}))
         self._sender = Sender(http, checked, clock=clock) if http is not None else None
+        self._checker = Checker(http, checked, clock=clock) if http is not None else None
 
     def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
         """Check HTTP Basic, sent at once or after the challenge; None asks for nothing beyond the URL's token."""
@@ -57,9 +60,21 @@ class Bandwidth:
             raise RuntimeError("sending needs an HTTP session")
         return await self._sender.send(message, account)
 
+    async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
+        """Look in the account's list of messages, which goes back 14 days."""
+        if self._sender is None:
+            raise RuntimeError("finding needs an HTTP session")
+        return await self._sender.find_sent(message, account, window)
+
     def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
         """Name what is absent or empty; the values are not tried."""
         return missing_credentials(credentials)
+
+    async def check(self, account: Account) -> list[CheckStep]:
+        """Get a token, then look at the account's newest messages."""
+        if self._checker is None:
+            raise RuntimeError("checking needs an HTTP session")
+        return await self._checker.check(account)
 
     async def close(self) -> None:
         """End background token renewals."""

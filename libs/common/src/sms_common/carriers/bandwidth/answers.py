@@ -32,6 +32,10 @@ _SEGMENTS = range(1, 2**31)  # what no reader's number type refuses
 
 # A server that did not take the request in: nothing was sent, whoever answered.
 _NOT_TAKEN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
+# What a 4xx may be about when another route may take the same text: the account, its application and the sender. A
+# field that is not listed here, and a refusal that names none, may be the recipient's or the text's.
+_ABOUT_THE_ACCOUNT = frozenset({HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
+_FIELDS_OF_THE_SENDER = frozenset({"from", "applicationId"})
 # Statuses of the gateways in front of Bandwidth, which cannot know what became of the request behind them.
 _FROM_A_PROXY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
@@ -40,7 +44,8 @@ def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
     """Return the acceptance in an answer, or raise the failure it stands for.
 
     2xx with an id: Accepted. Without a readable one it was taken as well, but only a receipt can tell: OutcomeUnknown.
-    401, 403: Misconfigured. 429: Throttled. 408, 425: TemporaryFailure. Other 4xx: PermanentFailure.
+    401, 403: Misconfigured. 429: Throttled. 408, 425: TemporaryFailure. Other 4xx: PermanentFailure, which says whether
+    another route may take the message.
     5xx with Bandwidth's own error body, bar 502 and 504: TemporaryFailure.
     Everything else, redirects included (nowhere documented, not followed): OutcomeUnknown.
 
@@ -73,7 +78,8 @@ def _failure(answer: Answer, document: dict[str, Any], private: Iterable[str], n
     ):
         return TemporaryFailure(Code.CARRIER_ERROR, reason, retry_after=wait, **carrier)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return PermanentFailure(Code.CARRIER_REFUSED, reason, **carrier)
+        elsewhere = status in _ABOUT_THE_ACCOUNT or _is_about_the_sender(document)
+        return PermanentFailure(Code.CARRIER_REFUSED, reason, elsewhere=elsewhere, **carrier)
     return OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"{reason} It may or may not have been sent.", **carrier)
 
 
@@ -84,12 +90,21 @@ def _is_bandwidths_refusal(status: int, document: dict[str, Any]) -> bool:
     return status not in _FROM_A_PROXY and (own or framework)
 
 
+def _is_about_the_sender(document: dict[str, Any]) -> bool:
+    """Tell whether a refusal names fields, and only such as are the sender's."""
+    named = {str(error.get("fieldName")) for error in _field_errors(document)}
+    return bool(named) and named <= _FIELDS_OF_THE_SENDER
+
+
+def _field_errors(document: dict[str, Any]) -> list[dict[str, Any]]:
+    errors = document.get("fieldErrors")
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
 def _words(document: dict[str, Any], private: Iterable[str]) -> str | None:
     """Join Bandwidth's description (or message) and its field errors to one line that is safe to show."""
     parts = [document.get("description") or document.get("message") or document.get("error")]
-    errors = document.get("fieldErrors")
-    found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-    parts.extend(f"{error.get('fieldName')}: {error.get('description')}" for error in found)
+    parts.extend(f"{error.get('fieldName')}: {error.get('description')}" for error in _field_errors(document))
     return shown("; ".join(part.rstrip(".") for part in parts if isinstance(part, str)), private=private)
 
 

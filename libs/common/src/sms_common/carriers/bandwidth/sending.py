@@ -18,11 +18,12 @@ import orjson
 import yarl
 from pydantic import SecretStr
 
+from sms_common.carriers.bandwidth import finding
 from sms_common.carriers.bandwidth.answers import accepted
 from sms_common.carriers.bandwidth.oauth import Client, Tokens, basic
 from sms_common.carriers.bandwidth.options import Options
-from sms_common.carriers.exchange import Answer, NoAnswerError, post
-from sms_common.carriers.protocol import Account
+from sms_common.carriers.exchange import Answer, NoAnswerError, get, post
+from sms_common.carriers.protocol import Account, Window
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted, OutboundMessage
 
@@ -34,8 +35,8 @@ _ALIAS_OF = {name: alias for alias, name in CREDENTIAL_ALIASES.items()}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Credentials:
-    """One account's credentials in the clear, for the time of one send."""
+class ClearCredentials:
+    """One account's credentials in the clear, for the time of one call."""
 
     account_id: str
     application_id: str
@@ -62,17 +63,36 @@ class Sender:
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
         """Hand over one message within `total_timeout` seconds. Raises one of the SendFailure classes."""
-        credentials = _credentials(account, basic_auth=self._options.basic_auth)
+        credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
         body = encode(message, credentials.application_id)
         deadline = self._clock() + self._options.total_timeout
         answer = await self._authorised_post(credentials, body, deadline)
         return accepted(answer, _private(message), datetime.now(UTC))
 
+    async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
+        """See Carrier.find_sent."""
+        credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
+        # Not by the URL's own means: they would leave the plus of a number as it is, which means a blank.
+        url = yarl.URL(f"{self._messages_url(credentials.account_id)}?{finding.query(message, window)}", encoded=True)
+        timeout = aiohttp.ClientTimeout(total=self._options.total_timeout, connect=self._options.connect_timeout)
+        if credentials.basic_auth:
+            authorization = basic(credentials.client.id, credentials.client.secret)
+        else:
+            deadline = self._clock() + self._options.total_timeout
+            authorization = f"Bearer {await self._tokens.get(credentials.client, deadline)}"
+        headers = {"Authorization": authorization, "Accept": "application/json"}
+        try:
+            answer = await get(self._http, url, headers, timeout)
+        except NoAnswerError as error:
+            reason = f"Bandwidth's list of messages cannot be reached ({error.cause})."
+            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, reason) from None
+        return finding.alike(answer, message)
+
     async def close(self) -> None:
         """End what renews tokens in the background."""
         await self._tokens.close()
 
-    async def _authorised_post(self, credentials: _Credentials, body: bytes, deadline: float) -> Answer:
+    async def _authorised_post(self, credentials: ClearCredentials, body: bytes, deadline: float) -> Answer:
         """Post with the account's credentials; a refused token is replaced, and the request repeated, once."""
         url, client = self._messages_url(credentials.account_id), credentials.client
         if credentials.basic_auth:
@@ -129,7 +149,8 @@ def missing_credentials(credentials: Mapping[str, SecretStr]) -> list[str]:
     return [name for name in REQUIRED_CREDENTIALS if not _value(credentials, name)]
 
 
-def _credentials(account: Account, *, basic_auth: bool) -> _Credentials:
+def clear_credentials(account: Account, *, basic_auth: bool) -> ClearCredentials:
+    """Return an account's credentials in the clear. Raises Misconfigured when one is missing."""
     given = account.credentials
     account_id, application_id, token, secret = (_value(given, name) for name in REQUIRED_CREDENTIALS)
     if not (account_id and application_id and token and secret):
@@ -137,7 +158,7 @@ def _credentials(account: Account, *, basic_auth: bool) -> _Credentials:
         raise Misconfigured(Code.CONFIG_INCOMPLETE, f"The configuration lacks {missing}.")
     auth = given.get("auth")
     wants_basic = basic_auth or (auth is not None and auth.get_secret_value() == "basic")
-    return _Credentials(account_id, application_id, Client(token, secret), wants_basic)
+    return ClearCredentials(account_id, application_id, Client(token, secret), wants_basic)
 
 
 def _value(credentials: Mapping[str, SecretStr], name: str) -> str:

@@ -5,9 +5,9 @@ import { h, time } from "../dom.js";
 import { field, option } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
 import { hash } from "../router.js";
-import { FIELDS, KINDS } from "../words.js";
+import { FIELDS, KINDS, inWords } from "../words.js";
 
-const ACTIONS = { created: "Created", updated: "Changed", deleted: "Deleted", rotated: "New webhook" };
+const ACTIONS = { created: "Created", updated: "Changed", deleted: "Deleted", rotated: "New webhook", replayed: "Replayed", discarded: "Discarded", revealed: "Shown whole" };
 
 export async function audit({ query, system, tenantId }) {
   const found = await get("audit", { top: 25, skip: query.get("skip"), search: query.get("search"), kind: query.get("kind"), action: query.get("action") });
@@ -20,7 +20,7 @@ export async function audit({ query, system, tenantId }) {
     { title: "Time", cell: (item) => time(item.at) },
     { title: "Who", cell: (item) => [item.actor_name, item.address ? h("span", { class: "minor" }, item.address) : null] },
     { title: "Action", cell: (item) => ACTIONS[item.action] ?? item.action },
-    { title: "What", cell: (item) => [item.after?.name ?? item.before?.name ?? item.object_id, h("span", { class: "minor" }, KINDS[item.kind] ?? item.kind)] },
+    { title: "What", cell: (item) => [called(item.after) ?? called(item.before) ?? item.object_id, h("span", { class: "minor" }, KINDS[item.kind] ?? item.kind)] },
     ...(system && tenantId === null ? [{ title: "Tenant", cell: (item) => item.tenant_id ?? h("span", { class: "minor" }, "All") }] : []),
     { title: "Changes", cell: differences },
   ];
@@ -28,7 +28,7 @@ export async function audit({ query, system, tenantId }) {
     top,
     filters(query),
     found.items.length ? table({ caption: "Changes", columns, items: found.items }) : nothingFound("audit"),
-    paging({ path: "audit", query, count: found.count, shown: found.items.length }),
+    paging({ path: "audit", query, found }),
   ];
 }
 
@@ -46,6 +46,8 @@ function filters(query) {
       h("div", { class: "actions" }, h("button", { class: "button" }, "Filter"))));
 }
 
+const called = (object) => object?.name ?? object?.extension;
+
 function differences(item) {
   if (item.action !== "updated") return h("span", { class: "minor" }, item.action === "rotated" ? "The old address ends after a while" : "");
   const rows = item.changes.map((name) => {
@@ -53,13 +55,7 @@ function differences(item) {
     const after = item.after?.[name];
     const words = FIELDS[name] ?? name;
     const known = name in (item.before ?? {}) || name in (item.after ?? {});
-    return h("li", {}, h("strong", {}, words), known ? [": ", h("del", {}, shown(before)), " → ", h("ins", {}, shown(after))] : " set");
+    return h("li", {}, h("strong", {}, words), known ? [": ", h("del", {}, inWords(before)), " → ", h("ins", {}, inWords(after))] : " set");
   });
   return h("ul", { class: "plain" }, rows);
-}
-
-function shown(value) {
-  if (value === null || value === undefined || value === "") return "empty";
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  return Array.isArray(value) ? value.join(", ") : String(value);
 }

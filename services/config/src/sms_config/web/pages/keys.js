@@ -3,16 +3,17 @@
 import { call, get } from "../api.js";
 import { patch } from "../conflict.js";
 import { badge, confirm, copyButton, h, say, show, time } from "../dom.js";
-import { changes, field, form, option, text } from "../forms.js";
+import { changes, field, form, text } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
 import { go, link } from "../router.js";
 import { FIELDS } from "../words.js";
-import { removeOf } from "./trunks.js";
+import { removeOf, tenantField } from "./trunks.js";
 
 const SCOPES = [
   ["read", "Read everything, message history too"],
-  ["config", "Change tenants, trunks and SMS configurations"],
+  ["config", "Change tenants, trunks, SMS configurations and rules"],
   ["send", "Send texts"],
+  ["operate", "Replay and discard dead letters"],
   ["admin", "Everything, API keys and users too"],
 ];
 
@@ -34,7 +35,7 @@ export async function keys({ query }) {
     top,
     search({ path: "keys", query, label: "Name, or how it begins" }),
     found.items.length ? table({ caption: "API keys", columns, items: found.items, open: (item) => `keys/${item.id}` }) : nothingFound("keys"),
-    paging({ path: "keys", query, count: found.count, shown: found.items.length }),
+    paging({ path: "keys", query, found }),
   ];
 }
 
@@ -51,7 +52,7 @@ export async function key({ id, system, tenantId, session }) {
     const values = { name: text(data, "name") ?? "", expires_at: data.get("expires_at") ? new Date(data.get("expires_at")).toISOString() : null };
     const scopes = data.getAll("scopes");
     if (item === null) {
-      const chosen = own ?? text(data, "tenants");
+      const chosen = own ?? text(data, "tenant_id");
       const made = await call("POST", "api-keys", { body: { ...values, scopes, tenants: chosen === null ? null : [chosen] } });
       reveal(made);
       return;
@@ -73,9 +74,9 @@ export async function key({ id, system, tenantId, session }) {
     form(
       { save, submit: item === null ? "Make key" : "Save changes", secondary: [h("a", { class: "button", href: link("keys") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "API key" },
       h("div", { class: "card narrow" },
-        field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", maxlength: "64", autocomplete: "off", hint: "The program it is for." }),
+        field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off", hint: "The program it is for." }),
         scopeField(loaded.scopes),
-        item === null && own === null ? field({ name: "tenants", label: "Tenant", as: "select", value: "", children: [option("", "All tenants"), session.tenants.map(({ id: known, name }) => option(known, name))] }) : null,
+        item === null && own === null ? tenantField(session, { required: false, placeholder: "All tenants" }) : null,
         field({ name: "expires_at", label: "Expires", type: "datetime-local", value: local(loaded.expires_at), hint: "Empty: never." }),
       ),
     ),

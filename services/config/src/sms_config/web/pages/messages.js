@@ -1,20 +1,41 @@
 // Message history: the list with its filters, and one message with its timeline.
 
-import { get } from "../api.js";
-import { badge, h, icon, time } from "../dom.js";
+import { ApiError, get } from "../api.js";
+import { badge, h, icon, say, time } from "../dom.js";
+import { names } from "../finding.js";
 import { field, option } from "../forms.js";
 import { empty, head, paging, table } from "../lists.js";
-import { hash, inTenant, link } from "../router.js";
+import { renew, whenChanged } from "../live.js";
+import { hash, link } from "../router.js";
 import { CODES, STATUS } from "../words.js";
+import { chooseTenant } from "./choose.js";
+import { actionInWords } from "./inbound.js";
 
 const PAGE = 25;
 const FILTERS = ["number", "status", "direction", "since", "until", "search", "config_id"];
 
-export async function messages({ query, system, tenantId, session }) {
+export async function messages({ query, system, tenantId, session, leaving }) {
   const top = head("Message history", "Every text that came in or went out, and what became of it.");
-  if (system && tenantId === null) return [top, choose(session)];
+  if (system && tenantId === null) return [top, chooseTenant(session, "messages", "Messages belong")];
   const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
-  const found = await get("messages", { ...asked, since: moment(asked.since), until: moment(asked.until), skip: query.get("skip"), top: PAGE });
+  const wanted = { ...asked, since: moment(asked.since), until: moment(asked.until), skip: query.get("skip"), top: PAGE };
+  const place = h("div", { class: "stacked" });
+  const shown = (found) => renew(place, ...listed(found, query));
+  shown(await get("messages", wanted));
+  leaving(whenChanged({}, again(() => get("messages", wanted, { unattended: true }), shown)));
+  return [top, filters(query), place];
+}
+
+// Read again and show it. What cannot be read now is read at the next change.
+const again = (read, show) => async () => {
+  try {
+    show(await read());
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+  }
+};
+
+function listed(found, query) {
   const filtered = FILTERS.some((name) => query.get(name));
   const columns = [
     { title: "Time", cell: (item) => h("a", { href: link(`messages/${encodeURIComponent(item.id)}`) }, time(item.time)) },
@@ -29,16 +50,10 @@ export async function messages({ query, system, tenantId, session }) {
     ? h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "No message matches these filters."), h("a", { class: "button", href: link("messages") }, "Show all"))
     : empty({ shape: "messages", title: "No message yet", text: "Texts appear here as soon as the PBX publishes the first one, or somebody writes to one of the numbers." });
   return [
-    top,
-    filters(query),
     found.items.length ? table({ caption: "Messages", columns, items: found.items, open: (item) => `messages/${encodeURIComponent(item.id)}` }) : none,
-    paging({ path: "messages", query, count: found.count, shown: found.items.length }),
+    paging({ path: "messages", query, found }),
   ];
 }
-
-const choose = (session) =>
-  h("div", { class: "empty card" }, icon("tenant"), h("h2", {}, "Choose a tenant"), h("p", {}, session.tenant_count ? "Messages belong to one tenant. Whose do you want to see?" : "Messages belong to a tenant, and there is none yet."),
-    h("div", { class: "actions" }, session.tenants.map(({ id, name }) => h("a", { class: "button", href: inTenant(id, "messages") }, name)), session.tenant_count === 0 ? h("a", { class: "button primary", href: link("tenants/new") }, "Add a tenant") : null));
 
 function direction(item) {
   const inbound = item.direction === "IN";
@@ -78,30 +93,34 @@ function filters(query) {
   );
 }
 
-const LIVE_EVERY = 3000;
-
-export async function message({ id, query, leaving }) {
-  const read = () => get(`messages/${encodeURIComponent(id)}`, { tenant_id: query.get("tenant") });
+export async function message({ id, query, leaving, system }) {
+  const read = async (options) => called(await get(`messages/${encodeURIComponent(id)}`, { tenant_id: query.get("tenant") }, options), options);
   const item = await read();
   const place = h("div", { class: "columns" }, ...parts(item));
   if (!item.final) {
-    // A message that is still under way is looked at again while somebody looks at it.
-    let sequence = item.history.length;
-    const timer = setInterval(async () => {
-      if (document.hidden) return;
-      const now = await read().catch(() => null);
-      if (now === null || now.history.length === sequence) return;
-      sequence = now.history.length;
-      place.replaceChildren(...parts(now));
-      if (now.final) clearInterval(timer);
-    }, LIVE_EVERY);
-    leaving(() => clearInterval(timer));
+    let steps = item.history.length;
+    const show = (now) => {
+      if (now.history.length === steps) return;
+      steps = now.history.length;
+      renew(place, ...parts(now));
+      say(`Status: ${STATUS[now.status]?.[0] ?? now.status}`);
+      if (now.final) stop();
+    };
+    const stop = whenChanged({ message_id: item.id, tenant_id: item.tenant_id }, again(() => read({ unattended: true }), show));
+    leaving(stop);
   }
   return [
     h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("messages") }, "Message history")),
-    head(item.direction === "IN" ? `Text from ${item.sender}` : `Text to ${item.receiver}`, null),
+    head(item.direction === "IN" ? `Text from ${item.sender}` : `Text to ${item.receiver}`, null, h("a", { class: "button", href: hash("explain", { message: item.id }, system ? item.tenant_id : undefined) }, icon("explain"), h("span", {}, "Explain"))),
     place,
   ];
+}
+
+// The message with the names of its configuration and of the rule that decided.
+async function called(item, options) {
+  const rules = item.direction === "IN" ? "inbound-rules" : "outbound-rules";
+  const [configs, deciding] = await Promise.all([names("sms", [item.config_id].filter(Boolean), options), names(rules, [item.rule_id].filter(Boolean), options)]);
+  return { ...item, config_name: configs.get(item.config_id), rule_name: deciding.get(item.rule_id) };
 }
 
 function parts(item) {
@@ -126,7 +145,9 @@ function why(item) {
 function record(item) {
   const rows = [
     ["Message ID", h("code", {}, item.id)],
-    ["Configuration", item.config_id ? h("a", { href: link(`sms/${item.config_id}`) }, item.config_id) : null],
+    ["Configuration", item.config_id ? h("a", { href: link(`sms/${item.config_id}`) }, item.config_name) : null],
+    ["Destination", item.route ? [h("span", {}, actionInWords(item.route)), h("span", { class: "minor" }, item.route.reason)] : null],
+    ["Rule", item.rule_id ? h("a", { href: link(`${item.direction === "IN" ? "inbound" : "outbound"}/${item.rule_id}`) }, item.rule_name) : null],
     ["Sender", item.sender],
     ["Receiver", item.receiver],
     ["DID", item.did],

@@ -5,26 +5,29 @@ import { badge, copyButton, h, say } from "../dom.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
 import { link } from "../router.js";
 import { FIELDS } from "../words.js";
+import { healthBadge, healthOf, lastWebhook, later } from "./tests.js";
 
 export async function sms({ query, system, tenantId, session }) {
   const found = await read("sms", query, { orderby: "name" });
   const lead = "Each one sends and receives texts through a trunk, with its own credentials and webhook.";
   const top = head("SMS/MMS", lead, addButton("sms/new", "Add"));
   if (found.count === 0 && !query.get("search")) return [top, await first(session, system)];
+  const health = healthOf(found.items);
   const columns = [
     { title: "Name", cell: (item) => h("a", { href: link(`sms/${item.id}`) }, item.name) },
     { title: "Trunk", cell: (item) => [item.provider_name, h("span", { class: "minor" }, item.provider_brand)] },
     { title: "Sender ID", cell: (item) => item.sender_id ?? h("span", { class: "minor" }, "Trunk's default"), kind: "number" },
     ...(system && tenantId === null ? [{ title: "Tenant", cell: (item) => item.tenant_id }] : []),
-    { title: "State", cell: state },
     { title: "Enabled", cell: enabled },
     { title: "Webhook", cell: webhook },
+    { title: "Last webhook", cell: (item) => later(health, (known) => lastWebhook(known.get(item.id))) },
+    { title: "Health", cell: (item) => (item.state === "active" ? later(health, (known) => doing(item, known.get(item.id))) : state(item)) },
   ];
   return [
     top,
     search({ path: "sms", query, label: "Name or sender ID" }),
     found.items.length ? table({ caption: "SMS configurations", columns, items: found.items, open: (item) => `sms/${item.id}` }) : nothingFound("sms"),
-    paging({ path: "sms", query, count: found.count, shown: found.items.length }),
+    paging({ path: "sms", query, found }),
   ];
 }
 
@@ -36,6 +39,9 @@ export function state(item) {
   return h("span", { class: "stack" }, badge("Draft", "warn"), h("span", { class: "minor" }, `Needs ${missing}`));
 }
 
+// What works is judged by its webhooks; what does not work yet says why.
+const doing = (item, health) => (item.state === "active" ? healthBadge(health) : state(item));
+
 function enabled(item) {
   const button = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(item.enabled), "aria-label": `${item.name} enabled` });
   button.addEventListener("click", async () => {
@@ -43,7 +49,8 @@ function enabled(item) {
     try {
       const now = await call("POST", `sms/${item.id}/${on ? "enable" : "disable"}`);
       button.setAttribute("aria-checked", String(now.enabled));
-      button.closest("tr").querySelector('[data-label="State"] > div').replaceChildren(state(now));
+      const health = await healthOf([now]);
+      button.closest("tr").querySelector('[data-label="Health"] > div').replaceChildren(doing(now, health.get(now.id)));
       say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;

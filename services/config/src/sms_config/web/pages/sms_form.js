@@ -1,13 +1,18 @@
 // Adding and editing one SMS configuration, in the order PortSIP's form has, with the carrier's steps beside it.
 
 import { ApiError, call, get } from "../api.js";
+import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm, copyButton, dateTime, h, say, time } from "../dom.js";
+import { findTrunk } from "../finding.js";
 import { changes, field, form, generated, option, text, toggle } from "../forms.js";
 import { head } from "../lists.js";
 import { go, hash, link } from "../router.js";
 import { FIELDS } from "../words.js";
+import { chooseTenant, needsTenant } from "./choose.js";
+import { UNLIMITED, limitFields, limited, readLimits } from "./limits.js";
 import { state } from "./sms.js";
+import { healthOf, later, testsCard, webhooksSeen } from "./tests.js";
 
 const CREDENTIALS = [
   ["account_id", "Account ID (Bandwidth User ID)", "text"],
@@ -23,8 +28,11 @@ const POLICIES = [
 
 export async function smsForm(context) {
   const item = context.id === "new" ? null : await get(`sms/${encodeURIComponent(context.id)}`);
-  const trunks = (await get("trunks", { top: 100, orderby: "name", tenant_id: item?.tenant_id })).items;
+  // A trunk may be lent to several tenants, so the tenant comes first.
+  if (item === null && needsTenant(context)) return [head("Add SMS configuration", null), chooseTenant(context.session, "sms/new", "SMS configurations belong")];
+  const trunks = item === null ? (await get("trunks", { top: 2 })).items : null;
   const last = item === null ? null : await lastMessage(item);
+  const health = item === null ? null : healthOf([item]);
   const top = head(item?.name ?? "Add SMS configuration", null, ...(item ? [state(item)] : []));
   if (item === null && trunks.length === 0) {
     return [top, h("div", { class: "empty card" }, h("h2", {}, "First, add a trunk"), h("p", {}, "An SMS configuration sends through a trunk, and there is none yet."), h("a", { class: "button primary", href: link("trunks/new") }, "Add a trunk"))];
@@ -32,7 +40,7 @@ export async function smsForm(context) {
   return [
     h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("sms") }, "SMS/MMS")),
     top,
-    h("div", { class: "columns" }, h("div", {}, webhookCard(item, last), fields(item, trunks)), steps(item)),
+    h("div", { class: "columns" }, h("div", {}, webhookCard(item, last, health), fields(item, trunks)), h("div", {}, item && testsCard(item, CREDENTIALS.map(([name]) => name)), steps(item))),
   ];
 }
 
@@ -45,7 +53,7 @@ async function lastMessage(item) {
   }
 }
 
-function webhookCard(item, last) {
+function webhookCard(item, last, health) {
   if (item === null) {
     return h("section", { class: "card note", "aria-labelledby": "webhook-title" }, h("h2", { id: "webhook-title" }, "Webhook"), h("p", {}, "The address for Bandwidth appears here as soon as you save. The credentials may follow later: until then it is a draft."));
   }
@@ -58,13 +66,14 @@ function webhookCard(item, last) {
       ? h("p", { class: "problem" }, "The address cannot be read with the present key ring. Rotate it to get a new one.")
       : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "Webhook", { label: "Copy Webhook" })),
     h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
+    later(health, (known) => webhooksSeen(known.get(item.id))),
     item.webhook_former_until && h("p", { class: "hint" }, "The address before this one is taken until ", time(item.webhook_former_until), "."),
   );
 }
 
 function fields(item, trunks) {
   const user = item?.callback?.username ?? null;
-  const loaded = { name: item?.name, provider_id: item?.provider_id, sender_id: item?.sender_id, failure_policy: item?.failure_policy ?? "hold" };
+  const loaded = { name: item?.name, provider_id: item?.provider_id, sender_id: item?.sender_id, failure_policy: item?.failure_policy ?? "hold", limits: item?.limits ?? UNLIMITED };
   const password = field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : "Note it before you save: it is never shown again.", after: h("button", { type: "button", class: "button", onclick: fill }, "Generate") });
   const save = async (data) => {
     const body = item === null ? {} : changes(plain(data), loaded);
@@ -77,20 +86,26 @@ function fields(item, trunks) {
   return form(
     { save, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: link("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
     h("div", { class: "card" },
-      field({ name: "name", label: "Name", required: true, value: item?.name ?? "", maxlength: "64", autocomplete: "off" }),
-      field({ name: "provider_id", label: "Trunk", required: true, as: "select", value: item?.provider_id ?? (trunks.length === 1 ? trunks[0].id : ""), children: [option("", "Choose a trunk"), trunks.map((trunk) => option(trunk.id, `${trunk.name} (${trunk.brand})`))] }),
+      field({ name: "name", label: "Name", required: true, value: item?.name ?? "", autocomplete: "off" }),
+      trunkField(item, trunks),
       field({ name: "sender_id", label: "Sender ID", value: item?.sender_id ?? "", autocomplete: "off", hint: "A number of the trunk. Empty: the trunk's default number." }),
       CREDENTIALS.map(([name, label, type]) => credential(item, name, label, type)),
       toggle({ name: "enabled", label: "Enable", checked: item?.enabled ?? true }),
     ),
-    h("details", { class: "card", open: user !== null },
+    h("details", { class: "card", open: user !== null || limited(loaded.limits) },
       h("summary", {}, "Advanced"),
       h("p", { class: "hint" }, "Bandwidth can present a user name and a password at the webhook, besides its secret address. Enter the same ones there."),
       field({ name: "callback.username", label: "Callback user", value: user ?? "", autocomplete: "off", spellcheck: "false", hint: user ? "Empty: no user name and password are asked for any more." : null }),
       password,
       field({ name: "failure_policy", label: FIELDS.failure_policy, as: "select", value: loaded.failure_policy, children: POLICIES.map(([value, words]) => option(value, words)) }),
+      limitFields(loaded.limits),
     ),
   );
+}
+
+function trunkField(item, trunks) {
+  const chosen = item === null ? (trunks.length === 1 ? trunks[0] : null) : { id: item.provider_id, name: item.provider_name };
+  return picker({ name: "provider_id", label: "Trunk", required: true, value: chosen?.id ?? "", text: chosen?.name ?? "", find: findTrunk(item?.tenant_id), placeholder: "Choose a trunk" });
 }
 
 function fill(event) {
@@ -106,7 +121,7 @@ function credential(item, name, label, type) {
   return field({ name: `credentials.${name}`, label, type, hint, placeholder: set?.set ? "••••••••" : "", autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false" });
 }
 
-const plain = (data) => ({ name: text(data, "name") ?? "", provider_id: text(data, "provider_id") ?? "", sender_id: text(data, "sender_id"), failure_policy: data.get("failure_policy") });
+const plain = (data) => ({ name: text(data, "name") ?? "", provider_id: text(data, "provider_id") ?? undefined, sender_id: text(data, "sender_id"), failure_policy: data.get("failure_policy"), limits: readLimits(data) });
 
 function secrets(data) {
   const given = CREDENTIALS.map(([name]) => [name, text(data, `credentials.${name}`)]).filter(([, value]) => value !== null);

@@ -1,9 +1,11 @@
 // Tenants, for system administrators: the list, switching into one, adding and editing.
 
 import { call, get } from "../api.js";
+import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm, h, say } from "../dom.js";
-import { changes, field, form, option, text } from "../forms.js";
+import { findConfig, findZone, names } from "../finding.js";
+import { changes, field, form, text } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
 import { go, inTenant, link } from "../router.js";
 import { FIELDS } from "../words.js";
@@ -27,14 +29,14 @@ export async function tenants({ query }) {
     top,
     search({ path: "tenants", query, label: "Name or id" }),
     found.items.length ? table({ caption: "Tenants", columns, items: found.items, open: (item) => `tenants/${item.id}` }) : nothingFound("tenants"),
-    paging({ path: "tenants", query, count: found.count, shown: found.items.length }),
+    paging({ path: "tenants", query, found }),
   ];
 }
 
 export async function tenant({ id, refresh }) {
   const item = id === "new" ? null : await get(`tenants/${encodeURIComponent(id)}`);
   const loaded = item ?? { country: "US", pbx_id: "main" };
-  const configs = item === null ? [] : (await get("sms", { tenant_id: item.id, orderby: "name" })).items;
+  const configs = await names("sms", [loaded.default_config_id].filter(Boolean));
   const save = async (data) => {
     const values = { name: text(data, "name") ?? "", country: text(data, "country") ?? "", time_zone: text(data, "time_zone"), pbx_id: text(data, "pbx_id") ?? "", ...(item === null ? {} : { default_config_id: text(data, "default_config_id") }) };
     if (item === null) {
@@ -53,22 +55,20 @@ export async function tenant({ id, refresh }) {
     await removeOf(`tenants/${item.id}`, "tenants", item.name);
     await refresh();
   };
-  const zones = h("datalist", { id: "zones" }, Intl.supportedValuesOf("timeZone").map((zone) => h("option", { value: zone })));
   return [
     h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("tenants") }, "Tenants")),
     head(item?.name ?? "Add tenant", null),
     form(
       { save, submit: item === null ? "Add tenant" : "Save changes", secondary: [h("a", { class: "button", href: link("tenants") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Tenant" },
       h("div", { class: "card narrow" },
-        field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", maxlength: "64", autocomplete: "off" }),
+        field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
         item === null
           ? field({ name: "id", label: "ID", autocomplete: "off", spellcheck: "false", hint: "What the PBX names in its requests: letters, digits, - and _. It cannot be changed later. Empty: a random one." })
           : h("p", { class: "field" }, h("span", { class: "hint" }, "ID "), h("code", {}, item.id)),
         field({ name: "country", label: "Country", required: true, value: loaded.country, maxlength: "2", autocomplete: "off", hint: "Two letters, such as US. National numbers are read with it." }),
-        field({ name: "time_zone", label: "Time zone", value: loaded.time_zone ?? "", list: "zones", autocomplete: "off", placeholder: "America/New_York" }),
-        zones,
+        picker({ name: "time_zone", label: "Time zone", value: loaded.time_zone ?? "", text: loaded.time_zone ?? "", free: true, find: findZone, placeholder: "America/New_York" }),
         field({ name: "pbx_id", label: "PBX", required: true, value: loaded.pbx_id, autocomplete: "off", hint: "Names the queues pbx.<PBX>.inbound and pbx.<PBX>.status that the PBX reads." }),
-        item === null ? null : field({ name: "default_config_id", label: "Default configuration", as: "select", value: loaded.default_config_id ?? "", children: [option("", "None"), configs.map((config) => option(config.id, config.name))], hint: "Used when a request names none." }),
+        item === null ? null : picker({ name: "default_config_id", label: "Default configuration", value: loaded.default_config_id ?? "", text: configs.get(loaded.default_config_id) ?? "", find: findConfig(item.id), placeholder: "None", hint: "Used when a request names none." }),
       ),
     ),
   ];

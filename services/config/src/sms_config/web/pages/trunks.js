@@ -1,14 +1,20 @@
 // Trunks with their pools of numbers.
 
 import { call, get } from "../api.js";
+import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { confirm, h, say } from "../dom.js";
-import { changes, field, form, option, text } from "../forms.js";
+import { badge, confirm, h, say } from "../dom.js";
+import { findTenant, names } from "../finding.js";
+import { changes, choices, field, form, text } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
-import { go, link } from "../router.js";
+import { listed, rows } from "../rows.js";
+import { go, inTenant, link } from "../router.js";
 import { FIELDS } from "../words.js";
 
+const POOLS = 1000;
+
 export async function trunks({ query, system, tenantId, session }) {
+  const all = system && tenantId === null;
   const found = await read("trunks", query, { orderby: "name" });
   const top = head("Trunks & DIDs", "A trunk is a connection to the carrier, with the pool of numbers (DIDs) that came with it.", addButton("trunks/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
@@ -18,20 +24,22 @@ export async function trunks({ query, system, tenantId, session }) {
       : empty({ shape: "trunk", title: "No trunk yet", text: "Add the trunk from Bandwidth and the numbers it came with. Numbers may be typed as you have them.", action: addButton("trunks/new", "Add a trunk") })];
   }
   const columns = [
-    { title: "Name", cell: (item) => h("a", { href: link(`trunks/${item.id}`) }, item.name) },
+    { title: "Name", cell: (item) => [h("a", { href: link(`trunks/${item.id}`) }, item.name), !all && item.pools ? h("span", { class: "minor" }, "Lent by the system") : null] },
     { title: "Brand", cell: (item) => item.brand },
-    ...(system && tenantId === null ? [{ title: "Tenant", cell: (item) => item.tenant_id }] : []),
-    { title: "Numbers", cell: (item) => pool(item.dids), kind: "number" },
-    { title: "Default number", cell: (item) => item.default_did ?? h("span", { class: "minor" }, "None"), kind: "number" },
+    ...(all ? [{ title: "Tenant", cell: (item) => item.tenant_id ?? badge("Lent", "busy") }] : []),
+    { title: "Numbers", cell: (item) => (all && item.pools ? lendings(item.pools) : pool(item.dids)), kind: "number" },
+    { title: "Default number", cell: (item) => item.default_did ?? h("span", { class: "minor" }, all && item.pools ? "Each tenant's own" : "None"), kind: "number" },
     { title: "Host name", cell: (item) => item.hostname ?? h("span", { class: "minor" }, "None") },
   ];
   return [
     top,
     search({ path: "trunks", query, label: "Name, brand or number" }),
     found.items.length ? table({ caption: "Trunks", columns, items: found.items, open: (item) => `trunks/${item.id}` }) : nothingFound("trunks"),
-    paging({ path: "trunks", query, count: found.count, shown: found.items.length }),
+    paging({ path: "trunks", query, found }),
   ];
 }
+
+const lendings = (lent) => [lent.slice(0, 2).map((one) => h("span", { class: "block" }, `${one.tenant_id}: `, one.dids.split(";")[0] || "none", one.dids.includes(";") ? " …" : "")), lent.length > 2 ? h("span", { class: "minor" }, `and ${lent.length - 2} more`) : null];
 
 function pool(dids) {
   const spans = dids.split(";").map((span) => span.trim()).filter(Boolean);
@@ -39,14 +47,35 @@ function pool(dids) {
   return [spans.slice(0, 2).map((span) => h("span", { class: "block" }, span)), spans.length > 2 ? h("span", { class: "minor" }, `and ${spans.length - 2} more`) : null];
 }
 
-export async function trunk({ id, system, tenantId, session }) {
-  const item = id === "new" ? null : await get(`trunks/${encodeURIComponent(id)}`);
-  const loaded = item ?? {};
-  const chooses = item === null && system && tenantId === null;
+export async function trunk(context) {
+  const item = context.id === "new" ? null : await get(`trunks/${encodeURIComponent(context.id)}`);
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("trunks") }, "Trunks & DIDs"));
+  const lent = item !== null && item.pools !== null;
+  const top = head(item?.name ?? "Add trunk", null, ...(lent ? [badge("Lent", "busy")] : []));
+  if (lent && !everywhere(context)) return [crumbs, top, borrowed(item, context)];
+  const tenantNames = lent ? await names("tenants", item.pools.map((pool) => pool.tenant_id)) : new Map();
+  return [crumbs, top, fields(item, context, tenantNames)];
+}
+
+const everywhere = ({ system, tenantId }) => system && tenantId === null;
+
+// A trunk of the system, as a tenant sees it.
+function borrowed(item, { system }) {
+  const rows = [["Brand", item.brand], ["Host name", item.hostname], ["This tenant's numbers", item.dids || "None"], ["Default number", item.default_did ?? "None"]];
+  return h("div", { class: "card narrow" },
+    h("p", { class: "note" }, "This trunk belongs to the system and is lent: its numbers here can be used, and a system administrator changes them."),
+    h("dl", {}, rows.filter(([, value]) => value !== null).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+    system ? h("div", { class: "actions" }, h("a", { class: "button", href: inTenant(null, `trunks/${item.id}`) }, "Edit in all tenants")) : null);
+}
+
+function fields(item, context, tenantNames) {
+  const loaded = item ?? { pools: null };
+  const chooses = item === null && everywhere(context);
   const save = async (data) => {
-    const values = { name: text(data, "name") ?? "", brand: text(data, "brand") ?? "", hostname: text(data, "hostname"), dids: (data.get("dids") ?? "").trim(), default_did: text(data, "default_did") };
+    const lent = item === null ? data.get("whose") === "lent" : item.pools !== null;
+    const values = { name: text(data, "name") ?? "", brand: text(data, "brand") ?? "", hostname: text(data, "hostname"), ...(lent ? { pools: listed(data, "pools").map(({ tenant_id: tenant, dids, default_did: usual }) => ({ tenant_id: tenant ?? undefined, dids: dids ?? "", default_did: usual })) } : { dids: text(data, "dids") ?? "", default_did: text(data, "default_did") }) };
     if (item === null) {
-      await call("POST", "trunks", { body: { ...values, ...(chooses ? { tenant_id: text(data, "tenant_id") } : {}) } });
+      await call("POST", "trunks", { body: { ...values, ...(chooses && !lent ? { tenant_id: text(data, "tenant_id") } : {}) } });
       go("trunks");
       say(`${values.name} added`);
       return;
@@ -60,21 +89,47 @@ export async function trunk({ id, system, tenantId, session }) {
     if (!(await confirm({ title: "Delete this trunk?", text: `${item.name} and its numbers are deleted. Texts to them are then not routed.`, action: "Delete" }))) return;
     await removeOf(`trunks/${item.id}`, "trunks", item.name);
   };
-  return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("trunks") }, "Trunks & DIDs")),
-    head(item?.name ?? "Add trunk", null),
-    form(
-      { save, submit: item === null ? "Add trunk" : "Save changes", secondary: [h("a", { class: "button", href: link("trunks") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Trunk" },
-      h("div", { class: "card narrow" },
-        chooses ? field({ name: "tenant_id", label: "Tenant", as: "select", required: true, value: session.tenants.length === 1 ? session.tenants[0].id : "", children: [option("", "Choose a tenant"), session.tenants.map((tenant) => option(tenant.id, tenant.name))] }) : null,
-        field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", maxlength: "64", autocomplete: "off" }),
-        field({ name: "brand", label: "Brand", required: true, value: loaded.brand ?? "Bandwidth", autocomplete: "off", hint: "The carrier's name. Bandwidth is the carrier this version speaks to." }),
-        field({ name: "hostname", label: "Host name", value: loaded.hostname ?? "", autocomplete: "off", hint: "Of the SIP trunk, for your own overview." }),
-        field({ name: "dids", label: "Numbers (DID pool)", as: "textarea", rows: "4", value: loaded.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160", hint: "Numbers and ranges, separated by semicolons. +, 00, spaces and national forms are understood. No number may be in two pools." }),
-        field({ name: "default_did", label: "Default number", value: loaded.default_did ?? "", autocomplete: "off", hint: "The sender when nothing else names one; one of the numbers above." }),
-      ),
-    ),
+  return form(
+    { save, submit: item === null ? "Add trunk" : "Save changes", secondary: [h("a", { class: "button", href: link("trunks") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Trunk" },
+    h("div", { class: "card narrow" },
+      field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
+      field({ name: "brand", label: "Brand", required: true, value: loaded.brand ?? "Bandwidth", autocomplete: "off", hint: "The carrier's name. Bandwidth is the carrier this version speaks to." }),
+      field({ name: "hostname", label: "Host name", value: loaded.hostname ?? "", autocomplete: "off", hint: "Of the SIP trunk, for your own overview." })),
+    chooses ? whose(context.session, loaded) : h("div", { class: "card narrow" }, item?.pools ? pools(item.pools, tenantNames) : numbers(loaded)));
+}
+
+const numbers = (loaded) => [
+  field({ name: "dids", label: "Numbers (DID pool)", as: "textarea", rows: "4", value: loaded.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160", hint: "Numbers and ranges, separated by semicolons. +, 00, spaces and national forms are understood. No number may be in two pools." }),
+  field({ name: "default_did", label: "Default number", value: loaded.default_did ?? "", autocomplete: "off", hint: "The sender when nothing else names one; one of the numbers above." }),
+];
+
+// A new trunk is one tenant's own, or the system's and lent to tenants.
+function whose(session, loaded) {
+  const among = [["own", "One tenant's own", null], ["lent", "The system's, lent to tenants", "Each tenant gets numbers of its own from it, and cannot change it."]];
+  const radios = choices({ name: "whose", label: "Whose trunk it is", type: "radio", among, chosen: ["own"] });
+  const parts = { own: [tenantField(session), ...numbers(loaded)], lent: [pools([], new Map())] };
+  const place = h("div", { class: "stacked" });
+  const show = () => place.replaceChildren(...parts[radios.querySelector("input:checked").value]);
+  radios.addEventListener("change", show);
+  show();
+  return h("div", { class: "card narrow" }, radios, place);
+}
+
+function pools(given, tenantNames) {
+  const make = (prefix, pool) => [
+    picker({ name: `${prefix}.tenant_id`, label: "Tenant", required: true, value: pool.tenant_id ?? "", text: tenantNames.get(pool.tenant_id) ?? "", find: findTenant, placeholder: "Name or id" }),
+    field({ name: `${prefix}.dids`, label: "Numbers", as: "textarea", rows: "2", value: pool.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160" }),
+    field({ name: `${prefix}.default_did`, label: "Default number", value: pool.default_did ?? "", autocomplete: "off", inputmode: "tel" }),
   ];
+  return h("section", { class: "stacked", "aria-labelledby": "pools-title" },
+    h("div", {}, h("h2", { id: "pools-title" }, "Numbers lent to tenants"), h("p", { class: "hint" }, "No number may be in two pools. A tenant sees its own numbers only.")),
+    rows({ name: "pools", noun: "tenant", items: given, most: POOLS, make, none: "Lent to nobody yet." }));
+}
+
+// Whose it is to be, for a system administrator who works in all tenants.
+export function tenantField(session, { required = true, value, text: words, placeholder = "Name or id" } = {}) {
+  const only = required && value === undefined && session.tenants.length === 1 ? session.tenants[0] : { id: value ?? "", name: words ?? "" };
+  return picker({ name: "tenant_id", label: "Tenant", required, value: only.id, text: only.name, find: findTenant, placeholder });
 }
 
 // Delete, or say why that cannot be.

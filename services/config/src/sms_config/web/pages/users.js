@@ -7,7 +7,7 @@ import { changes, field, form, option, text, toggle } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
 import { go, link } from "../router.js";
 import { FIELDS, ROLES } from "../words.js";
-import { removeOf } from "./trunks.js";
+import { removeOf, tenantField } from "./trunks.js";
 
 export async function users({ query, session }) {
   const found = await read("users", query, { orderby: "name" });
@@ -26,7 +26,7 @@ export async function users({ query, session }) {
     top,
     search({ path: "users", query, label: "User name" }),
     found.items.length ? table({ caption: "Users", columns, items: found.items, open: (item) => `users/${item.id}` }) : nothingFound("users"),
-    paging({ path: "users", query, count: found.count, shown: found.items.length }),
+    paging({ path: "users", query, found }),
   ];
 }
 
@@ -71,7 +71,8 @@ export async function user({ id, system, tenantId, session }) {
 }
 
 function rights(loaded, session) {
-  const tenant = field({ name: "tenant_id", label: "Tenant", as: "select", value: loaded.tenant_id ?? "", children: [option("", "Choose a tenant"), session.tenants.map(({ id, name }) => option(id, name))] });
+  const known = session.tenants.find(({ id }) => id === loaded.tenant_id)?.name;
+  const tenant = tenantField(session, { value: loaded.tenant_id ?? undefined, text: known ?? loaded.tenant_id });
   const role = field({ name: "role", label: "Role", as: "select", value: loaded.role ?? "tenant_admin", children: Object.entries(ROLES).map(([value, words]) => option(value, words)), hint: "A system administrator acts in all tenants, a tenant administrator in one." });
   const show = () => { tenant.hidden = role.querySelector("select").value !== "tenant_admin"; };
   role.addEventListener("change", show);

@@ -1,0 +1,81 @@
+"""Rules, extensions and hours of a file as wishes, in the form in which the API keeps them. Pure."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from sms_common.phone import normalise
+from sms_common.rules.writing import international
+from smsgw.bulk.document import Document
+from smsgw.bulk.kinds import Kind
+from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
+from smsgw.bulk.wishes import Wish, in_form
+
+_CHANNELS = ("SMS", "MMS")
+_CATEGORIES = ("conversational", "transactional", "marketing", "otp")
+
+
+def rule_wishes(document: Document, country: Callable[[str], str]) -> Iterator[Wish]:
+    """What a file wants of rules. `country` tells a tenant's, which national numbers are read with."""
+    yield from (_extension(entry, country(entry.tenant)) for entry in document.extensions)
+    yield from (_inbound(entry, country(entry.tenant)) for entry in document.inbound_rules)
+    yield from (_outbound(entry, country(entry.tenant)) for entry in document.outbound_rules)
+    yield from (_routing(entry, country(entry.tenant)) for entry in document.routing)
+
+
+def _extension(entry: ExtensionEntry, country: str) -> Wish:
+    fields = entry.given("tenant", "extension")
+    for caller_id in fields.get("caller_ids", ()):
+        caller_id["number"] = _number(caller_id["number"], country)
+    _as_sets(fields, "groups")
+    return Wish(Kind.EXTENSION, (entry.tenant, entry.extension), fields)
+
+
+def _inbound(entry: InboundRuleEntry, country: str) -> Wish:
+    fields = entry.given("tenant", "name")
+    _as_masks(fields, country, "did_numbers", "caller_mask")
+    _as_sets(fields, "configs")
+    _in_order(fields, "channels", _CHANNELS)
+    return Wish(Kind.INBOUND_RULE, (entry.tenant, entry.name), fields)
+
+
+def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
+    fields = entry.given("tenant", "name")
+    for route in fields.get("routes", ()):
+        route["caller_id"] = route["caller_id"] and _number(route["caller_id"], country)
+    _as_sets(fields, "groups", "lengths")
+    _in_order(fields, "categories", _CATEGORIES)
+    for name in ("prefixes", "extensions"):
+        if name in fields:
+            fields[name] = ";".join(part.strip() for part in fields[name].split(";") if part.strip())
+    return Wish(Kind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
+
+
+def _routing(entry: RoutingEntry, country: str) -> Wish:
+    fields = entry.given("tenant")
+    _as_masks(fields, country, "blocked_senders")
+    _as_sets(fields, "holidays")
+    return Wish(Kind.ROUTING, (entry.tenant,), fields)
+
+
+def _number(written: str, country: str) -> str:
+    return in_form(lambda: normalise(written, country), written)
+
+
+def _as_masks(fields: dict[str, Any], country: str, *names: str) -> None:
+    for name in names:
+        if name in fields:
+            fields[name] = in_form(partial(international, fields[name], country), fields[name])
+
+
+def _as_sets(fields: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if name in fields:
+            fields[name] = sorted(set(fields[name]))
+
+
+def _in_order(fields: dict[str, Any], name: str, order: tuple[str, ...]) -> None:
+    """Known words in the API's order; unknown ones go to it last, and it says what is wrong with them."""
+    if name in fields:
+        given = fields[name]
+        fields[name] = [*(word for word in order if word in given), *(word for word in given if word not in order)]

@@ -1,0 +1,25 @@
+"""What a file wants of one object, in the form in which the API keeps it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from smsgw.bulk.kinds import Key, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One object as the file wants it. `variables` are the environment variables of its secrets."""
+
+    kind: Kind
+    key: Key
+    fields: Mapping[str, Any]
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def in_form(read: Callable[[], str], written: str) -> str:
+    """Numbers in the form in which they are stored; what is no number goes to the API, which says what is wrong."""
+    try:
+        return read()
+    except ValueError:
+        return written

@@ -1,0 +1,67 @@
+"""A tenant's clock (time zone, office hours, holidays) and the senders it blocks: one of each tenant, kept with it."""
+
+from typing import Any
+
+from sms_common.rules import WeeklyHours
+from sms_common.rules.writing import international
+from sms_config.auth import Caller
+from sms_config.bodies import JsonObject, merge
+from sms_config.changes import Change, Changes, check_version, require
+from sms_config.problems import Invalid
+from sms_config.records import TenantRecord
+from sms_config.rule_bodies import RoutingWrite
+from sms_config.store_protocol import Store, Transaction
+from sms_config.views import RoutingView
+
+_UTC = "UTC"
+
+
+class Routing:
+    """Reads and changes the clocks of tenants."""
+
+    def __init__(self, store: Store, changes: Changes) -> None:
+        self._store = store
+        self._changes = changes
+
+    async def read(self, caller: Caller, tenant_id: str | None) -> TenantRecord:
+        """The named tenant, or the caller's only one. Raises Invalid, NotFound."""
+        return await require(self._store, TenantRecord, _named(caller, tenant_id), caller)
+
+    async def update(
+        self, caller: Caller, tenant_id: str | None, given: JsonObject, *, version: int | None, replace: bool
+    ) -> TenantRecord:
+        """Change a tenant's clock or the senders it blocks. Raises NotFound, Invalid, VersionConflict."""
+        wanted = _named(caller, tenant_id)
+
+        async def work(transaction: Transaction) -> Change[TenantRecord]:
+            before = await require(transaction, TenantRecord, wanted, caller)
+            await check_version(transaction, before, version)
+            shown = view(before).model_dump(mode="json")
+            base = {} if replace else {name: shown[name] for name in RoutingWrite.model_fields}
+            values = _values(merge(RoutingWrite, given, base=base, view=shown), before)
+            return Change("updated", before, before.changed(self._changes.clock(), caller.id, **values))
+
+        return await self._changes.make(caller, work)
+
+
+def _named(caller: Caller, tenant_id: str | None) -> str:
+    wanted = tenant_id or caller.only_tenant
+    if wanted is None:
+        raise Invalid.of("tenant_id", "is required with a credential for several tenants")
+    return wanted
+
+
+def _values(body: RoutingWrite, before: TenantRecord) -> dict[str, Any]:
+    return {
+        "time_zone": None if before.time_zone is None and body.time_zone == _UTC else body.time_zone,
+        "hours": None if body.hours is None else WeeklyHours.model_validate(body.hours.model_dump()),
+        "holidays": tuple(body.holidays),
+        "blocked_senders": international(body.blocked_senders, before.country),
+    }
+
+
+def view(record: TenantRecord) -> RoutingView:
+    """Return a tenant's clock as the API shows it."""
+    stored = record.model_dump(mode="json")
+    shown = {name: stored[name] for name in RoutingView.model_fields if name in stored}
+    return RoutingView.model_validate({**shown, "tenant_id": record.id, "time_zone": record.time_zone or _UTC})

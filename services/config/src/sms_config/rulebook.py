@@ -1,0 +1,242 @@
+"""The resources of what a tenant decides by: inbound rules, outbound rules, extensions. All three are kept alike."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from sms_common.phone import InvalidNumber, normalise
+from sms_common.rules import ActionKind, InboundRule, OutboundRule
+from sms_common.rules.writing import international
+from sms_config.auth import Caller
+from sms_config.bodies import Body, JsonObject, merge, parse
+from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.holdings import holdings_of, unheld
+from sms_config.problems import Conflict, FieldError, Invalid
+from sms_config.query import Clause, Column, Columns, Order, Query
+from sms_config.records import TenantRecord
+from sms_config.rule_bodies import (
+    ExtensionCreate,
+    ExtensionWrite,
+    InboundRuleCreate,
+    InboundRuleWrite,
+    OutboundRuleCreate,
+    OutboundRuleWrite,
+)
+from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
+from sms_config.store_protocol import EVERYONE, Page, Reader, Store, Transaction
+from sms_config.trunks import owner_for_new
+
+MAX_RULES = 2_000
+MAX_EXTENSIONS = 10_000
+K = TypeVar("K", InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
+_BY_PRIORITY = (Order("priority"), Order("created_at"))
+_STAMPED = {
+    "id": Column("id"),
+    "tenant_id": Column("tenant_id"),
+    "created_at": Column("created_at", "time"),
+    "updated_at": Column("updated_at", "time"),
+}
+INBOUND_COLUMNS = Columns(
+    by_name={
+        **_STAMPED,
+        "name": Column("name"),
+        "enabled": Column("enabled", "boolean"),
+        "priority": Column("priority", "integer"),
+        "did_numbers": Column("did_numbers"),
+        "caller_mask": Column("caller_mask"),
+    },
+    searched=("name", "did_numbers", "caller_mask"),
+    order=_BY_PRIORITY,
+)
+OUTBOUND_COLUMNS = Columns(
+    by_name={
+        **_STAMPED,
+        "name": Column("name"),
+        "enabled": Column("enabled", "boolean"),
+        "priority": Column("priority", "integer"),
+        "prefixes": Column("prefixes"),
+        "extensions": Column("extensions"),
+        "strategy": Column("strategy"),
+    },
+    searched=("name", "prefixes", "extensions"),
+    order=_BY_PRIORITY,
+)
+EXTENSION_COLUMNS = Columns(
+    by_name={**_STAMPED, "extension": Column("extension"), "permission": Column("permission")},
+    searched=("extension",),
+    order=(Order("extension"),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[K]):
+    """How one of the three differs: its models, how many a tenant may have, and how a written one is read.
+
+    `read` returns the record with its numbers in international form, and what is wrong with it in itself.
+    `check_unique` raises Conflict when there is one of its name already, where that matters.
+    """
+
+    record: type[K]
+    new: type[Body]
+    write: type[Body]
+    most: int
+    read: Callable[[K, str], tuple[K, list[FieldError]]]
+    check_unique: Callable[[Reader, K], Awaitable[None]]
+
+
+class Rulebook(Generic[K]):
+    """Reads and changes one kind of a tenant's rules."""
+
+    def __init__(self, store: Store, changes: Changes, kind: Kind[K]) -> None:
+        self._store = store
+        self._changes = changes
+        self._kind: Kind[K] = kind
+
+    async def find(self, caller: Caller, query: Query) -> Page[K]:
+        """Return those of the caller's tenants."""
+        return await self._store.find(self._kind.record, query, caller.tenancy)
+
+    async def read(self, caller: Caller, record_id: str) -> K:
+        """One of them. Raises NotFound."""
+        return await require(self._store, self._kind.record, record_id, caller)
+
+    async def create(self, caller: Caller, given: JsonObject) -> K:
+        """Add one. Raises Invalid, and Conflict when there are too many or the extension exists."""
+        body = parse(self._kind.new, given)
+        values = body.model_dump()
+        tenant_id, record_id = values.pop("tenant_id"), new_id()
+
+        async def work(transaction: Transaction) -> Change[K]:
+            tenant = await owner_for_new(transaction, caller, tenant_id)
+            await self._check_count(transaction, tenant.id)
+            now = self._changes.clock()
+            stamps = {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
+            record = self._kind.record.model_validate({"id": record_id, "tenant_id": tenant.id, **values, **stamps})
+            return Change("created", None, await self._settled(transaction, record, tenant))
+
+        return await self._changes.make(caller, work)
+
+    async def update(
+        self, caller: Caller, record_id: str, given: JsonObject, *, version: int | None, replace: bool
+    ) -> K:
+        """Change one. Raises NotFound, Invalid, VersionConflict, and Conflict when the extension exists."""
+
+        async def work(transaction: Transaction) -> Change[K]:
+            before = await require(transaction, self._kind.record, record_id, caller)
+            await check_version(transaction, before, version)
+            tenant = await require(transaction, TenantRecord, before.tenant_id, caller)
+            shown = before.model_dump(mode="json")
+            base = {} if replace else {name: shown[name] for name in self._kind.write.model_fields}
+            values = merge(self._kind.write, given, base=base, view=shown).model_dump()
+            stored = {name: getattr(before, name) for name in self._kind.record.model_fields}
+            after = self._kind.record.model_validate({**stored, **values})
+            after = await self._settled(transaction, after, tenant)
+            return Change("updated", before, after.changed(self._changes.clock(), caller.id))
+
+        return await self._changes.make(caller, work)
+
+    async def delete(self, caller: Caller, record_id: str, *, version: int | None) -> None:
+        """Remove one. Raises NotFound, VersionConflict."""
+
+        async def work(transaction: Transaction) -> Change[K]:
+            before = await require(transaction, self._kind.record, record_id, caller)
+            await check_version(transaction, before, version)
+            return Change("deleted", before, None)
+
+        await self._changes.make(caller, work)
+
+    async def _check_count(self, reader: Reader, tenant_id: str) -> None:
+        mine = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
+        if (await reader.find(self._kind.record, mine, EVERYONE)).count >= self._kind.most:
+            raise Conflict(f"A tenant may have {self._kind.most} {self._kind.record.NOUN}s.")
+
+    async def _settled(self, reader: Reader, written: K, tenant: TenantRecord) -> K:
+        """Return a record as it may be stored. Raises Invalid with everything that is wrong, Conflict."""
+        record, errors = self._kind.read(written, tenant.country)
+        told = {error.field for error in errors}
+        has = await holdings_of(reader, tenant.id)
+        errors += [error for error in unheld(record, has) if error.field not in told]
+        if errors:
+            raise Invalid(errors)
+        await self._kind.check_unique(reader, record)
+        return record
+
+
+async def _any_number(_reader: Reader, _record: K) -> None:
+    """There may be as many as one likes that are called the same."""
+
+
+async def _check_extension(reader: Reader, record: ExtensionRecord) -> None:
+    clauses = (
+        Clause("tenant_id", "eq", (record.tenant_id,)),
+        Clause("extension", "eq", (record.extension,)),
+        Clause("id", "ne", (record.id,)),
+    )
+    if (await reader.find(ExtensionRecord, Query(clauses, top=1), EVERYONE)).count:
+        raise Conflict("The tenant has this extension already.", [FieldError(field="extension", message="is taken")])
+
+
+def _read_inbound(rule: InboundRuleRecord, country: str) -> tuple[InboundRuleRecord, list[FieldError]]:
+    numbers = {"did_numbers": international(rule.did_numbers, country)}
+    rule = rule.model_copy(update={**numbers, "caller_mask": international(rule.caller_mask, country)})
+    errors: list[FieldError] = []
+    for name, action in (("office", rule.office), ("outside", rule.outside), ("holiday", rule.holiday)):
+        if action is None or action.kind is ActionKind.DISCARD:
+            continue
+        said = _fault(partial(InboundRule, id="", did_numbers=rule.did_numbers, office=action))
+        if not action.destination:
+            said = "is required; 0 is the number that was written to"
+        if said is not None:
+            errors.append(FieldError(field=f"{name}.destination", message=said))
+    return rule, errors
+
+
+def _read_outbound(rule: OutboundRuleRecord, country: str) -> tuple[OutboundRuleRecord, list[FieldError]]:
+    errors: list[FieldError] = []
+    routes = []
+    for place, route in enumerate(rule.routes):
+        number = _number(route.caller_id, country, f"routes.{place}.caller_id", errors)
+        routes.append(route.model_copy(update={"caller_id": number}))
+    rule = rule.model_copy(update={"routes": tuple(routes)})
+    said = _fault(partial(OutboundRule.model_validate, rule.model_dump()))
+    if said is not None:
+        errors.append(FieldError(field="prefixes", message=said))
+    return rule, errors
+
+
+def _read_extension(record: ExtensionRecord, country: str) -> tuple[ExtensionRecord, list[FieldError]]:
+    errors: list[FieldError] = []
+    caller_ids = []
+    for place, caller_id in enumerate(record.caller_ids):
+        number = _number(caller_id.number, country, f"caller_ids.{place}.number", errors)
+        caller_ids.append(caller_id.model_copy(update={"number": number}))
+        if any((c.number, c.trunk_id) == (number, caller_id.trunk_id) for c in caller_ids[:-1]):
+            errors.append(FieldError(field=f"caller_ids.{place}.number", message="stands there twice for this trunk"))
+    return record.model_copy(update={"caller_ids": tuple(caller_ids)}), errors
+
+
+def _number(text: str | None, country: str, field: str, errors: list[FieldError]) -> str | None:
+    """Return a number in international form; what is none is told in `errors`."""
+    try:
+        return None if text is None else normalise(text, country)
+    except InvalidNumber as invalid:
+        errors.append(FieldError(field=field, message=str(invalid)))
+        return text
+
+
+def _fault(make: Callable[[], Any]) -> str | None:
+    """What the rule engine has against a rule, as a sentence, or None."""
+    try:
+        make()
+    except ValidationError as error:
+        said: str = error.errors(include_url=False, include_input=False)[0]["msg"]
+        return said.removeprefix("Value error, ")
+    return None
+
+
+INBOUND_RULES = Kind(InboundRuleRecord, InboundRuleCreate, InboundRuleWrite, MAX_RULES, _read_inbound, _any_number)
+OUTBOUND_RULES = Kind(OutboundRuleRecord, OutboundRuleCreate, OutboundRuleWrite, MAX_RULES, _read_outbound, _any_number)
+EXTENSIONS = Kind(ExtensionRecord, ExtensionCreate, ExtensionWrite, MAX_EXTENSIONS, _read_extension, _check_extension)

@@ -1,0 +1,163 @@
+"""Trying what was configured: the credentials at the carrier, without sending anything, and the webhook from outside.
+
+Each answer is a list of steps up to the first that fails, in words for whoever sets it up. No answer holds a secret.
+"""
+
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from math import ceil
+from typing import Any
+
+import aiohttp
+import structlog
+from aiohttp import web
+from pydantic import SecretStr
+
+from sms_common.broker import NoWayBack
+from sms_common.carriers import CARRIERS
+from sms_common.carriers.protocol import Account, Carrier
+from sms_config.auth import Caller
+from sms_config.bodies import CredentialTrial, JsonObject, parse
+from sms_config.changes import require
+from sms_config.keyring import KeyRing, SealBroken
+from sms_config.problems import Conflict, TooManyTrials
+from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TrunkRecord
+from sms_config.sealing import credentials_set, open_secret
+from sms_config.store_protocol import EVERYONE, Store
+from sms_config.views import StepView, TrialView
+from sms_config.webhook_trial import Hook, WebhookTrial
+
+_log = structlog.get_logger()
+
+# Enough for somebody who tries one thing after the other, and too few to guess with or to annoy a carrier.
+TRIALS = 6
+WITHIN = timedelta(minutes=1)
+_REMEMBERED = 10_000
+
+
+class TrialBrake:
+    """Lets each SMS configuration be tried so often within a while. It is kept in memory, of a bounded number."""
+
+    def __init__(self, clock: Callable[[], datetime], *, trials: int = TRIALS, within: timedelta = WITHIN) -> None:
+        self._clock = clock
+        self._trials = trials
+        self._within = within
+        self._begun: OrderedDict[str, deque[datetime]] = OrderedDict()
+
+    def count(self, config_id: str) -> None:
+        """Count a trial. Raises TooManyTrials."""
+        now = self._clock()
+        begun = self._begun.pop(config_id, deque())
+        self._begun[config_id] = begun
+        while begun and now - begun[0] >= self._within:
+            begun.popleft()
+        if len(begun) >= self._trials:
+            raise TooManyTrials(ceil((begun[0] + self._within - now).total_seconds()))
+        begun.append(now)
+        if len(self._begun) > _REMEMBERED:
+            self._begun.popitem(last=False)
+
+
+class Carriers:
+    """The carriers with an HTTP session, while the application runs. `options` are those of the dispatcher."""
+
+    def __init__(self, options: Mapping[str, Mapping[str, Any]]) -> None:
+        self._options = options
+        self._made: dict[str, Carrier] = {}
+
+    async def connected(self, _: web.Application) -> AsyncIterator[None]:
+        """Keep the session."""
+        async with aiohttp.ClientSession() as http:
+            self._made = {name: make(http, self._options.get(name)) for name, make in CARRIERS.items()}
+            yield
+            for carrier in self._made.values():
+                await carrier.close()
+
+    def __getitem__(self, name: str) -> Carrier:
+        return self._made[name]
+
+
+class Trials:
+    """Tries SMS configurations. `public_url` is the base of the webhooks: no other address is ever called."""
+
+    def __init__(
+        self,
+        store: Store,
+        ring: KeyRing,
+        carriers: Carriers,
+        webhooks: WebhookTrial,
+        brake: TrialBrake,
+        public_url: str,
+    ) -> None:
+        self._store = store
+        self._ring = ring
+        self._carriers = carriers
+        self._webhooks = webhooks
+        self._brake = brake
+        self._public_url = public_url
+
+    async def credentials(self, caller: Caller, config_id: str, given: JsonObject) -> TrialView:
+        """Try the stored credentials, those in `given` in their place. Raises NotFound, Invalid, TooManyTrials."""
+        body = parse(CredentialTrial, given)
+        record, trunk = await self._find(caller, config_id)
+        typed = {} if body.credentials is None else body.credentials.given()
+        merged = {**{name: self._open(record, CREDENTIALS + name) for name in credentials_set(record)}, **typed}
+        account = Account(record.id, {name: value for name, value in merged.items() if value is not None})
+        self._brake.count(record.id)
+        steps = await self._carriers[trunk.carrier].check(account)
+        return _told(
+            record, "credentials", [StepView(step=one.step, ok=one.ok, code=one.code, says=one.says) for one in steps]
+        )
+
+    async def webhook(self, caller: Caller, config_id: str) -> TrialView:
+        """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTrials."""
+        record, trunk = await self._find(caller, config_id)
+        hook = self._hook(record, trunk)
+        self._brake.count(record.id)
+        return _told(record, "webhook", await self._webhooks.run(hook))
+
+    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[None]]:
+        """Return what brings the body of a webhook in again, as the carrier did; see Doors."""
+        record = await self._store.get(SmsConfigRecord, config_id, EVERYONE)
+        trunk = None if record is None else await self._store.get(TrunkRecord, record.provider_id, EVERYONE)
+        if record is None or trunk is None:
+            raise NoWayBack("The SMS configuration whose webhook it came through is gone.")
+        try:
+            hook = self._hook(record, trunk)
+        except Conflict as conflict:
+            raise NoWayBack(conflict.message) from None
+
+        async def hand_in(body: bytes) -> None:
+            refusal = await self._webhooks.hand_in(hook, body)
+            if refusal is not None:
+                raise NoWayBack(refusal)
+
+        return hand_in
+
+    def _hook(self, record: SmsConfigRecord, trunk: TrunkRecord) -> Hook:
+        """Return where a configuration's webhook is called, and with what. Raises Conflict."""
+        token = self._open(record, WEBHOOK_TOKEN)
+        if token is None:
+            raise Conflict("The webhook's address cannot be read; rotate it.")
+        base = f"{self._public_url}/webhooks/{trunk.carrier}"
+        return Hook(base, token, record.callback_username, self._open(record, CALLBACK_PASSWORD))
+
+    async def _find(self, caller: Caller, config_id: str) -> tuple[SmsConfigRecord, TrunkRecord]:
+        record = await require(self._store, SmsConfigRecord, config_id, caller)
+        trunk = await self._store.get(TrunkRecord, record.provider_id, EVERYONE)
+        assert trunk is not None, "a trunk is never deleted under its configurations"
+        return record, trunk
+
+    def _open(self, record: SmsConfigRecord, field: str) -> SecretStr | None:
+        try:
+            return open_secret(self._ring, record, field)
+        except SealBroken as broken:
+            _log.error("secret.unreadable", config_id=record.id, field=field, reason=str(broken))
+            raise Conflict("A stored secret cannot be read with the present key ring; enter it again.") from None
+
+
+def _told(record: SmsConfigRecord, what: str, steps: list[StepView]) -> TrialView:
+    ok = all(step.ok for step in steps)
+    _log.info("trial.made", what=what, config_id=record.id, ok=ok, code=steps[-1].code)
+    return TrialView(ok=ok, steps=tuple(steps))

@@ -1,0 +1,93 @@
+// Extensions: who may send texts, and as which numbers.
+
+import { call, get } from "../api.js";
+import { picker } from "../combobox.js";
+import { patch } from "../conflict.js";
+import { badge, confirm, h, say } from "../dom.js";
+import { findTrunk, names } from "../finding.js";
+import { changes, choices, field, form, text, words } from "../forms.js";
+import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { listed, rows } from "../rows.js";
+import { go, hash, link } from "../router.js";
+import { FIELDS, PERMISSIONS } from "../words.js";
+import { chooseTenant, needsTenant } from "./choose.js";
+import { removeOf } from "./trunks.js";
+
+const PATH = "extensions";
+const TITLE = "Extensions";
+const CALLER_IDS = 50;
+const NEW = { extension: "", permission: "ALLOW_WITH_SENDER_ID", caller_ids: [], groups: [] };
+const TONES = { DISABLE: "bad", ALLOW: "good", ALLOW_WITH_SENDER_ID: "good" };
+
+export async function extensions({ query, system, tenantId }) {
+  const everywhere = system && tenantId === null;
+  const found = await read(PATH, query, { orderby: everywhere ? "tenant_id, extension" : "extension" });
+  const top = head(TITLE, "Who may send, and as which numbers. An extension that is not listed here may send as any number of its tenant.", addButton("extensions/new", "Add"));
+  if (found.count === 0 && !query.get("search")) {
+    return [top, empty({ shape: "extension", title: "No extension yet", text: "Every extension may send, as the SMS configuration's sender ID. Add one to give it a number of its own, to put it into a group, or to keep it from sending.", action: addButton("extensions/new", "Add an extension") })];
+  }
+  const trunks = await names("trunks", found.items.flatMap((item) => item.caller_ids.map((caller) => caller.trunk_id)));
+  const columns = [
+    { title: "Extension", cell: (item) => h("a", { href: link(`extensions/${item.id}`) }, item.extension), kind: "number" },
+    ...(everywhere ? [{ title: "Tenant", cell: (item) => item.tenant_id }] : []),
+    { title: "May send", cell: (item) => badge(PERMISSIONS[item.permission][0], TONES[item.permission]) },
+    { title: "Caller IDs", cell: (item) => (item.caller_ids.length ? item.caller_ids.map((caller) => h("span", { class: "block" }, caller.number, h("span", { class: "minor inline" }, ` ${caller.description || trunks.get(caller.trunk_id)}`))) : h("span", { class: "minor" }, "None of its own")), kind: "number" },
+    { title: "Groups", cell: (item) => item.groups.map((group) => badge(group, "off")) },
+  ];
+  return [
+    top,
+    search({ path: "extensions", query, label: "Extension" }),
+    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (item) => `extensions/${item.id}` }) : nothingFound("extensions"),
+    paging({ path: "extensions", query, found }),
+  ];
+}
+
+export async function extension(context) {
+  const item = context.id === "new" ? null : await get(`${PATH}/${encodeURIComponent(context.id)}`);
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("extensions") }, TITLE));
+  const top = head(item === null ? "Add extension" : `Extension ${item.extension}`, null);
+  if (item === null && needsTenant(context)) return [crumbs, top, chooseTenant(context.session, "extensions/new", "Extensions belong")];
+  const loaded = item ?? NEW;
+  const trunks = await names("trunks", loaded.caller_ids.map((caller) => caller.trunk_id));
+  return [crumbs, top, fields(item, loaded, trunks, context.system)];
+}
+
+function fields(item, loaded, trunks, system) {
+  const save = async (data) => {
+    const values = {
+      extension: text(data, "extension") ?? "",
+      permission: data.get("permission"),
+      caller_ids: listed(data, "caller_ids").map((caller) => ({ number: caller.number ?? "", trunk_id: caller.trunk_id ?? undefined, description: caller.description ?? "" })),
+      groups: words(data, "groups"),
+    };
+    if (item === null) {
+      await call("POST", PATH, { body: values });
+      say(`Extension ${values.extension} added`);
+      return go("extensions");
+    }
+    const saved = await patch(`${PATH}/${item.id}`, changes(values, loaded), item.version, FIELDS);
+    go(saved === null ? `extensions/${item.id}` : "extensions");
+    say(saved === null ? "Loaded again" : "Saved");
+    return undefined;
+  };
+  const remove = async () => {
+    if (!(await confirm({ title: "Delete this extension?", text: `What is set for ${item.extension} is deleted. It may then send as any number of its tenant.`, action: "Delete" }))) return;
+    await removeOf(`${PATH}/${item.id}`, "extensions", `Extension ${item.extension}`);
+  };
+  const explain = item && h("a", { class: "button", href: hash("explain", { way: "outbound", extension: item.extension }, system ? item.tenant_id : undefined) }, "Try it in Explain");
+  return form(
+    { save, submit: item === null ? "Add extension" : "Save changes", secondary: [h("a", { class: "button", href: link("extensions") }, "Back"), explain, item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Extension" },
+    h("div", { class: "card narrow" },
+      field({ name: "extension", label: "Extension", required: true, value: loaded.extension, autocomplete: "off", inputmode: "numeric", hint: "As the PBX names it in its requests." }),
+      choices({ name: "permission", label: "Permission", type: "radio", among: Object.entries(PERMISSIONS).map(([value, [, label, meaning]]) => [value, label, meaning]), chosen: [loaded.permission] }),
+      field({ name: "groups", label: "Groups", value: loaded.groups.join("; "), autocomplete: "off", placeholder: "sales; support", hint: "Separated by semicolons. Outbound rules can ask for them." })),
+    h("section", { class: "card narrow", "aria-labelledby": "callers-title" }, h("div", {}, h("h2", { id: "callers-title" }, "Caller IDs"), h("p", { class: "hint" }, "The numbers it may send as. On each trunk, the first one is used unless a request names another.")),
+      rows({ name: "caller_ids", noun: "caller ID", items: loaded.caller_ids, most: CALLER_IDS, ordered: true, none: "None: it may use any number of its tenant.", make: (prefix, caller) => callerFields(prefix, caller, trunks, item?.tenant_id) })));
+}
+
+function callerFields(prefix, caller, trunks, tenantId) {
+  return h("div", { class: "fields" },
+    field({ name: `${prefix}.number`, label: "Number", required: true, value: caller.number ?? "", autocomplete: "off", inputmode: "tel" }),
+    picker({ name: `${prefix}.trunk_id`, label: "Trunk", required: true, value: caller.trunk_id ?? "", text: trunks.get(caller.trunk_id) ?? "", find: findTrunk(tenantId), placeholder: "Choose one" }),
+    field({ name: `${prefix}.description`, label: "Description", value: caller.description ?? "", autocomplete: "off" }));
+}

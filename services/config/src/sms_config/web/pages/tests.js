@@ -1,0 +1,117 @@
+// Test buttons of an SMS configuration, what they found, and how it does: when the last webhook came and how it was taken.
+
+import { ApiError, call, get } from "../api.js";
+import { badge, h, say, time } from "../dom.js";
+import { text } from "../forms.js";
+
+const STEPS = {
+  complete: "Credentials",
+  token: "Token",
+  account: "Account",
+  name: "Name",
+  connection: "Connection",
+  certificate: "Certificate",
+  route: "Way to ingress",
+  challenge: "Without credentials",
+  answer: "Answer",
+};
+const HEALTH = {
+  ok: ["OK", "good"],
+  never_seen: ["Never seen", "warn"],
+  failing: ["Failing", "bad"],
+  draft: ["Draft", "off"],
+  disabled: ["Disabled", "off"],
+};
+const RESULTS = { challenged: "without credentials", unauthorized: "with wrong credentials", unreadable: "not understood", not_handled: "of no use here" };
+
+// The card with both tests. `credentials` names the form's fields that are tried as they are typed.
+export function testsCard(item, credentials) {
+  const place = h("div", { role: "status", "aria-label": "What the test found" });
+  const button = (label, path, body) => {
+    const element = h("button", { type: "button", class: "button", onclick: () => run(element, place, label, `sms/${item.id}/${path}`, body) }, label);
+    return element;
+  };
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "tests-title" },
+    h("h2", { id: "tests-title" }, "Try it"),
+    h("p", { class: "hint" }, "Credentials: what is typed is tried in place of what is saved, and nothing is sent. Webhook: it is called as the carrier would, and nothing comes in."),
+    h("div", { class: "actions" }, button("Test credentials", "test-credentials", () => typed(credentials)), button("Test webhook", "test-webhook", () => undefined)),
+    place,
+  );
+}
+
+function typed(names) {
+  const data = new FormData(document.querySelector('form[aria-label="SMS configuration"]'));
+  const given = names.map((name) => [name, text(data, `credentials.${name}`)]).filter(([, value]) => value !== null);
+  return given.length ? { credentials: Object.fromEntries(given) } : {};
+}
+
+async function run(button, place, label, path, body) {
+  if (button.disabled) return;
+  button.disabled = true;
+  place.replaceChildren(h("p", { class: "minor" }, "Trying…"));
+  try {
+    const found = await call("POST", path, { body: body() });
+    place.replaceChildren(steps(found.steps));
+    say(`${label}: ${found.ok ? "all is well" : "something is wrong"}`);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    place.replaceChildren(h("p", { class: "problem" }, error.message));
+  } finally {
+    button.disabled = false;
+  }
+}
+
+const steps = (found) =>
+  h("ol", { class: "timeline" }, found.map(({ step, ok, code, says }) => {
+    const [words, tone] = !ok ? ["Failed", "bad"] : code === null ? ["OK", "good"] : ["Note", "warn"];
+    return h("li", { class: tone }, h("div", { class: "split" }, h("strong", {}, STEPS[step] ?? step), badge(words, tone)), h("p", {}, says));
+  }));
+
+// What takes its time: an empty place that is filled when it has come.
+export function later(promise, show) {
+  const place = h("span", { class: "block" });
+  promise.then((found) => place.replaceChildren(...[show(found)].flat().filter(Boolean)));
+  return place;
+}
+
+// How these SMS configurations do, by their ids; empty while that cannot be told.
+export async function healthOf(items) {
+  if (items.length === 0) return new Map();
+  try {
+    const found = await get("sms-health", { ids: items.map(({ id }) => id).join(",") });
+    return new Map(found.items.map((one) => [one.config_id, one]));
+  } catch (error) {
+    if (error instanceof ApiError) return new Map(); // the list works without it
+    throw error;
+  }
+}
+
+export function healthBadge(health) {
+  if (!health) return h("span", { class: "minor" }, "Unknown");
+  const [words, tone] = HEALTH[health.health] ?? [health.health, "off"];
+  const told = health.health === "failing" || health.health === "never_seen";
+  return h("span", { class: "stack" }, badge(words, tone), told ? h("span", { class: "minor clip", title: health.says }, health.says) : null);
+}
+
+export const lastWebhook = (health) => (health?.last_webhook ? time(health.last_webhook.at) : h("span", { class: "minor" }, "None yet"));
+
+// The last webhooks in full, for the form.
+export function webhooksSeen(health) {
+  if (!health) return null;
+  const { last_webhook: taken, last_refused: refused } = health;
+  const wrong = health.health === "failing";
+  return h(
+    "div",
+    { class: wrong ? "problem" : "note" },
+    h("p", {}, wrong ? health.says : taken ? ["Last webhook ", time(taken.at, { exact: true }), `: ${told(taken)}`] : "No webhook has come yet."),
+    wrong && taken ? h("p", {}, "Last one that was taken ", time(taken.at, { exact: true }), `: ${told(taken)}`) : null,
+    refused && wrong ? h("p", {}, "Last refused ", time(refused.at, { exact: true }), `: ${told(refused)}`) : null,
+  );
+}
+
+function told({ kind, result, status, source }) {
+  const how = RESULTS[result] ? `, ${RESULTS[result]}` : "";
+  return `${kind ?? "webhook"}${how}, answered ${status}${source ? `, from ${source}` : ""}.`;
+}

@@ -1,0 +1,140 @@
+"""Which lanes stand still is told once for each change, and can be asked of any dispatcher."""
+
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from pydantic import SecretStr
+
+from sms_common.errors import Code, Misconfigured, Throttled, Unavailable
+from sms_dispatcher.api import LanesApi
+from sms_dispatcher.gates import Gate
+from sms_dispatcher.standing import StandingReport, standing_of
+from tests.dispatcher.memory_coordination import MemoryCoordination
+
+pytestmark = pytest.mark.loopback
+
+REFUSED = Misconfigured(Code.CREDENTIALS_REFUSED, "Bandwidth answered HTTP 401.")
+BUSY = Throttled(Code.CARRIER_BUSY, "Bandwidth answered HTTP 429.")
+
+
+@dataclass
+class Lane:
+    gate: Gate
+
+
+class World:
+    def __init__(self):
+        self.now = 1000.0
+        self.kept = MemoryCoordination(lambda: self.now)
+        self.lanes = {config_id: Lane(Gate(config_id, lambda: self.now)) for config_id in ("c1", "c2")}
+        self.report = StandingReport(lambda: self.lanes, self.kept)
+
+    async def told(self):
+        await self.report.tell()
+        return {config_id: (one.why, one.code) for config_id, one in self.kept.still.items()}
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+async def test_a_lane_that_stands_is_told_and_forgotten_when_it_moves(world):
+    assert await world.told() == {}
+    world.lanes["c1"].gate.pause(60, REFUSED)
+    world.lanes["c2"].gate.pause(5, BUSY)
+    assert await world.told() == {"c1": ("person", "credentials_refused"), "c2": ("paused", "carrier_busy")}
+    world.lanes["c2"].gate.open()
+    assert await world.told() == {"c1": ("person", "credentials_refused")}
+
+
+async def test_since_when_it_stands_is_kept_while_one_message_tries(world):
+    gate = world.lanes["c1"].gate
+    gate.pause(60, REFUSED)
+    await world.told()
+    since = world.kept.still["c1"].since
+    world.now += 61
+    assert gate.enter() is not None
+    assert await world.told() == {"c1": ("person", "credentials_refused")}
+    gate.pause(60, Misconfigured(Code.CREDENTIALS_REFUSED, "Bandwidth answered HTTP 403."))
+    await world.told()
+
+    assert world.kept.still["c1"].since == since
+    assert world.kept.still["c1"].reason == "Bandwidth answered HTTP 403."
+
+
+async def test_nothing_is_written_while_nothing_changes(world, monkeypatch):
+    world.lanes["c1"].gate.pause(60, REFUSED)
+    await world.told()
+
+    async def unexpected(*_):
+        raise AssertionError("written again")
+
+    monkeypatch.setattr(world.kept, "note_standing", unexpected)
+    await world.report.tell()
+
+
+async def test_a_new_holder_corrects_what_a_dead_one_left(world):
+    world.lanes["c1"].gate.pause(60, REFUSED)
+    await world.told()
+    another = World()
+    another.kept = world.kept
+    another.report = StandingReport(lambda: another.lanes, world.kept)
+
+    assert await another.told() == {}
+
+
+async def test_what_could_not_be_told_is_told_later(world):
+    world.lanes["c1"].gate.pause(60, REFUSED)
+    world.kept.away = True
+    with pytest.raises(Unavailable):
+        await world.report.tell()
+    world.kept.away = False
+
+    assert await world.told() == {"c1": ("person", "credentials_refused")}
+
+
+def test_a_lane_that_is_switched_off_needs_no_report():
+    gate = Gate("c1", lambda: 0.0)
+    gate.disable(True)
+
+    assert standing_of("c1", gate) is None
+
+
+class TestApi:
+    @pytest.fixture
+    async def client(self, world):
+        world.lanes["c1"].gate.pause(60, REFUSED)
+        await world.told()
+        app = web.Application()
+        LanesApi(world.kept, SecretStr("correct horse")).add_to(app)
+        async with TestClient(TestServer(app)) as client:
+            yield client
+
+    async def ask(self, client, ids, token="correct horse"):
+        answer = await client.get("/api/v1/lanes", params={"ids": ids}, headers={"Authorization": f"Bearer {token}"})
+        return answer.status, await answer.json()
+
+    async def test_it_says_which_stand(self, client):
+        status, body = await self.ask(client, "c1,c2,nothing")
+
+        assert status == 200
+        (item,) = body["items"]
+        assert item.pop("since").startswith("1970-01-01T00:16:40")
+        assert item == {
+            "config_id": "c1",
+            "why": "person",
+            "code": "credentials_refused",
+            "reason": "Bandwidth answered HTTP 401.",
+        }
+
+    @pytest.mark.parametrize(("ids", "token", "status"), [("c1", "wrong", 401), ("", "correct horse", 422)])
+    async def test_who_may_not_ask_and_what_cannot_be_asked(self, client, ids, token, status):
+        assert (await self.ask(client, ids, token))[0] == status
+
+    async def test_while_the_store_is_away_that_is_said(self, client, world):
+        world.kept.away = True
+
+        assert (await self.ask(client, "c1"))[0] == 503

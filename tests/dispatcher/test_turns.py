@@ -1,0 +1,51 @@
+"""Lines by key: first come, first served, and nobody overtakes by leaving or by being cancelled."""
+
+import asyncio
+
+from sms_dispatcher.turns import Turns
+
+
+async def test_those_of_one_key_come_in_their_order_and_others_do_not_wait():
+    turns = Turns()
+    first, second, other = turns.take("a"), turns.take("a"), turns.take("b")
+
+    assert (first.has_come, second.has_come, other.has_come) == (True, False, True)
+    coming = asyncio.create_task(second.come())
+    await asyncio.sleep(0)
+    assert not coming.done()
+    first.end()
+    await coming
+
+
+async def test_one_who_leaves_the_line_early_lets_nobody_overtake():
+    turns = Turns()
+    first, second, third = (turns.take("a") for _ in range(3))
+    with second:
+        pass
+    assert not third.has_come
+    first.end()
+    await third.come()
+
+    assert third.has_come
+
+
+async def test_a_cancelled_wait_ends_no_turn_but_its_own():
+    turns = Turns()
+    first, second, third = (turns.take("a") for _ in range(3))
+    waiting = asyncio.create_task(second.come())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    second.end()
+
+    assert not third.has_come
+    first.end()
+    await third.come()
+
+
+async def test_an_empty_line_is_forgotten():
+    turns = Turns()
+    for _ in range(3):
+        with turns.take("a"), turns.take("b"):
+            assert len(turns) == 2
+    assert len(turns) == 0

@@ -1,0 +1,142 @@
+"""The webhooks that came are told to the config service: the last of each kind, whatever they were answered."""
+
+import base64
+
+import aiohttp
+import pytest
+
+from sms_common.carriers.bandwidth import Bandwidth
+from sms_common.carriers.protocol import TEST_BODY
+from sms_common.errors import Code, Unavailable
+from sms_common.events import WebhooksSeen
+from sms_common.topology import DEAD, SEEN, SMS
+from sms_ingress.answers import Outcome
+from sms_ingress.door import Door
+from sms_ingress.seen import SeenWebhooks
+from sms_ingress.server import serve_webhooks
+from tests.ingress.world import EARLIER, GUARDED, NOW, OPEN, PASSWORD, SNAPSHOT, USER, Ingress
+
+pytestmark = pytest.mark.loopback
+
+RECEIPT = (
+    b'[{"type":"message-delivered","time":"2026-11-24T12:00:00Z","to":"+13125550100","description":"",'
+    b'"message":{"id":"m","time":"2026-11-24T12:00:00Z","to":["+13125550100"],"from":"+12015550100"}}]'
+)
+RIGHT = {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
+WRONG = {"Authorization": "Basic " + base64.b64encode(b"x:y").decode()}
+
+
+@pytest.fixture
+def seen(broker):
+    return SeenWebhooks(broker)
+
+
+@pytest.fixture
+async def ingress(broker, seen):
+    carriers = {"bandwidth": Bandwidth()}
+    door = Door(publisher=broker, snapshot=lambda: SNAPSHOT, carriers=carriers, clock=lambda: NOW, seen=seen)
+    async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+        yield Ingress(port, http)
+
+
+def told(broker):
+    return [
+        (one.config_id, one.result, one.status, one.kind, one.source)
+        for delivery in broker.waiting(SEEN)
+        for one in WebhooksSeen.model_validate_json(delivery.body).seen
+    ]
+
+
+@pytest.mark.parametrize(
+    ("token", "body", "headers", "wanted"),
+    [
+        (OPEN, RECEIPT, {}, ("open", "accepted", 200, "message-delivered")),
+        (OPEN, b"nonsense", {}, ("open", "unreadable", 200, None)),
+        (OPEN, b'[{"type":"news"}]', {}, ("open", "not_handled", 200, "unknown")),
+        (GUARDED, RECEIPT, {}, ("guarded", "challenged", 401, None)),
+        (GUARDED, RECEIPT, WRONG, ("guarded", "unauthorized", 401, None)),
+        (GUARDED, RECEIPT, RIGHT, ("guarded", "accepted", 200, "message-delivered")),
+    ],
+    ids=["accepted", "unreadable", "not handled", "challenged", "unauthorized", "with credentials"],
+)
+async def test_what_came_is_told(ingress, broker, seen, token, body, headers, wanted):
+    answer = await ingress.post(body, token, headers=headers)
+    await seen.tell()
+
+    assert answer.status == wanted[2]
+    assert told(broker) == [(*wanted, "127.0.0.1")]
+
+
+async def test_an_unknown_token_is_nobodys(ingress, broker, seen):
+    await ingress.post(RECEIPT, "nothing")
+    await seen.tell()
+
+    assert told(broker) == []
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), (RIGHT, 200)])
+async def test_the_gateways_own_call_is_answered_and_leaves_nothing(ingress, broker, seen, headers, status):
+    answer = await ingress.post(TEST_BODY, GUARDED, headers=headers)
+    await seen.tell()
+
+    assert (answer.status, "WWW-Authenticate" in answer.headers) == (status, status == 401)
+    assert broker.published == []
+    assert broker.waiting(DEAD) == []
+
+
+async def test_only_the_last_of_a_kind_is_told(seen, broker):
+    endpoint = SNAPSHOT.endpoints[0]
+    seen.note(endpoint, Outcome.ACCEPTED, EARLIER, "message-sent", "a")
+    seen.note(endpoint, Outcome.ACCEPTED, NOW, "k" * 100, "b")
+    await seen.tell()
+    await seen.tell()
+
+    assert told(broker) == [("open", "accepted", 200, "k" * 64, "b")]
+
+
+async def test_while_the_broker_is_away_it_waits_and_the_newer_wins(seen, broker):
+    first, second = SNAPSHOT.endpoints[:2]
+    seen.note(first, Outcome.ACCEPTED, EARLIER, "old", None)
+    seen.note(second, Outcome.ACCEPTED, EARLIER, "kept", None)
+    broker.away = True
+    await seen.tell()
+    seen.note(first, Outcome.ACCEPTED, NOW, "new", None)
+    broker.away = False
+    await seen.tell()
+
+    assert {kind for *_, kind, _ in told(broker)} == {"new", "kept"}
+
+
+async def test_what_comes_while_an_older_one_is_not_told_is_kept(broker, seen, monkeypatch):
+    endpoint = SNAPSHOT.endpoints[0]
+    publish = broker.publish
+
+    async def lost(_):
+        seen.note(endpoint, Outcome.ACCEPTED, NOW, "new", None)
+        raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker went.")
+
+    seen.note(endpoint, Outcome.ACCEPTED, EARLIER, "old", None)
+    monkeypatch.setattr(broker, "publish", lost)
+    await seen.tell()
+    monkeypatch.setattr(broker, "publish", publish)
+    await seen.tell()
+
+    assert [kind for *_, kind, _ in told(broker)] == ["new"]
+
+
+async def test_what_is_left_is_told_at_the_end(broker):
+    async with SeenWebhooks(broker) as seen:
+        seen.note(SNAPSHOT.endpoints[0], Outcome.UNAVAILABLE, NOW, None, None)
+
+    assert told(broker) == [("open", "unavailable", 503, None, None)]
+    assert broker.published_to(SMS) == []
+
+
+async def test_many_are_told_in_several_events(seen, broker):
+    for number in range(501):
+        endpoint = SNAPSHOT.endpoints[0].model_copy(update={"config_id": f"c{number}"})
+        seen.note(endpoint, Outcome.ACCEPTED, NOW, None, None)
+    await seen.tell()
+
+    assert len(broker.waiting(SEEN)) == 2
+    assert len(told(broker)) == 501
