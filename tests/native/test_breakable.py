@@ -9,6 +9,7 @@ async def test_what_was_confirmed_outlives_a_kill_of_the_breakable_broker(breaka
         await channel.declare_queue("kept", durable=True)
         message = aio_pika.Message(b"still here", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
         await channel.default_exchange.publish(message, "kept")
+    breakable_rabbitmq.write_down_declarations()
     breakable_rabbitmq.kill()
     assert not breakable_rabbitmq.running
     breakable_rabbitmq.start()

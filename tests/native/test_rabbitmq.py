@@ -51,6 +51,7 @@ def test_there_is_no_account_but_ours(node):
 async def test_a_confirmed_message_survives_a_kill(node):
     url = node.url()
     await _publish(url, b"still here")
+    node.write_down_declarations()
     node.kill()
     assert not node.running
     node.start()

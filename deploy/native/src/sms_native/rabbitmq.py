@@ -106,6 +106,14 @@ class RabbitNode:
                 if process is not None:
                     process.stop(seconds)
 
+    def write_down_declarations(self) -> None:
+        """Have what was declared written to disk now.
+
+        RabbitMQ answers a declaration before that: Mnesia's log keeps it in memory for up to 2 s, and a queue that a
+        power cut takes away so takes along what was confirmed into it.
+        """
+        self.control("eval", "mnesia:sync_log().")
+
     def kill(self) -> None:
         """End the node as a power cut would; `start` brings it back with its data."""
         server = self._server()
