@@ -58,10 +58,10 @@ def judge(books: Books, arrivals: Mapping[str, int], ledger: Mapping[str, Mappin
     return verdict
 
 
-def settled(books: Books, ledger: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether every confirmed message is final, or known to be unknown, in the ledger and at the PBX."""
-    return all(
-        message_id in books.finals or (message_id in ledger and ledger[message_id]["status"] == "unknown")
+def unsettled(books: Books, ledger: Mapping[str, Mapping[str, Any]]) -> int:
+    """How many confirmed messages are neither final nor known to be unknown, in the ledger and at the PBX."""
+    return sum(
+        message_id not in books.finals and (message_id not in ledger or ledger[message_id]["status"] != "unknown")
         for message_id in books.confirmed
     )
 

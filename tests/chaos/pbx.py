@@ -57,6 +57,54 @@ class Books:
             self.inbound[event["provider_msg_id"]] += 1
 
 
+class Publisher:
+    """Publishes to `sms` until the broker confirms."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: AbstractConnection | None = None
+        self._exchange: AbstractExchange | None = None
+        self._connecting = asyncio.Lock()
+        self._gate = asyncio.Semaphore(_WINDOW)
+
+    async def send(self, body: dict[str, Any]) -> None:
+        """Publish a request until it is confirmed, in the same words each time."""
+        async with self._gate:
+            await self.publish(orjson.dumps(body), f"sms.outbound.{body['tenant_id']}")
+
+    async def publish(self, content: bytes, key: str) -> None:
+        """Publish anything until it is confirmed."""
+        while True:
+            exchange = self._exchange
+            try:
+                exchange = await self._connected()
+                message = aio_pika.Message(content, delivery_mode=2)
+                await asyncio.wait_for(exchange.publish(message, key), _PATIENCE)
+            except Exception:  # noqa: BLE001  # aiormq raises a bare one when a connection dies while it writes
+                if self._exchange is exchange:
+                    self._exchange = None
+                await asyncio.sleep(_PAUSE)
+            else:
+                return
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            with suppress(*_TROUBLE):
+                await asyncio.wait_for(self._connection.close(), _PATIENCE)
+
+    async def _connected(self) -> AbstractExchange:
+        async with self._connecting:
+            if self._exchange is None:
+                if self._connection is not None:
+                    with suppress(*_TROUBLE):
+                        await asyncio.wait_for(self._connection.close(), 1)
+                self._connection = await asyncio.wait_for(aio_pika.connect(self._url), _PATIENCE)
+                channel = await self._connection.channel(publisher_confirms=True)
+                self._exchange = await channel.get_exchange("sms")
+            return self._exchange
+
+
 class Pbx:
     """Publishes to `sms` and reads the queue pair of `pbx_id` inside its context."""
 
@@ -64,10 +112,7 @@ class Pbx:
         self.books = Books()
         self._url = url
         self._pbx_id = pbx_id
-        self._connection: AbstractConnection | None = None
-        self._exchange: AbstractExchange | None = None
-        self._connecting = asyncio.Lock()
-        self._gate = asyncio.Semaphore(_WINDOW)
+        self._publisher = Publisher(url)
         self._readers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -86,43 +131,17 @@ class Pbx:
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)
-        if self._connection is not None:
-            with suppress(*_TROUBLE):
-                await asyncio.wait_for(self._connection.close(), _PATIENCE)
+        await self._publisher.close()
 
     async def send(self, body: dict[str, Any]) -> None:
         """Publish a request until it is confirmed, in the same words each time."""
-        content, key = orjson.dumps(body), f"sms.outbound.{body['tenant_id']}"
         self.books.published[body["message_id"]] = time.monotonic()
-        async with self._gate:
-            await self.publish(content, key)
+        await self._publisher.send(body)
         self.books.confirmed[body["message_id"]] = time.monotonic()
 
     async def publish(self, content: bytes, key: str) -> None:
         """Publish anything until it is confirmed."""
-        while True:
-            exchange = self._exchange
-            try:
-                exchange = await self._connected()
-                message = aio_pika.Message(content, delivery_mode=2)
-                await asyncio.wait_for(exchange.publish(message, key), _PATIENCE)
-            except Exception:  # noqa: BLE001  # aiormq raises a bare one when a connection dies while it writes
-                if self._exchange is exchange:
-                    self._exchange = None
-                await asyncio.sleep(_PAUSE)
-            else:
-                return
-
-    async def _connected(self) -> AbstractExchange:
-        async with self._connecting:
-            if self._exchange is None:
-                if self._connection is not None:
-                    with suppress(*_TROUBLE):
-                        await asyncio.wait_for(self._connection.close(), 1)
-                self._connection = await asyncio.wait_for(aio_pika.connect(self._url), _PATIENCE)
-                channel = await self._connection.channel(publisher_confirms=True)
-                self._exchange = await channel.get_exchange("sms")
-            return self._exchange
+        await self._publisher.publish(content, key)
 
     async def _read(self, queue_name: str, take: Callable[[dict[str, Any]], None]) -> None:
         while True:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.chaos.judge import Verdict, judge, settled
+from tests.chaos.judge import Verdict, judge, unsettled
 from tests.chaos.site import Customer, Site
 
 CLAIM_LEASE = 60
@@ -104,17 +104,20 @@ async def disturb(row: Row, times: int, fault: Callable[[], Awaitable[float]], p
 
 
 async def calm(site: Site, draw: Draw, row: Row) -> Verdict:
-    """Wait until everything has ended, compare the four sets, and note them in the row.
+    """Wait until everything has ended, or nothing more does, compare the four sets, and note them in the row.
 
     The short form does not wait for the leases of killed dispatchers: what they had in hand counts as unknown.
     """
-    deadline = time.monotonic() + _CALM
+    pending, deadline = -1, 0.0
     while True:
         books, ledger = site.pbx.books, await asyncio.to_thread(site.ledger)
         arrivals = await site.arrivals()
         if not draw.long:
             ledger = {key: _pending_is_unknown(entry, arrivals.get(key, 0)) for key, entry in ledger.items()}
-        if settled(books, ledger) or time.monotonic() > deadline:
+        left = unsettled(books, ledger)
+        if left != pending:
+            pending, deadline = left, time.monotonic() + _CALM
+        if not left or time.monotonic() > deadline:
             break
         await asyncio.sleep(0.5 + len(ledger) / 10_000)
     verdict = judge(books, arrivals, ledger)

@@ -146,8 +146,13 @@ class Site:
                 await stack.enter_async_context(network)
             stack.push_async_callback(site._stop_all)
             await site.start("config", "simulator")
-            site.pbx = await stack.enter_async_context(Pbx(site._amqp_url(engines.rabbit.port)))
+            site.pbx = await stack.enter_async_context(Pbx(site.amqp_url))
             yield site
+
+    @property
+    def amqp_url(self) -> str:
+        """The broker's address for a PBX, which no fault lies on."""
+        return self._amqp_url(self.rabbit.port)
 
     # --- processes
 

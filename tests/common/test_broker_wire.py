@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from sms_common.broker import Outgoing
-from sms_common.broker.wire import PublishingWire, encode_publish
+from sms_common.broker.wire import Outbox, PublishingWire, encode_publish
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 THEN = datetime(2026, 11, 24, 13, 0, 1, tzinfo=UTC)
@@ -106,7 +107,7 @@ def test_what_amqp_cannot_carry_is_an_error_before_anything_is_sent(wrong):
 
 
 class Wire:
-    """As much of an open channel as publishing touches; `queue` holds what waits to be written."""
+    """As much of an open channel as writing touches; `queue` holds what waits to be written."""
 
     number = CHANNEL
     max_content_size = 100
@@ -117,79 +118,98 @@ class Wire:
         self.confirmations: dict[int, asyncio.Future[None]] = {}
         self.message_id_delivery_tag: dict[str, int] = {}
         self.write_queue: asyncio.Queue[ChannelFrame] = asyncio.Queue(room)
+        self.closing = self.create_future()
 
     def create_future(self) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
 
 
 def publishing(wire: Wire, *ids: str) -> list[asyncio.Task[None]]:
-    publisher = PublishingWire(wire)  # type: ignore[arg-type]  # as much of it as is used
+    publisher = PublishingWire(wire, 60)  # type: ignore[arg-type]  # as much of it as is used
     return [asyncio.create_task(publisher.publish(MESSAGE, name)) for name in ids]
 
 
-async def written(wire: Wire, name: str) -> ChannelFrame:
-    """The next message that leaves, which is the one called `name`."""
-    frames = await asyncio.wait_for(wire.write_queue.get(), 5)
-    assert encode_publish(MESSAGE, name, channel=CHANNEL, largest=100) == frames.payload
-    return frames
+def encoded(*names: str) -> bytes:
+    return b"".join(encode_publish(MESSAGE, name, channel=CHANNEL, largest=100) for name in names)
 
 
-async def test_messages_leave_in_the_order_in_which_they_are_counted():
-    wire = Wire(room=1)
+async def written(wire: Wire, *names: str) -> ChannelFrame:
+    """The next piece that leaves, which holds the messages called `names` in this order."""
+    piece = await asyncio.wait_for(wire.write_queue.get(), 5)
+    assert piece.payload == encoded(*names)
+    return piece
+
+
+async def confirm(wire: Wire, *tasks: asyncio.Task[None]) -> None:
+    for confirmed in wire.confirmations.values():
+        if not confirmed.done():
+            confirmed.set_result(None)
+    await asyncio.gather(*tasks)
+
+
+async def test_a_crowd_leaves_as_one_piece_in_the_order_in_which_it_is_counted():
+    wire = Wire()
     names = [f"m{number}" for number in range(10)]
     tasks = publishing(wire, *names)
 
-    for number, name in enumerate(names, start=1):
-        await written(wire, name)
-        assert wire.message_id_delivery_tag[name] == number
+    await written(wire, *names)
+    assert wire.message_id_delivery_tag == {name: number for number, name in enumerate(names, start=1)}
 
-    for confirmed in wire.confirmations.values():
-        confirmed.set_result(None)
-    await asyncio.gather(*tasks)
+    await confirm(wire, *tasks)
     assert wire.message_id_delivery_tag == {}
+
+
+async def test_while_the_socket_takes_one_piece_the_next_gathers():
+    wire = Wire()
+    publisher = PublishingWire(wire, 60)  # type: ignore[arg-type]  # as much of it as is used
+    tasks = [asyncio.create_task(publisher.publish(MESSAGE, "m1"))]
+    first = await written(wire, "m1")
+    for name in ("m2", "m3"):
+        tasks.append(asyncio.create_task(publisher.publish(MESSAGE, name)))
+        await asyncio.sleep(0)
+    assert wire.write_queue.empty()
+
+    first.drain()
+    await written(wire, "m2", "m3")
+    await confirm(wire, *tasks)
 
 
 async def test_one_given_up_before_it_left_leaves_its_place_to_the_next():
     wire = Wire(room=1)
+    wire.write_queue.put_nowait(ChannelFrame(b"", should_close=False))
     first, given_up, third = publishing(wire, "m1", "m2", "m3")
     await asyncio.sleep(0)
     given_up.cancel()
     await asyncio.wait([given_up])
-    await written(wire, "m1")
-    await written(wire, "m3")
+    wire.write_queue.get_nowait()
+    await written(wire, "m1", "m3")
 
     assert list(wire.confirmations) == [1, 2]
     assert wire.message_id_delivery_tag == {"m1": 1, "m3": 2}
-    for confirmed in wire.confirmations.values():
-        confirmed.set_result(None)
-    await asyncio.gather(first, third)
+    await confirm(wire, first, third)
 
 
 async def test_one_given_up_after_it_left_keeps_its_place():
     wire = Wire()
     given_up, second = publishing(wire, "m1", "m2")
-    await written(wire, "m1")
-    await written(wire, "m2")
+    await written(wire, "m1", "m2")
     given_up.cancel()
     await asyncio.wait([given_up])
 
     assert list(wire.confirmations) == [1, 2]
     assert wire.message_id_delivery_tag == {"m2": 2}
-    wire.confirmations[2].set_result(None)
-    await second
+    await confirm(wire, second)
 
 
 async def test_of_two_with_one_id_the_earlier_does_not_take_the_later_ones_name_away():
     wire = Wire()
     first, second = publishing(wire, "m1", "m1")
-    await written(wire, "m1")
-    await written(wire, "m1")
+    await written(wire, "m1", "m1")
     wire.confirmations[1].set_result(None)
     await first
 
     assert wire.message_id_delivery_tag == {"m1": 2}
-    wire.confirmations[2].set_result(None)
-    await second
+    await confirm(wire, second)
 
 
 async def test_on_a_closed_channel_nothing_is_counted():
@@ -202,15 +222,54 @@ async def test_on_a_closed_channel_nothing_is_counted():
     assert (wire.delivery_tag, wire.confirmations, wire.write_queue.qsize()) == (0, {}, 0)
 
 
-async def test_every_sixteenth_waits_until_the_socket_has_taken_it():
+async def test_what_is_not_confirmed_in_time_is_given_up_and_what_comes_later_has_its_own_time():
     wire = Wire()
-    tasks = publishing(wire, *(f"m{number}" for number in range(17)))
-    frames = [await asyncio.wait_for(wire.write_queue.get(), 5) for _ in range(16)]
+    publisher = PublishingWire(wire, 0.05)  # type: ignore[arg-type]  # as much of it as is used
+    for name in ("m1", "m2"):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(publisher.publish(MESSAGE, name), 5)
+    assert wire.message_id_delivery_tag == {}
 
-    assert [frame.should_drain for frame in frames] == [False] * 15 + [True]
-    assert wire.write_queue.empty()
-    frames[-1].drain()
-    await asyncio.wait_for(wire.write_queue.get(), 5)
-    for confirmed in wire.confirmations.values():
-        confirmed.set_result(None)
-    await asyncio.gather(*tasks)
+
+@pytest.mark.parametrize("cause", [None, ConnectionResetError("gone")], ids=["closed", "with-a-cause"])
+async def test_the_end_of_the_channel_ends_what_was_not_confirmed(cause):
+    wire = Wire()
+    tasks = publishing(wire, "m1", "m2")
+    await written(wire, "m1", "m2")
+    if cause is None:
+        wire.closing.set_result(None)
+    else:
+        wire.closing.set_exception(cause)
+
+    ended = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+    assert [type(error) for error in ended] == [type(cause or ChannelInvalidStateError())] * 2
+
+
+async def test_what_a_dead_connection_never_takes_is_waited_for_no_longer():
+    wire = Wire(room=1)
+    outbox = Outbox(wire)  # type: ignore[arg-type]  # as much of it as is used
+    outbox.put(lambda: b"taken")
+    outbox.put(lambda: b"too")
+    waiting = asyncio.create_task(outbox.written(60))
+    assert (await asyncio.wait_for(wire.write_queue.get(), 5)).payload == b"takentoo"
+    assert not waiting.done()
+
+    wire.closing.set_result(None)
+    await asyncio.wait_for(waiting, 5)
+
+
+async def test_what_a_stalled_connection_does_not_take_is_not_waited_for_for_ever():
+    outbox = Outbox(Wire())  # type: ignore[arg-type]  # as much of it as is used
+    outbox.put(lambda: b"never taken")
+    await asyncio.wait_for(outbox.written(0.01), 5)
+
+
+async def test_what_is_put_in_later_is_written_too():
+    wire = Wire()
+    outbox = Outbox(wire)  # type: ignore[arg-type]  # as much of it as is used
+    for payload in (b"one", b"two"):
+        outbox.put(partial(bytes, payload))
+        piece = await asyncio.wait_for(wire.write_queue.get(), 5)
+        assert piece.payload == payload
+        piece.drain()
+        await outbox.written(5)

@@ -1,7 +1,7 @@
 """A ledger entry: what the gateway knows of one message, and the pure rules by which it advances. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -79,7 +79,7 @@ class Recipient:
     routed: Routed | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One message. `sequence` grows with every recorded change and fences concurrent writers; `status_sequence` is the
     one with which its own status came, and stays while only recipients of a group advance.
@@ -135,11 +135,24 @@ class Entry:
         """The ledger's key, which also travels in the carrier's reference field."""
         return entry_id(self.tenant_id, self.message_id)
 
+    def but(self, **values: Any) -> "Entry":
+        """The same entry with other `values`: dataclasses.replace, which sets 36 fields one by one, at a tenth of its
+        cost. Raises TypeError for what is not a field.
+        """
+        if not values.keys() <= _FIELDS:
+            raise TypeError(f"an entry has no {', '.join(sorted(values.keys() - _FIELDS))}")
+        other = object.__new__(Entry)
+        vars(other).update(vars(self), **values)
+        return other
+
     @property
     def deadline(self) -> datetime:
         """When it is no longer tried to send it."""
         give_up = (self.send_after or self.created_at) + GIVE_UP_AFTER
         return give_up if self.expires_at is None else min(give_up, self.expires_at)
+
+
+_FIELDS = frozenset(one.name for one in fields(Entry))
 
 
 def entry_id(tenant_id: str, message_id: str) -> str:
@@ -169,15 +182,14 @@ class Receipt:
 def changed(entry: Entry, status: Status, now: datetime, **values: Any) -> Entry:
     """The entry with a new status, under the next sequence, and with other `values`."""
     sequence = entry.sequence + 1
-    return replace(entry, status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
+    return entry.but(status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
 
 
 def claimed(entry: Entry, claim_id: str, look_at: datetime) -> Entry:
     """An accepted entry as it is while it is being sent for the first time; `look_at` is when somebody looks whether
     its sender died.
     """
-    return replace(
-        entry,
+    return entry.but(
         status=Status.SUBMITTING,
         claim_id=claim_id,
         attempt=1,

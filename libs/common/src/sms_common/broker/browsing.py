@@ -31,10 +31,12 @@ class HeldMessage:
         self._channel = channel
         self._queue = queue
         self._timeout = timeout
+        channel.answers.delivered(self._tag)
 
     async def remove(self) -> None:
         """See Held.remove."""
-        await self._channel.answer(self._tag, acknowledge=True)
+        self._channel.answer(self._tag, acknowledge=True)
+        await self._channel.outbox.written(self._timeout)
         # An acknowledgement is not answered; whatever is answered after it on the same channel shows that it arrived.
         answer = asyncio.ensure_future(
             self._channel.wire.queue_declare(self._queue, passive=True, timeout=self._timeout)

@@ -11,7 +11,9 @@ from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractConnection as WireConnection
 from aiormq.channel import Channel as Wire
 
+from sms_common.broker.answering import Answers
 from sms_common.broker.trying import Backoff, was_cancelled
+from sms_common.broker.wire import Outbox
 
 _CANCEL_AGAIN_SECONDS = 0.5
 
@@ -37,11 +39,15 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """An open channel. `wire` speaks the protocol's own methods; the others are kept so that they live as long."""
+    """An open channel. `wire` speaks the protocol's own methods, which do not wait for what is in the `outbox`; owner
+    and connection are kept so that they live as long.
+    """
 
     wire: Wire
     connection: WireConnection
     owner: AbstractChannel
+    outbox: Outbox
+    answers: Answers
     timeout: float
 
     @property
@@ -59,22 +65,15 @@ class Channel:
             async with asyncio.timeout(self.timeout):
                 await self.owner.close()
 
-    async def answer(self, tag: int, *, acknowledge: bool) -> None:
+    def answer(self, tag: int, *, acknowledge: bool) -> None:
         """Acknowledge a delivery or give it back. On a channel that has died there is nothing to answer: the broker
         delivers again.
         """
-        if not self.is_open:
+        if self.is_open:
+            self.answers.answer(tag, acknowledge=acknowledge)
+            self.outbox.put(self.answers.frames)
+        else:
             log.debug("answer_skipped", acknowledge=acknowledge)
-            return
-        try:
-            # It waits in a full buffer, and would do so for ever once the connection behind it has died.
-            async with asyncio.timeout(self.timeout):
-                if acknowledge:
-                    await self.wire.basic_ack(tag, wait=False)
-                else:
-                    await self.wire.basic_nack(tag, requeue=True, wait=False)
-        except Exception as error:  # noqa: BLE001  # it died this moment
-            log.debug("answer_failed", acknowledge=acknowledge, error=type(error).__name__)
 
 
 async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> Channel:  # noqa: ASYNC109  # also covers aio-pika's own waits
@@ -83,7 +82,7 @@ async def open_channel(connection: AbstractConnection, timeout: float, *, confir
         owner = await connection.channel(publisher_confirms=confirms)
         wire = await owner.get_underlay_channel()
     assert isinstance(wire, Wire)
-    return Channel(wire, wire.connection, owner, timeout)
+    return Channel(wire, wire.connection, owner, Outbox(wire), Answers(wire.number), timeout)
 
 
 def is_blocked(connection: WireConnection) -> bool:

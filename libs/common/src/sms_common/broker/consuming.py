@@ -217,6 +217,7 @@ class _SharedChannel:
     async def flush(self, timeout: float) -> None:  # noqa: ASYNC109  # of one request to the broker
         """Return once the broker has read everything that was written to this channel, or the channel is dead."""
         try:
+            await self.channel.outbox.written(timeout)
             await self.channel.wire.basic_qos(prefetch_count=self._prefetch or 0, timeout=timeout)
         except asyncio.CancelledError:
             if was_cancelled():

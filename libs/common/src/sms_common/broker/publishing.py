@@ -59,7 +59,7 @@ class ConfirmedPublisher:
             channel = await open_channel(connection, self._timeouts.connect, confirms=True)
             channel.wire.on_return_callbacks.add(self._on_return)
             self._channel = channel
-            self._wire = PublishingWire(channel.wire)
+            self._wire = PublishingWire(channel.wire, self._timeouts.publish)
             self._opened.set()
             try:
                 await channel.closed()
@@ -92,8 +92,11 @@ class ConfirmedPublisher:
         if self._closed:
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection has been closed.")
         try:
-            async with asyncio.timeout(self._timeouts.publish):
-                await self._with_twins(message)
+            if self._is_open:
+                await self._with_twins(message)  # the wire has the deadline, at a tenth of the cost
+            else:
+                async with asyncio.timeout(self._timeouts.publish):
+                    await self._with_twins(message)
         except (TypeError, ValueError, struct.error):
             raise  # it cannot be written as an AMQP message at all: a mistake of the caller
         except asyncio.CancelledError as error:
@@ -150,13 +153,19 @@ class ConfirmedPublisher:
             twins.returned = True
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
-        while self._channel is None or self._wire is None or not self._channel.is_open:
+        while not self._is_open:
             # `serve` may not have noticed yet that the channel has died.
             self._opened.clear()
             await self._opened.wait()
+        assert self._channel is not None
+        assert self._wire is not None
         if self._is_blocked(self._channel):
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"{_BLOCKED.capitalize()}.")
         await self._wire.publish(message, message_id)
+
+    @property
+    def _is_open(self) -> bool:
+        return self._channel is not None and self._channel.is_open
 
     def _is_blocked(self, channel: Channel) -> bool:
         """Whether the broker has an alarm on. The first to ask sets the metric, until the alarm is over."""

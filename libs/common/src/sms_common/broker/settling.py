@@ -51,6 +51,8 @@ class Deliveries:
 
     def begin(self, reader: Reader, channel: Channel, message: DeliveredMessage) -> None:
         """Work on `message` in a task that the AMQP library does not own: it cancels its own when a channel dies."""
+        assert message.delivery_tag is not None
+        channel.answers.delivered(message.delivery_tag)
         task = asyncio.get_running_loop().create_task(self._work(reader, channel, message), context=Context())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -86,7 +88,7 @@ class Deliveries:
             log.error(  # noqa: TRY400  # stack_of leaves out what the exception says
                 "delivery_not_settled", error=type(error).__name__, stack=outcomes.stack_of(error)
             )
-        await channel.answer(tag, acknowledge=settled)
+        channel.answer(tag, acknowledge=settled)
 
     async def _settle(self, reader: Reader, channel: Channel, delivery: Delivery) -> bool:
         """Work on `delivery` and record what has to be recorded. Whether it may be acknowledged."""
