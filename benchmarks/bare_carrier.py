@@ -4,6 +4,7 @@ python -m benchmarks.bare_carrier PORT
 """
 
 import asyncio
+import gc
 import sys
 import time
 
@@ -69,4 +70,5 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # or its pauses, the longer the more is kept, would count as those of what is measured
     uvloop.run(main(int(sys.argv[1])))

@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import inspect
 import json
 import os
@@ -154,6 +155,14 @@ def _reason(message: str) -> str:
     return redact_text(message.removeprefix("Value error, ").removeprefix("Assertion failed, "))
 
 
+def _keep_programs_out_of_garbage_collection() -> None:
+    """All that was imported stays for ever, and looking through its 80,000 objects stops the event loop for 30 to 100
+    milliseconds each time.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
     """Run `main(stop)` on uvloop until it returns, and return the exit status of the process.
 
@@ -161,6 +170,7 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
     with status 70. A second signal ends it at once. 0: `main` returned; 1: it raised, and the log says what.
     """
     _raise_file_limit()
+    _keep_programs_out_of_garbage_collection()
     signals = _Signals(drain_seconds)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

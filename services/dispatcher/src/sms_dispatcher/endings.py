@@ -1,7 +1,7 @@
 """How an attempt to send may end: the entry to record, and when it comes back to its lane, if it does. Pure."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sms_common.configuration import FailurePolicy
@@ -62,8 +62,7 @@ def refused(entry: Entry, failure: SendFailure, now: datetime) -> Ending:
 
 def submitted(entry: Entry, accepted: Accepted, now: datetime, receipt_window: timedelta) -> Ending:
     """The carrier took it; a receipt is waited for."""
-    after = replace(
-        _changed(entry, Status.SUBMITTED, now),
+    after = _changed(entry, Status.SUBMITTED, now).but(
         provider_msg_id=accepted.carrier_message_id,
         segments=accepted.segments or entry.segments,
         due_at=now + receipt_window,
@@ -74,7 +73,7 @@ def submitted(entry: Entry, accepted: Accepted, now: datetime, receipt_window: t
 def waits(entry: Entry, failure: TemporaryFailure, again_in: float, now: datetime) -> Ending:
     """Nothing was sent; it is tried again."""
     after = _changed(entry, Status.QUEUED, now, failure.reason, _error(ErrorClass.TEMPORARY, failure))
-    return Ending(replace(after, due_at=entry.deadline), again_in)
+    return Ending(after.but(due_at=entry.deadline), again_in)
 
 
 def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetime, first_look: timedelta) -> Ending:
@@ -86,9 +85,9 @@ def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetim
         return Ending(_changed(entry, Status.FAILED, now, failure.reason, error))
     if policy is FailurePolicy.RESEND and entry.attempt <= _MOST_ATTEMPTS_BEFORE_RESEND:
         again = _changed(entry, Status.QUEUED, now, failure.reason, error)
-        return Ending(replace(again, possible_duplicate=True, due_at=entry.deadline), _RESEND_AFTER_SECONDS)
+        return Ending(again.but(possible_duplicate=True, due_at=entry.deadline), _RESEND_AFTER_SECONDS)
     unknown = _changed(entry, Status.UNKNOWN, now, failure.reason, error)
-    return Ending(replace(unknown, due_at=now + first_look))
+    return Ending(unknown.but(due_at=now + first_look))
 
 
 def backoff(attempt: int, retry_after: float | None, *, soon: bool = True) -> float:

@@ -1,7 +1,6 @@
 """How a message goes on by its next route when a carrier would not have it. Pure."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from sms_common.errors import SendFailure
@@ -38,8 +37,7 @@ def _by(route: SendRoute, entry: Entry, failure: SendFailure, now: datetime, res
         carrier_text=failure.carrier_text,
     )
     after = changed(entry, Status.QUEUED, now, reason=reason, error=error, occurred_at=now, due_at=now)
-    return replace(
-        after,
+    return after.but(
         config_id=route.config_id,
         carrier=route.carrier,
         sender=route.sender,
