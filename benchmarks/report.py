@@ -5,10 +5,24 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from benchmarks.figures import Figure, Part
+from benchmarks.figures import Figure, Part, Plot
 from benchmarks.plots import svg
 
+ORDER = (
+    "ingress",
+    "dispatch",
+    "latency",
+    "webhook-latency",
+    "receipts",
+    "growth",
+    "dispatchers",
+    "start",
+    "memory",
+    "memory-long",
+    "profile",
+)
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
@@ -29,29 +43,48 @@ def table(part: Part) -> str:
 
 
 def write(directory: Path, parts: list[Part], machine: Mapping[str, str], *, quick: bool) -> None:
-    """Put the tables between the two marks of `performance.md` in the directory, and JSON and plots of each part into
-    `performance/` beside it. What was measured before and not this time stays as files, and leaves the page.
+    """Put JSON and plots of each part into `performance/` in the directory, and the tables of all parts that lie there
+    between the two marks of `performance.md` beside it, each with when and where it was measured.
     """
     folder = directory / "performance"
     folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
-        document = {"machine": machine, "quick": quick, **asdict(part)}
+        command = f"python -m benchmarks {part.name}{' --quick' if quick else ''}"
+        document = {"command": command, "date": f"{datetime.now(UTC):%-d %B %Y}", "machine": machine, **asdict(part)}
         (folder / f"{part.name}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
         for plot in part.plots:
             (folder / f"{plot.name}.svg").write_text(svg(plot))
     page = directory / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    page.write_text("\n\n".join([f"{before}{BEGIN}", *_sections(parts, machine, quick=quick), f"{END}{after}"]))
+    page.write_text("\n\n".join([f"{before}{BEGIN}", *_sections(folder), f"{END}{after}"]))
 
 
-def _sections(parts: list[Part], machine: Mapping[str, str], *, quick: bool) -> Iterator[str]:
-    command = "python -m benchmarks --quick" if quick else "make bench"
-    named = ", ".join(f"{name} {value}" for name, value in machine.items())
-    yield f"`{command}` on {datetime.now(UTC):%-d %B %Y}; {named}."
-    for part in parts:
-        yield table(part)
-        yield from (f"![{plot.title}: {plot.y} by {plot.x}](performance/{plot.name}.svg)" for plot in part.plots)
+def _sections(folder: Path) -> Iterator[str]:
+    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    for machine in sorted({_named(document) for document in found}):
+        here = sorted((d for d in found if _named(d) == machine), key=lambda d: ORDER.index(d["name"]))
+        yield f"On {machine}:"
+        for document in here:
+            part = _part(document)
+            yield table(part)
+            yield from (f"![{plot.title}: {plot.y} by {plot.x}](performance/{plot.name}.svg)" for plot in part.plots)
+            yield f"(`{document['command']}`, {document['date']})"
+
+
+def _named(document: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in document["machine"].items())
+
+
+def _part(document: Mapping[str, Any]) -> Part:
+    return Part(
+        document["name"],
+        document["title"],
+        document["setting"],
+        [Figure(**figure) for figure in document["figures"]],
+        [Plot(**plot) for plot in document["plots"]],
+        document["notes"],
+    )
 
 
 def _row(figure: Figure) -> str:

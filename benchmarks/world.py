@@ -3,12 +3,13 @@
 import asyncio
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -308,6 +309,18 @@ class Corner:
                 if sum(name.startswith("sms.lane.") for name in queues) >= count:
                     return
                 await asyncio.sleep(0.2)
+
+    async def until_held(self, dispatchers: Sequence["Program"]) -> None:
+        """Return once these hold the lanes of all configurations."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if sum([await self._held(dispatcher) for dispatcher in dispatchers]) >= self.installation.configs:
+                    return
+                await asyncio.sleep(0.2)
+
+    async def _held(self, dispatcher: "Program") -> float:
+        async with self.http.get(f"{dispatcher.address}/metrics") as answer:
+            return float(re.findall(r"^smsgw_lanes_held (\S+)$", await answer.text(), re.MULTILINE)[0])
 
     # --- the carrier
 

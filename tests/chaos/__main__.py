@@ -7,6 +7,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import uvloop
@@ -29,16 +30,22 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what is cut is cut on purpose
-    results = uvloop.run(run(given.names or list(SCENARIOS), seed=given.seed, long=not given.short))
+    command = f"python -m tests.chaos{' --short' if given.short else ''} --seed {given.seed}"
+
+    def after_each(results: list[Result]) -> None:
+        if given.write:  # at once: an hour is long, and what was played has been seen
+            write(given.write, results, machine(), command=command)
+
+    names = given.names or list(SCENARIOS)
+    results = uvloop.run(run(names, seed=given.seed, long=not given.short, after_each=after_each))
     print(f"\n{table(results)}")
-    if given.write:
-        command = f"python -m tests.chaos{' --short' if given.short else ''} --seed {given.seed}"
-        write(given.write, results, machine(), command=command)
     return 1 if any(result.row.failures for result in results) else 0
 
 
-async def run(names: list[str], *, seed: int, long: bool) -> list[Result]:
-    """Play these one after another, each on an installation of its own."""
+async def run(
+    names: list[str], *, seed: int, long: bool, after_each: Callable[[list[Result]], None] = lambda _: None
+) -> list[Result]:
+    """Play these one after another, each on an installation of its own; `after_each` gets all results so far."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -49,6 +56,7 @@ async def run(names: list[str], *, seed: int, long: bool) -> list[Result]:
             row = await play(engines, name, seed=seed, long=long)
             known = SCENARIOS[name]
             results.append(Result(name, known.numbers, known.promise, row))
+            after_each(results)
             verdict = "; ".join(row.failures) or "kept"
             print(f"{name} ({time.monotonic() - began:.0f} s): {verdict}. {'; '.join(row.notes)}", flush=True)
     return results
