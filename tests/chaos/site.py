@@ -141,7 +141,8 @@ class Site:
         await asyncio.to_thread(management.create_user, vhost, vhost, vhost)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(site._forget)
-            site.http = await stack.enter_async_context(aiohttp.ClientSession())
+            unlimited = aiohttp.TCPConnector(limit=0)  # a webhook must not wait for another one here
+            site.http = await stack.enter_async_context(aiohttp.ClientSession(connector=unlimited))
             for network in (site.to_broker, site.to_store, site.to_carrier):
                 await stack.enter_async_context(network)
             stack.push_async_callback(site._stop_all)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiormq import spec
 from aiormq.abc import ChannelFrame
+from aiormq.channel import Returning
 from aiormq.exceptions import ChannelInvalidStateError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,6 +67,10 @@ def test_a_publish_has_the_bytes_the_library_would_send(message):
     assert encoded == as_the_library_does(message, 100)
 
 
+def test_where_frames_have_no_limit_a_body_is_one_frame():
+    assert encode_publish(MESSAGE, "m1", channel=CHANNEL, largest=-8) == as_the_library_does(MESSAGE, 1_000)
+
+
 short = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 
@@ -119,13 +124,22 @@ class Wire:
         self.message_id_delivery_tag: dict[str, int] = {}
         self.write_queue: asyncio.Queue[ChannelFrame] = asyncio.Queue(room)
         self.closing = self.create_future()
+        self._Channel__close_event = asyncio.Event()
+
+    def begin_to_close(self) -> None:
+        """As when the frame that closes the channel has been queued."""
+        self._Channel__close_event.set()
 
     def create_future(self) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
 
 
+def publishing_wire(wire: Wire, seconds: float = 60) -> PublishingWire:
+    return PublishingWire(wire, Outbox(wire), seconds)  # type: ignore[arg-type]  # as much of it as is used
+
+
 def publishing(wire: Wire, *ids: str) -> list[asyncio.Task[None]]:
-    publisher = PublishingWire(wire, 60)  # type: ignore[arg-type]  # as much of it as is used
+    publisher = publishing_wire(wire)
     return [asyncio.create_task(publisher.publish(MESSAGE, name)) for name in ids]
 
 
@@ -161,7 +175,7 @@ async def test_a_crowd_leaves_as_one_piece_in_the_order_in_which_it_is_counted()
 
 async def test_while_the_socket_takes_one_piece_the_next_gathers():
     wire = Wire()
-    publisher = PublishingWire(wire, 60)  # type: ignore[arg-type]  # as much of it as is used
+    publisher = publishing_wire(wire)
     tasks = [asyncio.create_task(publisher.publish(MESSAGE, "m1"))]
     first = await written(wire, "m1")
     for name in ("m2", "m3"):
@@ -224,15 +238,75 @@ async def test_on_a_closed_channel_nothing_is_counted():
 
 async def test_what_is_not_confirmed_in_time_is_given_up_and_what_comes_later_has_its_own_time():
     wire = Wire()
-    publisher = PublishingWire(wire, 0.05)  # type: ignore[arg-type]  # as much of it as is used
+    publisher = publishing_wire(wire, 0.05)
     for name in ("m1", "m2"):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(publisher.publish(MESSAGE, name), 5)
     assert wire.message_id_delivery_tag == {}
 
 
-@pytest.mark.parametrize("cause", [None, ConnectionResetError("gone")], ids=["closed", "with-a-cause"])
-async def test_the_end_of_the_channel_ends_what_was_not_confirmed(cause):
+async def test_one_given_up_may_still_be_returned_or_confirmed():
+    wire = Wire()
+    given_up, second = publishing(wire, "m1", "m1")
+    await written(wire, "m1", "m1")
+    returned = wire.confirmations[1]
+    given_up.cancel()
+    returned.set_result(None)  # as aiormq does for one that is returned, whatever became of its publisher
+    await asyncio.wait([given_up])
+
+    assert isinstance(wire.confirmations[1], Returning)
+    assert wire.message_id_delivery_tag == {"m1": 2}
+    await confirm(wire, second)
+    assert wire.message_id_delivery_tag == {}
+
+
+async def test_the_later_of_two_with_one_id_leaves_the_return_of_the_earlier_its_way():
+    wire = Wire()
+    first, given_up = publishing(wire, "m1", "m1")
+    await written(wire, "m1", "m1")
+    given_up.cancel()
+    await asyncio.wait([given_up])
+
+    assert "m1" in wire.message_id_delivery_tag
+    await confirm(wire, first)
+    assert wire.message_id_delivery_tag == {}
+
+
+async def test_nothing_is_written_behind_the_end_of_the_channel():
+    wire = Wire()
+    publisher = publishing_wire(wire)
+    early = asyncio.create_task(publisher.publish(MESSAGE, "m1"))
+    await asyncio.sleep(0)
+    wire.begin_to_close()
+    with pytest.raises(ChannelInvalidStateError):
+        await publisher.publish(MESSAGE, "m2")
+    await asyncio.sleep(0)
+
+    assert (wire.delivery_tag, wire.write_queue.qsize()) == (0, 0)
+    wire.closing.set_result(None)
+    with pytest.raises(ChannelInvalidStateError):
+        await asyncio.wait_for(early, 5)
+
+
+async def test_a_shut_outbox_writes_nothing_more():
+    wire = Wire()
+    outbox = Outbox(wire)  # type: ignore[arg-type]  # as much of it as is used
+    outbox.put(lambda: b"too late")
+    outbox.shut()
+    await outbox.written(5)
+
+    assert (outbox.is_open, wire.write_queue.qsize()) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    ("cause", "raised"),
+    [
+        pytest.param(None, ChannelInvalidStateError, id="closed"),
+        pytest.param(ConnectionResetError("gone"), ConnectionResetError, id="with a cause"),
+        pytest.param(ValueError("Unexpected frame"), ChannelInvalidStateError, id="with nonsense"),
+    ],
+)
+async def test_the_end_of_the_channel_ends_what_was_not_confirmed(cause, raised):
     wire = Wire()
     tasks = publishing(wire, "m1", "m2")
     await written(wire, "m1", "m2")
@@ -242,7 +316,7 @@ async def test_the_end_of_the_channel_ends_what_was_not_confirmed(cause):
         wire.closing.set_exception(cause)
 
     ended = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
-    assert [type(error) for error in ended] == [type(cause or ChannelInvalidStateError())] * 2
+    assert [type(error) for error in ended] == [raised] * 2
 
 
 async def test_what_a_dead_connection_never_takes_is_waited_for_no_longer():
@@ -261,7 +335,8 @@ async def test_what_a_dead_connection_never_takes_is_waited_for_no_longer():
 async def test_what_a_stalled_connection_does_not_take_is_not_waited_for_for_ever():
     outbox = Outbox(Wire())  # type: ignore[arg-type]  # as much of it as is used
     outbox.put(lambda: b"never taken")
-    await asyncio.wait_for(outbox.written(0.01), 5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(outbox.written(0.01), 5)
 
 
 async def test_what_is_put_in_later_is_written_too():

@@ -146,6 +146,13 @@ def test_noisy_libraries_are_heard_from_warning_up(capsys, name):
     assert [line["event"] for line in lines(capsys)] == ["trouble"]
 
 
+@pytest.mark.parametrize("name", ["aiormq.connection", "aiormq.channel"])
+def test_what_our_own_code_says_in_its_own_words_is_not_heard_twice(capsys, name):
+    configure("dispatcher", log_format="json", level="debug")
+    logging.getLogger(name).error("Unhandled message %r returning", SECRET)
+    assert lines(capsys) == []
+
+
 def test_custom_levels_and_wrong_arguments_of_libraries_do_not_fail(capsys):
     configure("dispatcher", log_format="json", level="debug")
     logging.getLogger("library").log(35, "between")

@@ -36,7 +36,7 @@ class HeldMessage:
     async def remove(self) -> None:
         """See Held.remove."""
         self._channel.answer(self._tag, acknowledge=True)
-        await self._channel.outbox.written(self._timeout)
+        await _answered(lambda: self._channel.outbox.written(self._timeout))
         # An acknowledgement is not answered; whatever is answered after it on the same channel shows that it arrived.
         answer = asyncio.ensure_future(
             self._channel.wire.queue_declare(self._queue, passive=True, timeout=self._timeout)

@@ -53,7 +53,7 @@ class Channel:
     @property
     def is_open(self) -> bool:
         """Whether it can still be used; what was delivered on a closed one can no longer be acknowledged."""
-        return not self.wire.is_closed
+        return self.outbox.is_open
 
     async def closed(self) -> None:
         """Return once it is closed, by whomever and for whatever reason."""
@@ -61,6 +61,7 @@ class Channel:
 
     async def close(self) -> None:
         """Close it. Never raises: a channel that does not answer goes down with its connection."""
+        self.outbox.shut()
         with suppress(Exception):
             async with asyncio.timeout(self.timeout):
                 await self.owner.close()

@@ -59,7 +59,7 @@ class ConfirmedPublisher:
             channel = await open_channel(connection, self._timeouts.connect, confirms=True)
             channel.wire.on_return_callbacks.add(self._on_return)
             self._channel = channel
-            self._wire = PublishingWire(channel.wire, self._timeouts.publish)
+            self._wire = PublishingWire(channel.wire, channel.outbox, self._timeouts.publish)
             self._opened.set()
             try:
                 await channel.closed()
@@ -140,8 +140,9 @@ class ConfirmedPublisher:
             twins.under_way -= 1
             if not twins.under_way:
                 del self._pending[message_id]
-                if self._none_pending is not None and not self._pending:
-                    self._none_pending.set_result(None)
+                none_pending = self._none_pending
+                if none_pending is not None and not self._pending and not none_pending.done():
+                    none_pending.set_result(None)
         if twins.returned:
             where = f"exchange {message.exchange!r} under {message.routing_key!r}"
             raise Unroutable(Code.BROKER_UNAVAILABLE, f"No queue takes what is published to {where}.")
