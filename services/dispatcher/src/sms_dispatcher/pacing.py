@@ -15,7 +15,7 @@ from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot, PaceLimits, SmsConfig
 from sms_common.errors import Code, Throttled
 from sms_dispatcher.gates import Gate
-from sms_dispatcher.pace import MARGIN, Bucket, NumberBuckets, brand_day, next_brand_day
+from sms_dispatcher.pace import SHARED_MARGIN, Bucket, NumberBuckets, brand_day, next_brand_day
 
 # Slots of a shared budget are reserved for so long ahead at once: fewer writes, and others wait no longer than this.
 _AHEAD_SECONDS = 0.1
@@ -191,7 +191,7 @@ class _Slots:
 
     def __init__(self, name: str, per_second: float, budgets: Budgets, clock: Callable[[], float]) -> None:
         self._name = name
-        self._interval = 1 / (per_second * MARGIN)
+        self._interval = 1 / (per_second * SHARED_MARGIN)
         self._budgets = budgets
         self._clock = clock
         self._reserved: deque[float] = deque()
