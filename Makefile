@@ -62,7 +62,7 @@ test-unit: setup ## The tests that need no RabbitMQ and no MongoDB
 test-compose: setup ## The tests of docker-compose.yml, on a Docker engine
 	PYTHON=$(BIN)/python deploy/compose-test.sh
 
-chaos: setup ## Kill, cut and flood the running gateway for an hour; writes docs/reliability.md
+chaos: setup ## Kill, cut and flood the running gateway for an hour or two; writes docs/reliability.md
 	$(BIN)/python -m tests.chaos --write docs/reliability.md
 
 mutation: setup ## Make small mistakes in what must not fail; the tests must notice 85 in 100

@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.machine import machine
-from tests.chaos.report import Result, table, write
+from tests.chaos.report import Result, played, table, write
 from tests.chaos.running import Draw, Row
 from tests.chaos.scenarios import SCENARIOS
 from tests.chaos.site import Engines, Site
@@ -30,11 +30,10 @@ def main() -> int:
     if unknown:
         parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # what is cut is cut on purpose
-    command = f"python -m tests.chaos{' --short' if given.short else ''} --seed {given.seed}"
 
     def after_each(results: list[Result]) -> None:
         if given.write:  # at once: an hour is long, and what was played has been seen
-            write(given.write, results, machine(), command=command)
+            write(given.write, results, machine(), SCENARIOS)
 
     names = given.names or list(SCENARIOS)
     results = uvloop.run(run(names, seed=given.seed, long=not given.short, after_each=after_each))
@@ -55,7 +54,7 @@ async def run(
             began = time.monotonic()
             row = await play(engines, name, seed=seed, long=long)
             known = SCENARIOS[name]
-            results.append(Result(name, known.numbers, known.promise, row))
+            results.append(Result(name, known.numbers, known.promise, row, played(seed=seed, long=long)))
             after_each(results)
             verdict = "; ".join(row.failures) or "kept"
             print(f"{name} ({time.monotonic() - began:.0f} s): {verdict}. {'; '.join(row.notes)}", flush=True)
