@@ -163,7 +163,8 @@ async def test_what_was_configured_stored_and_queued_outlives_down_and_up(gatewa
     assert await gateway.configured() == configured
     await gateway.world.exist()
     async with gateway.pbx() as pbx:
-        await pbx.until_final([message_id])
+        # The dispatcher was refused while the simulator knew no account, and asks again after a minute.
+        await pbx.until_final([message_id], 180)
         await pbx.until(lambda pbx: any(event.provider_msg_id == carrier_id for event in pbx.inbound.values()))
     assert pbx.final(message_id) == ["delivered"]
     assert await gateway.world.arrivals(waiting_out) == {waiting_out: 1}
