@@ -50,7 +50,7 @@ def main() -> int:
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
     parts = uvloop.run(run(given.parts or list(PARTS), quick=given.quick))
     if given.write:
-        write(given.write, parts, machine(), quick=given.quick)
+        write(given.write, parts, machine(), [*PARTS, *LONG], quick=given.quick)
     return 0 if parts else 1
 
 

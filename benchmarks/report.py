@@ -1,7 +1,7 @@
 """Figures for people (markdown and SVG) and for programs (JSON)."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,19 +10,6 @@ from typing import Any
 from benchmarks.figures import Figure, Part, Plot
 from benchmarks.plots import svg
 
-ORDER = (
-    "ingress",
-    "dispatch",
-    "latency",
-    "webhook-latency",
-    "receipts",
-    "growth",
-    "dispatchers",
-    "start",
-    "memory",
-    "memory-long",
-    "profile",
-)
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 
 
@@ -42,9 +29,10 @@ def table(part: Part) -> str:
     return "\n".join(lines)
 
 
-def write(directory: Path, parts: list[Part], machine: Mapping[str, str], *, quick: bool) -> None:
+def write(directory: Path, parts: list[Part], machine: Mapping[str, str], order: Sequence[str], *, quick: bool) -> None:
     """Put JSON and plots of each part into `performance/` in the directory, and the tables of all parts that lie there
-    between the two marks of `performance.md` beside it, each with when and where it was measured.
+    between the two marks of `performance.md` beside it, in this order of their names, each with when and where it was
+    measured.
     """
     folder = directory / "performance"
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,13 +45,13 @@ def write(directory: Path, parts: list[Part], machine: Mapping[str, str], *, qui
     page = directory / "performance.md"
     before, _, rest = page.read_text().partition(BEGIN)
     after = rest.partition(END)[2]
-    page.write_text("\n\n".join([f"{before}{BEGIN}", *_sections(folder), f"{END}{after}"]))
+    page.write_text("\n\n".join([f"{before}{BEGIN}", *_sections(folder, order), f"{END}{after}"]))
 
 
-def _sections(folder: Path) -> Iterator[str]:
+def _sections(folder: Path, order: Sequence[str]) -> Iterator[str]:
     found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
     for machine in sorted({_named(document) for document in found}):
-        here = sorted((d for d in found if _named(d) == machine), key=lambda d: ORDER.index(d["name"]))
+        here = sorted((d for d in found if _named(d) == machine), key=lambda d: order.index(d["name"]))
         yield f"On {machine}:"
         for document in here:
             part = _part(document)
