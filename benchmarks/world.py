@@ -5,7 +5,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -20,13 +19,14 @@ import aiohttp
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiohttp import web
 
+from benchmarks.engines import Engines
 from benchmarks.installation import Installation, snapshot_routes
 from sms_native.mongodb import MongoNode, drop_database
 from sms_native.ports import LOOPBACK, free_port
-from sms_native.processes import Process, StateFile
+from sms_native.processes import StateFile
 from sms_native.rabbitmq import RabbitNode
 from sms_native.services import simulated_carrier
-from sms_native.settings import Settings, inherited
+from sms_native.settings import inherited
 
 PATIENCE = 240.0
 """Seconds after which a measurement that does not end has failed."""
@@ -100,16 +100,6 @@ class Program:
             await self._process.wait()
 
 
-def _clear(parent: Path, settings: Settings) -> None:
-    """Remove what runs left that were killed."""
-    for left in parent.glob("*-*"):
-        pid, born = left.name.split("-")
-        if not Process(int(pid), int(born)).alive:
-            RabbitNode.temporary(left / "rabbitmq").remove()
-            MongoNode.temporary(left / "mongodb", settings.cache_directory).remove()
-            shutil.rmtree(left, ignore_errors=True)
-
-
 def cpu_seconds(pid: int) -> float:
     """How long a process has computed so far, all its threads together."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -128,23 +118,8 @@ class World:
     @asynccontextmanager
     async def running(cls) -> AsyncIterator[Self]:
         """Start both; they are gone afterwards."""
-        settings = Settings.from_environment()
-        parent = settings.run_directory / "benchmarks"
-        await asyncio.to_thread(_clear, parent, settings)
-        me = Process.running_now()
-        directory = parent / f"{me.pid}-{me.born}"
-        directory.mkdir(parents=True)
-        # Not RabbitNode.temporary: tests have it count its queues twenty times as often as an operator's would.
-        rabbit = RabbitNode(directory / "rabbitmq", user="bench", password=secrets.token_hex(8))
-        mongo = MongoNode.temporary(directory / "mongodb", settings.cache_directory)
-        try:
-            await asyncio.to_thread(rabbit.start, may_install=settings.may_install)
-            await asyncio.to_thread(mongo.start, may_install=settings.may_install)
-            yield cls(directory, rabbit, mongo)
-        finally:
-            await asyncio.to_thread(rabbit.remove)
-            await asyncio.to_thread(mongo.remove)
-            shutil.rmtree(directory, ignore_errors=True)
+        async with Engines.running("benchmarks", fast_counts=False) as engines:
+            yield cls(engines.directory, engines.rabbit, engines.mongo)
 
     def engines(self) -> dict[str, int]:
         """The process numbers of broker and database."""

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import uvloop
 
+from benchmarks.engines import Engines
 from benchmarks.machine import machine
 from tests.chaos.report import Result, played, table, write
 from tests.chaos.running import Draw, Row
 from tests.chaos.scenarios import SCENARIOS
-from tests.chaos.site import Engines, Site
+from tests.chaos.site import Site
 
 
 def main() -> int:
@@ -49,7 +50,7 @@ async def run(
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     results = []
-    async with Engines.running() as engines:
+    async with Engines.running("chaos", fast_counts=True) as engines:
         for name in names:
             began = time.monotonic()
             row = await play(engines, name, seed=seed, long=long)

@@ -3,27 +3,22 @@
 import asyncio
 import json
 import secrets
-import shutil
 import time
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 from pymongo import MongoClient
 
+from benchmarks.engines import Engines
 from sms_native.environment import SECRETS
-from sms_native.mongodb import MongoNode
 from sms_native.ports import LOOPBACK, free_port
-from sms_native.processes import Process
-from sms_native.rabbitmq import RabbitNode
 from sms_native.services import Service, ServiceProcess, plan, simulated_carrier
-from sms_native.settings import Settings
 from tests.chaos.network import Network
 from tests.chaos.pbx import Pbx
 
@@ -66,43 +61,6 @@ class Customer:
             "text": f"{number} of {self.tenant}",
             **fields,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Engines:
-    """A RabbitMQ and a MongoDB that may be killed."""
-
-    rabbit: RabbitNode
-    mongo: MongoNode
-
-    @classmethod
-    @asynccontextmanager
-    async def running(cls) -> AsyncIterator[Self]:
-        """Start both; they are gone afterwards, and so is what runs left that were killed."""
-        settings = Settings.from_environment()
-        parent = settings.run_directory / "chaos"
-        await asyncio.to_thread(_clear, parent, settings)
-        me = Process.running_now()
-        directory = parent / f"{me.pid}-{me.born}"
-        rabbit = RabbitNode.temporary(directory / "rabbitmq")
-        mongo = MongoNode.temporary(directory / "mongodb", settings.cache_directory)
-        try:
-            await asyncio.to_thread(rabbit.start, may_install=settings.may_install)
-            await asyncio.to_thread(mongo.start, may_install=settings.may_install)
-            yield cls(rabbit, mongo)
-        finally:
-            await asyncio.to_thread(rabbit.remove)
-            await asyncio.to_thread(mongo.remove)
-            shutil.rmtree(directory, ignore_errors=True)
-
-
-def _clear(parent: Path, settings: Settings) -> None:
-    for left in parent.glob("*-*"):
-        pid, born = left.name.split("-")
-        if not Process(int(pid), int(born)).alive:
-            RabbitNode.temporary(left / "rabbitmq").remove()
-            MongoNode.temporary(left / "mongodb", settings.cache_directory).remove()
-            shutil.rmtree(left, ignore_errors=True)
 
 
 class Site:

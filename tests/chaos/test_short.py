@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from benchmarks.engines import Engines
 from sms_native.processes import NativeError
 from tests.chaos.__main__ import play
-from tests.chaos.site import Engines
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 async def engines() -> AsyncIterator[Engines]:
     """A broker and a database that are ours to kill, so never those that run elsewhere or in containers."""
     try:
-        async with Engines.running() as engines:
+        async with Engines.running("chaos", fast_counts=True) as engines:
             yield engines
     except NativeError as error:
         pytest.skip(f"no broker or database to kill: {error}")
