@@ -139,7 +139,10 @@ async def test_a_dispatcher_is_ready_when_it_has_joined_and_is_heard(rig):
     assert "11 s" in (fleet.check() or "")
     await look(rig)
     assert fleet.check() is None
-    assert another(rig).dispatcher.fleet.check() == "it has not joined the other dispatchers yet"
+    second = another(rig).dispatcher.fleet
+    assert second.check() == "it has not joined the other dispatchers yet"
+    await second._beat()
+    assert second.check() == "it has not taken its share of the work yet"
     await fleet.leave()
     assert fleet.check() == "it is leaving"
 

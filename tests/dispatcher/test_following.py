@@ -66,8 +66,12 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     assert rig.broker.waiting("sms.unrouted") == []
 
 
-@pytest.mark.parametrize("refused", ["pbx.second.status", "sms.lane.cfg", "sms.lane.cfg.bulk"])
-async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused):
+@pytest.mark.parametrize("pieces", [1, 400])
+@pytest.mark.parametrize(
+    "refused", ["pbx.main.status", "pbx.second.status", "sms.outbound.acme", "sms.lane.cfg", "sms.lane.cfg.bulk"]
+)
+async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused, pieces, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", pieces)
     await rig.ledger.remember_bulk_lane("cfg")
     fresh = Rig(rig.clock, rig.ledger)
     Declarations(fresh, refused)

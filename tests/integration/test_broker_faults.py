@@ -23,6 +23,7 @@ from sms_common.topology import (
     Topology,
     base,
     carrier_key,
+    joined,
     lane,
     lane_queue,
 )
@@ -325,8 +326,8 @@ async def test_a_hundred_lanes_are_all_restored(
     broker: RabbitBroker, queues: Queues, close_connections: Callable[[], int]
 ):
     ledger = Ledger()
+    await broker.declare(joined(lane(f"c{number}") for number in range(120)))
     for number in range(120):
-        await broker.declare(lane(f"c{number}"))
         await broker.consume(lane_queue(f"c{number}"), ledger, prefetch=4)
     await asyncio.to_thread(close_connections)
     await until_unwell(broker)
@@ -371,6 +372,18 @@ async def test_a_lane_that_exists_otherwise_does_not_stop_the_others(
     await until_well(broker)
     await broker.publish(Outgoing(DEFAULT_EXCHANGE, lane_queue("good"), b"{}", "t", "m1"))
     assert (await inbox.next()).message_id == "m1"
+
+
+@pytest.mark.parametrize("odd", [0, 60, 119])
+async def test_of_many_declared_at_once_the_refused_one_is_told(vhost: str, broker: RabbitBroker, odd: int):
+    many = [Topology(exchanges=(Exchange(f"mine{number}", "fanout", "of this test"),)) for number in range(120)]
+    async with await aio_pika.connect(vhost) as stranger, stranger.channel() as channel:
+        await channel.declare_exchange(f"mine{odd}", "direct", durable=True)
+    with pytest.raises(Unavailable, match=f"inequivalent arg 'type' for exchange 'mine{odd}'"):
+        await broker.declare(joined(many))
+    del many[odd]
+    await broker.declare(joined(many))
+    assert (await broker.survey(joined(many))).missing == ()
 
 
 # -- settling

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,6 +28,7 @@ from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
 
 _MEASURE_SECONDS = 15.0
+_PIECES_AT_A_TIME = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Dispatcher:
         self._snapshot: DispatcherSnapshot | None = None
         self._followed = asyncio.Event()
         self._declared: dict[str, topology.Topology] = {}
+        self._pieces: Mapping[str, str] = {}
         self._monotonic = monotonic
         self._measure_at = 0.0
         window, first_look = limits.patience.receipt_window, limits.patience.first_look
@@ -100,45 +102,52 @@ class Dispatcher:
 
         Raises Unavailable when the broker or the store took not all of that, and has done the rest.
         """
-        refusal: Unavailable | None = None
-        try:
-            await self._serve_pbxs(snapshot)
-        except Unavailable as error:
-            refusal = error  # one PBX that declared its queue differently must not keep all the others waiting
+        refusal = await _tried(self._serve_pbxs(snapshot))
         before, self._snapshot = self._snapshot, snapshot
         self._followed.set()
         changed = [config.id for config in snapshot.configs if before is None or before.config(config.id) != config]
         off = frozenset(config.id for config in snapshot.configs if not config.enabled)
         self.lanes.follow(allowances(snapshot, self._carriers), off, changed)
-        former = await self._serve_tenants(snapshot)
-        await self.fleet.follow(_pieces(snapshot, former))
+        former = await self._former_tenants(snapshot)
+        refusal = await _tried(self._serve_tenants(snapshot, former)) or refusal
+        # Something that was declared differently must not keep all the others waiting.
+        if refusal is None or self._broker.why_away() is None:
+            self._pieces = _pieces(snapshot, former)
+            await self.fleet.follow(self._pieces)
         if refusal is not None:
             raise refusal
 
-    async def _serve_tenants(self, snapshot: DispatcherSnapshot) -> list[str]:
-        """Declare the queue of each tenant's requests. Returns the former tenants, whose queues are still read. Raises
-        Unavailable.
-        """
+    async def _former_tenants(self, snapshot: DispatcherSnapshot) -> list[str]:
+        """The tenants that are no more, whose queues are still read. Raises Unavailable."""
         known = set(await self._stores.ledger.tenants())
         present = {tenant.id for tenant in snapshot.tenants}
         await self._stores.ledger.remember_tenants(present - known)
-        former = sorted(known - present)
-        queues = {id_: topology.tenant(id_) for id_ in present} | {id_: topology.former_tenant(id_) for id_ in former}
-        work = (self._serve(f"tenant {id_}", declared) for id_, declared in queues.items())
-        await together(work, at_a_time=DECLARATIONS_AT_A_TIME)
-        return former
+        return sorted(known - present)
+
+    async def _serve_tenants(self, snapshot: DispatcherSnapshot, former: Iterable[str]) -> None:
+        present = {f"tenant {tenant.id}": topology.tenant(tenant.id) for tenant in snapshot.tenants}
+        await self._declare(present | {f"tenant {id_}": topology.former_tenant(id_) for id_ in former})
 
     # -- this process's share of the work, as the fleet asks for it
 
     async def hold(self, work: frozenset[str]) -> None:
-        """See Work.hold. Lanes first: what the intake takes can then leave at once."""
+        """See Work.hold. Tenant after tenant, so that the first does not wait for the last of a thousand."""
+        in_order = sorted(work, key=lambda piece: self._pieces.get(piece, ""))
+        refusal: Unavailable | None = None
+        for start in range(0, len(in_order), _PIECES_AT_A_TIME):
+            refusal = await _tried(self._hold(in_order[start : start + _PIECES_AT_A_TIME])) or refusal
+        if refusal is not None:
+            raise refusal
+
+    async def _hold(self, work: Sequence[str]) -> None:
+        """Lanes first: what the intake takes can then leave at once."""
         lanes = frozenset(piece for piece in work if not topology.is_outbound(piece))
         try:
             await self.lanes.hold(lanes)
             await self.lanes.find_empty()
         finally:
-            await self._intake.hold(work - lanes)
-        metrics.lanes_held.set(len(self.lanes.held))
+            await self._intake.hold(frozenset(work) - lanes)
+            metrics.lanes_held.set(len(self.lanes.held))
 
     async def drop(self, work: frozenset[str]) -> None:
         """See Work.drop."""
@@ -159,13 +168,35 @@ class Dispatcher:
         served: dict[str, list[str]] = {}
         for tenant in snapshot.tenants:
             served.setdefault(tenant.pbx_id, []).append(tenant.id)
-        work = (self._serve(f"pbx {id_}", topology.pbx(id_, tenants)) for id_, tenants in served.items())
-        await together(work, at_a_time=DECLARATIONS_AT_A_TIME)
+        await self._declare({f"pbx {id_}": topology.pbx(id_, tenants) for id_, tenants in served.items()})
 
-    async def _serve(self, whom: str, queues: topology.Topology) -> None:
-        if self._declared.get(whom) != queues:
-            await self._broker.declare(queues)
-            self._declared[whom] = queues
+    async def _declare(self, wanted: Mapping[str, topology.Topology]) -> None:
+        """Declare those of whom it was not done yet, and when the broker refuses, those whom it does not refuse. Raises
+        Unavailable.
+        """
+        new = {whom: queues for whom, queues in wanted.items() if self._declared.get(whom) != queues}
+        if not new:
+            return
+        try:
+            await self._broker.declare(topology.joined(new.values()))
+        except Unavailable:
+            if self._broker.why_away() is not None:
+                raise
+            await together((self._declare_one(*one) for one in new.items()), at_a_time=DECLARATIONS_AT_A_TIME)
+        self._declared |= new
+
+    async def _declare_one(self, whom: str, queues: topology.Topology) -> None:
+        await self._broker.declare(queues)
+        self._declared[whom] = queues
+
+
+async def _tried(work: Awaitable[None]) -> Unavailable | None:
+    """Do `work`; returns why it could not be done."""
+    try:
+        await work
+    except Unavailable as error:
+        return error
+    return None
 
 
 def _pieces(snapshot: DispatcherSnapshot, former: list[str]) -> dict[str, str]:

@@ -82,6 +82,7 @@ class Fleet:
         self._present = Present()
         self._held: frozenset[str] = frozenset()
         self._to_begin: frozenset[str] = frozenset()
+        self._began = False
         self._giving_back: dict[str, asyncio.Task[None]] = {}
         self._heard_at = clock()
         self._settling = asyncio.Lock()
@@ -96,7 +97,9 @@ class Fleet:
         silent = self._clock() - self._heard_at
         if silent > _SILENT_SECONDS:
             return f"it could not tell the other dispatchers for {silent:.0f} s that it is there"
-        return f"{len(self._to_begin)} queues could not be read yet" if self._to_begin else None
+        if self._to_begin:
+            return f"{len(self._to_begin)} queues could not be read yet"
+        return None if self._began else "it has not taken its share of the work yet"
 
     @property
     def held(self) -> frozenset[str]:
@@ -155,6 +158,7 @@ class Fleet:
                 self._to_begin |= taken
             if self._to_begin:
                 await self._begin()
+            self._began = True
 
     def _share(self) -> frozenset[str]:
         """Our share; worked out again when there is something new to share or somebody else to share it with."""
@@ -187,6 +191,8 @@ class Fleet:
             await self._agreement.release((one,), self.member)
         except Unavailable as error:
             log.info("fleet.kept", code=error.code)  # ours in name only, until we take it again or are gone
+        except Exception:  # a bug in one must not leave the others, or end the process
+            log.exception("fleet.failed")
         finally:
             del self._giving_back[one]
 

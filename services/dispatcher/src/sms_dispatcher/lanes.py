@@ -4,7 +4,7 @@ the order and the pace in which messages leave, and the gate that keeps them bac
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
@@ -336,9 +336,10 @@ class Lanes:
         lane.pacer.follow(self._allowances.get(config_id, Allowance()))
         lane.gate.disable(config_id in self._disabled)
 
-    async def hold(self, config_ids: Iterable[str]) -> None:
+    async def hold(self, config_ids: Collection[str]) -> None:
         """Read these lanes too. Raises Unavailable when one could not be opened; all others are."""
         bulk = set(await self._bulk.bulk_lanes())
+        await self._declare_all(config_ids)
 
         async def one(config_id: str) -> None:
             await self._read(config_id, bulk=False)
@@ -421,6 +422,14 @@ class Lanes:
 
     def _lock(self, config_id: str, *, bulk: bool) -> asyncio.Lock:
         return self._opening.setdefault(topology.lane_queue(config_id, bulk=bulk), asyncio.Lock())
+
+    async def _declare_all(self, config_ids: Iterable[str]) -> None:
+        """Declare them in one go; what the broker refuses of it shows when they are declared one by one."""
+        new = [config_id for config_id in config_ids if topology.lane_queue(config_id) not in self._declared]
+        if new:
+            with suppress(Unavailable):
+                await self._broker.declare(topology.joined(map(topology.lane, new)))
+                self._declared.update(map(topology.lane_queue, new))
 
     async def _declare(self, config_id: str, *, bulk: bool) -> None:
         queue = topology.lane_queue(config_id, bulk=bulk)

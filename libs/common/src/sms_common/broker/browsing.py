@@ -1,7 +1,7 @@
 """Looks into queues for a person: reads what waits there without losing any of it, and tells what there is."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -19,38 +19,25 @@ from sms_common.errors import Code, Unavailable
 from sms_common.topology import Topology
 
 _T = TypeVar("_T")
+_CHANNELS = 8
+_WORTH_A_CHANNEL = 20
 
 
 class HeldMessage:
     """A message that is out of its queue, unacknowledged, for as long as it is being looked at."""
 
-    def __init__(self, channel: Channel, queue: str, message: DeliveredMessage, timeout: float) -> None:
+    def __init__(self, channel: Channel, queue: str, message: DeliveredMessage) -> None:
         assert message.delivery_tag is not None
         self.delivery: Delivery = read(message, queue)
         self._tag = message.delivery_tag
         self._channel = channel
-        self._queue = queue
-        self._timeout = timeout
         channel.answers.delivered(self._tag)
 
     async def remove(self) -> None:
         """See Held.remove."""
         self._channel.answer(self._tag, acknowledge=True)
-        await _answered(lambda: self._channel.outbox.written(self._timeout))
-        # An acknowledgement is not answered; whatever is answered after it on the same channel shows that it arrived.
-        answer = asyncio.ensure_future(
-            self._channel.wire.queue_declare(self._queue, passive=True, timeout=self._timeout)
-        )
-        closed = asyncio.ensure_future(self._channel.closed())  # or the answer would be waited for in vain
-        try:
-            await asyncio.wait({answer, closed}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection was lost.")
-            await _answered(lambda: answer)
-        finally:
-            answer.cancel()
-            closed.cancel()
-            await asyncio.gather(answer, closed, return_exceptions=True)
+        # An acknowledgement is not answered.
+        await _answered(self._channel.flush)
 
 
 @asynccontextmanager
@@ -68,7 +55,7 @@ async def browse(
             message = await _answered(lambda: channel.wire.basic_get(queue, timeout=timeout))
             if message.delivery_tag is None:
                 break
-            held.append(HeldMessage(channel, queue, message, timeout))
+            held.append(HeldMessage(channel, queue, message))
         yield tuple(held)
     finally:
         await channel.close()  # which gives back all that was not removed
@@ -78,23 +65,37 @@ async def survey(connection: AbstractConnection, topology: Topology, timeout: fl
     """See Broker.survey. Asks without declaring: the broker closes the channel on which it is asked for what is not
     there.
     """
-    queues: dict[str, QueueCounts] = {}
-    asker = _Asker(connection, timeout)
-    try:
-        missing = [
-            exchange.name
-            for exchange in topology.exchanges
-            if await asker.ask(partial(_look_for_exchange, exchange.name, timeout)) is None
-        ]
-        for queue in topology.queues:
-            counts = await asker.ask(partial(_count_queue, queue.name, timeout))
-            if counts is None:
-                missing.append(queue.name)
-            else:
-                queues[queue.name] = counts
-    finally:
-        await asker.close()
-    return Survey(tuple(missing), queues)
+    exchanges = {exchange.name: partial(_look_for_exchange, exchange.name, timeout) for exchange in topology.exchanges}
+    queues = {queue.name: partial(_count_queue, queue.name, timeout) for queue in topology.queues}
+    there = await _ask_all(connection, exchanges, timeout)
+    counts = await _ask_all(connection, queues, timeout)
+    missing = [name for answers in (there, counts) for name, answer in answers.items() if answer is None]
+    return Survey(tuple(missing), {name: answer for name, answer in counts.items() if answer is not None})
+
+
+async def _ask_all(
+    connection: AbstractConnection,
+    questions: Mapping[str, Callable[[Wire], Awaitable[_T]]],
+    timeout: float,  # noqa: ASYNC109  # of each request to the broker
+) -> dict[str, _T | None]:
+    """The answers by name, asked for on a few channels, since the broker answers the questions of one in turn."""
+
+    async def ask(names: Sequence[str]) -> dict[str, _T | None]:
+        asker = _Asker(connection, timeout)
+        try:
+            return {name: await asker.ask(questions[name]) for name in names}
+        finally:
+            await asker.close()
+
+    names = list(questions)
+    channels = max(1, min(_CHANNELS, len(names) // _WORTH_A_CHANNEL))
+    asked = (ask(names[place::channels]) for place in range(channels))
+    answers: dict[str, _T | None] = {}
+    for result in await asyncio.gather(*asked, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result
+        answers |= result
+    return {name: answers[name] for name in names}
 
 
 async def _look_for_exchange(name: str, timeout: float, wire: Wire) -> bool:  # noqa: ASYNC109  # of the request

@@ -10,6 +10,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.abc import AbstractConnection as WireConnection
 from aiormq.channel import Channel as Wire
+from aiormq.exceptions import ChannelInvalidStateError
 
 from sms_common.broker.answering import Answers
 from sms_common.broker.trying import Backoff, was_cancelled
@@ -65,6 +66,28 @@ class Channel:
         with suppress(Exception):
             async with asyncio.timeout(self.timeout):
                 await self.owner.close()
+
+    async def flush(self, prefetch: int = 0) -> None:
+        """Return once the broker has read everything that was put into the outbox. `prefetch` is the channel's, which
+        this sets again: a request that is answered and changes nothing.
+
+        Raises ChannelClosed when the broker refused something of it, TimeoutError when it does not answer, or whatever
+        the loss of the connection looks like.
+        """
+        await self.outbox.written(self.timeout)
+        answer = asyncio.ensure_future(self.wire.basic_qos(prefetch_count=prefetch, timeout=self.timeout))
+        closed = asyncio.ensure_future(self.closed())  # or the answer would be waited for in vain
+        try:
+            await asyncio.wait({answer, closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done() or isinstance(answer.exception(), ChannelInvalidStateError):
+                async with asyncio.timeout(self.timeout):
+                    await self.wire.closing  # why it was closed comes a little later than that it was
+                raise ConnectionError("the channel was closed")
+            await answer
+        finally:
+            answer.cancel()
+            closed.cancel()
+            await asyncio.gather(answer, closed, return_exceptions=True)
 
     def answer(self, tag: int, *, acknowledge: bool) -> None:
         """Acknowledge a delivery or give it back. On a channel that has died there is nothing to answer: the broker

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 # Consumers share channels: a channel of its own for each of 1,000 lanes costs the broker a process and 2.5 times the
 # time to restore; one for all would make every lane suffer when the broker closes it.
 _CONSUMERS_PER_CHANNEL = 50
+# So many are being started at a time, each on another channel: the broker answers the requests of one in turn.
+_STARTERS = 8
 
 
 class Consumer:
@@ -87,7 +89,7 @@ class Intake:
         await self._deliveries.end(timeout)
         # An acknowledgement waits in a buffer that closing throws away: the answer to a request that was sent after it
         # says that the broker has read it.
-        await asyncio.gather(*(place.flush(self._timeouts.connect) for place in self._channels))
+        await asyncio.gather(*(place.flush() for place in self._channels))
         await asyncio.gather(*(place.channel.close() for place in self._channels))
 
     def missing(self) -> list[str]:
@@ -104,16 +106,21 @@ class Intake:
             self._to_start.put_nowait(consumer)
         self._connected = True
         try:
-            while True:
-                consumer = await self._to_start.get()
-                if consumer in self._consumers and consumer.place is None:
-                    await self._start(consumer, connection)
+            async with asyncio.TaskGroup() as starters:
+                for _ in range(_STARTERS):
+                    starters.create_task(self._start_all(connection))
         finally:
             self._connected = False
             self._channels.clear()
             for consumer in self._consumers:
                 consumer.place = None
                 consumer.tried.set()
+
+    async def _start_all(self, connection: AbstractConnection) -> None:
+        while not was_cancelled():  # an AMQP call that is answered at the same moment swallows a cancellation
+            consumer = await self._to_start.get()
+            if consumer in self._consumers and consumer.place is None:
+                await self._start(consumer, connection)
 
     async def _start(self, consumer: Consumer, connection: AbstractConnection) -> None:
         try:
@@ -179,6 +186,7 @@ class _SharedChannel:
         self._intake = intake
         self._deliveries = deliveries
         self._prefetch: int | None = None
+        self._starting = False
         self._consumers: dict[str, Consumer] = {}
         channel.wire.on_consumer_cancel_callbacks.add(self._on_cancel)
         self._closing = channel.wire.closing
@@ -186,10 +194,18 @@ class _SharedChannel:
 
     @property
     def has_room(self) -> bool:
-        return self.channel.is_open and len(self._consumers) < _CONSUMERS_PER_CHANNEL
+        """Whether another consumer can be started here now."""
+        return self.channel.is_open and not self._starting and len(self._consumers) < _CONSUMERS_PER_CHANNEL
 
     async def add(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of each request to the broker
-        """Start `consumer` here. Its prefetch applies to itself only."""
+        """Start `consumer` here. Its prefetch applies to itself only, if nobody else is being started meanwhile."""
+        self._starting = True
+        try:
+            await self._add(consumer, timeout)
+        finally:
+            self._starting = False
+
+    async def _add(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of each request to the broker
         if self._prefetch != consumer.prefetch:
             await self.channel.wire.basic_qos(prefetch_count=consumer.prefetch, timeout=timeout)
             self._prefetch = consumer.prefetch
@@ -214,11 +230,10 @@ class _SharedChannel:
         except Exception as error:  # noqa: BLE001  # a dead channel has no consumers left
             log.debug("cancel_failed", queue=consumer.reader.queue, error=type(error).__name__)
 
-    async def flush(self, timeout: float) -> None:  # noqa: ASYNC109  # of one request to the broker
+    async def flush(self) -> None:
         """Return once the broker has read everything that was written to this channel, or the channel is dead."""
         try:
-            await self.channel.outbox.written(timeout)
-            await self.channel.wire.basic_qos(prefetch_count=self._prefetch or 0, timeout=timeout)
+            await self.channel.flush(self._prefetch or 0)
         except asyncio.CancelledError:
             if was_cancelled():
                 raise

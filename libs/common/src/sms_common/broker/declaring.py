@@ -1,15 +1,27 @@
 """Declares topologies and remembers them, so that every new connection finds or makes all of it again."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain
 
 import structlog
 from aio_pika.abc import AbstractConnection
+from aiormq import spec
 from aiormq.exceptions import ChannelClosed
+from pamqp import frame
+from pamqp.base import Frame
+from pamqp.common import FieldTable
 
-from sms_common.broker.connection import Channel, open_channel
+from sms_common.broker.connection import open_channel
 from sms_common.topology import Binding, Exchange, Forwarding, Queue, Topology
 
 log = structlog.get_logger(__name__)
+
+# A thousand lanes are asked for without waiting for each answer, but in portions that a slow cluster deals with within
+# the time a request has, and on a few channels, whose requests the broker works on side by side.
+_PORTION = 50
+_CHANNELS = 8
 
 
 class Declarations:
@@ -38,27 +50,35 @@ class Declarations:
             there[binding] = None
 
     async def declare(self, connection: AbstractConnection, topology: Topology) -> None:
-        """Declare `topology` on a channel of its own, since a refusal closes the channel.
+        """Declare `topology` on channels of its own, since a refusal closes the channel.
 
         Raises ChannelClosed when the broker refuses (it exists with other arguments, no permission), or whatever the
         loss of the connection looks like.
         """
+        for stage in _stages(topology):
+            gate = asyncio.Semaphore(_CHANNELS)
+            portions = (stage[start : start + _PORTION] for start in range(0, len(stage), _PORTION))
+            asked = (self._ask(connection, portion, gate) for portion in portions)
+            for result in await asyncio.gather(*asked, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
+        if topology.retired:
+            await self._unbind(connection, topology.retired)
+
+    async def _ask(self, connection: AbstractConnection, portion: Sequence[Frame], gate: asyncio.Semaphore) -> None:
+        async with gate:
+            channel = await open_channel(connection, self._timeout)
+            try:
+                channel.outbox.put(partial(_marshalled, portion, channel.wire.number))
+                await channel.flush()
+            finally:
+                await channel.close()
+
+    async def _unbind(self, connection: AbstractConnection, retired: Iterable[Binding]) -> None:
+        """Each waits for its answer: the protocol has no other way for this one."""
         channel = await open_channel(connection, self._timeout)
         try:
-            for exchange in topology.exchanges:
-                await self._exchange(channel, exchange)
-            for queue in topology.queues:
-                await self._queue(channel, queue)
-            for binding in topology.bindings:
-                await channel.wire.queue_bind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
-            for forwarding in topology.forwardings:
-                await channel.wire.exchange_bind(
-                    destination=forwarding.destination,
-                    source=forwarding.source,
-                    routing_key=forwarding.key,
-                    timeout=self._timeout,
-                )
-            for binding in topology.retired:
+            for binding in retired:
                 await channel.wire.queue_unbind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
         finally:
             await channel.close()
@@ -105,16 +125,38 @@ class Declarations:
             except ChannelClosed as error:
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
 
-    async def _exchange(self, channel: Channel, exchange: Exchange) -> None:
-        await channel.wire.exchange_declare(
-            exchange.name,
-            exchange_type=exchange.kind,
-            durable=True,
-            arguments={"alternate-exchange": exchange.alternate} if exchange.alternate else None,
-            timeout=self._timeout,
-        )
 
-    async def _queue(self, channel: Channel, queue: Queue) -> None:
-        await channel.wire.queue_declare(
-            queue.name, durable=True, arguments={"x-queue-type": "quorum", **queue.arguments}, timeout=self._timeout
-        )
+def _stages(topology: Topology) -> Iterator[Sequence[Frame]]:
+    """What has to be asked for, each stage when the one before has been answered; a little in one go."""
+    stages: list[list[Frame]] = [
+        [_exchange(exchange) for exchange in topology.exchanges],
+        [_queue(queue) for queue in topology.queues],
+        [*map(_binding, topology.bindings), *map(_forwarding, topology.forwardings)],
+    ]
+    return iter(stages) if sum(map(len, stages)) > _PORTION else iter([list(chain(*stages))])
+
+
+def _marshalled(portion: Sequence[Frame], channel: int) -> bytes:
+    return b"".join(frame.marshal(one, channel) for one in portion)
+
+
+def _exchange(exchange: Exchange) -> Frame:
+    arguments: FieldTable | None = {"alternate-exchange": exchange.alternate} if exchange.alternate else None
+    return spec.Exchange.Declare(
+        exchange=exchange.name, exchange_type=exchange.kind, durable=True, nowait=True, arguments=arguments
+    )
+
+
+def _queue(queue: Queue) -> Frame:
+    arguments: FieldTable = {"x-queue-type": "quorum", **queue.arguments}
+    return spec.Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=arguments)
+
+
+def _binding(binding: Binding) -> Frame:
+    return spec.Queue.Bind(queue=binding.queue, exchange=binding.exchange, routing_key=binding.key, nowait=True)
+
+
+def _forwarding(forwarding: Forwarding) -> Frame:
+    return spec.Exchange.Bind(
+        destination=forwarding.destination, source=forwarding.source, routing_key=forwarding.key, nowait=True
+    )
