@@ -39,9 +39,11 @@ from sms_config.settings import Settings
 from sms_config.store import MongoStore
 from sms_config.store_protocol import AnyRecord
 from sms_dispatcher.api import MessagesApi
+from sms_dispatcher.database import open_database
 from sms_dispatcher.documents import to_document as to_message
 from sms_dispatcher.entries import Entry, Kind
-from sms_dispatcher.ledger import Ledger, open_database
+from sms_dispatcher.history import History
+from sms_dispatcher.ledger import Ledger
 from sms_native.mongodb import MongoNode
 from sms_native.ports import LOOPBACK
 from sms_native.processes import Process
@@ -264,7 +266,7 @@ async def services(url: str, count: int) -> AsyncIterator[str]:
         database = await stack.enter_async_context(open_database(url, LEDGER))
         ledger = Ledger(database, owner="bench", retention=timedelta(days=3650))
         read_api = web.Application()
-        MessagesApi(ledger, SecretStr(READ_API)).add_to(read_api)
+        MessagesApi(History(database), SecretStr(READ_API)).add_to(read_api)
         settings = settings_for(url, await stack.enter_async_context(served(read_api)))
         began = time.monotonic()
         await asyncio.to_thread(fill_all, url, settings, count)

@@ -1,4 +1,4 @@
-"""A ledger in memory; passes the same contract tests as the one on MongoDB."""
+"""A ledger and its history in memory; they pass the same contract tests as those on MongoDB."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -9,7 +9,8 @@ from sms_common.errors import Code, Unavailable
 from sms_common.messages import Status
 from sms_dispatcher.documents import record, to_document
 from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, advance, entry_id
-from sms_dispatcher.ledger import LEASE, Change, Ledger, MatchedReceipt, MessageQuery
+from sms_dispatcher.history import History, MessageQuery
+from sms_dispatcher.ledger import LEASE, Change, Ledger, MatchedReceipt
 
 
 class MemoryLedger(Ledger):
@@ -164,20 +165,27 @@ class MemoryLedger(Ledger):
         self._answer()
         return sorted(self.bulk)
 
-    async def page(self, query: MessageQuery) -> tuple[int, list[dict[str, Any]], bool]:
-        self._answer()
-        found = [e for e in self.entries.values() if _matches(e, query)]
-        found.sort(key=lambda e: (e.created_at, e.id), reverse=query.descending)
-        page = found[query.skip : query.skip + query.top]
-        return len(found), [record(to_document(e, self._keep)) for e in page], False
-
-    async def read(self, tenant_id: str, message_id: str) -> dict[str, Any] | None:
-        entry = await self.find(tenant_id, message_id)
-        return None if entry is None else record(to_document(entry, self._keep))
-
     async def count_unknown(self) -> int:
         self._answer()
         return sum(e.status is Status.UNKNOWN for e in self.entries.values())
+
+
+class MemoryHistory(History):
+    """What a ledger in memory holds, as people read it."""
+
+    def __init__(self, ledger: MemoryLedger) -> None:
+        self._ledger = ledger
+
+    async def page(self, query: MessageQuery) -> tuple[int, list[dict[str, Any]], bool]:
+        self._ledger._answer()
+        found = [e for e in self._ledger.entries.values() if _matches(e, query)]
+        found.sort(key=lambda e: (e.created_at, e.id), reverse=query.descending)
+        page = found[query.skip : query.skip + query.top]
+        return len(found), [record(to_document(e, self._ledger._keep)) for e in page], False
+
+    async def read(self, tenant_id: str, message_id: str) -> dict[str, Any] | None:
+        entry = await self._ledger.find(tenant_id, message_id)
+        return None if entry is None else record(to_document(entry, self._ledger._keep))
 
 
 def _matches(entry: Entry, query: MessageQuery) -> bool:

@@ -13,7 +13,7 @@ from sms_common.messages import ErrorClass, MsgType, Status
 from sms_dispatcher.api import MessagesApi
 from sms_dispatcher.entries import Kind
 from tests.dispatcher.builders import DID, HANDSET, NOW, entry
-from tests.dispatcher.memory_ledger import MemoryLedger
+from tests.dispatcher.memory_ledger import MemoryHistory, MemoryLedger
 
 pytestmark = pytest.mark.loopback
 
@@ -56,7 +56,7 @@ async def client(ledger) -> AsyncIterator[TestClient[web.Request, web.Applicatio
     for known in (OUT, IN, FAILED, GROUP, PARENT, THEIRS):
         await ledger.accept(known)
     app = web.Application()
-    MessagesApi(ledger, SecretStr(TOKEN)).add_to(app)
+    MessagesApi(MemoryHistory(ledger), SecretStr(TOKEN)).add_to(app)
     async with TestClient(TestServer(app), headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         yield client
 

@@ -11,8 +11,8 @@ import pytest
 from sms_common.errors import Unavailable
 from sms_dispatcher import coordination as module
 from sms_dispatcher.coordination import Coordination
+from sms_dispatcher.database import open_database
 from sms_dispatcher.fleet import Present
-from sms_dispatcher.ledger import open_database
 from sms_dispatcher.standing import Standing
 from tests.dispatcher.memory_coordination import MemoryCoordination
 from tests.stack import Database

@@ -14,7 +14,7 @@ from sms_common.errors import Unavailable
 from sms_common.events import Moment
 from sms_common.messages import Status
 from sms_dispatcher.explaining import Explainer, InboundQuestion, OutboundQuestion
-from sms_dispatcher.ledger import Ledger, MessageQuery
+from sms_dispatcher.history import History, MessageQuery
 from sms_dispatcher.standing import StandingLanes
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -48,7 +48,7 @@ class MessageFilter(BaseModel):
     top: Annotated[int, Field(ge=1, le=100)] = 100
 
     def query(self) -> MessageQuery:
-        """The filter as the ledger takes it."""
+        """The filter as the history takes it."""
         return MessageQuery(
             tenant_id=self.tenant_id,
             number=self.number,
@@ -75,8 +75,8 @@ class LanesAsked(BaseModel):
 class MessagesApi:
     """Reads only. Every call needs the service token as a bearer token and names a tenant."""
 
-    def __init__(self, ledger: Ledger, token: SecretStr) -> None:
-        self._ledger = ledger
+    def __init__(self, history: History, token: SecretStr) -> None:
+        self._history = history
         self._token = token
 
     def add_to(self, app: web.Application) -> None:
@@ -89,12 +89,12 @@ class MessagesApi:
             asked = MessageFilter.model_validate(dict(request.query))
         except ValidationError as error:
             return _invalid(error)
-        count, items, more = await self._ledger.page(asked.query())
+        count, items, more = await self._history.page(asked.query())
         return _json({"count": count, **({"more": True} if more else {}), "items": items})
 
     async def _read(self, request: web.Request) -> web.Response:
         tenant_id, message_id = request.match_info["tenant_id"], request.match_info["message_id"]
-        found = await self._ledger.read(tenant_id, message_id)
+        found = await self._history.read(tenant_id, message_id)
         if found is None:
             return _error(404, "not_found", "There is no message of this id.")
         return _json(found)

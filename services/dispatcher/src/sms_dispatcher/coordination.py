@@ -1,25 +1,18 @@
 """What several dispatchers must agree on, in MongoDB: who is there, who works on which lane, and budgets they share.
 
-With the ledger the only module of the dispatcher that knows Motor. All times are the database's, so that no clock of a
-dispatcher decides anything.
+All times are the database's, so that no clock of a dispatcher decides anything.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorDatabase
 from pymongo import DeleteMany, ReturnDocument, UpdateOne
-from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from sms_common.errors import Code, Unavailable
-from sms_common.telemetry import metrics
+from sms_dispatcher.database import Database, operation, places_taken
+from sms_dispatcher.documents import Document
 from sms_dispatcher.fleet import Present
-from sms_dispatcher.ledger import places_taken
 from sms_dispatcher.standing import Standing
-
-Document = dict[str, Any]
 
 # Who has not been heard of for so long is taken for dead, and its lanes are given to others.
 MEMBER_TTL = timedelta(seconds=5)
@@ -31,7 +24,7 @@ _KEEP_MEMBERS = timedelta(hours=1)
 class Coordination:
     """Every method raises Unavailable (store_unavailable) when MongoDB does not answer."""
 
-    def __init__(self, database: "AsyncIOMotorDatabase[Document]") -> None:
+    def __init__(self, database: Database) -> None:
         self._members = database.get_collection("members")
         self._lanes = database.get_collection("lanes")
         self._budgets = database.get_collection("budgets")
@@ -39,7 +32,7 @@ class Coordination:
 
     async def prepare(self) -> None:
         """Make the indexes; safe to repeat."""
-        async with _store("prepare"):
+        async with operation("prepare"):
             await self._members.create_index("seen_at", expireAfterSeconds=int(_KEEP_MEMBERS.total_seconds()))
             await self._budgets.create_index("delete_at", expireAfterSeconds=0)
             await self._lanes.create_index("owner")
@@ -51,14 +44,14 @@ class Coordination:
         change = {"$currentDate": {"seen_at": True}, "$set": {"leaving": leaving}}
         ttl = int(MEMBER_TTL.total_seconds() * _MILLISECONDS)
         fresh = {"$expr": {"$gt": ["$seen_at", {"$subtract": ["$$NOW", ttl]}]}}
-        async with _store("beat"):
+        async with operation("beat"):
             await self._members.update_one({"_id": member}, change, upsert=True)
             there = {document["_id"]: document["leaving"] async for document in self._members.find(fresh)}
         return Present(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
 
     async def leave(self, member: str) -> None:
         """Say that `member` is gone and holds no lane any more."""
-        async with _store("leave"):
+        async with operation("leave"):
             await self._lanes.delete_many({"owner": member})
             await self._members.delete_one({"_id": member})
 
@@ -71,7 +64,7 @@ class Coordination:
             return frozenset()
         free = {"$or": [{"owner": member}, {"owner": {"$nin": list(alive)}}]}
         updates = [UpdateOne({"_id": lane, **free}, {"$set": {"owner": member}}, upsert=True) for lane in wanted]
-        async with _store("take"):
+        async with operation("take"):
             try:
                 await self._lanes.bulk_write(updates, ordered=False)
             except BulkWriteError as error:
@@ -81,7 +74,7 @@ class Coordination:
 
     async def release(self, lanes: Iterable[str], member: str) -> None:
         """Give lanes back that `member` no longer works on."""
-        async with _store("release"):
+        async with operation("release"):
             await self._lanes.delete_many({"_id": {"$in": list(lanes)}, "owner": member})
 
     # -- which of them stand still
@@ -94,12 +87,12 @@ class Coordination:
         if gone := list(moving):
             writes.append(DeleteMany({"_id": {"$in": gone}}))
         if writes:
-            async with _store("note_standing"):
+            async with operation("note_standing"):
                 await self._standing.bulk_write(writes, ordered=False)
 
     async def standing(self, config_ids: Iterable[str]) -> list[Standing]:
         """See StandingLanes.standing."""
-        async with _store("standing"):
+        async with operation("standing"):
             documents = await self._standing.find({"_id": {"$in": list(config_ids)}}).to_list(None)
         return [Standing(one["_id"], one["why"], one["code"], one["reason"], one["since"]) for one in documents]
 
@@ -115,7 +108,7 @@ class Coordination:
             {"$set": {"first": {"$max": [{"$ifNull": ["$next", {"$add": [now, gap]}]}, now]}, "asked": now}},
             {"$set": {"next": {"$add": ["$first", slots * gap]}}},
         ]
-        async with _store("reserve"):
+        async with operation("reserve"):
             while True:
                 try:
                     after = await self._budgets.find_one_and_update(
@@ -129,7 +122,7 @@ class Coordination:
         """Count segments against a budget that ends with its day; False, and nothing counted, when they go over it."""
         delete_at = datetime.now(UTC) + _KEEP_DAY_COUNTS
         change = {"$inc": {"used": segments}, "$setOnInsert": {"delete_at": delete_at}}
-        async with _store("count"):
+        async with operation("count"):
             for _ in range(2):
                 try:
                     result = await self._budgets.update_one(
@@ -148,13 +141,3 @@ def _stands(standing: Standing) -> list[Document]:
     # A carrier's words may begin with what the database would take for a field.
     words = {name: {"$literal": getattr(standing, name)} for name in ("why", "code", "reason")}
     return [{"$set": {"since": since}}, {"$set": words}]
-
-
-@asynccontextmanager
-async def _store(operation: str) -> AsyncIterator[None]:
-    with metrics.ledger_duration_seconds.labels(operation).time():
-        try:
-            yield
-        except PyMongoError as error:
-            reason = f"MongoDB did not take {operation}: {type(error).__name__}."
-            raise Unavailable(Code.STORE_UNAVAILABLE, reason) from error

@@ -1,9 +1,7 @@
-"""The ledger: every message's one true state in MongoDB. With coordination the only
-module of the dispatcher that knows Motor.
+"""The ledger: every message's one true state in MongoDB.
 
 Concurrent operations share writes: each kind has a group commit. Every change is conditional on what it changes, so of
-two
-writers one wins and the other learns the present state. All times that decide between writers are the database's.
+two writers one wins and the other learns the present state. All times that decide between writers are the database's.
 """
 
 import uuid
@@ -14,45 +12,35 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pymongo
-from bson.errors import BSONError
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, ExecutionTimeout, PyMongoError
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo.errors import BulkWriteError
 
-from sms_common.errors import Code, Unavailable, UnreadableEvent
+from sms_common.errors import Unavailable
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
+from sms_dispatcher.database import MAJORITY, Database, operation, places_taken
 from sms_dispatcher.documents import (
     Document,
     changing_fields,
     claim_fields,
     from_document,
     history_item,
-    record,
     to_document,
 )
-from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, Receipt, advance, entry_id
+from sms_dispatcher.entries import CLAIMABLE, Entry, Receipt, advance, entry_id
 from sms_dispatcher.group_commit import GroupCommit
 
-_DUPLICATE_KEY = 11000
-_MAJORITY = WriteConcern("majority", j=True)
 _CLAIMABLE = [status.value for status in CLAIMABLE]
 
 # Longer than the longest carrier call (25 s) and the writing of its result: a claim this old belongs to a dead process.
 LEASE = timedelta(seconds=60)
 # Lines of a message's timeline. One that waits a day for a person to mend its account has over a thousand changes.
 _TIMELINE = 100
-# One operation on the store. Longer than a fail-over of a healthy replica set takes to be noticed by the driver.
-OPERATION_TIMEOUT_MS = 5_000
 # Making an index over millions of messages; cut short, it would begin anew at every try and never end.
 INDEX_SECONDS = 600.0
 
-# A person pages through so many at most, and waits so long for the number of them.
-COUNT_UP_TO = 1_000
-_COUNT_MS = 50
-
 # What few messages end in, and many look for.
-_RARE = (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.CANCELED, Status.UNDETERMINED, Status.UNKNOWN)
+RARE = (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.CANCELED, Status.UNDETERMINED, Status.UNKNOWN)
 # A partial index serves only queries that repeat its filter.
 INDEXES = (
     IndexModel([("tenant_id", ASCENDING), ("created_at", DESCENDING)], name="tenant_time"),
@@ -69,7 +57,7 @@ INDEXES = (
     IndexModel(
         [("tenant_id", ASCENDING), ("status", ASCENDING), ("created_at", DESCENDING)],
         name="tenant_rare_time",
-        partialFilterExpression={"status": {"$in": [status.value for status in _RARE]}},
+        partialFilterExpression={"status": {"$in": [status.value for status in RARE]}},
     ),
     IndexModel([("delete_at", ASCENDING)], name="retention", expireAfterSeconds=0),
     IndexModel(
@@ -112,32 +100,15 @@ class _Write:
     after: Entry
 
 
-@dataclass(frozen=True, slots=True)
-class MessageQuery:
-    """What a page of message history holds. `descending` is by time."""
-
-    tenant_id: str
-    number: str | None = None
-    direction: str | None = None
-    status: str | None = None
-    config_id: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    search: str | None = None
-    descending: bool = True
-    skip: int = 0
-    top: int = 100
-
-
 class Ledger:
     """All messages of all tenants. Every method raises Unavailable (store_unavailable) when MongoDB does not answer;
     those that write raise UnreadableEvent for a value it cannot hold.
     """
 
-    def __init__(self, database: "AsyncIOMotorDatabase[Document]", *, owner: str, retention: timedelta) -> None:
-        self._messages = database.get_collection("messages", write_concern=_MAJORITY)
-        self._bulk_lanes = database.get_collection("bulk_lanes", write_concern=_MAJORITY)
-        self._tenants = database.get_collection("tenants", write_concern=_MAJORITY)
+    def __init__(self, database: Database, *, owner: str, retention: timedelta) -> None:
+        self._messages = database.get_collection("messages", write_concern=MAJORITY)
+        self._bulk_lanes = database.get_collection("bulk_lanes", write_concern=MAJORITY)
+        self._tenants = database.get_collection("tenants", write_concern=MAJORITY)
         self._owner = owner
         self._retention = retention
         self._ahead = timedelta(0)
@@ -149,13 +120,13 @@ class Ledger:
 
     async def prepare(self) -> None:
         """Make the indexes; safe to repeat."""
-        async with _store("prepare"):
+        async with operation("prepare"):
             with pymongo.timeout(INDEX_SECONDS):
                 await self._messages.create_indexes(list(INDEXES))
 
     async def set_clock(self) -> None:
         """Learn by how much the database's clock is ahead of ours: claims are dated by it."""
-        async with _store("hello"):
+        async with operation("hello"):
             asked = _now()
             # A command's answer is read as the driver reads by default, not as this database is, unless it is told.
             hello = await self._messages.database.command("hello", codec_options=self._messages.codec_options)
@@ -164,7 +135,7 @@ class Ledger:
     async def check(self) -> str | None:
         """Why the store cannot be used right now, or None: for a readiness probe."""
         try:
-            async with _store("ping"):
+            async with operation("ping"):
                 await self._messages.database.command("ping")
         except Unavailable as error:
             return error.reason
@@ -178,7 +149,7 @@ class Ledger:
 
     async def _insert(self, accepted: list[tuple[Entry, Entry | None]]) -> list[Entry | None]:
         documents = [self._new_document(entry, claim) for entry, claim in accepted]
-        async with _store("accept", len(accepted)):
+        async with _batch("accept", len(accepted)):
             try:
                 await self._messages.insert_many(documents, ordered=False)
             except BulkWriteError as error:
@@ -196,7 +167,7 @@ class Ledger:
 
     async def find(self, tenant_id: str, message_id: str) -> Entry | None:
         """The entry of that id, or None."""
-        async with _store("find"):
+        async with operation("find"):
             return (await self._by_id([entry_id(tenant_id, message_id)])).get(entry_id(tenant_id, message_id))
 
     async def _by_id(self, ids: Sequence[str]) -> dict[str, Entry]:
@@ -226,7 +197,7 @@ class Ledger:
             )
             for id_, claim_id in wanted
         ]
-        async with _store("claim", len(wanted)):
+        async with _batch("claim", len(wanted)):
             await self._messages.bulk_write(updates, ordered=False)
             entries = await self._by_id([id_ for id_, _ in wanted])
         return [entries.get(id_) for id_, _ in wanted]
@@ -242,7 +213,7 @@ class Ledger:
 
     async def note_carrier_id(self, claimed: Entry, provider_msg_id: str, segments: int | None) -> None:
         """Remember the carrier's id of a message whose receipt was faster than the answer."""
-        async with _store("finish"):
+        async with operation("finish"):
             await self._messages.update_one(
                 {"_id": claimed.id, "provider_msg_id": None},
                 {"$set": {"provider_msg_id": provider_msg_id, "segments": segments or claimed.segments}},
@@ -255,7 +226,7 @@ class Ledger:
 
     async def abandon(self, claimed: Entry, after: Entry) -> bool:
         """Record the end of a claim whose process is dead: only once its lease is over."""
-        async with _store("abandon"):
+        async with operation("abandon"):
             result = await self._messages.update_one(
                 {
                     "_id": claimed.id,
@@ -269,7 +240,7 @@ class Ledger:
 
     async def _write(self, writes: list[_Write]) -> list[bool]:
         updates = [UpdateOne(write.condition, _recording(write.after, write.change_id)) for write in writes]
-        async with _store("write", len(writes)):
+        async with _batch("write", len(writes)):
             result = await self._messages.bulk_write(updates, ordered=False)
             if result.matched_count == len(writes):
                 return [True] * len(writes)
@@ -314,7 +285,7 @@ class Ledger:
 
     async def _spoken_of(self, receipts: list[MatchedReceipt]) -> list[Entry | None]:
         references = [r.reference for r in receipts if r.reference is not None]
-        async with _store("receipts", len(receipts)):
+        async with _batch("receipts", len(receipts)):
             by_reference = await self._by_id(references) if references else {}
             unnamed = [r.receipt.provider_msg_id for r in receipts if r.reference not in by_reference]
             by_carrier: dict[str, list[Entry]] = {}
@@ -344,7 +315,7 @@ class Ledger:
             {"$sort": {"at": DESCENDING}},
         ]
         dids: dict[tuple[str, str], list[str]] = {}
-        async with _store("recall", len(wanted)):
+        async with _batch("recall", len(wanted)):
             async for document in self._messages.aggregate(pipeline):
                 tenant_id, number, did = document["_id"]
                 dids.setdefault((tenant_id, number), []).append(did)
@@ -355,7 +326,7 @@ class Ledger:
         recorded.
         """
         taken: list[Entry] = []
-        async with _store("due"):
+        async with operation("due"):
             while len(taken) < limit:
                 document = await self._messages.find_one_and_update(
                     {"due_at": {"$lte": _now(), "$type": "date"}},
@@ -369,18 +340,18 @@ class Ledger:
 
     async def postpone(self, entry: Entry, until: datetime | None) -> None:
         """The clock has looked after the entry and does so again at `until`, unless it changes; None: never."""
-        async with _store("due"):
+        async with operation("due"):
             await self._messages.update_one({"_id": entry.id, "sequence": entry.sequence}, {"$set": {"due_at": until}})
 
     async def remember_bulk_lane(self, config_id: str) -> None:
         """Note that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
-        async with _store("lanes"):
+        async with operation("lanes"):
             await self._bulk_lanes.update_one({"_id": config_id}, {"$setOnInsert": {"since": _now()}}, upsert=True)
 
     async def remember_tenants(self, tenant_ids: Collection[str]) -> None:
         """Note that these tenants' requests have a queue, which is read even when the tenant is no more."""
         if tenant_ids:
-            async with _store("tenants"):
+            async with operation("tenants"):
                 notes = [
                     UpdateOne({"_id": id_}, {"$setOnInsert": {"since": _now()}}, upsert=True) for id_ in tenant_ids
                 ]
@@ -388,42 +359,13 @@ class Ledger:
 
     async def tenants(self) -> list[str]:
         """The tenants that had a queue ever."""
-        async with _store("tenants"):
+        async with operation("tenants"):
             return [document["_id"] async for document in self._tenants.find({})]
 
     async def bulk_lanes(self) -> list[str]:
         """The configurations that have a bulk lane."""
-        async with _store("lanes"):
+        async with operation("lanes"):
             return [document["_id"] async for document in self._bulk_lanes.find({})]
-
-    async def page(self, query: MessageQuery) -> tuple[int, list[Document], bool]:
-        """How many messages match, one page of their records, and whether there are more than were counted.
-
-        Those of one millisecond come in the order of the index, which is the same for every page.
-        """
-        order = DESCENDING if query.descending else ASCENDING
-        async with _store("page"):
-            cursor = self._messages.find(_condition(query)).sort([("created_at", order)]).hint(_hint(query))
-            documents = await cursor.skip(query.skip).limit(query.top).to_list(query.top)
-            full = len(documents) == query.top
-            counted = await self._count(query) if full or query.skip else len(documents)
-        if counted is None or ((full or query.skip) and counted > COUNT_UP_TO):
-            seen = query.skip + len(documents) + full
-            return max(COUNT_UP_TO if counted else 0, seen), [record(document) for document in documents], True
-        return counted, [record(document) for document in documents], False
-
-    async def _count(self, query: MessageQuery) -> int | None:
-        """How many messages match, counted up to one more than COUNT_UP_TO; None when that took too long."""
-        try:
-            return await self._messages.count_documents(_condition(query), **_counting(query))
-        except ExecutionTimeout:
-            return None
-
-    async def read(self, tenant_id: str, message_id: str) -> Document | None:
-        """One message's record with its timeline, or None."""
-        async with _store("find"):
-            document = await self._messages.find_one({"_id": entry_id(tenant_id, message_id), "tenant_id": tenant_id})
-        return None if document is None else record(document)
 
     async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
         """Which of these carrier's ids belong to no message yet; none when another message between the same parties
@@ -435,7 +377,7 @@ class Ledger:
             "sender": entry.sender,
             "to": list(entry.to),
         }
-        async with _store("reconcile"):
+        async with operation("reconcile"):
             if await self._messages.find_one(rival, {"_id": True}) is not None:
                 return frozenset()
             taken = self._messages.find(
@@ -445,7 +387,7 @@ class Ledger:
 
     async def count_unknown(self) -> int:
         """How many messages wait for word of their fate."""
-        async with _store("count"):
+        async with operation("count"):
             return int(await self._messages.count_documents({"status": Status.UNKNOWN.value}))
 
 
@@ -455,78 +397,13 @@ def _recording(after: Entry, change_id: str | None) -> Document:
     return {"$set": changing_fields(after), "$push": {"history": line}}
 
 
-def _condition(query: MessageQuery) -> Document:
-    condition: Document = {"tenant_id": query.tenant_id, "kind": {"$ne": Kind.PARENT.value}}
-    for name, value in (("direction", query.direction), ("status", query.status), ("config_id", query.config_id)):
-        if value is not None:
-            condition[name] = value
-    if query.number is not None:
-        condition["numbers"] = query.number
-    if query.search is not None:
-        # The ids of a list's messages begin with its own and a dot; a slash is the next character after that.
-        id_ = entry_id(query.tenant_id, query.search)
-        of_list = {"$gt": f"{id_}.", "$lt": f"{id_}/"}
-        by_number = {"tenant_id": query.tenant_id, "numbers": query.search}
-        condition["$or"] = [{"_id": id_}, {"_id": of_list}, by_number]
-    created = {op: moment for op, moment in (("$gte", query.since), ("$lt", query.until)) if moment is not None}
-    if created:
-        condition["created_at"] = created
-    return condition
-
-
-def _counting(query: MessageQuery) -> dict[str, Any]:
-    options: dict[str, Any] = {"limit": COUNT_UP_TO + 1, "maxTimeMS": _COUNT_MS}
-    return {**options, "hint": hint} if (hint := _hint(query)) else options
-
-
-def _hint(query: MessageQuery) -> str | None:
-    """The index by which a page is found, where the database would rather sort what another one finds."""
-    if query.number is not None or query.search is not None:
-        return None
-    return "tenant_rare_time" if query.status in _RARE else "tenant_time"
-
-
-def places_taken(error: BulkWriteError) -> set[int]:
-    """The places of a batch whose ids exist already. Re-raises when anything else went wrong."""
-    details = error.details or {}
-    failures = details.get("writeErrors", [])
-    if details.get("writeConcernErrors") or any(failure["code"] != _DUPLICATE_KEY for failure in failures):
-        raise error
-    return {failure["index"] for failure in failures}
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 @asynccontextmanager
-async def _store(operation: str, batch: int = 1) -> AsyncIterator[None]:
-    """Times an operation and turns the driver's errors into ours: the content's fault, or the store's."""
-    metrics.ledger_batch_size.observe(batch)
-    with metrics.ledger_duration_seconds.labels(operation).time():
-        try:
-            yield
-        except (OverflowError, UnicodeError, BSONError) as error:
-            reason = f"It holds a value that cannot be stored ({type(error).__name__})."
-            raise UnreadableEvent(Code.INVALID_REQUEST, reason) from None
-        except PyMongoError as error:
-            raise Unavailable(
-                Code.STORE_UNAVAILABLE, f"MongoDB did not take {operation}: {type(error).__name__}."
-            ) from error
-
-
-@asynccontextmanager
-async def open_database(url: str, name: str) -> "AsyncIterator[AsyncIOMotorDatabase[Document]]":
-    """The dispatcher's database at `url`. Nothing is asked of the server yet, so this does not fail when it is away."""
-    client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
-        url,
-        tz_aware=True,
-        tzinfo=UTC,
-        serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
-        timeoutMS=OPERATION_TIMEOUT_MS,
-        appname="sms-dispatcher",
-    )
-    try:
-        yield client.get_database(name, write_concern=_MAJORITY)
-    finally:
-        client.close()
+async def _batch(name: str, size: int) -> AsyncIterator[None]:
+    """An operation for `size` messages at once."""
+    metrics.ledger_batch_size.observe(size)
+    async with operation(name):
+        yield

@@ -5,8 +5,8 @@ import os
 import random
 import socket
 import uuid
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack, suppress
 
 import aiohttp
 import structlog
@@ -22,9 +22,11 @@ from sms_common.events import utc_now
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_dispatcher.api import ExplainApi, LanesApi, MessagesApi
 from sms_dispatcher.coordination import Coordination
+from sms_dispatcher.database import open_database
 from sms_dispatcher.dispatcher import Dispatcher, Limits, Stores
 from sms_dispatcher.explaining import Explainer
-from sms_dispatcher.ledger import Ledger, open_database
+from sms_dispatcher.history import History
+from sms_dispatcher.ledger import Ledger
 from sms_dispatcher.settings import Settings
 from sms_dispatcher.standing import StandingReport
 
@@ -54,8 +56,10 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         broker = await stack.enter_async_context(RabbitBroker(address, name="sms-dispatcher", topology=topology.base()))
-        stores = await stack.enter_async_context(_stores(settings))
-        ledger = stores.ledger
+        url = settings.mongo_url.get_secret_value()
+        database = await stack.enter_async_context(open_database(url, settings.mongo_database))
+        ledger = Ledger(database, owner=_member(), retention=settings.retention)
+        stores = Stores(ledger, Coordination(database))
         connector = aiohttp.TCPConnector(limit=_NO_LIMIT)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         carriers = {name: carrier(http, settings.carrier_options.get(name)) for name, carrier in CARRIERS.items()}
@@ -66,7 +70,9 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         client.on_change(dispatcher.follow)
         health = _health(stop, broker, ledger, client)
         health.add("fleet", dispatcher.fleet.check)
-        app = _app(settings, health, ledger)
+        app = web.Application()
+        add_health_routes(app, health)
+        MessagesApi(History(database), settings.api_token).add_to(app)
         explainer = Explainer(ledger, carriers, lambda: client.snapshot, utc_now)
         ExplainApi(explainer, settings.api_token).add_to(app)
         LanesApi(stores.coordination, settings.api_token).add_to(app)
@@ -123,14 +129,6 @@ def _member() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-@asynccontextmanager
-async def _stores(settings: Settings) -> AsyncIterator[Stores]:
-    url = settings.mongo_url.get_secret_value()
-    async with open_database(url, settings.mongo_database) as database:
-        ledger = Ledger(database, owner=_member(), retention=settings.retention)
-        yield Stores(ledger, Coordination(database))
-
-
 def _limits(settings: Settings) -> Limits:
     return Limits(settings.outbound_prefetch, settings.carrier_prefetch, settings.lane_prefetch, settings.patience)
 
@@ -150,10 +148,3 @@ def _health(
     health.add("store", ledger.check)
     health.add("configuration", client.check)
     return health
-
-
-def _app(settings: Settings, health: Health, ledger: Ledger) -> web.Application:
-    app = web.Application()
-    add_health_routes(app, health)
-    MessagesApi(ledger, settings.api_token).add_to(app)
-    return app
