@@ -26,6 +26,7 @@ _STAGES = {
     "/aiormq/": "broker client",
     "/pamqp/": "broker client",
     "/sms_dispatcher/ledger.py": "ledger",
+    "/sms_dispatcher/database.py": "ledger",
     "/sms_dispatcher/documents.py": "ledger",
     "/sms_dispatcher/group_commit.py": "ledger",
     "/motor/": "database driver",
