@@ -142,6 +142,7 @@ async def test_a_dispatcher_is_ready_when_it_has_joined_and_is_heard(rig):
     second = another(rig).dispatcher.fleet
     assert second.check() == "it has not joined the other dispatchers yet"
     await second._beat()
+    await second._settle()  # of nothing: it does not know yet what there is to do
     assert second.check() == "it has not taken its share of the work yet"
     await fleet.leave()
     assert fleet.check() == "it is leaving"

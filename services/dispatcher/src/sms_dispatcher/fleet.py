@@ -158,7 +158,7 @@ class Fleet:
                 self._to_begin |= taken
             if self._to_begin:
                 await self._begin()
-            self._began = True
+            self._began = bool(self._pieces)
 
     def _share(self) -> frozenset[str]:
         """Our share; worked out again when there is something new to share or somebody else to share it with."""
