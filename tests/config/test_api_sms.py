@@ -361,6 +361,10 @@ async def test_limits_are_set_as_a_whole_and_shown(api, sms):
     [
         ({"segments_per_second": 0}, "limits.segments_per_second"),
         ({"segments_per_second": "5"}, "limits.segments_per_second"),
+        ({"segments_per_second": 5e-324}, "limits.segments_per_second"),
+        ({"account_segments_per_second": 0.001}, "limits.account_segments_per_second"),
+        ({"campaign_segments_per_minute": 0.5}, "limits.campaign_segments_per_minute"),
+        ({"number_segments_per_minute": 0.5}, "limits.number_segments_per_minute"),
         ({"burst": 0}, "limits.burst"),
         ({"burst": 1.5}, "limits.burst"),
         ({"campaign_id": ""}, "limits.campaign_id"),

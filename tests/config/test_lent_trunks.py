@@ -236,3 +236,40 @@ class TestUse:
         theirs = (await auditor.get(f"/api/v1/audit?object_id={lent['id']}")).json
 
         assert (everyone["count"], theirs["count"]) == (1, 0)
+
+
+SHARED_LIMITS: list[dict[str, Any]] = [
+    {"account_segments_per_second": 1},
+    {"campaign_id": "C1"},
+    {"campaign_segments_per_minute": 1},
+    {"brand_id": "B1"},
+    {"brand_segments_per_day": 1},
+]
+
+
+@pytest.mark.parametrize("limits", SHARED_LIMITS, ids=lambda limits: next(iter(limits)))
+async def test_what_all_share_on_a_lent_trunk_no_tenant_limits(api, lent, of_acme, limits):
+    (field,) = limits
+    new = {"name": "x", "provider_id": lent["id"]}
+    made = await api.made(SMS, {**new, "tenant_id": "acme", "limits": {**limits, "burst": 2}})
+
+    refused = [
+        await of_acme.call("POST", SMS, {**new, "limits": limits}),
+        await of_acme.call("PATCH", f"{SMS}/{made['id']}", {"limits": {"burst": 2}}),
+    ]
+    own = await of_acme.call("PATCH", f"{SMS}/{made['id']}", {"limits": {**made["limits"], "segments_per_second": 3}})
+
+    assert [(answer.status, answer.json["errors"][0]["field"]) for answer in refused] == [(422, f"limits.{field}")] * 2
+    assert (own.status, own.json["limits"]["segments_per_second"], own.json["limits"][field]) == (200, 3, limits[field])
+
+
+async def test_limits_of_an_own_account_do_not_come_along_to_a_lent_trunk(api, acme, lent, of_acme):
+    own = await api.made(TRUNKS, {**TRUNK, "tenant_id": "acme"})
+    limits = {"account_segments_per_second": 1}
+    made = (await of_acme.call("POST", SMS, {"name": "x", "provider_id": own["id"], "limits": limits})).json
+
+    moved = await of_acme.call("PATCH", f"{SMS}/{made['id']}", {"provider_id": lent["id"]})
+    freed = await of_acme.call("PATCH", f"{SMS}/{made['id']}", {"provider_id": lent["id"], "limits": {}})
+
+    assert (moved.status, moved.json["errors"][0]["field"]) == (422, "limits.account_segments_per_second")
+    assert freed.status == 200

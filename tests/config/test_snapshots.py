@@ -127,6 +127,7 @@ async def test_the_dispatcher_gets_tenants_pools_and_configurations_with_their_s
     )
     assert (second.limits.segments_per_second, second.limits.burst, second.limits.campaign_id) == (5.0, 3, "C123")
     assert first.limits == PaceLimits()
+    assert (first.trunk_owner, second.trunk_owner) == ("acme", "acme")
 
 
 async def test_the_dispatcher_gets_the_rules_of_tenants_that_have_any(api, sms, trunk, clock, read):

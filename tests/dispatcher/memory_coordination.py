@@ -20,7 +20,7 @@ class MemoryCoordination(Coordination):
         self.still: dict[str, Standing] = {}
         self._clock = clock
         self._seen: dict[str, tuple[float, bool]] = {}
-        self._next: dict[str, float] = {}
+        self._next: dict[str, tuple[float, float]] = {}
 
     def _answer(self) -> None:
         if self.away:
@@ -72,9 +72,10 @@ class MemoryCoordination(Coordination):
     async def reserve(self, key: str, slots: int, interval: float) -> float:
         self._answer()
         now = self._clock()
-        first = max(self._next.get(key, now + interval), now)
-        self._next[key] = first + slots * interval
-        return first - now
+        next_, gap = self._next.get(key, (now + interval, interval))
+        ahead = max(next_ - now, 0) / gap * interval
+        self._next[key] = (now + ahead + slots * interval, interval)
+        return ahead
 
     async def count(self, key: str, segments: int, cap: int) -> bool:
         self._answer()

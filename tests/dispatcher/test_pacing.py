@@ -14,11 +14,12 @@ from tests.dispatcher.builders import HANDSET, config, snapshot
 from tests.dispatcher.memory_coordination import MemoryCoordination
 
 CARRIERS = {"fake": FakeCarrier()}
-ACCOUNT = "account:fake:5500001"
+ACCOUNT = "account:fake:*:5500001"
 
 
-def limited(id_: str = "cfg", account: str = "5500001", **limits):
-    return config(id=id_, credentials={"account_id": SecretStr(account)}, limits=PaceLimits(**limits))
+def limited(id_: str = "cfg", account: str = "5500001", owner: str | None = None, **limits):
+    credentials = {"account_id": SecretStr(account)}
+    return config(id=id_, trunk_owner=owner, credentials=credentials, limits=PaceLimits(**limits))
 
 
 @pytest.mark.parametrize(
@@ -31,19 +32,38 @@ def limited(id_: str = "cfg", account: str = "5500001", **limits):
         ([limited(), limited("b", account="another", account_segments_per_second=5)], (), None),
         (
             [limited(account_segments_per_second=5, campaign_id="C1", campaign_segments_per_minute=60)],
-            (("campaign:fake:C1", 1), (ACCOUNT, 5)),
+            (("campaign:fake:*:C1", 1), (ACCOUNT, 5)),
             None,
         ),
         ([limited(campaign_id="C1")], (), None),
         ([limited(campaign_id="C1"), limited("b", campaign_id="C1", campaign_segments_per_minute=60)],
-         (("campaign:fake:C1", 1),), None),
+         (("campaign:fake:*:C1", 1),), None),
         ([limited(brand_id="B", brand_segments_per_day=10), limited("b", brand_id="B", brand_segments_per_day=7)],
-         (), ("brand:fake:B", 7)),
+         (), ("brand:fake:*:B", 7)),
     ],
 )  # fmt: skip
 def test_what_is_shared_is_as_low_as_the_lowest_says(configs, shared, brand):
     allowance = allowances(snapshot(*configs), CARRIERS)["cfg"]
 
+    assert (allowance.shared, allowance.brand) == (shared, brand)
+
+
+def test_what_another_owner_of_trunks_says_of_the_same_names_does_not_count():
+    mean = PaceLimits(
+        account_segments_per_second=0.01,
+        campaign_id="C",
+        campaign_segments_per_minute=1,
+        brand_id="B",
+        brand_segments_per_day=1,
+    )
+    ours = limited(owner="acme", account_segments_per_second=50, brand_id="B", brand_segments_per_day=900)
+    others = [
+        limited(id_, owner=owner).model_copy(update={"limits": mean}) for id_, owner in (("b", "it"), ("c", None))
+    ]
+
+    allowance = allowances(snapshot(ours, *others), CARRIERS)["cfg"]
+
+    shared, brand = (("account:fake:acme:5500001", 50),), ("brand:fake:acme:B", 900)
     assert (allowance.shared, allowance.brand) == (shared, brand)
 
 

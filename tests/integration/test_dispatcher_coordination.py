@@ -88,6 +88,14 @@ async def test_every_slot_is_given_once(coordination):
     assert all(28 < after - before < 32 for before, after in pairwise(moments))
 
 
+async def test_when_the_interval_changes_what_is_reserved_counts_as_many_slots(coordination):
+    await coordination.reserve("account", 4, 1e6)  # a slip: one in eleven days
+
+    waits = [await coordination.reserve("account", 2, interval) for interval in (10.0, 10.0, 1.0)]
+
+    assert waits == [pytest.approx(slots, abs=2) for slots in (5 * 10, 7 * 10, 9 * 1)]
+
+
 async def test_slots_nobody_used_are_lost(coordination):
     await coordination.reserve("account", 1, 0.02)
     await asyncio.sleep(0.1)  # time itself is what is waited for

@@ -125,9 +125,9 @@ class DidPool(_Snapshot):
 class PaceLimits(_Snapshot):
     """How fast a configuration may send, counted in segments; None: as fast as the carrier takes them.
 
-    `burst` segments may leave at once. What is shared counts for every configuration that names it too: the account
-    (by the carrier's account id), the 10DLC campaign, and the brand, whose day begins at midnight Pacific; of several
-    limits of one name the lowest holds.
+    `burst` segments may leave at once. What is shared counts for every configuration that names it too and whose trunk
+    has the same owner: the account (by the carrier's account id), the 10DLC campaign, and the brand, whose day begins
+    at midnight Pacific; of several limits of one name the lowest holds.
     """
 
     segments_per_second: Annotated[float | None, Field(gt=0, le=10_000)] = None
@@ -143,7 +143,8 @@ class PaceLimits(_Snapshot):
 class SmsConfig(_Snapshot):
     """One sending configuration with its secrets in the clear: only the dispatcher's snapshot holds these.
 
-    `credentials` are the carrier's own names and values; a carrier's folder knows which it needs.
+    `credentials` are the carrier's own names and values; a carrier's folder knows which it needs. `trunk_owner` is the
+    tenant whose trunk it is on; None: the system's, which lends it.
     """
 
     id: Identifier
@@ -152,6 +153,7 @@ class SmsConfig(_Snapshot):
     enabled: bool = True
     carrier: str
     trunk_id: Identifier
+    trunk_owner: Identifier | None = None
     brand: str = ""
     sender_id: str | None = None
     default_did: str | None = None

@@ -137,6 +137,11 @@ class Limits(PaceLimits):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
+    # One in 100 s at the slowest: a slip of the finger must not stop an account for days.
+    segments_per_second: Annotated[float | None, Field(ge=0.01, le=10_000)] = None
+    number_segments_per_minute: Annotated[float | None, Field(ge=0.6, le=600_000)] = None
+    account_segments_per_second: Annotated[float | None, Field(ge=0.01, le=10_000)] = None
+    campaign_segments_per_minute: Annotated[float | None, Field(ge=0.6, le=600_000)] = None
     campaign_id: Name | None = Field(default=None, description="Whoever names the same campaign shares its limit.")
     brand_id: Name | None = Field(default=None, description="Whoever names the same brand shares its limit.")
 

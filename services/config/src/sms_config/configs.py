@@ -41,6 +41,13 @@ COLUMNS = Columns(
 )
 # Fields of a callback that an answer shows and a body may repeat.
 _CALLBACK_READ_ONLY = frozenset(CallbackView.model_fields) - {"username"}
+_SHARED_LIMITS = (
+    "account_segments_per_second",
+    "campaign_id",
+    "campaign_segments_per_minute",
+    "brand_id",
+    "brand_segments_per_day",
+)
 _PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy", "limits")
 
 
@@ -80,6 +87,7 @@ class SmsConfigs:
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             trunk = await _trunk(transaction, body, caller)
             tenant_id = _tenant_for_new(body, trunk, caller)
+            _check_shared_limits(body.limits, PaceLimits(), trunk, caller)
             now = self._changes.clock()
             record = SmsConfigRecord(
                 id=config_id,
@@ -117,6 +125,8 @@ class SmsConfigs:
                 has = await holdings_of(transaction, before.tenant_id)
                 moved = has.with_config(config_id, trunk.id)
                 await check_still_held(transaction, before.tenant_id, has, moved, "provider_id")
+            known = before.limits if trunk.id == old_trunk.id else PaceLimits()
+            _check_shared_limits(body.limits, known, trunk, caller)
             values = await _values(transaction, body, trunk, before.tenant_id)
             after = before.changed(self._changes.clock(), caller.id, **values)
             return Change("updated", before, self._with_secrets(after, body))
@@ -275,6 +285,19 @@ def _tenant_for_new(body: SmsCreate, trunk: TrunkRecord, caller: Caller) -> str:
     if not caller.sees(tenant_id) or trunk.pool_of(tenant_id) is None:
         raise Invalid.of("tenant_id", "is not a tenant that the trunk is lent to")
     return tenant_id
+
+
+def _check_shared_limits(wanted: PaceLimits, known: PaceLimits, trunk: TrunkRecord, caller: Caller) -> None:
+    """On a lent trunk all tenants share account, campaigns and brands: no single one may change their limits. Raises
+    Invalid.
+    """
+    if trunk.tenant_id is not None or caller.tenancy is EVERYONE:
+        return
+    for name in _SHARED_LIMITS:
+        if getattr(wanted, name) != getattr(known, name):
+            raise Invalid.of(
+                f"limits.{name}", "is shared by all who use this lent trunk, so no single tenant changes it"
+            )
 
 
 async def _values(reader: Reader, body: SmsWrite, trunk: TrunkRecord, tenant_id: str) -> dict[str, Any]:

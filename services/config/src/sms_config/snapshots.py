@@ -163,6 +163,7 @@ def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsCo
         enabled=record.enabled,
         carrier=trunk.carrier,
         trunk_id=trunk.id,
+        trunk_owner=trunk.tenant_id,
         brand=trunk.brand,
         sender_id=record.sender_id,
         default_did=pool.default_did if pool else None,

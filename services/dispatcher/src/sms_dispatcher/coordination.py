@@ -101,12 +101,17 @@ class Coordination:
     async def reserve(self, key: str, slots: int, interval: float) -> float:
         """Reserve the next `slots` moments of a shared budget, `interval` seconds apart; returns in how many seconds
         the first of them is. Slots not used are lost, so that no window ever holds more than its share.
+
+        Those reserved at another interval count as many slots of this one: neither does a change of the limit hand them
+        out again, nor does a limit that was much too low hold for as long as it would have.
         """
         now = {"$toDouble": {"$toLong": "$$NOW"}}
         gap = interval * _MILLISECONDS
+        slots_ahead = {"$divide": [{"$subtract": ["$next", now]}, {"$ifNull": ["$gap", gap]}]}
+        ahead = {"$multiply": [{"$max": [{"$ifNull": [slots_ahead, 1]}, 0]}, gap]}
         update: list[Document] = [
-            {"$set": {"first": {"$max": [{"$ifNull": ["$next", {"$add": [now, gap]}]}, now]}, "asked": now}},
-            {"$set": {"next": {"$add": ["$first", slots * gap]}}},
+            {"$set": {"first": {"$add": [now, ahead]}, "asked": now}},
+            {"$set": {"next": {"$add": ["$first", slots * gap]}, "gap": gap}},
         ]
         async with operation("reserve"):
             while True:

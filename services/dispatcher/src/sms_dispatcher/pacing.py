@@ -81,15 +81,22 @@ def _shared(config: SmsConfig, carriers: Mapping[str, Carrier]) -> list[tuple[st
     carrier = carriers.get(config.carrier)
     account = config.credentials.get(carrier.account_credential) if carrier is not None else None
     if account is not None:
-        found.append((f"account:{config.carrier}:{account.get_secret_value()}", limits.account_segments_per_second))
+        found.append((_shared_name("account", config, account.get_secret_value()), limits.account_segments_per_second))
     if limits.campaign_id is not None:
         minute = limits.campaign_segments_per_minute
-        found.append((f"campaign:{config.carrier}:{limits.campaign_id}", None if minute is None else minute / 60))
+        found.append((_shared_name("campaign", config, limits.campaign_id), None if minute is None else minute / 60))
     return found
 
 
 def _brand(config: SmsConfig) -> str:
-    return f"brand:{config.carrier}:{config.limits.brand_id}"
+    return _shared_name("brand", config, config.limits.brand_id or "")
+
+
+def _shared_name(kind: str, config: SmsConfig, id_: str) -> str:
+    """The name of a shared budget. Ids are what a tenant typed and prove nothing, so none reaches into what another
+    tenant's trunks share, or the system's (`*`).
+    """
+    return f"{kind}:{config.carrier}:{config.trunk_owner or '*'}:{id_}"
 
 
 class Pacer:
