@@ -11,7 +11,7 @@ from sms_common.topology import SMS, pbx_inbound_queue, pbx_status_queue
 from sms_config.live import MOST_OF_ONE, Live, Rhythm
 from sms_config.main import Outside
 from sms_config.problems import TooManyListeners
-from sms_config.records import TenantRecord, UserRecord
+from sms_config.records import ApiKeyRecord, TenantRecord, UserRecord
 from tests.config.people import COOKIE
 from tests.config.world import Clock
 from tests.eventually import eventually
@@ -58,6 +58,23 @@ class Stream:
     async def ended(self):
         async with asyncio.timeout(5):
             return await self.response.content.read()
+
+
+@asynccontextmanager
+async def steady_news(broker):
+    """A tenant that is never quiet."""
+
+    async def publish():
+        while True:
+            await broker.publish(status())
+            await asyncio.sleep(0)
+
+    publishing = asyncio.create_task(publish())
+    try:
+        yield
+    finally:
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -151,6 +168,27 @@ async def test_a_disabled_user_is_told_nothing_more(ann, api, store):
         users = store.records[UserRecord]
         for user_id, user in users.items():
             users[user_id] = user.model_copy(update={"disabled": True})
+        await stream.ended()
+
+
+@pytest.mark.parametrize("ending", ["log-out", "disabled", "revoked"])
+async def test_who_may_not_listen_any_more_is_told_nothing_more_however_busy_the_tenant(
+    ann, api, key_for, store, broker, ending
+):
+    key = await key_for("read", tenants=["acme"])
+    given = (
+        {"Cookie": f"{COOKIE}={ann.cookie}"} if ending != "revoked" else {"Authorization": f"Bearer {key._credential}"}
+    )
+    async with listening(api, "tenant_id=acme", **given) as stream, steady_news(broker):
+        await stream.next(CHANGED)
+        match ending:
+            case "log-out":
+                await ann.call("DELETE", "/api/v1/session")
+            case "disabled":
+                users = store.records[UserRecord]
+                users.update({user_id: user.model_copy(update={"disabled": True}) for user_id, user in users.items()})
+            case "revoked":
+                store.records[ApiKeyRecord].clear()
         await stream.ended()
 
 

@@ -7,6 +7,7 @@ Decision 0012 says where the news comes from.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Literal
 
 import orjson
@@ -33,7 +34,10 @@ News = Literal["changed", "beat", "over"]
 
 @dataclass(frozen=True, slots=True)
 class Rhythm:
-    """How often a listener hears something when there is nothing, and at most when there is much. In seconds."""
+    """How often a listener hears something when there is nothing, and at most when there is much. In seconds.
+
+    Every `beat`, however much there is to hear, it is asked whether the listener may go on.
+    """
 
     beat: float = BEAT_SECONDS
     pause: float = PAUSE_SECONDS
@@ -182,9 +186,13 @@ async def stream(
     watch.gone = lambda: request.transport is None or request.transport.is_closing()
     try:
         await response.prepare(request)
-        while (news := await watch.next(rhythm.beat)) != "over":
-            if news == "beat" and not await may_go_on():
-                break
+        asked = monotonic()
+        while (news := await watch.next(asked + rhythm.beat - monotonic())) != "over":
+            # A busy tenant has news for ever, and its listeners would never be asked if only silence did it.
+            if news == "beat" or monotonic() >= asked + rhythm.beat:
+                if not await may_go_on():
+                    break
+                asked = monotonic()
             await response.write(b"event: changed\ndata: {}\n\n" if news == "changed" else b": still here\n\n")
             if news == "changed":
                 await asyncio.sleep(rhythm.pause)
