@@ -56,6 +56,21 @@ class BrowsingContract:
             async with broker.browse(DEAD, limit=2) as others:
                 assert [one.delivery.message_id for one in others] == ["m2"]
 
+    @pytest.mark.parametrize(
+        ("budget", "ids"),
+        [(1, ["m0"]), (6, ["m0"]), (7, ["m0", "m1"]), (12, ["m0", "m1"]), (18, ["m0", "m1", "m2"]), (None, "all")],
+        ids=str,
+    )
+    async def test_no_more_are_held_once_they_have_so_many_bytes(
+        self, broker: Broker, budget: int | None, ids: list[str] | str
+    ) -> None:
+        for number in range(4):
+            await broker.publish(letter(number))
+        async with broker.browse(DEAD, limit=10, budget=budget) as held:
+            seen = [one.delivery.message_id for one in held]
+        assert seen == (["m0", "m1", "m2", "m3"] if ids == "all" else ids)
+        assert sorted(await ids_in(broker, DEAD)) == ["m0", "m1", "m2", "m3"]
+
     async def test_an_empty_queue_has_nothing_to_look_at(self, broker: Broker) -> None:
         async with broker.browse(UNROUTED, limit=5) as held:
             assert list(held) == []

@@ -8,15 +8,16 @@ import pytest
 
 from sms_common.broker import Delivery, Outgoing, Parked, dead_letter
 from sms_common.errors import Code, Unavailable
-from sms_common.events import InboundEvent
+from sms_common.events import MAX_EVENT_BYTES, InboundEvent
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED, inbound_key
-from sms_config.parking import tenant_of
+from sms_config.parking import LOOKED_AT_BYTES, tenant_of
 from sms_config.records import AuditRecord
 
 pytestmark = pytest.mark.loopback
 
 DEAD_LETTERS = "/api/v1/dead-letters"
 UNROUTED_MESSAGES = "/api/v1/unrouted"
+RABBITMQ_CONF = Path(__file__).parent.parent.parent / "deploy" / "rabbitmq" / "rabbitmq.conf"
 REQUEST = b'{"message_id":"m1","tenant_id":"acme","extension":"101","to":"+13125550100","text":"See you at nine"}'
 
 
@@ -75,6 +76,25 @@ async def test_pages_and_codes_choose(api, broker):
 
     assert (page.json["count"], ids(page)) == (5, ["m1", "m2"])
     assert (chosen.json["count"], ids(chosen)) == (2, ["m1", "m3"])
+
+
+async def test_large_bodies_are_not_all_looked_at_at_once(api, broker):
+    for number in range(4):
+        await broker.publish(letter(f"m{number}", body=b"x" * (LOOKED_AT_BYTES // 2)))
+
+    listed = await api.get(DEAD_LETTERS)
+    await api.call("POST", f"{DEAD_LETTERS}/discard", {"ids": ids(listed)})
+    then = await api.get(DEAD_LETTERS)
+
+    assert (ids(listed), ids(then)) == (["m0", "m1"], ["m2", "m3"])
+    assert len(broker.waiting(DEAD)) == 2
+
+
+def test_the_broker_takes_every_event_and_nothing_much_larger():
+    settings = (line.partition("=") for line in RABBITMQ_CONF.read_text().splitlines())
+    limit = int(next(value for name, _, value in settings if name.strip() == "max_message_size"))
+
+    assert 2 * MAX_EVENT_BYTES <= limit <= LOOKED_AT_BYTES / 8
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,9 @@ from sms_config.views import ParkedBodyView, ParkedResultView, ParkedView, Reaso
 
 _log = structlog.get_logger()
 
-# In memory at once, a few kilobytes each and 256 KiB at the worst.
+# In memory at once. A text has a kilobyte; a broker without a limit of its own takes bodies of many megabytes.
 LOOKED_AT = 1_000
+LOOKED_AT_BYTES = 32 * 1024 * 1024
 _LONGEST_CODE = 64
 _TENANT_KEY = re.compile(r"sms\.(outbound|inbound|status)\.([A-Za-z0-9_-]{1,64})(?:\..*)?", re.DOTALL)
 _PBX = "pbx."
@@ -95,7 +96,10 @@ class Parking:
         self._one_at_a_time = asyncio.Lock()
 
     async def find(self, caller: Caller, asked: ParkedFilter) -> tuple[int, list[ParkedView]]:
-        """Return how many of the oldest LOOKED_AT match, and a page of them, the oldest first. Raises BrokerAway."""
+        """Return how many of those that are looked at match, and a page of them, the oldest first. Raises BrokerAway.
+
+        The oldest LOOKED_AT are looked at, and fewer when they have LOOKED_AT_BYTES together.
+        """
         async with self._held(caller) as held:
             found = [parked for parked, _ in held if asked.code in {None, _code(parked)}]
         # What was looked at before may have come back in another order.
@@ -188,8 +192,8 @@ class Parking:
     @asynccontextmanager
     async def _held(self, caller: Caller) -> AsyncIterator[list[tuple[Parked, Held]]]:
         """Hold what the caller may see of the oldest messages."""
-        broker = self._connected()
-        async with self._one_at_a_time, broker.browse(self._place.queue, limit=LOOKED_AT) as held:
+        look = self._connected().browse(self._place.queue, limit=LOOKED_AT, budget=LOOKED_AT_BYTES)
+        async with self._one_at_a_time, look as held:
             both = [(Parked.read(one.delivery), one) for one in held]
             yield [(parked, one) for parked, one in both if _sees(caller, parked)]
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -40,22 +41,36 @@ class HeldMessage:
         await _answered(self._channel.flush)
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How much of a queue is held at once: so many messages, and of no more bytes than that, see Broker.browse."""
+
+    limit: int
+    budget: int | None
+
+    def has_room(self, count: int, size: int) -> bool:
+        """Whether one more may be taken, after `count` with bodies of `size` bytes together."""
+        return count < self.limit and (count == 0 or self.budget is None or size < self.budget)
+
+
 @asynccontextmanager
 async def browse(
     connection: AbstractConnection,
     queue: str,
-    limit: int,
+    share: Share,
     timeout: float,  # noqa: ASYNC109  # of each request to the broker
 ) -> AsyncIterator[tuple[HeldMessage, ...]]:
     """See Broker.browse."""
     channel = await _answered(lambda: open_channel(connection, timeout))
     try:
         held: list[HeldMessage] = []
-        while len(held) < limit:
+        size = 0
+        while share.has_room(len(held), size):
             message = await _answered(lambda: channel.wire.basic_get(queue, timeout=timeout))
             if message.delivery_tag is None:
                 break
             held.append(HeldMessage(channel, queue, message))
+            size += len(held[-1].delivery.body)
         yield tuple(held)
     finally:
         await channel.close()  # which gives back all that was not removed

@@ -162,9 +162,14 @@ class Broker(Publisher, Protocol):
         every (re)connect.
         """
 
-    def browse(self, queue: str, *, limit: int) -> AbstractAsyncContextManager[Sequence[Held]]:
+    def browse(
+        self, queue: str, *, limit: int, budget: int | None = None
+    ) -> AbstractAsyncContextManager[Sequence[Held]]:
         """Hold the first `limit` messages of `queue`, those that no consumer has, in their order. On leaving, and
         whatever happens, all go back that were not removed; meanwhile nobody else gets them. Raises Unavailable.
+
+        They are in memory meanwhile: no more are taken once their bodies have `budget` bytes together, so a large one
+        may be the last, and the first is always taken. None: whatever `limit` messages have.
         """
 
     async def survey(self, topology: Topology) -> Survey:

@@ -105,9 +105,10 @@ class RabbitBroker:
         return await self._listeners.listen(key, listener)
 
     @asynccontextmanager
-    async def browse(self, queue: str, *, limit: int) -> AsyncIterator[Sequence[Held]]:
+    async def browse(self, queue: str, *, limit: int, budget: int | None = None) -> AsyncIterator[Sequence[Held]]:
         """See Broker.browse."""
-        async with browsing.browse(await self._connected(), queue, limit, self._timeouts.connect) as held:
+        share = browsing.Share(limit, budget)
+        async with browsing.browse(await self._connected(), queue, share, self._timeouts.connect) as held:
             yield held
 
     async def survey(self, topology: Topology) -> Survey:

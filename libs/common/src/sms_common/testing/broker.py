@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 
 from sms_common import topology as names
 from sms_common.broker import outcomes
+from sms_common.broker.browsing import Share
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
 from sms_common.broker.messages import (
     Delivery,
@@ -126,14 +127,17 @@ class FakeBroker:
         return listening
 
     @asynccontextmanager
-    async def browse(self, queue: str, *, limit: int) -> AsyncIterator[Sequence[Held]]:
+    async def browse(self, queue: str, *, limit: int, budget: int | None = None) -> AsyncIterator[Sequence[Held]]:
         """See Broker.browse."""
         check = partial(self._available, for_publishing=False)
         check()
         found = self._queues.get(queue)
         if found is None:
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused: there is no queue {queue!r}.")
-        held = [FakeHeld(found, found.waiting.popleft(), check) for _ in range(min(limit, len(found.waiting)))]
+        share, held, size = Share(limit, budget), list[FakeHeld](), 0
+        while found.waiting and share.has_room(len(held), size):
+            held.append(FakeHeld(found, found.waiting.popleft(), check))
+            size += len(held[-1].delivery.body)
         try:
             yield held
         finally:
