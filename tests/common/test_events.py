@@ -202,6 +202,14 @@ def test_of_anything_else_there_is_nothing_to_tell(bad: bytes):
     assert caught.value.partial == {}
 
 
+def test_however_deep_a_body_is_it_is_no_crash():
+    for depth in range(800, 1100):  # where reading ends depends on how deep the interpreter is already
+        with pytest.raises(UnreadableEvent):
+            decode(
+                OutboundRequest.TYPE, b'{"metadata":' + b"[" * depth + b"]" * depth + b"}", accept=(OutboundRequest,)
+            )
+
+
 def test_an_unknown_type_keeps_what_can_be_told():
     with pytest.raises(UnreadableEvent) as caught:
         decode("sms.outbound.v9", body())

@@ -42,6 +42,7 @@ class Rig:
         coordination: MemoryCoordination | None = None,
         member: str = "first",
         broker: FakeBroker | None = None,
+        lane: int = 64,
     ) -> None:
         self.clock = clock or Clock()
         self.monotonic = 0.0
@@ -54,7 +55,7 @@ class Rig:
             Stores(self.ledger, self.coordination),
             {"fake": self.carrier},
             self.clock,
-            Limits(),
+            Limits(lane=lane),
             member=member,
             monotonic=lambda: self.monotonic,
         )
@@ -105,7 +106,7 @@ class Rig:
     async def idle(self) -> None:
         """Return once nothing is read from a queue and nothing is being sent."""
         await self.broker.idle()
-        sending = [task for lane in self.dispatcher.lanes.held.values() for task in lane._aside]
+        sending = [task for lane in self.dispatcher.lanes.held.values() for task in lane.short_way.sending]
         if sending:
             await asyncio.wait(sending)
             await self.idle()

@@ -213,7 +213,7 @@ async def test_a_text_of_one_sender_leaves_after_those_before_it(rig):
 
 
 async def test_one_that_waits_long_is_told_as_queued_with_the_reason(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.lanes._TELL_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("sms_dispatcher.lane._TELL_AFTER_SECONDS", 0.0)
     rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
     await rig.send()
     waiting = asyncio.create_task(rig.send(message_id="m-2"))
@@ -222,6 +222,63 @@ async def test_one_that_waits_long_is_told_as_queued_with_the_reason(rig, monkey
     await waiting
 
     assert [(event.status.value, event.reason) for event in rig.statuses("m-2")][1] == ("queued", "Too fast.")
+
+
+async def blocked(_: object) -> None:
+    await asyncio.Event().wait()
+
+
+async def broken(_: object) -> None:
+    raise RuntimeError("a bug")
+
+
+@pytest.mark.parametrize("telling", [blocked, broken], ids=["for long", "wrongly"])
+async def test_to_tell_that_one_waits_keeps_it_no_longer(rig, monkeypatch, telling):
+    monkeypatch.setattr("sms_dispatcher.lane._TELL_AFTER_SECONDS", 0.0)
+    rig.carrier.script(
+        HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900), Accepted("a"), Accepted("b")
+    )
+    await rig.send()
+    publish, begun = rig.broker.publish, asyncio.Event()
+
+    async def held_up(message) -> None:
+        if message.routing_key.endswith(".queued"):
+            begun.set()
+            await telling(message)
+        await publish(message)
+
+    rig.broker.publish = held_up
+    waiting = asyncio.create_task(rig.send(message_id="m-2"))
+    async with asyncio.timeout(5):
+        await begun.wait()
+        await rig.use(snapshot(config(name="Mended")))
+        await waiting
+
+    assert rig.story("m-2") == ["accepted", "submitted"]
+
+
+async def test_a_text_does_not_overtake_those_of_a_list_before_it(rig, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.short_way._MOMENT_SECONDS", 0.0)
+    end, first = asyncio.Event(), "+13125550100"
+
+    async def slow(_):
+        await end.wait()
+        return Accepted("first")
+
+    few = Rig(rig.clock, lane=1)
+    many = [f"+131255501{n:02}" for n in range(10)]
+    few.carrier.script(first, slow)
+    async with few.broker:
+        await few.start(snapshot(config()))
+        await few.ask(message_id="list", to=[first, *many[1:]])
+        await few.ask(message_id="next")
+        async with asyncio.timeout(5):
+            await few.carrier.wait_until_sent(1)
+            await few.until_told(10)
+        end.set()
+        await few.idle()
+
+    assert few.carrier.sent[-1].message.reference == "acme/next"
 
 
 async def test_one_that_expires_before_a_shut_lane_is_told_at_its_time(rig):

@@ -20,7 +20,7 @@ from sms_common.configuration import FailurePolicy, TenantRules
 from sms_common.errors import Code, OutcomeUnknown, PermanentFailure, SendFailure, TemporaryFailure
 from sms_common.events import StatusEvent
 from sms_common.messages import Accepted, Status
-from sms_dispatcher.lanes import lane_message
+from sms_dispatcher.lane_entries import lane_message
 from tests.dispatcher.builders import HANDSET, config, request, snapshot
 from tests.dispatcher.conftest import Rig
 from tests.dispatcher.rules import rule as rule_for_all
@@ -155,7 +155,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
     def a_dispatcher_crashes(self, which: int) -> None:
         async def crashing() -> None:
             rig = self.rigs[which]
-            aside = [task for lane in rig.dispatcher.lanes.held.values() for task in lane._aside]
+            aside = [task for lane in rig.dispatcher.lanes.held.values() for task in lane.short_way.sending]
             for task in [*rig.broker._tasks, *aside]:
                 task.cancel()
 

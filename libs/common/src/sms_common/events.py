@@ -427,6 +427,8 @@ def _has_half_characters(value: object) -> bool:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return True
+    except RecursionError:  # reading goes one level deeper than writing
+        return False
     return False
 
 

@@ -20,10 +20,11 @@ from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
 from sms_dispatcher.conversations import conversations
 from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, changed, claimed
-from sms_dispatcher.lanes import Departure, Lanes
+from sms_dispatcher.lanes import Lanes
 from sms_dispatcher.ledger import LEASE, Ledger
 from sms_dispatcher.persisting import until_taken
 from sms_dispatcher.planning import children, plan, rejected
+from sms_dispatcher.short_way import ShortDeparture
 from sms_dispatcher.statuses import accepted_event, current, status_event
 from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
@@ -126,7 +127,7 @@ class Outbound:
                 return
         await self._recorded(entry, await self._ledger.accept(entry), turn)
 
-    async def _send_at_once(self, entry: Entry, departure: Departure, turn: Turn) -> None:
+    async def _send_at_once(self, entry: Entry, departure: ShortDeparture, turn: Turn) -> None:
         """Record an entry as claimed already and send it, beside telling that it was accepted."""
         claim = claimed(entry, uuid.uuid4().hex, self._clock() + _LOOK_AT_CLAIM_AFTER)
         try:
@@ -142,7 +143,8 @@ class Outbound:
         metrics.outbound_total.labels(entry.status.value).inc()
         telling = asyncio.ensure_future(self._teller.tell([status_event(entry)]))
         departure.go(claim, telling)
-        turn.end()
+        if entry.parent_id is None:  # the others of a list have not left yet, and stand before what the PBX asks next
+            turn.end()
         await telling
 
     async def _recorded(self, entry: Entry, known: Entry | None, turn: Turn) -> None:

@@ -30,10 +30,10 @@ from sms_dispatcher import endings
 from sms_dispatcher.endings import Ending
 from sms_dispatcher.entries import CLAIMABLE, Entry, changed, entry_id, replaces
 from sms_dispatcher.gates import Passage
-from sms_dispatcher.lanes import Departure
 from sms_dispatcher.ledger import LEASE, Ledger
 from sms_dispatcher.moving import moved
 from sms_dispatcher.persisting import until_taken
+from sms_dispatcher.short_way import Departure
 from sms_dispatcher.statuses import current, status_event
 from sms_dispatcher.telling import Teller
 
