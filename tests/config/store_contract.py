@@ -404,21 +404,29 @@ class StoreContract:
 
         assert await store.transact(work) == (1, True)
 
-    async def test_two_that_advance_never_decide_on_the_same_state(self, store):
+    @pytest.mark.parametrize("kinds", [["advance"], ["take_turn"], ["advance", "take_turn"]], ids="-".join)
+    async def test_two_that_advance_or_take_their_turn_never_decide_on_the_same_state(self, store, kinds):
         """Each adds a record only if there is none: however they meet, one is added."""
 
-        async def work(transaction: Any, name: str) -> bool:
+        async def work(transaction: Any, number: int) -> bool:
             if (await transaction.find(TenantRecord, ALL, EVERYONE)).count:
                 return False
             await asyncio.sleep(0)
-            await transaction.insert(tenant(name))
-            await transaction.advance()
+            await transaction.insert(tenant(f"t{number}"))
+            await getattr(transaction, kinds[number % len(kinds)])()
             return True
 
-        added = await asyncio.gather(*(store.transact(lambda tx, n=n: work(tx, f"t{n}")) for n in range(6)))
+        added = await asyncio.gather(*(store.transact(lambda tx, n=n: work(tx, n)) for n in range(6)))
 
         assert sum(added) == 1
         assert (await store.find(TenantRecord, ALL, EVERYONE)).count == 1
+
+    async def test_a_turn_makes_no_new_version(self, store):
+        for _ in range(2):
+            before = await store.snapshot_version()
+            await store.transact(lambda transaction: transaction.take_turn())
+            assert await store.snapshot_version() == before
+            assert await store.transact(lambda transaction: transaction.advance()) != before
 
     async def test_each_advance_gives_a_version_that_never_was(self, store):
         versions = {await store.snapshot_version()}

@@ -92,6 +92,8 @@ class Changes:
             change = await work(transaction)
             if change.is_empty() and change.before is not None:
                 return change.before
+            # Whoever deletes a tenant, and whoever makes a user or a key for it, write nothing in common otherwise.
+            await transaction.take_turn()
             for one in (change, *change.also):
                 await self._write(transaction, caller, one)
             return change.subject

@@ -70,7 +70,9 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 
 def version_of(document: Mapping[str, Any] | None) -> str:
     """Return the snapshot version that a document of the meta collection holds."""
-    return "0" if document is None else f"{document['number']}-{document['mark']}"
+    if document is None or "number" not in document:
+        return "0"
+    return f"{document['number']}-{document['mark']}"
 
 
 # What differs whenever a record does. A version may come back with a restored backup, its time does not; secrets that

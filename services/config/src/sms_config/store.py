@@ -192,6 +192,11 @@ class _MongoTransaction(_Reading):
     async def remove(self, record: Record) -> None:
         await self._database[record.COLLECTION].delete_one({"_id": record.id}, session=self._session)
 
+    async def take_turn(self) -> None:
+        # In the document that `advance` writes, so that the two collide.
+        update = {"$inc": {"turns": 1}}
+        await self._database[_META].update_one({"_id": _SNAPSHOT}, update, upsert=True, session=self._session)
+
     async def advance(self) -> str:
         # The number orders versions; the random mark keeps a database restored from a backup from repeating one.
         update = {"$inc": {"number": 1}, "$set": {"mark": secrets.token_hex(4)}}

@@ -83,7 +83,7 @@ class Reader(Protocol):
 
 
 class Transaction(Reader, Protocol):
-    """All of it is written or nothing is. Two transactions that both `advance` never run on the same state."""
+    """All of it is written or nothing is. Two that both `take_turn` or `advance` never run on the same state."""
 
     async def insert(self, record: AnyRecord) -> None:
         """Add a record. Raises Duplicate."""
@@ -93,6 +93,9 @@ class Transaction(Reader, Protocol):
 
     async def remove(self, record: Record) -> None:
         """Delete the record, which was read in this transaction."""
+
+    async def take_turn(self) -> None:
+        """Have all that do this decide one after the other, whatever else they read and write."""
 
     async def advance(self) -> str:
         """Return the new version of the snapshots; no version ever comes twice."""

@@ -250,6 +250,9 @@ class _InMemoryTransaction(InMemoryStore):
         """As Transaction.remove."""
         del self.records[type(record)][record.id]
 
+    async def take_turn(self) -> None:
+        """As Transaction.take_turn: here one transaction begins when the last has ended."""
+
     async def advance(self) -> str:
         """As Transaction.advance."""
         self.number += 1

@@ -61,7 +61,7 @@ class Users:
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
             # So that of two who do this at once, in whatever processes, the second one sees the first one's user.
-            await transaction.advance()
+            await transaction.take_turn()
             if (await transaction.find(UserRecord, Query(top=1), EVERYONE)).count:
                 raise SetUpClosed
             return Change("created", None, record)
@@ -172,7 +172,7 @@ async def _check_administrators(transaction: Transaction, before: UserRecord, af
     if not _administers(before) or (after is not None and _administers(after)):
         return
     # So that two administrators who remove each other at once do not both succeed.
-    await transaction.advance()
+    await transaction.take_turn()
     others = (
         Clause("role", "eq", (Role.SYSTEM_ADMIN.value,)),
         Clause("disabled", "eq", (False,)),
