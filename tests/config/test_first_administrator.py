@@ -60,6 +60,13 @@ async def test_without_one_a_link_is_printed_while_there_is_no_user(first, told,
     assert len(told) == 2
 
 
+async def test_of_two_processes_that_start_at_once_one_makes_the_user_and_both_start(first, told, store):
+    await asyncio.gather(*(first.prepare("admin", SecretStr(PASSWORD), told.append) for _ in range(2)))
+
+    assert len(store.records[UserRecord]) == 1
+    assert told == []
+
+
 async def test_nothing_is_served_before_the_first_user_is_seen_to(first, store, told):
     store.away = True
 

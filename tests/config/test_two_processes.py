@@ -10,16 +10,18 @@ from pydantic import SecretStr
 from sms_config.api_keys import ApiKeys
 from sms_config.auth import Caller, Scope
 from sms_config.changes import Changes
+from sms_config.first_administrator import FirstAdministrator
 from sms_config.problems import InUse, Invalid
 from sms_config.query import Query
-from sms_config.records import ApiKeyRecord, TenantRecord, UserRecord
+from sms_config.records import ApiKeyRecord, TenantRecord, UserRecord, now_utc
+from sms_config.sessions import Sessions
 from sms_config.store import MongoStore
 from sms_config.store_protocol import EVERYONE, T, Transaction
 from sms_config.tenants import Tenants
 from sms_config.users import Users
 from tests.config.people import tenant_admin
 from tests.config.store_contract import StoreContract, tenant
-from tests.config.world import quick_passwords
+from tests.config.world import PASSWORD, quick_passwords
 from tests.stack import Database
 
 pytestmark = pytest.mark.integration
@@ -97,3 +99,15 @@ async def test_nothing_is_made_for_a_tenant_that_is_being_deleted(processes, kin
     assert isinstance(refusal, InUse | Invalid)
     left = await one.get(TenantRecord, "acme", EVERYONE)
     assert (left is None) == ((await one.find(kind, Query(top=1), EVERYONE)).count == 0)
+
+
+async def test_both_start_when_each_finds_no_user_and_has_a_password_for_the_first(processes):
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(_first(one).prepare("admin", SecretStr(PASSWORD), pytest.fail) for one in processes))
+
+    assert (await processes[0].find(UserRecord, Query(), EVERYONE)).count == 1
+
+
+def _first(store: Any) -> FirstAdministrator:
+    users = Users(store, Changes(store, lambda: None), quick_passwords())
+    return FirstAdministrator(store, users, Sessions(store, now_utc), now_utc, "https://admin.example.com")
