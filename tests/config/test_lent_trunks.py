@@ -199,6 +199,20 @@ class TestUse:
         assert (answer.status, list(answer.field_errors())) == (409, ["pools.1.dids"])
         assert "inbound rule Sales" in answer.json["message"]
 
+    @pytest.mark.parametrize("place", [0, 1], ids=["the order turned", "the order kept"])
+    async def test_a_refusal_names_the_pool_by_its_place_in_the_request(self, api, lent, of_acme, place):
+        await api.made("/api/v1/inbound-rules", {"tenant_id": "globex", "name": "Sales", "did_numbers": "2015550210"})
+        await api.made(SMS, {"name": "G", "provider_id": lent["id"], "tenant_id": "globex", "sender_id": "2015550290"})
+        fields = []
+        for taken in ("2015550211-2015550299", "2015550200-2015550289"):
+            pools = [POOLS[0]]
+            pools.insert(place, {**POOLS[1], "dids": taken})
+            answer = await api.call("PATCH", f"{TRUNKS}/{lent['id']}", {"pools": pools})
+            assert (answer.status, answer.json["code"]) == (409, "in_use")
+            fields += answer.field_errors()
+
+        assert fields == [f"pools.{place}.dids"] * 2
+
     @pytest.mark.parametrize(
         ("sender", "status"),
         [("2015550250", 422), ("2015550150", 201), ("SHOP", 201), ("12345", 422), (None, 201)],

@@ -208,7 +208,7 @@ def _lent_pool(entry: LentPoolWrite, tenant: TenantRecord, at: str) -> tuple[Cla
 
 async def _check_still_used(transaction: Transaction, before: TrunkRecord, after: TrunkRecord) -> None:
     """Raise InUse when a tenant would lose numbers, or the trunk, that something of it uses."""
-    for place, pool in enumerate(before.all_pools):
+    for pool in before.all_pools:
         left = after.pool_of(pool.tenant_id)
         if left is not None and left.dids == pool.dids:
             continue
@@ -216,8 +216,15 @@ async def _check_still_used(transaction: Transaction, before: TrunkRecord, after
             await _check_configs(transaction, after, pool.tenant_id)
         has = await holdings_of(transaction, pool.tenant_id)
         now = has.with_pool(before.id, None if left is None else NumberPool.parse(left.dids, "US"))
-        field = "dids" if before.owner else "pools" if left is None else f"pools.{place}.dids"
-        await check_still_held(transaction, pool.tenant_id, has, now, field)
+        await check_still_held(transaction, pool.tenant_id, has, now, _field_of(after, pool.tenant_id))
+
+
+def _field_of(written: TrunkRecord, tenant_id: str) -> str:
+    """Return where the request says which numbers a tenant has; a trunk has its pools in the request's order."""
+    if written.owner is not None:
+        return "dids"
+    borrowers = written.concerns
+    return f"pools.{borrowers.index(tenant_id)}.dids" if tenant_id in borrowers else "pools"
 
 
 async def _check_configs(transaction: Transaction, after: TrunkRecord, tenant_id: str) -> None:
@@ -230,4 +237,4 @@ async def _check_configs(transaction: Transaction, after: TrunkRecord, tenant_id
         names = ", ".join(config.name for config in users[:_MAX_NAMED])
         what = "are on this trunk" if gone else "send as a number that would be taken away"
         said = f"{len(users)} SMS configurations of the tenant {tenant_id} {what} ({names}); change these first."
-        raise InUse(said, [FieldError(field="pools", message=f"must hold {tenant_id} and what it uses")])
+        raise InUse(said, [FieldError(field=_field_of(after, tenant_id), message=f"must hold what {tenant_id} uses")])
