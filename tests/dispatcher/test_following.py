@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from sms_common.configuration import Tenant
-from sms_common.errors import Code, Throttled, Unavailable
+from sms_common.errors import Code, Refused, Throttled, Unavailable
 from sms_common.messages import Accepted
-from tests.dispatcher.builders import HANDSET, config, snapshot
+from tests.dispatcher.builders import HANDSET, config, entry, snapshot
 from tests.dispatcher.conftest import Rig
 
 ELSEWHERE = snapshot(
@@ -31,7 +31,7 @@ class Declarations:
             names = [queue.name for queue in topology.queues]
             self.seen += names
             if set(refused) & set(names):
-                raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker refused a declaration.")
+                raise Refused(Code.BROKER_UNAVAILABLE, "The broker refused a declaration.")
             await declare(topology)
 
         rig.broker.declare = watched
@@ -125,3 +125,45 @@ async def test_a_lane_that_was_stopped_goes_on_when_its_own_configuration_change
     await rig.use(snapshot(changed, config(id="second")))
 
     assert (rig.seconds_stopped("cfg") > 0) is waits
+
+
+async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", 1)
+    fresh, read = Rig(rig.clock), []
+    consume = fresh.broker.consume
+
+    async def watched(queue, handler, **options):
+        read.append(queue)
+        return await consume(queue, handler, **options)
+
+    fresh.broker.consume = watched  # type: ignore[method-assign]
+    async with fresh.broker:
+        await fresh.dispatcher.follow(ELSEWHERE)
+
+    assert read.index("sms.lane.cfg") < read.index("sms.outbound.acme")
+    assert read.index("sms.lane.second") < read.index("sms.outbound.new")
+    assert read[-1] == "sms.outbound"
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["a lane held here", "a lane that comes meanwhile"])
+async def test_a_queue_into_which_something_is_on_its_way_is_not_taken_for_empty(held):
+    rig, on_its_way, arrives = Rig(), asyncio.Event(), asyncio.Event()
+    lanes, publish = rig.dispatcher.lanes, rig.broker.publish
+
+    async def slow(message) -> None:
+        on_its_way.set()
+        await arrives.wait()
+        await publish(message)
+
+    rig.broker.publish = slow  # type: ignore[method-assign]
+    async with rig.broker:
+        if held:
+            await lanes.hold(["cfg"])
+            await lanes.find_empty()
+        putting = asyncio.create_task(lanes.put(entry()))
+        await on_its_way.wait()
+        await lanes.hold(["cfg"])
+        await lanes.find_empty()
+        assert await lanes.depart(entry(message_id="m-2")) is None
+        arrives.set()
+        await putting

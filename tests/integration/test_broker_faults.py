@@ -341,6 +341,23 @@ async def test_a_hundred_lanes_are_all_restored(
     await ledger.holds({f"m{number}" for number in range(120)})
 
 
+async def test_looking_at_queues_leaves_nothing_behind(broker: RabbitBroker):
+    many = joined(lane(f"c{number}") for number in range(40))
+    await broker.declare(many)
+
+    async def held() -> int:
+        """What the AMQP library keeps for the end of the connection."""
+        await broker.survey(many)
+        assert broker._connection is not None
+        assert broker._connection.transport is not None
+        return len(broker._connection.transport.connection._closing._callbacks)  # type: ignore[attr-defined]
+
+    before = await held()
+    for _ in range(5):
+        await held()
+    assert await held() == before
+
+
 # -- topology
 
 

@@ -211,3 +211,7 @@ class UnreadableEvent(GatewayError):
 
 class Unavailable(GatewayError):
     """A dependency (broker, store, config service) is away, slow or blocked. Nothing is wrong with the work itself."""
+
+
+class Refused(Unavailable):
+    """The dependency is there and refuses this one thing: to ask again helps only once somebody has changed it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from sms_common import topology
 from sms_common.broker import Broker
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot
-from sms_common.errors import Unavailable
+from sms_common.errors import Refused
 from sms_common.telemetry import metrics
 from sms_dispatcher.carrier_events import CarrierEvents
 from sms_dispatcher.coordination import Coordination
@@ -102,19 +103,17 @@ class Dispatcher:
 
         Raises Unavailable when the broker or the store took not all of that, and has done the rest.
         """
-        refusal = await _tried(self._serve_pbxs(snapshot))
+        trouble = [await _refused(self._serve_pbxs(snapshot))]
         before, self._snapshot = self._snapshot, snapshot
         self._followed.set()
         changed = [config.id for config in snapshot.configs if before is None or before.config(config.id) != config]
         off = frozenset(config.id for config in snapshot.configs if not config.enabled)
         self.lanes.follow(allowances(snapshot, self._carriers), off, changed)
         former = await self._former_tenants(snapshot)
-        refusal = await _tried(self._serve_tenants(snapshot, former)) or refusal
-        # Something that was declared differently must not keep all the others waiting.
-        if refusal is None or self._broker.why_away() is None:
-            self._pieces = _pieces(snapshot, former)
-            await self.fleet.follow(self._pieces)
-        if refusal is not None:
+        trouble.append(await _refused(self._serve_tenants(snapshot, former)))
+        self._pieces = _pieces(snapshot, former)
+        await self.fleet.follow(self._pieces)
+        for refusal in filter(None, trouble):
             raise refusal
 
     async def _former_tenants(self, snapshot: DispatcherSnapshot) -> list[str]:
@@ -132,22 +131,21 @@ class Dispatcher:
 
     async def hold(self, work: frozenset[str]) -> None:
         """See Work.hold. Tenant after tenant, so that the first does not wait for the last of a thousand."""
-        in_order = sorted(work, key=lambda piece: self._pieces.get(piece, ""))
-        refusal: Unavailable | None = None
-        for start in range(0, len(in_order), _PIECES_AT_A_TIME):
-            refusal = await _tried(self._hold(in_order[start : start + _PIECES_AT_A_TIME])) or refusal
+        refusal: Refused | None = None
+        for some in _portions(work, self._pieces):
+            refusal = await _refused(self._hold(some)) or refusal
         if refusal is not None:
             raise refusal
 
     async def _hold(self, work: Sequence[str]) -> None:
         """Lanes first: what the intake takes can then leave at once."""
         lanes = frozenset(piece for piece in work if not topology.is_outbound(piece))
-        try:
-            await self.lanes.hold(lanes)
-            await self.lanes.find_empty()
-        finally:
-            await self._intake.hold(frozenset(work) - lanes)
-            metrics.lanes_held.set(len(self.lanes.held))
+        refusal = await _refused(self.lanes.hold(lanes))
+        metrics.lanes_held.set(len(self.lanes.held))
+        await self.lanes.find_empty()
+        await self._intake.hold(frozenset(work) - lanes)
+        if refusal is not None:
+            raise refusal
 
     async def drop(self, work: frozenset[str]) -> None:
         """See Work.drop."""
@@ -179,9 +177,7 @@ class Dispatcher:
             return
         try:
             await self._broker.declare(topology.joined(new.values()))
-        except Unavailable:
-            if self._broker.why_away() is not None:
-                raise
+        except Refused:
             await together((self._declare_one(*one) for one in new.items()), at_a_time=DECLARATIONS_AT_A_TIME)
         self._declared |= new
 
@@ -190,13 +186,29 @@ class Dispatcher:
         self._declared[whom] = queues
 
 
-async def _tried(work: Awaitable[None]) -> Unavailable | None:
-    """Do `work`; returns why it could not be done."""
+async def _refused(work: Awaitable[None]) -> Refused | None:
+    """Do `work`; returns what was refused of it, which must not keep everything else waiting. Raises Unavailable."""
     try:
         await work
-    except Unavailable as error:
+    except Refused as error:
         return error
     return None
+
+
+def _portions(work: Iterable[str], groups: Mapping[str, str]) -> list[list[str]]:
+    """The work in portions, tenant after tenant, each in one. Last what belongs to none: what is read for everyone may
+    need any lane.
+    """
+    by_tenant: defaultdict[str, list[str]] = defaultdict(list)
+    for piece in sorted(work):
+        by_tenant[groups.get(piece, "")].append(piece)
+    shared = by_tenant.pop("", [])
+    portions: list[list[str]] = [[]]
+    for pieces in by_tenant.values():
+        if len(portions[-1]) + len(pieces) > _PIECES_AT_A_TIME:
+            portions.append([])
+        portions[-1] += pieces
+    return [portion for portion in (*portions, shared) if portion]
 
 
 def _pieces(snapshot: DispatcherSnapshot, former: list[str]) -> dict[str, str]:

@@ -140,7 +140,11 @@ class Fleet:
         metrics.fleet_members.set(len(self._present.alive))
 
     async def _settle_and_look(self) -> None:
-        await self._settle()
+        try:
+            await self._settle()
+        except Unavailable:
+            await self._work.look()  # what can be worked on is
+            raise
         await self._work.look()
 
     async def _settle(self) -> None:
@@ -158,7 +162,7 @@ class Fleet:
                 self._to_begin |= taken
             if self._to_begin:
                 await self._begin()
-            self._began = bool(self._pieces)
+            self._began = bool(self._pieces) and self.member in self._present.alive
 
     def _share(self) -> frozenset[str]:
         """Our share; worked out again when there is something new to share or somebody else to share it with."""

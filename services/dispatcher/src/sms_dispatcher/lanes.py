@@ -4,6 +4,7 @@ readers.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Protocol
 
 from sms_common import topology
 from sms_common.broker import Broker, Delivery, Subscription
-from sms_common.errors import Unavailable
+from sms_common.errors import Refused
 from sms_common.telemetry import metrics
 from sms_dispatcher.entries import Entry
 from sms_dispatcher.gates import Gate
@@ -59,6 +60,7 @@ class Lanes:
         self._declared: set[str] = set()
         self._opening: dict[str, asyncio.Lock] = {}
         self._held: dict[str, Lane] = {}
+        self._putting: Counter[str] = Counter()
         self._readers: dict[str, dict[bool, Subscription]] = {}
         self._allowances: Mapping[str, Allowance] = {}
         self._disabled: frozenset[str] = frozenset()
@@ -109,7 +111,7 @@ class Lanes:
         unsure = {
             topology.lane_queue(config_id): (lane, lane.backlog.puts)
             for config_id, lane in self._held.items()
-            if not lane.backlog.is_empty
+            if not lane.backlog.is_empty and not self._putting[config_id]
         }
         for name, waiting in (await self._waiting(unsure)).items():
             if not waiting:
@@ -177,10 +179,12 @@ class Lanes:
         return self._opening.setdefault(topology.lane_queue(config_id, bulk=bulk), asyncio.Lock())
 
     async def _declare_all(self, config_ids: Iterable[str]) -> None:
-        """Declare them in one go; what the broker refuses of it shows when they are declared one by one."""
+        """Declare them in one go; what the broker refuses of it shows when they are declared one by one. Raises
+        Unavailable.
+        """
         new = [config_id for config_id in config_ids if topology.lane_queue(config_id) not in self._declared]
         if new:
-            with suppress(Unavailable):
+            with suppress(Refused):
                 await self._broker.declare(topology.joined(map(topology.lane, new)))
                 self._declared.update(map(topology.lane_queue, new))
 
@@ -200,15 +204,25 @@ class Lanes:
     async def put(self, entry: Entry) -> None:
         """Put an entry at the end of its lane. Raises Unavailable."""
         assert entry.config_id is not None
-        lane = self._held.get(entry.config_id)
-        backlog = None if lane is None or entry.bulk else lane.backlog
-        if backlog is not None:
-            backlog.put()
         if topology.lane_queue(entry.config_id, bulk=entry.bulk) not in self._declared:
             await self._read(entry.config_id, bulk=entry.bulk, only_if_held=True)
+        if entry.bulk:
+            await self._broker.publish(lane_message(entry, self._now()))
+        else:
+            await self._put(entry, entry.config_id)
+
+    async def _put(self, entry: Entry, config_id: str) -> None:
+        """Put a conversational text: while that is under way, nobody may take the lane's queue for empty."""
+        self._putting[config_id] += 1
+        lane = self._held.get(config_id)
+        if lane is not None:
+            lane.backlog.put()
         try:
             await self._broker.publish(lane_message(entry, self._now()))
         except BaseException:
-            if backlog is not None:
-                backlog.forget()
+            if lane is not None:
+                lane.backlog.forget()
             raise
+        finally:
+            self._putting[config_id] -= 1
+            self._putting += Counter()  # forgets the names that count nothing

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import aio_pika
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractConnection as WireConnection
 from aiormq.channel import Channel as Wire
 from aiormq.exceptions import ChannelInvalidStateError
@@ -40,13 +40,12 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """An open channel. `wire` speaks the protocol's own methods, which do not wait for what is in the `outbox`; owner
-    and connection are kept so that they live as long.
+    """An open channel. `wire` speaks the protocol's own methods, which do not wait for what is in the `outbox`; the
+    connection is kept so that it lives as long.
     """
 
     wire: Wire
     connection: WireConnection
-    owner: AbstractChannel
     outbox: Outbox
     answers: Answers
     timeout: float
@@ -63,19 +62,24 @@ class Channel:
     async def close(self) -> None:
         """Close it. Never raises: a channel that does not answer goes down with its connection."""
         self.outbox.shut()
-        with suppress(Exception):
-            async with asyncio.timeout(self.timeout):
-                await self.owner.close()
+        try:
+            await self.wire.close(exc=None, timeout=self.timeout)
+        except asyncio.CancelledError:  # aiormq hands it out as the reason why a connection died
+            if was_cancelled():
+                raise
+        except Exception as error:  # noqa: BLE001  # whatever it was, nothing is left to be closed
+            log.debug("channel_not_closed", error=type(error).__name__)
 
-    async def flush(self, prefetch: int = 0) -> None:
-        """Return once the broker has read everything that was put into the outbox. `prefetch` is the channel's, which
-        this sets again: a request that is answered and changes nothing.
+    async def flush(self, prefetch: int = 0, timeout: float | None = None) -> None:  # noqa: ASYNC109  # of each wait
+        """Return once the broker has dealt with everything that was put into the outbox. `prefetch` is the channel's,
+        which this sets again: a request that is answered and changes nothing. `timeout` is in seconds.
 
         Raises ChannelClosed when the broker refused something of it, TimeoutError when it does not answer, or whatever
         the loss of the connection looks like.
         """
-        await self.outbox.written(self.timeout)
-        answer = asyncio.ensure_future(self.wire.basic_qos(prefetch_count=prefetch, timeout=self.timeout))
+        seconds = self.timeout if timeout is None else timeout
+        await self.outbox.written(seconds)
+        answer = asyncio.ensure_future(self.wire.basic_qos(prefetch_count=prefetch, timeout=seconds))
         closed = asyncio.ensure_future(self.closed())  # or the answer would be waited for in vain
         try:
             await asyncio.wait({answer, closed}, return_when=asyncio.FIRST_COMPLETED)
@@ -102,11 +106,14 @@ class Channel:
 
 async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> Channel:  # noqa: ASYNC109  # also covers aio-pika's own waits
     """A new channel, within `timeout` seconds. With `confirms`, publishing on it waits for the broker's answer."""
+    assert connection.transport is not None
+    opened = connection.transport.connection
     async with asyncio.timeout(timeout):
-        owner = await connection.channel(publisher_confirms=confirms)
-        wire = await owner.get_underlay_channel()
+        await opened.ready()
+        # Not by way of aio-pika: of each of its channels something stays with the connection when it is closed.
+        wire = await opened.channel(publisher_confirms=confirms, on_return_raises=False)
     assert isinstance(wire, Wire)
-    return Channel(wire, wire.connection, owner, Outbox(wire), Answers(wire.number), timeout)
+    return Channel(wire, wire.connection, Outbox(wire), Answers(wire.number), timeout)
 
 
 def is_blocked(connection: WireConnection) -> bool:

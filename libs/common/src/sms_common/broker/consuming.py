@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from itertools import count
 
 import structlog
 from aio_pika.abc import AbstractConnection
@@ -188,6 +189,7 @@ class _SharedChannel:
         self._prefetch: int | None = None
         self._starting = False
         self._consumers: dict[str, Consumer] = {}
+        self._numbers = count(1)
         channel.wire.on_consumer_cancel_callbacks.add(self._on_cancel)
         self._closing = channel.wire.closing
         self._closing.add_done_callback(self._on_close)
@@ -213,11 +215,18 @@ class _SharedChannel:
         async def deliver(message: DeliveredMessage) -> None:
             self._deliveries.begin(consumer.reader, self.channel, message)
 
-        started = await self.channel.wire.basic_consume(consumer.reader.queue, deliver, timeout=timeout)
-        assert started.consumer_tag is not None
-        consumer.tag = started.consumer_tag
+        # Known before the broker answers: it may cancel the consumer in the same breath.
+        tag = f"consumer {next(self._numbers)}"
+        self._consumers[tag] = consumer
+        try:
+            await self.channel.wire.basic_consume(consumer.reader.queue, deliver, consumer_tag=tag, timeout=timeout)
+        except BaseException:
+            self._consumers.pop(tag, None)
+            raise
+        if tag not in self._consumers or not self.channel.is_open:
+            raise ConnectionError("cancelled by the broker")
+        consumer.tag = tag
         consumer.place = self
-        self._consumers[consumer.tag] = consumer
 
     async def remove(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of one request to the broker
         """Stop `consumer`. What the broker had sent before it agreed has reached `begin`."""

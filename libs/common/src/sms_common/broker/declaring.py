@@ -1,8 +1,7 @@
 """Declares topologies and remembers them, so that every new connection finds or makes all of it again."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 import structlog
@@ -18,10 +17,13 @@ from sms_common.topology import Binding, Exchange, Forwarding, Queue, Topology
 
 log = structlog.get_logger(__name__)
 
-# A thousand lanes are asked for without waiting for each answer, but in portions that a slow cluster deals with within
-# the time a request has, and on a few channels, whose requests the broker works on side by side.
+# A thousand lanes are asked for without waiting for each answer, but in portions, and on a few channels, whose requests
+# the broker works on side by side. A cluster with slow disks makes some dozen queues a second.
 _PORTION = 50
 _CHANNELS = 8
+_PORTION_SECONDS = 60.0
+
+Ask = Callable[[AbstractConnection, Sequence[Frame]], Awaitable[None]]
 
 
 class Declarations:
@@ -55,24 +57,38 @@ class Declarations:
         Raises ChannelClosed when the broker refuses (it exists with other arguments, no permission), or whatever the
         loss of the connection looks like.
         """
-        for stage in _stages(topology):
-            gate = asyncio.Semaphore(_CHANNELS)
-            portions = (stage[start : start + _PORTION] for start in range(0, len(stage), _PORTION))
-            asked = (self._ask(connection, portion, gate) for portion in portions)
-            for result in await asyncio.gather(*asked, return_exceptions=True):
-                if isinstance(result, BaseException):
-                    raise result
+        await self._all(connection, topology, self._ask)
         if topology.retired:
             await self._unbind(connection, topology.retired)
 
-    async def _ask(self, connection: AbstractConnection, portion: Sequence[Frame], gate: asyncio.Semaphore) -> None:
-        async with gate:
-            channel = await open_channel(connection, self._timeout)
-            try:
-                channel.outbox.put(partial(_marshalled, portion, channel.wire.number))
-                await channel.flush()
-            finally:
-                await channel.close()
+    async def _all(self, connection: AbstractConnection, topology: Topology, ask: Ask) -> None:
+        """Ask for everything but what is retired, a few portions at a time, until one of them fails."""
+        for stage in _stages(topology):
+            portions = [stage[start : start + _PORTION] for start in range(0, len(stage), _PORTION)]
+            for start in range(0, len(portions), _CHANNELS):
+                asked = (ask(connection, portion) for portion in portions[start : start + _CHANNELS])
+                for result in await asyncio.gather(*asked, return_exceptions=True):
+                    if isinstance(result, BaseException):
+                        raise result
+
+    async def _ask(self, connection: AbstractConnection, portion: Sequence[Frame]) -> None:
+        channel = await open_channel(connection, self._timeout)
+        try:
+            frames = b"".join(frame.marshal(one, channel.wire.number) for one in portion)
+            channel.outbox.put(lambda: frames)
+            await channel.flush(timeout=max(self._timeout, _PORTION_SECONDS))
+        finally:
+            await channel.close()
+
+    async def _ask_leniently(self, connection: AbstractConnection, portion: Sequence[Frame]) -> None:
+        """Of a portion that is refused ask for each thing by itself, and only log which one it is."""
+        try:
+            await self._ask(connection, portion)
+        except ChannelClosed as error:
+            if len(portion) == 1:
+                log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
+            for one in portion if len(portion) > 1 else ():
+                await self._ask_leniently(connection, [one])
 
     async def _unbind(self, connection: AbstractConnection, retired: Iterable[Binding]) -> None:
         """Each waits for its answer: the protocol has no other way for this one."""
@@ -97,12 +113,12 @@ class Declarations:
             tuple(self._forwardings),
             tuple(self._retired),
         )
-        if later == Topology():
-            return
-        try:
-            await self.declare(connection, later)
-        except ChannelClosed:
-            await self._one_by_one(connection, later)
+        await self._all(connection, later, self._ask_leniently)
+        for binding in later.retired:
+            try:
+                await self._unbind(connection, [binding])
+            except ChannelClosed as error:
+                log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
 
     async def restore_queue(self, connection: AbstractConnection, name: str) -> None:
         """Declare the queue `name` again, with its bindings, when it is one of those remembered or of the base."""
@@ -110,20 +126,6 @@ class Declarations:
         bindings = [binding for binding in (*self._base.bindings, *self._bindings) if binding.queue == name]
         if known:
             await self.declare(connection, Topology(queues=tuple(known), bindings=tuple(bindings)))
-
-    async def _one_by_one(self, connection: AbstractConnection, topology: Topology) -> None:
-        parts = [
-            *(Topology(exchanges=(exchange,)) for exchange in topology.exchanges),
-            *(Topology(queues=(queue,)) for queue in topology.queues),
-            *(Topology(bindings=(binding,)) for binding in topology.bindings),
-            *(Topology(forwardings=(forwarding,)) for forwarding in topology.forwardings),
-            *(Topology(retired=(binding,)) for binding in topology.retired),
-        ]
-        for part in parts:
-            try:
-                await self.declare(connection, part)
-            except ChannelClosed as error:
-                log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
 
 
 def _stages(topology: Topology) -> Iterator[Sequence[Frame]]:
@@ -134,10 +136,6 @@ def _stages(topology: Topology) -> Iterator[Sequence[Frame]]:
         [*map(_binding, topology.bindings), *map(_forwarding, topology.forwardings)],
     ]
     return iter(stages) if sum(map(len, stages)) > _PORTION else iter([list(chain(*stages))])
-
-
-def _marshalled(portion: Sequence[Frame], channel: int) -> bytes:
-    return b"".join(frame.marshal(one, channel) for one in portion)
 
 
 def _exchange(exchange: Exchange) -> Frame:

@@ -20,7 +20,7 @@ from sms_common.broker.listening import Listeners
 from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Subscription, Survey
 from sms_common.broker.publishing import ConfirmedPublisher
 from sms_common.broker.trying import was_cancelled
-from sms_common.errors import Code, Unavailable
+from sms_common.errors import Code, Refused, Unavailable
 from sms_common.telemetry import metrics, redact_text
 from sms_common.topology import Topology
 
@@ -91,7 +91,7 @@ class RabbitBroker:
                 raise
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection went silent.") from None
         except ChannelClosed as error:
-            raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused a declaration: {error}.") from error
+            raise Refused(Code.BROKER_UNAVAILABLE, f"The broker refused a declaration: {error}.") from error
         except Exception as error:
             reason = f"The broker connection was lost ({type(error).__name__})."
             raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from error
