@@ -10,14 +10,16 @@ from sms_common.broker import Delivery, Outgoing, Parked, dead_letter
 from sms_common.errors import Code, Unavailable
 from sms_common.events import MAX_EVENT_BYTES, InboundEvent
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED, inbound_key
-from sms_config.parking import LOOKED_AT_BYTES, tenant_of
+from sms_config.parking import LOOKED_AT_BYTES, Stay, tenant_of
 from sms_config.records import AuditRecord
 
 pytestmark = pytest.mark.loopback
 
 DEAD_LETTERS = "/api/v1/dead-letters"
 UNROUTED_MESSAGES = "/api/v1/unrouted"
-RABBITMQ_CONF = Path(__file__).parent.parent.parent / "deploy" / "rabbitmq" / "rabbitmq.conf"
+REPOSITORY = Path(__file__).parent.parent.parent
+OPERATIONS = REPOSITORY / "docs" / "operations.md"
+RABBITMQ_CONF = REPOSITORY / "deploy" / "rabbitmq" / "rabbitmq.conf"
 REQUEST = b'{"message_id":"m1","tenant_id":"acme","extension":"101","to":"+13125550100","text":"See you at nine"}'
 
 
@@ -55,13 +57,8 @@ async def test_a_list_masks_and_says_why(api, broker):
 
     assert answer.json["count"] == 1
     (item,) = answer.json["items"]
-    assert (item["id"], item["tenant_id"], item["code"], item["source"], item["stuck"]) == (
-        "m1",
-        "acme",
-        "handler_failed",
-        OUTBOUND,
-        None,
-    )
+    assert (item["id"], item["tenant_id"], item["code"], item["source"]) == ("m1", "acme", "handler_failed", OUTBOUND)
+    assert (item["stuck"], item["stuck_code"]) == (None, None)
     assert item["size"] == len(REQUEST)
     assert "5550100" not in answer.text
     assert len(broker.waiting(DEAD)) == 1
@@ -158,7 +155,8 @@ async def test_what_has_no_way_back_says_why_and_stays(api, broker, store):
 
     assert (item["tenant_id"], item["config_id"]) == (None, "c1")
     assert "hand its body in there again" in item["stuck"]
-    assert answer.json["left"] == [{"id": "w1", "says": item["stuck"]}]
+    assert item["stuck_code"] == "no_queue"
+    assert answer.json["left"] == [{"id": "w1", "code": "no_queue", "says": item["stuck"]}]
     assert len(broker.waiting(DEAD)) == 1
     assert audited(store) == []
 
@@ -169,7 +167,8 @@ async def test_what_came_from_a_queue_that_is_gone_stays_and_the_others_go(api, 
 
     answer = await api.call("POST", f"{DEAD_LETTERS}/replay", {"ids": ["m1", "m2"]})
 
-    assert answer.json["left"] == [{"id": "m1", "says": "There is no queue pbx.gone.inbound any more."}]
+    said = "There is no queue pbx.gone.inbound any more."
+    assert answer.json["left"] == [{"id": "m1", "code": "queue_gone", "says": said}]
     assert answer.json["done"] == ["m2"]
     assert [got.message_id for got in broker.waiting(DEAD)] == ["m1"]
 
@@ -184,10 +183,26 @@ async def test_a_text_nobody_owned_is_given_to_a_tenant_by_who_sees_all(api, bro
     given = await api.call("POST", f"{UNROUTED_MESSAGES}/replay", body)
 
     assert refused.status == 403
+    assert alone.json["left"][0]["code"] == "no_owner"
     assert "name the tenant" in alone.json["left"][0]["says"]
     assert given.json["done"] == ["i1"]
     assert broker.published[-1].routing_key.startswith("sms.inbound.acme.")
     assert json.loads(broker.published[-1].body)["tenant_id"] == "acme"
+
+
+async def test_nothing_but_an_inbound_text_is_given_to_a_tenant(api, broker, acme):
+    await broker.publish(letter("m1"))
+
+    answer = await api.call("POST", f"{DEAD_LETTERS}/replay", {"ids": ["m1"], "tenant_id": "acme"})
+
+    said = "Only an inbound text can be given to a tenant."
+    assert answer.json["left"] == [{"id": "m1", "code": "no_inbound_text", "says": said}]
+
+
+def test_every_code_of_what_stays_is_explained_to_operators():
+    explained = OPERATIONS.read_text().partition("| code of what stays |")[2].partition("\n\n")[0]
+
+    assert [code.value for code in Stay if f"\n| `{code.value}` |" not in explained] == []
 
 
 async def test_a_text_is_given_to_no_tenant_that_does_not_exist(api, broker):
@@ -327,7 +342,10 @@ async def test_what_was_done_before_the_broker_went_is_told(api, broker, monkeyp
     answer = await api.call("POST", f"{DEAD_LETTERS}/replay", {"ids": ["m0", "m1", "m2"]})
 
     assert answer.json["done"] == ["m0"]
-    assert [left["id"] for left in answer.json["left"]] == ["m1", "m2"]
+    assert [(left["id"], left["code"]) for left in answer.json["left"]] == [
+        ("m1", "broker_unavailable"),
+        ("m2", "broker_unavailable"),
+    ]
     assert [got.message_id for got in broker.waiting(DEAD)] == ["m1", "m2"]
 
 

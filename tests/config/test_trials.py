@@ -16,6 +16,7 @@ from sms_common.errors import Code
 from sms_common.events import utc_now
 from sms_common.topology import CARRIER, DEAD, carrier_key
 from sms_config.main import Outside
+from sms_config.records import SmsConfigRecord
 from sms_config.webhook_trial import SENTENCES, TrialCode
 from sms_ingress.door import Door
 from sms_ingress.seen import SeenWebhooks
@@ -279,25 +280,38 @@ class TestWebhook:
         assert [got.body for got in broker.waiting(DEAD)] == [b"nonsense"]
 
     @pytest.mark.parametrize(
-        ("meddle", "said"),
+        ("meddle", "code", "said"),
         [
-            (lambda _: web.Response(status=503), "It answers 503"),
-            (lambda _: web.Response(status=401), "are refused"),
-            (lambda _: web.Response(status=404), "does not know this address"),
+            (lambda _: web.Response(status=503), "webhook_not_taken", "It answers 503"),
+            (lambda _: web.Response(status=401), "webhook_unauthorized", "are refused"),
+            (lambda _: web.Response(status=404), "unknown_webhook", "does not know this address"),
         ],
         ids=["away", "refused", "unknown"],
     )
-    async def test_one_that_ingress_does_not_take_stays(self, api, guarded, broker, edge, meddle, said):
+    async def test_one_that_ingress_does_not_take_stays(self, api, guarded, broker, edge, meddle, code, said):
         edge.meddle = meddle
         answer = await self.handed_in(api, broker, guarded["id"])
 
-        assert said in answer["left"][0]["says"]
+        (left,) = answer["left"]
+        assert left["code"] == code
+        assert said in left["says"]
         assert [got.message_id for got in broker.waiting(DEAD)] == ["w1"]
 
     async def test_one_whose_configuration_is_gone_stays(self, api, guarded, broker):
         answer = await self.handed_in(api, broker, "gone")
 
-        assert answer["left"] == [{"id": "w1", "says": "The SMS configuration whose webhook it came through is gone."}]
+        said = "The SMS configuration whose webhook it came through is gone."
+        assert answer["left"] == [{"id": "w1", "code": "config_gone", "says": said}]
+        assert len(broker.waiting(DEAD)) == 1
+
+    async def test_one_whose_configuration_cannot_be_opened_stays(self, api, guarded, broker, store):
+        (record,) = store.records[SmsConfigRecord].values()
+        broken = {name: one.model_copy(update={"data": one.data[::-1]}) for name, one in record.secrets.items()}
+        store.records[SmsConfigRecord][record.id] = record.model_copy(update={"secrets": broken})
+
+        answer = await self.handed_in(api, broker, guarded["id"])
+
+        assert [left["code"] for left in answer["left"]] == ["secret_unreadable"]
         assert len(broker.waiting(DEAD)) == 1
 
     async def test_nothing_but_the_public_address_is_called(self, api, guarded, edge):

@@ -11,12 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 import orjson
 import structlog
 
-from sms_common.broker import FROM_WEBHOOKS, Broker, Held, NoWayBack, Parked, Unroutable
+from sms_common.broker import FROM_WEBHOOKS, Broker, Held, NoWayBack, Outgoing, Parked, Unroutable
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Unavailable
 from sms_common.telemetry import redact, redact_text
@@ -39,11 +40,31 @@ _TENANT_KEY = re.compile(r"sms\.(outbound|inbound|status)\.([A-Za-z0-9_-]{1,64})
 _PBX = "pbx."
 
 
+class Stay(StrEnum):
+    """What keeps a parked message where it is, besides what a webhook answers (TrialCode) and what is away."""
+
+    NO_OWNER = "no_owner"
+    NO_QUEUE = "no_queue"
+    NO_INBOUND_TEXT = "no_inbound_text"
+    QUEUE_GONE = "queue_gone"
+    CONFIG_GONE = "config_gone"
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105  # the name of a reason
+
+
+class Stays(Exception):  # it is an answer to the person who asked
+    """Why a parked message stays where it is: a stable code, and a sentence that also tells what to do."""
+
+    def __init__(self, code: str, says: str) -> None:
+        super().__init__(says)
+        self.code = code
+        self.says = says
+
+
 class Doors(Protocol):
     """The webhooks of SMS configurations, where a body can be handed in again, as the carrier did."""
 
     async def door(self, config_id: str) -> Callable[[bytes], Awaitable[None]]:
-        """Return what hands a body in and returns once ingress has taken it; both raise NoWayBack."""
+        """Return what hands a body in and returns once ingress has taken it; both raise Stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +154,9 @@ class Parking:
         async def do(parked: Parked, held: Held) -> None:
             config_id = _webhook_of(parked)
             if config_id is None:
-                message = parked.back(tenant_id=tenant_id)
+                message = _back(parked, tenant_id)
                 await self._audit(caller, parked, "replayed")
-                await broker.publish(message)
+                await _publish(broker, message)
             else:
                 hand_in = await self._doors.door(config_id)
                 await self._audit(caller, parked, "replayed")
@@ -157,7 +178,7 @@ class Parking:
         self, caller: Caller, ids: Sequence[str], do: Callable[[Parked, Held], Awaitable[None]]
     ) -> ParkedResultView:
         """Do it to each of these, one after the other. What cannot be done to one leaves it where it is."""
-        wanted, done, left = frozenset(ids), list[str](), dict[str, str]()
+        wanted, done, left = frozenset(ids), list[str](), dict[str, Stays]()
         trouble: Unavailable | None = None
         async with self._held(caller) as held:
             for parked, one in ((parked, one) for parked, one in held if parked.id in wanted):
@@ -165,20 +186,18 @@ class Parking:
                     if trouble is not None:
                         raise trouble
                     await do(parked, one)
-                except NoWayBack as reason:
-                    left[parked.id] = str(reason)
-                except Unroutable:
-                    left[parked.id] = f"There is no queue {parked.source} any more."
+                except Stays as reason:
+                    left[parked.id] = reason
                 except Unavailable as away:
                     if not done:
                         raise
-                    trouble, left[parked.id] = away, away.reason
+                    trouble, left[parked.id] = away, Stays(away.code, away.reason)
                 else:
                     done.append(parked.id)
         absent = [given for given in dict.fromkeys(ids) if given not in left and given not in done]
         return ParkedResultView(
             done=tuple(done),
-            left=tuple(Reason(id=parked_id, says=why) for parked_id, why in left.items()),
+            left=tuple(Reason(id=parked_id, code=why.code, says=why.says) for parked_id, why in left.items()),
             absent=tuple(absent),
         )
 
@@ -238,6 +257,7 @@ def _view(parked: Parked) -> ParkedView:
 
 
 def _facts(parked: Parked) -> dict[str, Any]:
+    stuck = _stuck(parked)
     return {
         "id": parked.id,
         "tenant_id": tenant_of(parked),
@@ -249,7 +269,8 @@ def _facts(parked: Parked) -> dict[str, Any]:
         "type": parked.delivery.type,
         "parked_at": _when(parked),
         "size": len(parked.delivery.body),
-        "stuck": _stuck(parked),
+        "stuck": stuck and stuck.says,
+        "stuck_code": stuck and stuck.code,
     }
 
 
@@ -274,14 +295,33 @@ def _webhook_of(parked: Parked) -> str | None:
     return _config(parked) if parked.source == FROM_WEBHOOKS else None
 
 
-def _stuck(parked: Parked) -> str | None:
+def _stuck(parked: Parked) -> Stays | None:
     if _webhook_of(parked) is not None:
         return None
     try:
-        parked.back()
-    except NoWayBack as reason:
-        return str(reason)
+        _back(parked)
+    except Stays as reason:
+        return reason
     return None
+
+
+def _back(parked: Parked, tenant_id: str | None = None) -> Outgoing:
+    """Return it as it is published again. Raises Stays."""
+    try:
+        return parked.back(tenant_id=tenant_id)
+    except NoWayBack as reason:
+        # There is one reason for each: what is given to a tenant, what was published, and what came from somewhere.
+        without_tenant = Stay.NO_OWNER if parked.source is None else Stay.NO_QUEUE
+        code = without_tenant if tenant_id is None else Stay.NO_INBOUND_TEXT
+        raise Stays(code, str(reason)) from None
+
+
+async def _publish(broker: Broker, message: Outgoing) -> None:
+    """Return once the broker has confirmed it. Raises Stays when the queue it came from is gone, Unavailable."""
+    try:
+        await broker.publish(message)
+    except Unroutable:
+        raise Stays(Stay.QUEUE_GONE, f"There is no queue {message.routing_key} any more.") from None
 
 
 def _masked(body: bytes) -> Any:

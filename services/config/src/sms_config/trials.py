@@ -6,6 +6,7 @@ Each answer is a list of steps up to the first that fails, in words for whoever 
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -14,13 +15,13 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from sms_common.broker import NoWayBack
 from sms_common.carriers import CARRIERS
 from sms_common.carriers.protocol import Account, Carrier
 from sms_config.auth import Caller
 from sms_config.bodies import CredentialTrial, JsonObject, parse
 from sms_config.changes import require
 from sms_config.keyring import KeyRing, SealBroken
+from sms_config.parking import Stay, Stays
 from sms_config.problems import Conflict, TooManyTrials
 from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TrunkRecord
 from sms_config.sealing import credentials_set, open_secret
@@ -122,18 +123,12 @@ class Trials:
         record = await self._store.get(SmsConfigRecord, config_id, EVERYONE)
         trunk = None if record is None else await self._store.get(TrunkRecord, record.provider_id, EVERYONE)
         if record is None or trunk is None:
-            raise NoWayBack("The SMS configuration whose webhook it came through is gone.")
+            raise Stays(Stay.CONFIG_GONE, "The SMS configuration whose webhook it came through is gone.")
         try:
             hook = self._hook(record, trunk)
         except Conflict as conflict:
-            raise NoWayBack(conflict.message) from None
-
-        async def hand_in(body: bytes) -> None:
-            refusal = await self._webhooks.hand_in(hook, body)
-            if refusal is not None:
-                raise NoWayBack(refusal)
-
-        return hand_in
+            raise Stays(Stay.SECRET_UNREADABLE, conflict.message) from None
+        return partial(self._webhooks.hand_in, hook)
 
     def _hook(self, record: SmsConfigRecord, trunk: TrunkRecord) -> Hook:
         """Return where a configuration's webhook is called, and with what. Raises Conflict."""

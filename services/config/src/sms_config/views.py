@@ -267,7 +267,8 @@ class ParkedView(Shown):
     type: str | None
     parked_at: str | None
     size: int = Field(description="Bytes of its body.")
-    stuck: str | None = Field(description="Why it cannot be replayed as it is; null when it can.")
+    stuck: str | None = Field(description="Why it cannot be replayed as it is, as a sentence; null when it can.")
+    stuck_code: str | None = Field(description="The same as a stable code.")
 
 
 class ParkedBodyView(ParkedView):
@@ -278,9 +279,10 @@ class ParkedBodyView(ParkedView):
 
 
 class Reason(Shown):
-    """Why nothing was done to one of several."""
+    """Why nothing was done to one of several. `code` is stable; `says` also tells what to do."""
 
     id: str
+    code: str
     says: str
 
 

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from sms_common.carriers.protocol import TEST_BODY
+from sms_config.parking import Stays
 from sms_config.views import StepView
 
 # What Bandwidth waits for an answer; a slow one gets a word before that.
@@ -116,6 +117,7 @@ class _Failed(Exception):  # it ends the steps, it is no error of ours
 
     def __init__(self, step: str, code: TrialCode, **facts: object) -> None:
         super().__init__(code)
+        self.code = code
         self.view = StepView(step=step, ok=False, code=code, says=SENTENCES[code].format(**facts))
 
 
@@ -156,15 +158,14 @@ class WebhookTrial:
             steps.append(failed.view)
         return steps
 
-    async def hand_in(self, hook: Hook, body: bytes) -> str | None:
-        """Call a webhook with a body that a carrier sent; returns why it was not taken, as a sentence, or None."""
+    async def hand_in(self, hook: Hook, body: bytes) -> None:
+        """Call a webhook with a body that a carrier sent; returns once it was taken. Raises Stays."""
         try:
             reply = await self._call("answer", hook, hook, body)
             if reply.status != HTTPStatus.OK:
                 raise _refused(reply)
         except _Failed as failed:
-            return failed.view.says
-        return None
+            raise Stays(failed.code, failed.view.says) from None
 
     async def _connection(self, url: URL) -> list[StepView]:
         """Connect, and look at the certificate where there is one."""
