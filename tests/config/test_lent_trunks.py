@@ -65,6 +65,16 @@ async def test_a_tenant_only_reads_what_is_lent_to_it(lent, of_acme, method, bod
     assert (answer.status, answer.json["code"]) == (403, "forbidden")
 
 
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+async def test_a_tenant_is_not_told_what_others_changed_of_what_is_lent_to_it(api, lent, of_acme, method):
+    await api.call("PATCH", f"{TRUNKS}/{lent['id']}", {"name": "Renamed"})
+    body = {"name": "Mine"} if method == "PATCH" else None
+
+    answer = await of_acme.call(method, f"{TRUNKS}/{lent['id']}", body, headers={"If-Match": '"1"'})
+
+    assert (answer.status, answer.json["code"], answer.json["errors"]) == (403, "forbidden", [])
+
+
 async def test_a_tenant_lends_nothing(acme, key_for):
     answer = await (await key_for("config", tenants=["acme"])).call("POST", TRUNKS, {**TRUNK, "pools": []})
 

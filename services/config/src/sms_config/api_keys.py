@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sms_config.auth import Caller, new_key
 from sms_config.bodies import ApiKeyWrite, JsonObject, merge, parse
-from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.problems import Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import ApiKeyRecord, TenantRecord
@@ -47,11 +47,8 @@ class ApiKeys:
 
         async def work(transaction: Transaction) -> Change[ApiKeyRecord]:
             values = await self._values(transaction, caller, body)
-            now = self._changes.clock()
-            stamps = {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
-            return Change(
-                "created", None, ApiKeyRecord(id=key_id, prefix=made.prefix, sha256=made.sha256, **values, **stamps)
-            )
+            values |= made_by(caller, self._changes.clock())
+            return Change("created", None, ApiKeyRecord(id=key_id, prefix=made.prefix, sha256=made.sha256, **values))
 
         record = await self._changes.make(caller, work)
         return NewApiKeyView(**view(record).model_dump(), key=made.key.get_secret_value())
@@ -62,8 +59,7 @@ class ApiKeys:
         """Change a key's name, rights or expiry. Raises NotFound, Invalid, Forbidden, VersionConflict."""
 
         async def work(transaction: Transaction) -> Change[ApiKeyRecord]:
-            before = await require(transaction, ApiKeyRecord, key_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, ApiKeyRecord, key_id, caller, version)
             shown = view(before).model_dump(mode="json")
             base = {} if replace else {name: shown[name] for name in ApiKeyWrite.model_fields}
             body = merge(ApiKeyWrite, given, base=base, view=shown)
@@ -76,8 +72,7 @@ class ApiKeys:
         """Revoke a key; from then on it opens nothing. Raises NotFound, VersionConflict."""
 
         async def work(transaction: Transaction) -> Change[ApiKeyRecord]:
-            before = await require(transaction, ApiKeyRecord, key_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, ApiKeyRecord, key_id, caller, version)
             return Change("deleted", before, None)
 
         await self._changes.make(caller, work)

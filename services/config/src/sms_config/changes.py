@@ -23,7 +23,7 @@ from sms_config.records import (
     now_utc,
 )
 from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.store_protocol import EVERYONE, Duplicate, R, Reader, Store, Transaction
+from sms_config.store_protocol import EVERYONE, AnyRecord, Duplicate, R, Reader, Store, Transaction
 
 C = TypeVar("C", bound=Record)
 Clock = Callable[[], datetime]
@@ -132,6 +132,11 @@ def new_id() -> str:
     return f"{time.time_ns():016x}{secrets.token_hex(4)}"
 
 
+def made_by(caller: Caller, now: datetime) -> dict[str, Any]:
+    """Return the stamps of a record that is made now."""
+    return {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
+
+
 async def require(reader: Reader, kind: type[R], record_id: str, caller: Caller) -> R:
     """Return the record, if the caller may see it. Raises NotFound for everything else."""
     record = await reader.get(kind, record_id, caller.tenancy)
@@ -140,7 +145,14 @@ async def require(reader: Reader, kind: type[R], record_id: str, caller: Caller)
     return record
 
 
-async def check_version(reader: Reader, record: Record, expected: int | None) -> None:
+async def require_version(reader: Reader, kind: type[R], record_id: str, caller: Caller, version: int | None) -> R:
+    """Return the record that is to be changed, if `version` is its own or None. Raises NotFound, VersionConflict."""
+    record = await require(reader, kind, record_id, caller)
+    await check_version(reader, record, version)
+    return record
+
+
+async def check_version(reader: Reader, record: AnyRecord, expected: int | None) -> None:
     """Raise VersionConflict, telling what changed since, unless `expected` is the record's version or None."""
     if expected is None or expected == record.version:
         return

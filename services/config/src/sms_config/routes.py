@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Generic, Literal, Protocol, TypeVar
 
@@ -168,15 +169,9 @@ def readable(resource: Resource[R], records: Readable[R]) -> list[Route]:
 def writable(resource: Resource[R], records: Writable[R], write: type[BaseModel]) -> list[Route]:
     """Return the routes that change and remove records of a resource."""
 
-    async def update(call: Call) -> BaseModel:
-        return await resource.one(
-            await records.update(call.caller, call.object_id, call.given, version=call.version, replace=False)
-        )
-
-    async def replace(call: Call) -> BaseModel:
-        return await resource.one(
-            await records.update(call.caller, call.object_id, call.given, version=call.version, replace=True)
-        )
+    async def change(call: Call, *, replace: bool) -> BaseModel:
+        changed = records.update(call.caller, call.object_id, call.given, version=call.version, replace=replace)
+        return await resource.one(await changed)
 
     async def delete(call: Call) -> None:
         await records.delete(call.caller, call.object_id, version=call.version)
@@ -190,7 +185,7 @@ def writable(resource: Resource[R], records: Writable[R], write: type[BaseModel]
             f"update_{noun}",
             f"Change some fields of a {noun}",
             scope,
-            update,
+            partial(change, replace=False),
             view,
             body=write,
             partial=True,
@@ -202,7 +197,7 @@ def writable(resource: Resource[R], records: Writable[R], write: type[BaseModel]
             f"replace_{noun}",
             f"Set all fields of a {noun}; secrets that are absent stay",
             scope,
-            replace,
+            partial(change, replace=True),
             view,
             body=write,
             versioned=True,

@@ -6,7 +6,7 @@ from sms_common.rules import WeeklyHours
 from sms_common.rules.writing import international
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject, merge
-from sms_config.changes import Change, Changes, check_version, require
+from sms_config.changes import Change, Changes, require, require_version
 from sms_config.problems import Invalid
 from sms_config.records import TenantRecord
 from sms_config.rule_bodies import RoutingWrite
@@ -34,8 +34,7 @@ class Routing:
         wanted = _named(caller, tenant_id)
 
         async def work(transaction: Transaction) -> Change[TenantRecord]:
-            before = await require(transaction, TenantRecord, wanted, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, TenantRecord, wanted, caller, version)
             shown = view(before).model_dump(mode="json")
             base = {} if replace else {name: shown[name] for name in RoutingWrite.model_fields}
             values = _values(merge(RoutingWrite, given, base=base, view=shown), before)

@@ -1,6 +1,7 @@
 """The routes of rules, extensions and tenants' clocks."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import BaseModel
 
@@ -79,12 +80,6 @@ def _clock_routes(clocks: Routing) -> list[Route]:
         changed = clocks.update(call.caller, _tenant(call), call.given, version=call.version, replace=replace)
         return routing_view(await changed)
 
-    async def update(call: Call) -> BaseModel:
-        return await change(call, replace=False)
-
-    async def replace(call: Call) -> BaseModel:
-        return await change(call, replace=True)
-
     path, view = f"{PREFIX}/routing", RoutingView
     update_summary = "Change some fields of a tenant's hours, holidays and blocked senders"
     replace_summary = "Set all of a tenant's hours, holidays and blocked senders"
@@ -106,7 +101,7 @@ def _clock_routes(clocks: Routing) -> list[Route]:
             "update_routing",
             update_summary,
             Scope.CONFIG,
-            update,
+            partial(change, replace=False),
             view,
             body=RoutingWrite,
             partial=True,
@@ -120,7 +115,7 @@ def _clock_routes(clocks: Routing) -> list[Route]:
             "replace_routing",
             replace_summary,
             Scope.CONFIG,
-            replace,
+            partial(change, replace=True),
             view,
             body=RoutingWrite,
             asks=RoutingOf,

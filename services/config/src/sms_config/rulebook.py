@@ -12,7 +12,7 @@ from sms_common.rules import ActionKind, InboundRule, OutboundRule
 from sms_common.rules.writing import international
 from sms_config.auth import Caller
 from sms_config.bodies import Body, JsonObject, merge, parse
-from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.holdings import holdings_of, unheld
 from sms_config.problems import Conflict, FieldError, Invalid
 from sms_config.query import Clause, Column, Columns, Order, Query
@@ -112,8 +112,7 @@ class Rulebook(Generic[K]):
         async def work(transaction: Transaction) -> Change[K]:
             tenant = await owner_for_new(transaction, caller, tenant_id)
             await self._check_count(transaction, tenant.id)
-            now = self._changes.clock()
-            stamps = {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
+            stamps = made_by(caller, self._changes.clock())
             record = self._kind.record.model_validate({"id": record_id, "tenant_id": tenant.id, **values, **stamps})
             return Change("created", None, await self._settled(transaction, record, tenant))
 
@@ -125,8 +124,7 @@ class Rulebook(Generic[K]):
         """Change one. Raises NotFound, Invalid, VersionConflict, and Conflict when the extension exists."""
 
         async def work(transaction: Transaction) -> Change[K]:
-            before = await require(transaction, self._kind.record, record_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, self._kind.record, record_id, caller, version)
             tenant = await require(transaction, TenantRecord, before.tenant_id, caller)
             shown = before.model_dump(mode="json")
             base = {} if replace else {name: shown[name] for name in self._kind.write.model_fields}
@@ -142,8 +140,7 @@ class Rulebook(Generic[K]):
         """Remove one. Raises NotFound, VersionConflict."""
 
         async def work(transaction: Transaction) -> Change[K]:
-            before = await require(transaction, self._kind.record, record_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, self._kind.record, record_id, caller, version)
             return Change("deleted", before, None)
 
         await self._changes.make(caller, work)

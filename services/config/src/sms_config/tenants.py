@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sms_common import phone
 from sms_config.auth import Caller, Scope
 from sms_config.bodies import JsonObject, TenantCreate, TenantWrite, merge, parse
-from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.problems import Forbidden, InUse, Invalid
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import ApiKeyRecord, SmsConfigRecord, TenantRecord, TrunkRecord, UserRecord
@@ -49,15 +49,8 @@ class Tenants:
         body = parse(TenantCreate, given)
         if body.default_config_id is not None:
             raise Invalid.of("default_config_id", "a new tenant has no configuration yet")
-        now = self._changes.clock()
-        record = TenantRecord(
-            id=body.id or new_id(),
-            **_values(body),
-            created_at=now,
-            created_by=caller.id,
-            updated_at=now,
-            updated_by=caller.id,
-        )
+        stamps = made_by(caller, self._changes.clock())
+        record = TenantRecord(id=body.id or new_id(), **_values(body), **stamps)
 
         async def work(_: Transaction) -> Change[TenantRecord]:
             return Change("created", None, record)
@@ -70,8 +63,7 @@ class Tenants:
         """Change a tenant. Raises NotFound, Invalid, VersionConflict; Forbidden to change its PBX without admin."""
 
         async def work(transaction: Transaction) -> Change[TenantRecord]:
-            before = await require(transaction, TenantRecord, tenant_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, TenantRecord, tenant_id, caller, version)
             base = {} if replace else {name: getattr(before, name) for name in TenantWrite.model_fields}
             body = merge(TenantWrite, given, base=base, view=view(before).model_dump(mode="json"))
             if body.pbx_id != before.pbx_id and (Scope.ADMIN not in caller.granted or caller.tenancy is not EVERYONE):
@@ -88,8 +80,7 @@ class Tenants:
         caller.require_all_tenants()
 
         async def work(transaction: Transaction) -> Change[TenantRecord]:
-            before = await require(transaction, TenantRecord, tenant_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, TenantRecord, tenant_id, caller, version)
             await _check_unused(transaction, tenant_id)
             return Change("deleted", before, None)
 

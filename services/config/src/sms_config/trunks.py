@@ -7,7 +7,7 @@ from sms_common.carriers.protocol import Carrier
 from sms_common.phone import NumberPool
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject, LentPoolWrite, TrunkCreate, TrunkWrite, merge, parse
-from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.changes import Change, Changes, check_version, made_by, new_id, require
 from sms_config.holdings import check_still_held, holdings_of
 from sms_config.numbers import Claim, check_disjoint, may_show, read_did, read_pool
 from sms_config.problems import FieldError, Forbidden, InUse, Invalid
@@ -63,13 +63,9 @@ class Trunks:
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
             owner = await _owner_for_new(transaction, caller, body)
             values = await _values(transaction, body, owner, trunk_id, caller)
-            now = self._changes.clock()
-            stamps = {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
-            return Change(
-                "created",
-                None,
-                TrunkRecord(id=trunk_id, tenant_id=owner and owner.id, carrier=carrier, **values, **stamps),
-            )
+            stamps = made_by(caller, self._changes.clock())
+            record = TrunkRecord(id=trunk_id, tenant_id=owner and owner.id, carrier=carrier, **values, **stamps)
+            return Change("created", None, record)
 
         return await self._changes.make(caller, work)
 
@@ -81,8 +77,7 @@ class Trunks:
         """
 
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
-            before = await _own(transaction, trunk_id, caller)
-            await check_version(transaction, before, version)
+            before = await _own(transaction, trunk_id, caller, version)
             base = {} if replace else before.model_dump(mode="json", include=set(TrunkWrite.model_fields))
             body = merge(TrunkWrite, given, base=base, view=view(before).model_dump(mode="json"))
             owner = before.tenant_id and await require(transaction, TenantRecord, before.tenant_id, caller)
@@ -99,8 +94,7 @@ class Trunks:
         """
 
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
-            before = await _own(transaction, trunk_id, caller)
-            await check_version(transaction, before, version)
+            before = await _own(transaction, trunk_id, caller, version)
             users = await transaction.find(
                 SmsConfigRecord, Query((Clause("provider_id", "eq", (trunk_id,)),), top=5), EVERYONE
             )
@@ -151,11 +145,13 @@ async def _owner_for_new(transaction: Transaction, caller: Caller, body: TrunkCr
     return None
 
 
-async def _own(transaction: Transaction, trunk_id: str, caller: Caller) -> TrunkRecord:
-    """Return a trunk that the caller may change. Raises NotFound, Forbidden."""
+async def _own(transaction: Transaction, trunk_id: str, caller: Caller, version: int | None) -> TrunkRecord:
+    """Return a trunk of this version that the caller may change. Raises NotFound, Forbidden, VersionConflict."""
     record = await require(transaction, TrunkRecord, trunk_id, caller)
     if record.owner is None and caller.tenancy is not EVERYONE:
         raise Forbidden("This trunk is lent to you; only a system administrator changes it.")
+    # Only now: what was changed of a lent trunk is not for a borrower to know.
+    await check_version(transaction, record, version)
     return record
 
 

@@ -2,7 +2,7 @@
 
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject, SetUp, UserCreate, UserWrite, merge, parse
-from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.passwords import Passwords
 from sms_config.problems import Conflict, FieldError, Invalid, LastAdministrator, SetUpClosed
 from sms_config.query import Clause, Column, Columns, Query
@@ -79,8 +79,7 @@ class Users:
         values = await self._password(body, before)
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
-            before = await require(transaction, UserRecord, user_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, UserRecord, user_id, caller, version)
             body = self._merged(given, before, replace=replace)
             _check_password(body)
             tenant_id = await _tenant(transaction, caller, body)
@@ -99,8 +98,7 @@ class Users:
         """Remove a user; every session ends at once. Raises NotFound, LastAdministrator, VersionConflict."""
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
-            before = await require(transaction, UserRecord, user_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, UserRecord, user_id, caller, version)
             await _check_administrators(transaction, before, None)
             return Change("deleted", before, None)
 
@@ -116,10 +114,7 @@ class Users:
             name_key=body.name.casefold(),
             password_hash=hashed,
             password_changed_at=now,
-            created_at=now,
-            created_by=caller.id,
-            updated_at=now,
-            updated_by=caller.id,
+            **made_by(caller, now),
         )
 
     def _merged(self, given: JsonObject, before: UserRecord, *, replace: bool) -> UserWrite:
