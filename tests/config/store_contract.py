@@ -21,7 +21,7 @@ from sms_config.records import (
     UserRecord,
 )
 from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.store_protocol import EVERYONE, Duplicate, Store
+from sms_config.store_protocol import EVERYONE, Duplicate, Missing, Store
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 # The database removes what is over; this is not, however late the tests run.
@@ -194,7 +194,7 @@ class StoreContract:
         changed = tenant("acme").changed(START + timedelta(days=1), "you", name="New")
 
         async def replace(transaction: Any) -> None:
-            await transaction.replace(changed)
+            await transaction.replace(tenant("acme"), changed)
 
         async def remove(transaction: Any) -> None:
             await transaction.remove(changed)
@@ -204,6 +204,53 @@ class StoreContract:
         assert changed.version == 2
         await store.transact(remove)
         assert await store.get(TenantRecord, "acme", EVERYONE) is None
+
+    @pytest.mark.parametrize(
+        ("stored", "named"),
+        [
+            (None, tenant("acme")),
+            (trunk("t1"), trunk("t1", "globex")),
+            (trunk("t1"), trunk("t1", None)),
+            (config("c1"), config("c1", "globex")),
+            (key("k1", ("acme", "globex")), key("k1", ("acme",))),
+            (key("k1", ("acme",)), key("k1", None)),
+            (key("k1", None), key("k1", ())),
+            (user("u1", "acme"), user("u1")),
+            (inbound_rule("i1"), inbound_rule("i1", "globex")),
+            (outbound_rule("o1"), outbound_rule("o1", "globex")),
+            (extension("e1"), extension("e1", "globex")),
+        ],
+        ids=lambda record: type(record).__name__,
+    )
+    async def test_what_is_not_there_or_is_anothers_is_neither_replaced_nor_removed(self, store, stored, named):
+        if stored is not None:
+            await self.put(store, stored)
+
+        with pytest.raises(Missing):
+            await store.transact(lambda transaction: transaction.replace(named, named))
+        with pytest.raises(Missing):
+            await store.transact(lambda transaction: transaction.remove(named))
+
+        assert await store.get(type(named), named.id, EVERYONE) == stored
+
+    @pytest.mark.parametrize(
+        ("before", "after"),
+        [
+            (user("u1", "acme"), user("u1", "globex")),
+            (user("u1", "acme"), user("u1")),
+            (key("k1", ("acme", "globex")), key("k1", None)),
+            (key("k1", None), key("k1", ("acme",))),
+            (trunk("t1", None, pools=({"tenant_id": "acme"},)), trunk("t1", None, pools=())),
+        ],
+        ids=lambda record: type(record).__name__,
+    )
+    async def test_what_is_replaced_may_become_anothers_and_is_then_removed(self, store, before, after):
+        await self.put(store, before)
+
+        await store.transact(lambda transaction: transaction.replace(before, after))
+        assert await store.get(type(after), after.id, EVERYONE) == after
+        await store.transact(lambda transaction: transaction.remove(after))
+        assert await store.get(type(after), after.id, EVERYONE) is None
 
     @pytest.mark.parametrize(
         ("first", "second"),
@@ -471,7 +518,7 @@ class StoreContract:
 
         async def work(transaction: Any) -> None:
             await transaction.remove(first)
-            await transaction.replace(changed)
+            await transaction.replace(second, changed)
             await transaction.insert(third)
 
         await store.transact(work)
@@ -488,7 +535,7 @@ class StoreContract:
 
         anew = StoredSecret(key_id="k2", data=b"again", changed_at=START)
         resealed = first.model_copy(update={"secrets": {"credentials.api_secret": anew}})
-        await store.transact(lambda transaction: transaction.replace(resealed))
+        await store.transact(lambda transaction: transaction.replace(first, resealed))
 
         assert (await store.everything()).configs == (resealed, second)
 

@@ -112,7 +112,7 @@ class Changes:
         elif change.after is None:
             await transaction.remove(change.before)
         else:
-            await transaction.replace(change.after)
+            await transaction.replace(change.before, change.after)
         if isinstance(change.before, SmsConfigRecord) and change.after is None:
             await transaction.retire(RetiredConfig(id=change.before.id, tenant_id=change.before.tenant_id, at=now))
         await transaction.insert(_audit_record(caller, change, now))

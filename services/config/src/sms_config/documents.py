@@ -14,6 +14,7 @@ from sms_config.records import (
     Announcement,
     ApiKeyRecord,
     AuditRecord,
+    Record,
     RetiredConfig,
     SmsConfigRecord,
     TenantRecord,
@@ -131,6 +132,16 @@ def visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
     if kind is TrunkRecord:
         return {"$or": [{"tenant_id": {"$in": mine}}, {"pools.tenant_id": {"$in": mine}}]}
     return {"tenant_id": {"$in": mine}}
+
+
+def itself(record: Record) -> Document:
+    """Return the condition that finds a record as it is stored: by its id, and by whose it is."""
+    match record:
+        case TenantRecord():
+            return {"_id": record.id}
+        case ApiKeyRecord(tenants=tenants):
+            return {"_id": record.id, "tenants": tenants and list(tenants)}
+    return {"_id": record.id, "tenant_id": record.owner}
 
 
 _COMPARISONS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}

@@ -70,6 +70,6 @@ async def _rewrap_one(store: Store, ring: KeyRing, config_id: str) -> None:
     async def work(transaction: Transaction) -> None:
         record = await transaction.get(SmsConfigRecord, config_id, EVERYONE)
         if record is not None:
-            await transaction.replace(reseal(ring, record))
+            await transaction.replace(record, reseal(ring, record))
 
     await store.transact(work)

@@ -34,6 +34,7 @@ from sms_config.documents import (
     WEBHOOKS_SEEN,
     Document,
     condition,
+    itself,
     named,
     sort_keys,
     stamp_of,
@@ -63,6 +64,7 @@ from sms_config.store_protocol import (
     AnyRecord,
     Duplicate,
     Everything,
+    Missing,
     Page,
     R,
     StoreUnusable,
@@ -122,6 +124,12 @@ def _is_transient(error: PyMongoError | Unavailable) -> bool:
     """Whether the transaction left nothing behind and may be tried again."""
     cause = error.__cause__ if isinstance(error, Unavailable) else error
     return isinstance(cause, PyMongoError) and cause.has_error_label(_TRANSIENT)
+
+
+def _require_one(count: int, record: Record) -> None:
+    """Raise Missing unless a change has found the one record it is about."""
+    if count != 1:
+        raise Missing(f"{record.COLLECTION}/{record.id}")
 
 
 class _Reading:
@@ -184,13 +192,14 @@ class _MongoTransaction(_Reading):
     async def insert(self, record: AnyRecord) -> None:
         await self._database[record.COLLECTION].insert_one(to_document(record), session=self._session)
 
-    async def replace(self, record: Record) -> None:
-        await self._database[record.COLLECTION].replace_one(
-            {"_id": record.id}, to_document(record), session=self._session
-        )
+    async def replace(self, before: Record, after: Record) -> None:
+        collection = self._database[before.COLLECTION]
+        done = await collection.replace_one(itself(before), to_document(after), session=self._session)
+        _require_one(done.matched_count, before)
 
     async def remove(self, record: Record) -> None:
-        await self._database[record.COLLECTION].delete_one({"_id": record.id}, session=self._session)
+        done = await self._database[record.COLLECTION].delete_one(itself(record), session=self._session)
+        _require_one(done.deleted_count, record)
 
     async def take_turn(self) -> None:
         # In the document that `advance` writes, so that the two collide.

@@ -45,6 +45,10 @@ class Duplicate(Exception):  # it names what was found
     """Another record has this id or unique value."""
 
 
+class Missing(Exception):  # it names what was not found
+    """No record has this id and this tenant, although it was read before: a mistake of ours."""
+
+
 class StoreUnusable(Exception):  # it names what was found
     """The stored data cannot be served by this process; the message says what a person must do."""
 
@@ -88,11 +92,11 @@ class Transaction(Reader, Protocol):
     async def insert(self, record: AnyRecord) -> None:
         """Add a record. Raises Duplicate."""
 
-    async def replace(self, record: Record) -> None:
-        """Put `record` in place of the one with its id, which was read in this transaction."""
+    async def replace(self, before: Record, after: Record) -> None:
+        """Put `after` in place of `before`, which was read in this transaction. Raises Missing."""
 
     async def remove(self, record: Record) -> None:
-        """Delete the record, which was read in this transaction."""
+        """Delete the record, which was read in this transaction. Raises Missing."""
 
     async def take_turn(self) -> None:
         """Have all that do this decide one after the other, whatever else they read and write."""

@@ -30,6 +30,7 @@ from sms_config.store_protocol import (
     AnyRecord,
     Duplicate,
     Everything,
+    Missing,
     Page,
     R,
     StoreUnusable,
@@ -242,13 +243,20 @@ class _InMemoryTransaction(InMemoryStore):
             raise Duplicate
         records[record.id] = record
 
-    async def replace(self, record: Record) -> None:
+    async def replace(self, before: Record, after: Record) -> None:
         """As Transaction.replace."""
-        self.records[type(record)][record.id] = record
+        self._require(before)
+        self.records[type(before)][before.id] = after
 
     async def remove(self, record: Record) -> None:
         """As Transaction.remove."""
+        self._require(record)
         del self.records[type(record)][record.id]
+
+    def _require(self, record: Record) -> None:
+        stored = self.records[type(record)].get(record.id)
+        if not isinstance(stored, Record) or _whose(stored) != _whose(record):
+            raise Missing(f"{record.COLLECTION}/{record.id}")
 
     async def take_turn(self) -> None:
         """As Transaction.take_turn: here one transaction begins when the last has ended."""
@@ -265,6 +273,10 @@ class _InMemoryTransaction(InMemoryStore):
     async def retire(self, retired: RetiredConfig) -> None:
         """As Transaction.retire."""
         self.retired[retired.id] = retired
+
+
+def _whose(record: Record) -> str | tuple[str, ...] | None:
+    return record.tenants if isinstance(record, ApiKeyRecord) else record.owner
 
 
 def _visible(record: AnyRecord, tenancy: Tenancy) -> bool:
