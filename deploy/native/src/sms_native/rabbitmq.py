@@ -31,6 +31,8 @@ _DEBIAN = Path("/usr/lib/rabbitmq/bin")
 _INSTEAD = "Or set AMQP_URL to a RabbitMQ (3.10 or newer) that runs elsewhere."
 _FEW_FILES = 8_192
 _WATERMARK = "0.4"
+# As deploy/rabbitmq/rabbitmq.conf: what is parked is kept as it came, however large.
+_MOST_BYTES = 512 * 1024
 """The share of the machine's memory from which on publishers are blocked; RabbitMQ 3's default."""
 FAST_COUNTS = (
     "-rabbit quorum_tick_interval 250 -rabbit collect_statistics_interval 250"
@@ -260,6 +262,7 @@ class RabbitNode:
             f"management.tcp.port = {state['management']}\n"
             f"load_definitions = {self._directory / 'definitions.json'}\n"
             f"vm_memory_high_watermark.relative = {_WATERMARK}\n"
+            f"max_message_size = {_MOST_BYTES}\n"
         )
 
     def _ready(self) -> bool:

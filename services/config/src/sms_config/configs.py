@@ -12,7 +12,7 @@ from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import PaceLimits
 from sms_config.auth import Caller
 from sms_config.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
-from sms_config.changes import Change, Changes, check_version, new_id, require
+from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.holdings import check_still_held, holdings_of
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.numbers import may_show, read_sender
@@ -94,10 +94,7 @@ class SmsConfigs:
                 tenant_id=tenant_id,
                 **await _values(transaction, body, trunk, tenant_id),
                 webhook_sha256="",
-                created_at=now,
-                created_by=caller.id,
-                updated_at=now,
-                updated_by=caller.id,
+                **made_by(caller, now),
             )
             record = Sealer(self._ring, now).new_token(record, timedelta(0))
             return Change("created", None, self._with_secrets(record, body))
@@ -112,8 +109,7 @@ class SmsConfigs:
         """
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
-            before = await require(transaction, SmsConfigRecord, config_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, SmsConfigRecord, config_id, caller, version)
             old_trunk = await require(transaction, TrunkRecord, before.provider_id, caller)
             body = self._merged(given, before, old_trunk, replace=replace)
             trunk = await _trunk(transaction, body, caller)
@@ -139,8 +135,7 @@ class SmsConfigs:
         """
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
-            before = await require(transaction, SmsConfigRecord, config_id, caller)
-            await check_version(transaction, before, version)
+            before = await require_version(transaction, SmsConfigRecord, config_id, caller, version)
             has = await holdings_of(transaction, before.tenant_id)
             await check_still_held(transaction, before.tenant_id, has, has.with_config(config_id, None))
             tenant = await transaction.get(TenantRecord, before.tenant_id, EVERYONE)
