@@ -101,7 +101,8 @@ class Dispatcher:
     async def follow(self, snapshot: DispatcherSnapshot) -> None:
         """Declare the queues of each PBX, then work by `snapshot`, on this process's share of the lanes.
 
-        Raises Unavailable when the broker or the store took not all of that, and has done the rest.
+        Raises Refused when the broker refused a part of that, and has done the rest; Unavailable when broker or store
+        are away, and it has to be called again.
         """
         trouble = [await _refused(self._serve_pbxs(snapshot))]
         before, self._snapshot = self._snapshot, snapshot
