@@ -14,7 +14,7 @@ INSTALLED := .venv/.installed
 SHARED_NOTHING := --numprocesses auto --dist worksteal
 NATIVE_TOOLS := $(BIN)/python -m sms_native
 
-.PHONY: help setup up smoke down status check fix test test-unit test-compose chaos bench mutation lock docs screenshots clean
+.PHONY: help setup env up smoke down status check fix test test-unit test-compose chaos bench mutation lock docs screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  make %-13s %s\n", $$1, $$2 }'
@@ -26,6 +26,9 @@ setup: $(INSTALLED) ## Make .venv and install everything at its locked version
 
 $(INSTALLED): requirements-dev.lock deploy/setup.sh $(PACKAGES:=/pyproject.toml)
 	@deploy/setup.sh $(PACKAGES)
+
+env: setup ## Make .env with random secrets, if there is none; starts nothing
+	@$(NATIVE_TOOLS) env
 
 up: setup ## Run everything here, send one text each way, stay until Ctrl-C
 	@$(NATIVE_TOOLS) up

@@ -1,4 +1,5 @@
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -39,3 +40,41 @@ def test_outside_a_checkout_the_command_says_so(command, tmp_path):
     done = command("smoke")
     assert done.returncode == 1
     assert ".env.example" in done.stderr
+
+
+def test_env_is_made_alone_and_an_existing_one_stays_as_it_is(command, tmp_path):
+    done = command("env")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "made .env" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", ".env.example"]
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    (tmp_path / ".env").write_text("AMQP_PORT=5672\n")
+    again = command("env")
+    assert again.returncode == 0
+    assert "there is a .env already" in again.stdout
+    assert (tmp_path / ".env").read_text() == "AMQP_PORT=5672\n"
+
+
+@pytest.mark.parametrize("wanted", ["up", "smoke"])
+def test_a_real_gateway_is_not_taken_over_by_the_demonstration(command, tmp_path, wanted):
+    assert command("env").returncode == 0
+    text = (tmp_path / ".env").read_text()
+    (tmp_path / ".env").write_text(text.replace("CONFIG_PUBLIC_URL=\n", "CONFIG_PUBLIC_URL=https://sms.example.com\n"))
+    done = command(wanted, DISPATCHER_CARRIER_OPTIONS="")
+    assert done.returncode == 1
+    assert "CONFIG_PUBLIC_URL" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / ".run").exists()
+
+
+def test_a_carrier_that_is_named_is_no_reason_to_refuse(command, tmp_path):
+    (tmp_path / ".env.example").write_text((tmp_path / ".env.example").read_text() + "DISPATCHER_CARRIER_OPTIONS={}\n")
+    assert command("env").returncode == 0
+    text = (tmp_path / ".env").read_text()
+    (tmp_path / ".env").write_text(text.replace("CONFIG_PUBLIC_URL=\n", "CONFIG_PUBLIC_URL=https://sms.example.com\n"))
+    # What it then fails for is what comes after: there is no RabbitMQ and no MongoDB at these addresses.
+    nowhere = {"AMQP_URL": "amqp://127.0.0.1:1/", "MONGO_URL": "mongodb://127.0.0.1:1/"}
+    done = command("smoke", CONFIG_KEY_RING="none", **nowhere)
+    assert done.returncode == 1
+    assert "config ended with status" in done.stderr
+    assert "CONFIG_PUBLIC_URL" not in done.stderr

@@ -45,18 +45,43 @@ def test_a_secret_that_an_older_env_lacks_is_added_and_the_rest_stays(root):
     assert (root / ".env").read_text().splitlines()[: len(kept)] == kept
 
 
-def test_a_secret_that_was_emptied_on_purpose_stays_empty(root):
+ONCE = ["CONFIG_BOOTSTRAP_API_KEY", "CONFIG_FIRST_ADMIN_PASSWORD"]
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_is_needed_once_and_was_emptied_stays_empty(root, name):
     load(root, {})
     text = (root / ".env").read_text()
-    emptied = [line.split("=")[0] + "=" if line.startswith("CONFIG_BOOTSTRAP") else line for line in text.splitlines()]
+    emptied = [f"{name}=" if line.startswith(f"{name}=") else line for line in text.splitlines()]
     (root / ".env").write_text("\n".join(emptied))
-    assert load(root, {})["CONFIG_BOOTSTRAP_API_KEY"] == ""
+    assert load(root, {})[name] == ""
+
+
+@pytest.mark.parametrize("name", ONCE)
+def test_what_is_needed_once_and_was_deleted_is_not_added_again(root, name):
+    load(root, {})
+    kept = [line for line in (root / ".env").read_text().splitlines() if not line.startswith(f"{name}=")]
+    (root / ".env").write_text("\n".join(kept))
+    assert name not in load(root, {})
+    assert (root / ".env").read_text().splitlines() == kept
 
 
 @pytest.mark.parametrize(
     ("line", "named"),
-    [("AMQP_PORT=many", "AMQP_PORT"), ("MONGO_PASSWORD=p@ss", "MONGO_PASSWORD"), ("export A=b", "line 1")],
-    ids=["port", "password that does not fit a URL", "not an assignment"],
+    [
+        ("AMQP_PORT=many", "AMQP_PORT"),
+        ("MONGO_PASSWORD=p@ss", "MONGO_PASSWORD"),
+        ("MONGO_PASSWORD=", "MONGO_PASSWORD"),
+        ("CONFIG_FIRST_ADMIN_PASSWORD=p@ss", "CONFIG_FIRST_ADMIN_PASSWORD"),
+        ("export A=b", "line 1"),
+    ],
+    ids=[
+        "port",
+        "password that does not fit a URL",
+        "empty password that is always needed",
+        "first administrator's password",
+        "not an assignment",
+    ],
 )
 def test_what_cannot_be_meant_is_named(root, line, named):
     (root / ".env").write_text(line + "\n")

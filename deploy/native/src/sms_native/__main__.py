@@ -1,4 +1,4 @@
-"""`python -m sms_native up|smoke|down|status`, which is what make calls."""
+"""`python -m sms_native env|up|smoke|down|status`, which is what make calls."""
 
 import sys
 

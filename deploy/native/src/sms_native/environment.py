@@ -41,6 +41,23 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "SIMULATOR_CONTROL_TOKEN": _token,
 }
 """What is made up where .env says nothing."""
+_NEEDED_ONCE = frozenset({"CONFIG_BOOTSTRAP_API_KEY", "CONFIG_FIRST_ADMIN_PASSWORD"})
+"""They make the first keys and the first administrator; a .env that has them no more, or empty, is as it should be."""
+
+
+def make(root: Path) -> bool:
+    """Make .env in `root` out of .env.example, and say so, unless there is one; whether it was made.
+
+    Raises NativeError when there is no .env.example.
+    """
+    path, example = root / ".env", root / ".env.example"
+    if not example.exists():
+        raise NativeError(f"run this in the checkout: there is no .env.example in {root}")
+    if path.exists():
+        return False
+    write_private(path, _filled(example.read_text()))
+    print("made .env with random secrets", flush=True)
+    return True
 
 
 def load(root: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -48,15 +65,11 @@ def load(root: Path, given: Mapping[str, str]) -> dict[str, str]:
 
     Raises NativeError when a line cannot be read or a secret could not stand in a URL.
     """
-    path, example = root / ".env", root / ".env.example"
-    if not example.exists():
-        raise NativeError(f"run this in the checkout: there is no .env.example in {root}")
-    if not path.exists():
-        write_private(path, _filled(example.read_text()))
-        print("made .env with random secrets", flush=True)
+    make(root)
+    path = root / ".env"
     values = parse(path.read_text())
-    missing = [name for name in SECRETS if name not in values]
-    if missing:  # of an older version; one that was removed on purpose stands there, empty
+    missing = [name for name in SECRETS if name not in values and name not in _NEEDED_ONCE]
+    if missing:  # of an older version
         added = "".join(f"{name}={SECRETS[name]()}\n" for name in missing)
         write_private(path, f"{path.read_text().rstrip()}\n\n# --- added\n{added}")
         values = parse(path.read_text())
@@ -97,5 +110,7 @@ def _check(values: Mapping[str, str]) -> None:
     for name, value in values.items():
         if _PORT.match(name) and not (value.isascii() and value.isdigit() and 0 < int(value) <= _HIGHEST_PORT):
             raise NativeError(f"{name}={value} in .env is not a port")
+        if name in _NEEDED_ONCE and not value:
+            continue
         if name.endswith("_PASSWORD") and not re.fullmatch(r"[A-Za-z0-9_-]+", value):
             raise NativeError(f"{name} in .env may hold letters, digits, - and _ only")

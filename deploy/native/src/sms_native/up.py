@@ -1,4 +1,4 @@
-"""The commands: up, smoke, down, status; in containers where that is possible, else natively."""
+"""The commands: env, up, smoke, down, status; in containers where that is possible, else natively."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any
 
 from sms_common.telemetry import configure
 from sms_native import compose, demo, native
-from sms_native.environment import load
+from sms_native.environment import load, make
 from sms_native.processes import NativeError
 from sms_native.seed import DID, TENANT
 from sms_native.settings import Settings, inherited
@@ -27,11 +27,11 @@ _INTERRUPTED = 130
 def main(arguments: list[str] | None = None) -> int:
     """Run one command in the working directory, which is a checkout; return the exit status.
 
-    0: all went well, for `up` that it was ready until Ctrl-C; for `status` that everything runs. 1: something failed,
-    and the last line says what. 130: interrupted before it was ready.
+    0: all went well, for `env` that there is a .env, for `up` that it was ready until Ctrl-C, for `status` that
+    everything runs. 1: something failed, and the last line says what. 130: interrupted before it was ready.
     """
     parser = argparse.ArgumentParser(prog="python -m sms_native", description=__doc__)
-    parser.add_argument("command", choices=["up", "smoke", "down", "status"])
+    parser.add_argument("command", choices=["env", "up", "smoke", "down", "status"])
     wanted = parser.parse_args(arguments).command
     terminal = Terminal()
     configure("demonstration", level="error")  # what goes wrong in between is the services' to tell
@@ -40,6 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
         if wanted in {"status", "down"} and not (root / ".env").exists():
             terminal.say("nothing was ever started here")
             return 0 if wanted == "down" else _FAILED
+        if wanted == "env":
+            if not make(root):
+                terminal.say("there is a .env already; it stays as it is")
+            return 0
         env = load(root, inherited())
         if wanted == "status":
             return _status(settings, env, terminal)
@@ -53,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _up(root: Path, settings: Settings, env: Mapping[str, str], terminal: Terminal, *, stay: bool) -> int:
     """Start everything, demonstrate, and with `stay` wait until interrupted or until a part ends by itself."""
+    _refuse_a_real_gateway(env)
     begun = time.monotonic()
     async with _opened(root, settings, env, terminal) as stack:
         shows = _why_no_demonstration(env)
@@ -72,6 +77,19 @@ async def _up(root: Path, settings: Settings, env: Mapping[str, str], terminal: 
             return 0  # being interrupted is how it ends
 
 
+def _refuse_a_real_gateway(env: Mapping[str, str]) -> None:
+    """Leave the containers of a gateway for customers alone: they are this checkout's too, and would get the simulator.
+
+    Raises NativeError when .env is one of those: carriers have an address to call, and the carrier is the usual one.
+    """
+    carrier = env.get("DISPATCHER_CARRIER_OPTIONS") or inherited().get("DISPATCHER_CARRIER_OPTIONS")
+    if env.get("CONFIG_PUBLIC_URL") and not carrier:
+        raise NativeError(
+            "CONFIG_PUBLIC_URL in .env says that this checkout is a real gateway, which would send its texts to the "
+            "simulator now: start it with `docker compose up --build --detach`, and demonstrate in another checkout"
+        )
+
+
 def _opened(
     root: Path, settings: Settings, env: Mapping[str, str], terminal: Terminal
 ) -> AbstractAsyncContextManager[Stack]:
@@ -85,7 +103,7 @@ def _opened(
 def _why_no_demonstration(env: Mapping[str, str]) -> str | None:
     if env.get("DISPATCHER_CARRIER_OPTIONS"):
         return "DISPATCHER_CARRIER_OPTIONS names another carrier than the simulator"
-    if not env["CONFIG_BOOTSTRAP_API_KEY"]:
+    if not env.get("CONFIG_BOOTSTRAP_API_KEY"):
         return "there is no CONFIG_BOOTSTRAP_API_KEY in .env"
     return None
 
