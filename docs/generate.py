@@ -111,7 +111,9 @@ of `provider_time` in the tenant's time zone. What a rule discards, and what com
 CONFIGURATION_HEAD = """# Configuration of the processes
 
 Each service reads its environment once, at its start, and refuses to start with a clear line when something is missing
-or wrong.
+or wrong. An empty value is the same as none.
+With `docker-compose.yml` a setting goes into `.env`. The file itself sets what belongs to its containers: the addresses and ports inside,
+the databases, the form of the log, and under the names of one service the tokens of another.
 This page is generated (`make docs`). What an administrator configures (tenants, trunks, SMS configurations) is data and lives in the
 config service, not here.
 """
@@ -311,7 +313,9 @@ def _configuration() -> str:
         prefix = str(settings.model_config.get("env_prefix", ""))
         parts += [f"## {service}", "", "| variable | default | meaning |", "| --- | --- | --- |"]
         for name, field in settings.model_fields.items():
-            parts.append(f"| `{prefix}{name.upper()}` | {_default(field.default)} | {field.description or ''} |")
+            parts.append(
+                f"| `{prefix}{name.upper()}` | {_default(field.get_default(call_default_factory=True))} | {field.description or ''} |"
+            )
         parts.append("")
     return "\n".join(parts)
 

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from sms_common.errors import Code
+from sms_config.settings import Settings as ConfigSettings
+from sms_dispatcher.settings import Settings as DispatcherSettings
+from sms_ingress.settings import Settings as IngressSettings
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -23,6 +26,14 @@ def generated() -> dict[str, str]:
 @pytest.mark.parametrize("page", ["events.md", "asyncapi.json", "configuration.md", "cli.md"])
 def test_a_generated_page_is_fresh(page):
     assert (DOCS / page).read_text() == generated()[page], "run `make docs`"
+
+
+@pytest.mark.parametrize("settings", [IngressSettings, DispatcherSettings, ConfigSettings])
+def test_only_what_a_service_does_not_start_without_must_be_set(settings):
+    prefix = settings.model_config["env_prefix"]
+    rows = [line for line in generated()["configuration.md"].splitlines() if line.startswith(f"| `{prefix}")]
+    said = {row.split("`")[1] for row in rows if "| must be set |" in row}
+    assert said == {prefix + name.upper() for name, field in settings.model_fields.items() if field.is_required()}
 
 
 def test_every_error_code_is_explained_to_operators():

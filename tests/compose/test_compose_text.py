@@ -1,11 +1,45 @@
 """What docker-compose.yml says, read as text. These need no Docker engine."""
 
+import base64
 from typing import Any
 
+import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
+from sms_config.settings import Settings as ConfigSettings
+from sms_dispatcher.settings import Settings as DispatcherSettings
+from sms_ingress.settings import Settings as IngressSettings
 from sms_native.environment import parse
 from tests.compose.stack import REPOSITORY
+
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "ingress": IngressSettings,
+    "dispatcher": DispatcherSettings,
+    "config": ConfigSettings,
+}
+# What docker-compose.yml or the image sets by itself: addresses and ports inside, and what has another name in .env.
+SET_BY_COMPOSE = {
+    "ingress": {"HOST", "PORT", "HEALTH_HOST", "HEALTH_PORT", "AMQP_URL", "CONFIG_URL", "CONFIG_TOKEN", "LOG_FORMAT"},
+    "dispatcher": {
+        *("HOST", "PORT", "AMQP_URL", "MONGO_URL", "MONGO_DATABASE", "CONFIG_URL", "CONFIG_TOKEN", "LOG_FORMAT"),
+    },
+    "config": {
+        *("HOST", "PORT", "AMQP_URL", "MONGO_URL", "MONGO_DATABASE", "DISPATCHER_URL", "DISPATCHER_API_TOKEN"),
+        *("CARRIER_OPTIONS", "LOG_FORMAT"),
+    },
+}
+
+NEEDED = {
+    "AMQP_URL": "amqp://rabbitmq",
+    "MONGO_URL": "mongodb://mongo",
+    "PUBLIC_URL": "https://sms.example.com",
+    "API_TOKEN": "a" * 32,
+    "CONFIG_TOKEN": "c" * 32,
+    "INGRESS_TOKEN": "i" * 32,
+    "DISPATCHER_TOKEN": "d" * 32,
+    "KEY_RING": "k1:" + base64.b64encode(bytes(32)).decode(),
+}
 
 
 def services() -> dict[str, Any]:
@@ -14,6 +48,33 @@ def services() -> dict[str, Any]:
     return found
 
 
+def passed(service: str) -> set[str]:
+    """The settings that a service is given as .env has them under the same name."""
+    environment = services()[service]["environment"]
+    prefix = f"{service.upper()}_"
+    own = (name for name, value in environment.items() if value is None or value.startswith("${" + name + ":"))
+    return {name.removeprefix(prefix) for name in own}
+
+
 def test_how_many_dispatchers_run_is_said_in_env_so_that_the_next_up_keeps_them():
     assert services()["dispatcher"]["scale"] == "${DISPATCHERS:-1}"
     assert parse((REPOSITORY / ".env.example").read_text())["DISPATCHERS"] == "1"
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_every_setting_reaches_its_service_or_is_set_by_compose(service):
+    known = {name.upper() for name in SETTINGS[service].model_fields}
+    assert passed(service) == known - SET_BY_COMPOSE[service]
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_what_env_leaves_empty_has_its_default(service, monkeypatch):
+    prefix, settings = f"{service.upper()}_", SETTINGS[service]
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(prefix + name, value)
+    optional = {name: field for name, field in settings.model_fields.items() if not field.is_required()}
+    for name in optional:
+        monkeypatch.setenv(f"{prefix}{name.upper()}", "")
+    loaded = settings()
+    for name, field in optional.items():
+        assert getattr(loaded, name) == field.get_default(call_default_factory=True), name
