@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from yarl import URL
 
 from sms_common import phone
+from sms_common.errors import Code
 from sms_common.telemetry import bind_log_context, clear_log_context, configure, metrics, redact, redact_text
 
 NUMBER = "14045550121"
@@ -508,6 +510,39 @@ def test_counters_are_written_with_total():
     written = re.findall(r'_counter\(\s*"(\w+)"', Path(metrics.__file__).read_text(encoding="utf-8"))
     assert len(written) >= 11
     assert all(name.endswith("_total") for name in written)
+
+
+def codes_of_dead_letters():
+    """Every code that the sources give to what is parked in sms.dead."""
+    root = Path(__file__).parents[2]
+    sources = sorted([*root.glob("libs/common/src/**/*.py"), *root.glob("services/*/src/**/*.py")])
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
+    named = re.findall(r"(?:UnreadableEvent\(|_dead\(\s*delivery,|letter,)\s*Code\.(\w+)", text)
+    # That of a cancel that is refused is its rejection's own.
+    return {Code[name].value for name in [*named, "TENANT_MISMATCH"]}
+
+
+def shown(name):
+    """The label's values of a counter's series, as a process shows them that has counted nothing yet."""
+    code = "from sms_common.telemetry import metrics; print(metrics.render().decode())"
+    text = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return {next(iter(sample.labels.values())) for sample in samples if sample.name == name and sample.value == 0}
+
+
+def test_the_first_dead_letter_of_each_reason_is_an_increase():
+    assert shown("smsgw_dead_letters_total") == codes_of_dead_letters()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("smsgw_token_refresh_total", {"granted", "carrier_unreachable", "credentials_refused"}),
+        ("smsgw_inbound_total", {"blocked"}),
+    ],
+)
+def test_the_first_of_what_an_alert_counts_is_an_increase(name, values):
+    assert values <= shown(name)
 
 
 @pytest.mark.parametrize(

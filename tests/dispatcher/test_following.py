@@ -7,6 +7,7 @@ import pytest
 from sms_common.configuration import Tenant
 from sms_common.errors import Code, Refused, Throttled, Unavailable
 from sms_common.messages import Accepted
+from sms_common.telemetry import metrics
 from tests.dispatcher.builders import HANDSET, config, entry, snapshot
 from tests.dispatcher.conftest import Rig
 
@@ -99,6 +100,24 @@ async def test_a_change_declares_what_is_new_and_nothing_again(rig):
         "sms.outbound.other",
         "sms.lane.second",
     ]
+
+
+async def test_the_lanes_that_there_are_are_those_that_one_dispatcher_alone_holds(rig):
+    await rig.use(snapshot(config(), config(id="second"), retired_config_ids=("former",)))
+
+    assert metrics.registry.get_sample_value("smsgw_lanes") == 3
+    assert metrics.registry.get_sample_value("smsgw_lanes_held") == 3
+
+
+async def test_lanes_that_the_broker_refuses_are_missing_from_those_held():
+    fresh = Rig()
+    Declarations(fresh, "sms.lane.second")
+    async with fresh.broker:
+        with pytest.raises(Refused):
+            await fresh.dispatcher.follow(ELSEWHERE)
+
+        assert metrics.registry.get_sample_value("smsgw_lanes") == 2
+        assert metrics.registry.get_sample_value("smsgw_lanes_held") == 1
 
 
 async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(rig):

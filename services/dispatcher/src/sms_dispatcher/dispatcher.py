@@ -113,6 +113,7 @@ class Dispatcher:
         former = await self._former_tenants(snapshot)
         trouble.append(await _refused(self._serve_tenants(snapshot, former)))
         self._pieces = _pieces(snapshot, former)
+        metrics.lanes.set(sum(not topology.is_outbound(piece) for piece in self._pieces))
         await self.fleet.follow(self._pieces)
         for refusal in filter(None, trouble):
             raise refusal

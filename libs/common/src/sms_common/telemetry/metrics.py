@@ -29,6 +29,12 @@ def _counter(name: str, says: str, *labels: str) -> Counter:
     return Counter(f"smsgw_{name}", says, labels, registry=registry)
 
 
+def _from_zero(counter: Counter, *values: str) -> None:
+    """Show these series before anything is counted: of a counter that appears at 1, Prometheus sees no increase."""
+    for value in values:
+        counter.labels(value)
+
+
 def _gauge(name: str, says: str, *labels: str) -> Gauge:
     return Gauge(f"smsgw_{name}", says, labels, registry=registry)
 
@@ -46,15 +52,16 @@ def render() -> bytes:
 
 webhook_requests_total: Final = _counter(
     "webhook_requests_total",
-    "Webhook requests by how they ended. 503: the broker is away or slow, and the carrier will repeat them; 401 and 404"
-    " that last: the carrier's console holds an old URL or old credentials.",
+    "Webhook requests by how they ended. unavailable, timed_out, busy or no_configuration: broker or configuration is"
+    " away or slow, and the carrier will repeat them; failed: a bug. unauthorized or unknown_webhook that last: the"
+    " carrier's console holds an old URL or old credentials. challenged is a carrier's first call, and normal.",
     "carrier",
     "result",
 )
 webhook_duration_seconds: Final = _histogram(
     "webhook_duration_seconds",
-    "Time from a webhook's arrival to its answer. Act when the 99th percentile passes 5 s: a carrier gives up at 10 s"
-    " and sends everything again.",
+    "Time from a webhook's arrival to its answer. Act when the 99th percentile passes 2.5 s: at 5 s the request ends as"
+    " timed_out, and the carrier sends it again.",
     buckets=_STEP,
 )
 webhook_events_total: Final = _counter(
@@ -87,8 +94,25 @@ consumed_total: Final = _counter(
 )
 dead_letters_total: Final = _counter(
     "dead_letters_total",
-    "Messages parked in sms.dead by reason. Any increase needs a person: read the reason header, mend, publish again.",
+    "Messages that a service parked in sms.dead, by reason. Any increase needs a person: read the header x-reason,"
+    " mend, replay. What RabbitMQ parks by itself is not counted: watch the depth of sms.dead.",
     "reason",
+)
+# Every code with which something is parked; RabbitMQ parks under none, and counts nothing here.
+_from_zero(
+    dead_letters_total,
+    "body_too_large",
+    "handler_failed",
+    "invalid_request",
+    "not_json",
+    "not_utf8",
+    "retries_exhausted",
+    "tenant_mismatch",
+    "unknown_message",
+    "unknown_type",
+    "unmatched_receipt",
+    "webhook_not_handled",
+    "webhook_unreadable",
 )
 
 # the dispatcher sends
@@ -130,7 +154,12 @@ lane_backlog: Final = _gauge(
     "Messages that wait in a configuration's lanes. Growing for long: more is asked than its pace allows.",
     "config",
 )
-lanes_held: Final = _gauge("lanes_held", "Lanes that this process works on. Their sum over all is the number of lanes.")
+lanes: Final = _gauge(
+    "lanes", "Lanes that there are: one for each configuration, and those of former ones in which something may wait."
+)
+lanes_held: Final = _gauge(
+    "lanes_held", "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others."
+)
 fleet_members: Final = _gauge("fleet_members", "Dispatchers that this one sees at work, itself among them.")
 retries_postponed_total: Final = _counter(
     "retries_postponed_total",
@@ -139,8 +168,12 @@ retries_postponed_total: Final = _counter(
 )
 token_refresh_total: Final = _counter(
     "token_refresh_total",
-    "Requests for a carrier's access token by result. Failures: credentials are wrong or the token endpoint is away.",
+    "Requests for a carrier's access token: granted, or the code of what went wrong. credentials_refused: correct the"
+    " credentials; the others: the token endpoint is away or busy.",
     "result",
+)
+_from_zero(
+    token_refresh_total, "granted", "carrier_busy", "carrier_error", "carrier_unreachable", "credentials_refused"
 )
 
 # the dispatcher keeps account and hears from carriers
@@ -176,6 +209,7 @@ receipts_total: Final = _counter(
     "result",
 )
 inbound_total: Final = _counter("inbound_total", "Inbound messages by result; duplicates are normal.", "result")
+_from_zero(inbound_total, "blocked")
 unrouted_total: Final = _counter(
     "unrouted_total",
     "Inbound messages to a DID that no tenant owns. Any increase: add it to a trunk. Messages wait in sms.unrouted.",
@@ -185,7 +219,7 @@ unrouted_total: Final = _counter(
 
 config_snapshot_age_seconds: Final = _gauge(
     "config_snapshot_age_seconds",
-    "Seconds since the config service last confirmed the snapshot. Above 60: it is away; the old snapshot serves on.",
+    "Seconds since the config service last confirmed the snapshot. Above 120: it is away; the old snapshot serves on.",
 )
 secret_key_records: Final = _gauge(
     "secret_key_records",
