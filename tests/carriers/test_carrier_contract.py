@@ -49,7 +49,13 @@ class FakeUnderTest:
         self.carrier.script("+14045550121", failure)
 
 
-STATUS = {Throttled: 429, Misconfigured: 403, TemporaryFailure: 503, PermanentFailure: 400, OutcomeUnknown: 502}
+STATUS: dict[type[SendFailure], int] = {
+    Throttled: 429,
+    Misconfigured: 403,
+    TemporaryFailure: 503,
+    PermanentFailure: 400,
+    OutcomeUnknown: 502,
+}
 
 
 class BandwidthUnderTest:

@@ -81,7 +81,7 @@ def test_a_dead_letter_goes_back_to_its_queue_with_its_ids_and_without_its_histo
         type="sms.outbound.v1",
         message_id="m1",
         correlation_id="c1",
-        headers={ORIGIN_KEY: "sms.outbound.acme", TRACEPARENT: TRACE},
+        headers={ORIGIN_KEY: "sms.outbound.acme", "x-deferrals": 1, TRACEPARENT: TRACE},
     )
 
 

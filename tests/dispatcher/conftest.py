@@ -107,6 +107,7 @@ class Rig:
         """Return once nothing is read from a queue and nothing is being sent."""
         await self.broker.idle()
         sending = [task for lane in self.dispatcher.lanes.held.values() for task in lane.short_way.sending]
+        sending += self.dispatcher.due.looking
         if sending:
             await asyncio.wait(sending)
             await self.idle()

@@ -149,7 +149,8 @@ class MemoryLedger(Ledger):
     async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
         self._answer()
         others = [one for one in self.entries.values() if one.id != entry.id]
-        if any((o.status, o.sender, o.to) == (Status.UNKNOWN, entry.sender, entry.to) for o in others):
+        unsure = (Status.UNKNOWN, Status.SUBMITTING)
+        if any(o.status in unsure and (o.sender, o.to) == (entry.sender, entry.to) for o in others):
             return frozenset()
         return frozenset(carrier_ids) - {one.provider_msg_id for one in self.entries.values()}
 

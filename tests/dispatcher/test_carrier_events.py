@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, MediaItem, StatusError
+from sms_common.broker.parked import Parked
+from sms_common.configuration import DidPool
+from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, InboundEvent, MediaItem, StatusError
 from sms_common.messages import ErrorClass, MsgType, Status
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, snapshot
 
@@ -166,10 +168,61 @@ async def test_each_of_our_numbers_in_a_group_gets_the_text(rig):
     assert {event.did for event in rig.inbound()} == {DID, "+12025550144"}
 
 
-async def test_the_pool_decides_also_when_the_webhook_is_another_tenants(rig):
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_on_a_trunk_that_several_share_the_pool_decides_whoevers_webhook_it_was(rig, enabled):
+    pools = tuple(replace_trunk(pool, "trunk") for pool in snapshot().pools)
+    theirs = config(id="theirs", tenant_id="other", brand="Theirs")
+    await rig.use(snapshot(config(enabled=enabled), theirs, pools=pools))
     await rig.carrier_says(arrived(did="+13035550100"))
 
-    assert rig.inbound()[0].tenant_id == "other"
+    (event,) = rig.inbound()
+    assert (event.tenant_id, event.config_id, event.brand) == ("other", "theirs", "Theirs")
+
+
+def replace_trunk(pool: DidPool, trunk_id: str) -> DidPool:
+    return pool.model_copy(update={"trunk_id": trunk_id})
+
+
+async def test_the_webhook_of_one_tenant_does_not_speak_to_the_numbers_of_another(rig):
+    await rig.carrier_says(arrived(did="+13035550100"))
+
+    (parked,) = rig.broker.waiting("sms.unrouted")
+    assert (parked.headers["x-code"], rig.inbound()) == ("unrouted_did", [])
+
+
+async def test_what_came_by_a_webhook_that_is_gone_since_is_still_its_tenants(rig):
+    await rig.use(snapshot(config(id="another")))
+    await rig.carrier_says(arrived())
+
+    assert [event.tenant_id for event in rig.inbound()] == ["acme"]
+
+
+@pytest.mark.parametrize("did", ["54321", "+54321"])
+async def test_a_short_code_is_known_with_a_plus_and_without(rig, did):
+    await rig.use(snapshot(config(sender_id="54321")))
+    await rig.carrier_says(arrived(did=did))
+
+    assert [event.tenant_id for event in rig.inbound()] == ["acme"]
+
+
+async def test_a_text_that_was_recorded_and_parked_untold_is_told_when_it_is_replayed(rig):
+    publish = rig.broker.publish
+
+    async def fail(message) -> None:
+        if message.type == InboundEvent.TYPE:
+            raise RuntimeError("a bug")
+        await publish(message)
+
+    rig.broker.publish = fail
+    await rig.carrier_says(arrived())
+    for seconds in (1, 10, 60, 600):
+        await rig.let_pass(seconds)
+    rig.broker.publish = publish
+    (parked,) = rig.broker.waiting("sms.dead")
+    await publish(Parked.read(parked).back())
+    await rig.idle()
+
+    assert [event.content for event in rig.inbound()] == [arrived().text]
 
 
 async def test_a_number_nobody_owns_is_parked_and_not_lost(rig):

@@ -10,6 +10,7 @@ from sms_common.messages import Status
 from sms_dispatcher.documents import to_document
 from sms_dispatcher.due import DueEntries
 from tests.dispatcher.builders import HANDSET, NOW, entry
+from tests.dispatcher.conftest import Rig
 from tests.dispatcher.test_carrier_events import receipt
 
 SECOND = "+13125550132"
@@ -228,6 +229,29 @@ async def test_hundreds_of_texts_for_one_moment_all_go(rig):
     assert await rig.dispatcher.due.work() == 600
     await rig.idle()
     assert len(rig.carrier.sent) == 600
+
+
+async def test_a_pbx_whose_queue_takes_nothing_keeps_no_other_from_its_end(rig, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.dispatcher._WORK_OF_ALL_SECONDS", 0.01)
+    fresh, publish = Rig(rig.clock, rig.ledger), rig.broker.publish
+    full = True
+
+    async def refuse_some(message) -> None:
+        if full and message.correlation_id == "stuck":
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The queue is full.")
+        await publish(message)
+
+    fresh.broker.publish = refuse_some  # type: ignore[method-assign]
+    for id_ in ("stuck", "free"):
+        ended = entry(message_id=id_, status=Status.HELD, expires_at=NOW, due_at=NOW)
+        fresh.ledger.entries[ended.id] = ended
+    await fresh.dispatcher.due.work()
+    assert rig.story("free") == ["expired"]
+    full = False
+    rig.clock.now += timedelta(minutes=2)
+    await fresh.dispatcher.due.work()
+
+    assert rig.story("stuck") == ["expired"]
 
 
 def test_the_clock_is_part_of_the_dispatcher(rig):

@@ -226,6 +226,19 @@ def test_a_receipt_begins_the_window_only_where_none_had_begun(status, looked_at
     assert sent.due_at == (LATER if looked_at == "its own time" else NOW + timedelta(hours=100))
 
 
+def test_a_claim_is_looked_after_as_soon_when_one_of_a_group_answers_first():
+    group = entry(
+        kind=Kind.GROUP,
+        status=Status.SUBMITTING,
+        recipients=(Recipient(HANDSET, "m-1.1", Status.ACCEPTED), Recipient(OTHER, "m-1.2", Status.ACCEPTED)),
+        due_at=LATER,
+    )
+
+    after = advanced(group, receipt(Status.DELIVERED), LATER)
+
+    assert (after.status, after.recipients[0].status, after.due_at) == (Status.SUBMITTING, Status.DELIVERED, LATER)
+
+
 def test_the_carriers_id_once_known_stays():
     group = entry(
         kind=Kind.GROUP,

@@ -1,15 +1,17 @@
 """A lost answer is looked for in the carrier's list: only exactly one that nobody else can be settles it."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from sms_common.errors import Code, OutcomeUnknown, TemporaryFailure, Throttled
 from sms_common.messages import Status
-from tests.dispatcher.builders import HANDSET, NOW, config, snapshot
+from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
 from tests.dispatcher.test_carrier_events import receipt
 
 SILENCE = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer came.")
+OTHER = "+13125550132"
 AWAY = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The list cannot be reached.")
 
 
@@ -107,3 +109,59 @@ async def test_a_deleted_configurations_message_waits_for_its_receipt(lost):
     await minutes(lost, 10)
 
     assert (lost.story()[-1], lost.carrier.sought) == ("unknown", [])
+
+
+async def test_a_slow_list_holds_nothing_else_up(lost):
+    begun, answered = asyncio.Event(), asyncio.Event()
+    find_sent = lost.carrier.find_sent
+
+    async def slow(*arguments):
+        begun.set()
+        await answered.wait()
+        return await find_sent(*arguments)
+
+    lost.carrier.find_sent = slow
+    lost.carrier.found[HANDSET] = ["carrier-7"]
+    await lost.send(message_id="later", to=OTHER, send_after=NOW + timedelta(minutes=10))
+    lost.clock.now += timedelta(minutes=10)
+    async with asyncio.timeout(5):
+        await lost.dispatcher.due.work()
+        await begun.wait()
+        await lost.carrier.wait_until_sent(2)
+    assert lost.story("m-1")[-1] == "unknown"
+    answered.set()
+    await lost.idle()
+
+    assert (lost.story("m-1")[-1], lost.story("later")[-1]) == ("submitted", "submitted")
+
+
+async def test_more_lost_answers_than_can_be_looked_for_at_a_time_come_one_after_the_other(rig, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.due._LOOKS_AT_A_TIME", 2)
+    for n in range(5):
+        lost = entry(message_id=f"m-{n}", to=(f"+1312555010{n}",), status=Status.UNKNOWN, due_at=NOW)
+        rig.ledger.entries[lost.id] = lost
+    for _ in range(4):
+        await minutes(rig, 1.1)
+
+    assert sorted(message.reference for message, _, _ in rig.carrier.sought) == [f"acme/m-{n}" for n in range(5)]
+
+
+async def test_what_a_dead_process_had_claimed_is_looked_for_at_the_time_of_its_claim(rig):
+    rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2, due_at=NOW)
+    rig.ledger.claimed_at["acme/m-1"] = NOW
+    await rig.let_pass(3600)
+    await rig.dispatcher.due.work()
+    await rig.idle()
+    await minutes(rig, 10)
+
+    ((_, _, window),) = rig.carrier.sought
+    assert window.since < NOW < window.until
+
+
+async def test_one_that_is_being_sent_to_the_same_may_be_the_one_in_the_list(lost):
+    twin = entry(message_id="twin", status=Status.SUBMITTING, claim_id="other", due_at=NOW + timedelta(hours=1))
+    lost.ledger.entries[twin.id] = twin
+    lost.carrier.found[HANDSET] = ["only one"]
+    await minutes(lost, 10)
+
+    assert lost.story("m-1")[-1] == "unknown"

@@ -211,3 +211,24 @@ async def test_a_deleted_configurations_messages_end(rig):
     await rig.pass_time(600)
 
     assert rig.statuses()[-1].error.code == "unknown_config"
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend", "fail"])
+async def test_what_the_carrier_said_it_took_is_waited_for_under_every_policy(rig, policy):
+    await rig.use(snapshot(config(failure_policy=policy)))
+    rig.carrier.script(HANDSET, OutcomeUnknown(Code.OUTCOME_UNKNOWN, "HTTP 202 without an id.", taken=True))
+    await rig.send()
+    await rig.pass_time(120)
+
+    assert (rig.story(), len(rig.carrier.sent)) == (["accepted", "unknown"], 1)
+
+
+async def test_a_carriers_wish_of_an_hour_is_kept(rig):
+    rig.carrier.script(HANDSET, TemporaryFailure(Code.CARRIER_ERROR, "Later.", retry_after=3600), Accepted("id"))
+    await rig.send()
+    for minutes in (10, 10, 10, 10, 10, 9):
+        await rig.pass_time(minutes * 60)
+    assert len(rig.carrier.sent) == 1
+    await rig.pass_time(120)
+
+    assert (len(rig.carrier.sent), rig.story()[-1]) == (2, "submitted")

@@ -1,5 +1,6 @@
 """Which lanes stand still is told once for each change, and can be asked of any dispatcher."""
 
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -138,3 +139,19 @@ class TestApi:
         world.kept.away = True
 
         assert (await self.ask(client, "c1"))[0] == 503
+
+
+async def test_a_bug_in_a_report_ends_nothing(world):
+    stop, reports = asyncio.Event(), []
+
+    async def tell() -> None:
+        reports.append("told")
+        if len(reports) == 1:
+            raise RuntimeError("a bug")
+        stop.set()
+
+    world.report.tell = tell
+    async with asyncio.timeout(5):
+        await world.report.run(stop, every=0)
+
+    assert reports == ["told", "told"]

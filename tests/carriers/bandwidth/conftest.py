@@ -60,12 +60,17 @@ class StandIn:
     answers: deque[Any] = field(default_factory=deque)
     grants: deque[Any] = field(default_factory=deque)
     messages: list[Call] = field(default_factory=list)
+    lists: list[Call] = field(default_factory=list)
     token_calls: list[Call] = field(default_factory=list)
 
     async def take_message(self, request):
         self.messages.append(Call(request.raw_path, request.headers, await request.read()))
         accepted = web.json_response({"id": f"id-{len(self.messages)}", "segmentCount": 1}, status=202)
         return await self._next(self.answers, accepted)
+
+    async def list_messages(self, request):
+        self.lists.append(Call(request.raw_path, request.headers, await request.read()))
+        return await self._next(self.answers, web.json_response({"totalCount": 0, "messages": []}))
 
     async def grant(self, request):
         self.token_calls.append(Call(request.raw_path, request.headers, await request.read()))
@@ -103,6 +108,7 @@ async def stand_in():
     stand_in = StandIn()
     app = web.Application()
     app.router.add_post("/api/v2/users/{account}/messages", stand_in.take_message)
+    app.router.add_get("/api/v2/users/{account}/messages", stand_in.list_messages)
     app.router.add_post("/token", stand_in.grant)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()

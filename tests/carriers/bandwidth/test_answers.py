@@ -55,6 +55,13 @@ def test_a_202_without_a_readable_id_is_left_to_the_receipt(body):
     failure = failure_of(202, body)
 
     assert (type(failure), failure.code) == (OutcomeUnknown, Code.OUTCOME_UNKNOWN)
+    assert failure.taken
+
+
+def test_another_2xx_without_an_id_may_be_anybodys():
+    failure = failure_of(200, HTML)
+
+    assert (type(failure), failure.taken) == (OutcomeUnknown, False)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from aiohttp import web
 
+from sms_common.carriers.protocol import Window
 from sms_common.errors import Code, Misconfigured, SendFailure, TemporaryFailure, Throttled
 from sms_common.messages import OutboundMessage
 from sms_common.telemetry import metrics
@@ -181,6 +182,27 @@ async def test_a_refused_token_is_replaced_once_and_the_send_goes_on(bandwidth, 
 
     assert result.carrier_message_id == "id-2"
     assert used_tokens(stand_in) == ["canary-token-1", "canary-token-2"]
+
+
+async def test_a_refused_token_is_replaced_for_the_list_of_messages_too(bandwidth, stand_in, account):
+    stand_in.answers.append(unauthorized())
+    moment = datetime.now(UTC)
+
+    assert await bandwidth.find_sent(TEXT, account(), Window(moment, moment)) == []
+    assert [call.authorization for call in stand_in.lists] == ["Bearer canary-token-1", "Bearer canary-token-2"]
+
+
+async def test_what_would_leave_too_late_to_be_answered_stays_here(bandwidth, stand_in, account, clock):
+    async def slowly():
+        clock.now += 24
+        return token("late")
+
+    stand_in.grants.append(slowly)
+
+    failure = await failure_of(bandwidth.send(TEXT, account()))
+
+    assert (type(failure), failure.code) == (TemporaryFailure, Code.CARRIER_UNREACHABLE)
+    assert stand_in.messages == []
 
 
 async def test_a_token_refused_twice_means_that_a_person_must_look(bandwidth, stand_in, account):

@@ -176,7 +176,21 @@ class PermanentFailure(SendFailure):
 
 
 class OutcomeUnknown(SendFailure):
-    """The request left and no answer came: it may have been sent."""
+    """The request left and no answer came: it may have been sent. `taken`: the carrier said that it took it, and
+    nothing more that could be read.
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        reason: str,
+        *,
+        carrier_code: str | None = None,
+        carrier_text: str | None = None,
+        taken: bool = False,
+    ) -> None:
+        super().__init__(code, reason, carrier_code=carrier_code, carrier_text=carrier_text)
+        self.taken = taken
 
 
 class WebhookFailure(GatewayError):

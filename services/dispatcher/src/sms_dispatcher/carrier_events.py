@@ -124,7 +124,7 @@ class CarrierEvents:
 
 
 def _arrival(event: CarrierInboundEvent) -> Arrival:
-    return Arrival(event.sender, event.did, event.msg_type, event.config_id, event.occurred_at)
+    return Arrival(event.sender, event.did, event.msg_type, event.config_id, event.tenant_id, event.occurred_at)
 
 
 def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: Route) -> InboundEvent:
@@ -135,7 +135,7 @@ def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: R
         event_id=event_id("inbound-event", message_id),
         message_id=message_id,
         tenant_id=routing.tenant_id,
-        config_id=event.config_id,
+        config_id=config.id if config else event.config_id,
         brand=config.brand if config else "",
         provider_id=config.trunk_id if config else "",
         msg_type=event.msg_type,

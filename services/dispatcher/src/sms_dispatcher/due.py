@@ -28,6 +28,9 @@ log = structlog.get_logger()
 _BATCH = 500
 # How soon a claim that never ended is put into its lane again, in case that entry gets lost as well.
 _CLAIM_AGAIN = timedelta(minutes=10)
+# Carriers' lists are asked for so many at a time, each within this, also when the carrier is slow.
+_LOOKS_AT_A_TIME = 20
+_LOOK_AGAIN = timedelta(minutes=5)
 
 
 class DueEntries:
@@ -41,9 +44,19 @@ class DueEntries:
         self._teller = teller
         self._reconciler = reconciler
         self._clock = clock
+        self.looking: set[asyncio.Task[None]] = set()
+        """Looks into carriers' lists that are under way."""
 
     async def run(self, stop: asyncio.Event, *, every: float) -> None:
         """Look every `every` seconds until `stop` is set."""
+        try:
+            await self._run(stop, every)
+        finally:
+            for task in self.looking:
+                task.cancel()
+            await asyncio.gather(*self.looking, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event, every: float) -> None:
         while not stop.is_set():
             try:
                 await self._ledger.set_clock()
@@ -92,10 +105,27 @@ class DueEntries:
             await self._lanes.put(entry)
             await self._ledger.postpone(entry, now + _CLAIM_AGAIN)
         elif entry.status is Status.UNKNOWN and not self._reconciler.is_over(entry):
-            await self._reconciler.look_for(entry)
+            await self._begin_to_look_for(entry)
         else:
             metrics.undetermined_total.labels(entry.config_id or "").inc()
             await self._end(entry, _undetermined(entry, now))
+
+    async def _begin_to_look_for(self, entry: Entry) -> None:
+        """Look beside everything else: a carrier's list may be slow. When many do, it is due again after its lease."""
+        if len(self.looking) >= _LOOKS_AT_A_TIME:
+            return
+        await self._ledger.postpone(entry, self._clock() + _LOOK_AGAIN)
+        task = asyncio.create_task(self._look_for(entry))
+        self.looking.add(task)
+        task.add_done_callback(self.looking.discard)
+
+    async def _look_for(self, entry: Entry) -> None:
+        try:
+            await self._reconciler.look_for(entry)
+        except Unavailable as error:
+            log.info("due.postponed", code=error.code)
+        except Exception:  # it is due again later
+            log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
 
     async def _end(self, entry: Entry, after: Entry) -> None:
         """Record the end, unless something else came first, and tell it. Until it is told it stays due, so that a crash
@@ -106,7 +136,11 @@ class DueEntries:
             await self._tell_the_end(after)
 
     async def _tell_the_end(self, entry: Entry) -> None:
-        await self._teller.tell(current(entry))
+        try:
+            await self._teller.tell(current(entry))
+        except Unavailable as error:  # it stays due
+            log.info("due.not_told", message_id=entry.message_id, tenant_id=entry.tenant_id, reason=error.reason)
+            return
         await self._ledger.postpone(entry, None)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sms_common.configuration import FailurePolicy
-from sms_common.errors import Code, SendFailure, TemporaryFailure
+from sms_common.errors import Code, OutcomeUnknown, SendFailure, TemporaryFailure
 from sms_common.events import StatusError
 from sms_common.messages import Accepted, ErrorClass, Status
 from sms_dispatcher.entries import Entry, changed
@@ -78,9 +78,11 @@ def waits(entry: Entry, failure: TemporaryFailure, again_in: float, now: datetim
 
 def lost(entry: Entry, failure: SendFailure, policy: FailurePolicy, now: datetime, first_look: timedelta) -> Ending:
     """The answer was lost. By policy: wait for the receipt, and after `first_look` ask the carrier's list; send again
-    marked as a possible duplicate; or give up.
+    marked as a possible duplicate; or give up. What the carrier said it took is waited for under every policy.
     """
     error = _error(ErrorClass.UNKNOWN, failure)
+    if isinstance(failure, OutcomeUnknown) and failure.taken:
+        policy = FailurePolicy.HOLD
     if policy is FailurePolicy.FAIL:
         return Ending(_changed(entry, Status.FAILED, now, failure.reason, error))
     if policy is FailurePolicy.RESEND and entry.attempt <= _MOST_ATTEMPTS_BEFORE_RESEND:

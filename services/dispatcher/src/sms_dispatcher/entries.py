@@ -233,6 +233,8 @@ def _next_look(entry: Entry, status: Status, receipt: Receipt) -> datetime | Non
     """
     if status.final:
         return None
+    if status is Status.SUBMITTING:  # its claim may belong to a dead process
+        return entry.due_at
     return entry.due_at if entry.status.rank > Status.UNKNOWN.rank else receipt.wait_until
 
 

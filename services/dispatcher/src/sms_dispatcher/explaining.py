@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sms_common import topology
 from sms_common.carriers.protocol import Carrier
-from sms_common.configuration import ID_PATTERN, DispatcherSnapshot
+from sms_common.configuration import ID_PATTERN, DispatcherSnapshot, SmsConfig
 from sms_common.errors import Code, Rejection, Unavailable
 from sms_common.events import Moment, OutboundRequest
 from sms_common.messages import Category, MsgType
@@ -178,11 +178,13 @@ class Explainer:
         tenant = snapshot.tenant(question.tenant_id) if question.tenant_id is not None else None
         country = tenant.country if tenant is not None else _DEFAULT_COUNTRY
         did = _as_carriers_write(question.did, country)
+        named = _named(question, snapshot)
         arrival = Arrival(
             _as_carriers_write(question.sender, country),
             did,
             question.channel,
-            _named(question, snapshot) or _webhook_of(did, snapshot),
+            named.id if named is not None else _webhook_of(did, snapshot),
+            named.tenant_id if named is not None else None,
             question.at or self._clock(),
         )
         routing = route_inbound(arrival, snapshot, explain=True)
@@ -256,11 +258,11 @@ def _as_carriers_write(number: str, country: str) -> str:
         return number
 
 
-def _named(question: InboundQuestion, snapshot: DispatcherSnapshot) -> str | None:
+def _named(question: InboundQuestion, snapshot: DispatcherSnapshot) -> SmsConfig | None:
     """The configuration that is asked about, unless it is another tenant's."""
     config = snapshot.config(question.config_id) if question.config_id is not None else None
     foreign = config is None or question.tenant_id not in {None, config.tenant_id}
-    return None if foreign else question.config_id
+    return None if foreign else config
 
 
 def _webhook_of(did: str, snapshot: DispatcherSnapshot) -> str:

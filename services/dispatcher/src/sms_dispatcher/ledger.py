@@ -369,17 +369,17 @@ class Ledger:
 
     async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
         """Which of these carrier's ids belong to no message yet; none when another message between the same parties
-        waits for word of its fate too, so that it cannot be told which of them an id belongs to.
+        waits for word of its fate too, or is being sent, so that it cannot be told which of them an id belongs to.
         """
-        rival = {
-            "_id": {"$ne": entry.id},
-            "status": Status.UNKNOWN.value,
-            "sender": entry.sender,
-            "to": list(entry.to),
-        }
+        rival = {"_id": {"$ne": entry.id}, "sender": entry.sender, "to": list(entry.to)}
+        rivals = (
+            {**rival, "status": Status.UNKNOWN.value},
+            {**rival, "status": Status.SUBMITTING.value, "tenant_id": entry.tenant_id, "numbers": entry.to[0]},
+        )
         async with operation("reconcile"):
-            if await self._messages.find_one(rival, {"_id": True}) is not None:
-                return frozenset()
+            for one in rivals:
+                if await self._messages.find_one(one, {"_id": True}) is not None:
+                    return frozenset()
             taken = self._messages.find(
                 {"provider_msg_id": {"$in": list(carrier_ids), "$type": "string"}}, {"provider_msg_id": True}
             )

@@ -26,6 +26,7 @@ from sms_common.errors import (
 from sms_common.events import LaneEntry
 from sms_common.messages import OutboundMessage, Status
 from sms_common.telemetry import metrics
+from sms_common.topology import RETRY_LADDER
 from sms_dispatcher import endings
 from sms_dispatcher.endings import Ending
 from sms_dispatcher.entries import CLAIMABLE, Entry, changed, entry_id, replaces
@@ -40,6 +41,7 @@ from sms_dispatcher.telling import Teller
 log = structlog.get_logger()
 
 _TAKEN_SECONDS = 5.0
+_LONGEST_RUNG_SECONDS = float(max(rung.seconds for rung in RETRY_LADDER))
 # To the retry ladder's first rung: it waits at the lane's gate, not there.
 _AT_THE_GATE_SECONDS = 1.0
 
@@ -85,10 +87,7 @@ class Sending:
         self._in_flight.add(entry.id)
         try:
             ending = await self._first_attempt(entry, departure, entry.created_at)
-            if ending.again_in is not None:
-                due_at = self._clock() + timedelta(seconds=ending.again_in)
-                ending = Ending(replace(ending.after, due_at=due_at))
-            await self._record(entry, ending, told)
+            await self._record(entry, self._by_the_clock(ending), told)
         finally:
             self._in_flight.discard(entry.id)
 
@@ -109,10 +108,17 @@ class Sending:
             raise UnreadableEvent(Code.UNKNOWN_MESSAGE, "The ledger does not know this message.")
         if entry.claim_id != claim_id or entry.status is not Status.SUBMITTING:
             await self._not_ours(entry)
-        elif entry.attempt == 1:
-            await self._record(entry, await self._first_attempt(entry, departure, queued_at))
-        else:
-            await self._record(entry, await self._attempt(entry, departure))
+            return
+        first = entry.attempt == 1
+        ending = await (self._first_attempt(entry, departure, queued_at) if first else self._attempt(entry, departure))
+        late = ending.again_in is not None and ending.again_in > _LONGEST_RUNG_SECONDS
+        await self._record(entry, self._by_the_clock(ending) if late else ending)
+
+    def _by_the_clock(self, ending: Ending) -> Ending:
+        """The ending with which the ledger's clock brings the message back, and not the retry ladder."""
+        if ending.again_in is None:
+            return ending
+        return Ending(ending.after.but(due_at=self._clock() + timedelta(seconds=ending.again_in)))
 
     async def _first_attempt(self, entry: Entry, departure: Departure, queued_at: datetime) -> Ending:
         metrics.queue_to_carrier_seconds.observe(max((self._clock() - queued_at).total_seconds(), 0.0))
@@ -130,6 +136,8 @@ class Sending:
             Code.OUTCOME_UNKNOWN, "The sending process ended before the carrier's answer was recorded."
         )
         ending = self._lost(entry, dead, self._policy(entry))
+        # It left when it was claimed, if it did: that is where the carrier's list is looked at.
+        ending = replace(ending, after=ending.after.but(occurred_at=entry.updated_at))
         if not await self._ledger.abandon(entry, ending.after):
             raise RetryLater(LEASE.total_seconds() / 2)
         metrics.dispatch_total.labels(entry.carrier or "", "unknown").inc()

@@ -64,6 +64,8 @@ class StandingReport:
                 await self.tell()
             except Unavailable as error:
                 log.debug("lanes.not_told", code=error.code)
+            except Exception:  # a bug in a report must not end the process
+                log.exception("lanes.report_failed")
             try:
                 async with asyncio.timeout(every):
                     await stop.wait()

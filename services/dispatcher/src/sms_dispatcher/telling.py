@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from sms_common.broker import Outgoing, Publisher
+from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusEvent
 from sms_dispatcher.persisting import until_taken
 from sms_dispatcher.statuses import outgoing
@@ -16,11 +17,13 @@ _FIRST_PAUSE_SECONDS = 0.1
 
 class Teller:
     """Publishes until the broker confirms. Only cancellation ends it early; the delivery behind it is then given
-    again.
+    again. One queue that takes nothing would hold up whoever works for all: `within` is how many seconds those wait
+    before it raises Unavailable.
     """
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publisher, *, within: float | None = None) -> None:
         self._publisher = publisher
+        self._within = within
 
     async def tell(self, events: Iterable[StatusEvent]) -> None:
         """Publish status events, each at least once."""
@@ -32,4 +35,9 @@ class Teller:
 
     async def publish(self, message: Outgoing) -> None:
         """Publish one message at least once."""
-        await until_taken(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)
+        try:
+            async with asyncio.timeout(self._within):
+                await until_taken(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)
+        except TimeoutError:
+            reason = "The broker did not take what the PBX is told."
+            raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None

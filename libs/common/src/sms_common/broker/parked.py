@@ -9,6 +9,7 @@ import orjson
 from sms_common.broker.headers import (
     CODE,
     DEAD_AT,
+    DEFERRALS,
     ORIGIN_KEY,
     REASON,
     ROUTING_KEY,
@@ -66,8 +67,9 @@ class Parked:
     def back(self, *, tenant_id: str | None = None) -> Outgoing:
         """It, as it is published to be worked on once more: to its queue, or where it was first published.
 
-        Its failures are forgotten, its ids stay, so a second look does no harm. `tenant_id` gives an inbound text that
-        nobody owned to a tenant. Raises NoWayBack.
+        Its failures are forgotten, its ids stay, so a second look does no harm, and it says that it was worked on
+        before: what was recorded then may not have been told. `tenant_id` gives an inbound text that nobody owned to a
+        tenant. Raises NoWayBack.
         """
         if tenant_id is not None:
             return self._given_to(tenant_id)
@@ -77,7 +79,9 @@ class Parked:
             return self._published(SMS, self.routing_key, self.delivery.body)
         if not self.source.startswith(_OUR_QUEUES):
             raise NoWayBack(f"It came through {self.source}, which is no queue; hand its body in there again.")
-        return self._published(DEFAULT_EXCHANGE, self.source, self.delivery.body, {ORIGIN_KEY: self.routing_key})
+        return self._published(
+            DEFAULT_EXCHANGE, self.source, self.delivery.body, {ORIGIN_KEY: self.routing_key, DEFERRALS: 1}
+        )
 
     def _given_to(self, tenant_id: str) -> Outgoing:
         # An inbound text that nobody owned has no tenant yet, and so is no whole event.

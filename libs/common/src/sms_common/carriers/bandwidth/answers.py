@@ -43,7 +43,7 @@ _FROM_A_PROXY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
     """Return the acceptance in an answer, or raise the failure it stands for.
 
-    2xx with an id: Accepted. Without a readable one it was taken as well, but only a receipt can tell: OutcomeUnknown.
+    2xx with an id: Accepted. Without a readable one only a receipt can tell: OutcomeUnknown, and `taken` after a 202.
     401, 403: Misconfigured. 429: Throttled. 408, 425: TemporaryFailure. Other 4xx: PermanentFailure, which says whether
     another route may take the message.
     5xx with Bandwidth's own error body, bar 502 and 504: TemporaryFailure.
@@ -57,7 +57,8 @@ def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
     identifier = document.get("id")
     if not isinstance(identifier, str) or not identifier:
         reason = f"Bandwidth answered HTTP {status} without a readable message id; a receipt will tell."
-        raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, reason, carrier_code=str(status))
+        taken = status == HTTPStatus.ACCEPTED  # of another 2xx a proxy may be the author
+        raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, reason, carrier_code=str(status), taken=taken)
     segments = document.get("segmentCount")
     usable = isinstance(segments, int) and not isinstance(segments, bool) and segments in _SEGMENTS
     return Accepted(identifier, segments if usable else None)

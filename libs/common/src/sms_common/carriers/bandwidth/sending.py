@@ -4,7 +4,7 @@ Request: https://dev.bandwidth.com/apis/messaging-apis/messaging, createMessage.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -30,7 +30,10 @@ from sms_common.messages import Accepted, OutboundMessage
 REQUIRED_CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
 # What Bandwidth's old API users, and forms made for them, call the token and the secret.
 CREDENTIAL_ALIASES: Mapping[str, str] = MappingProxyType({"username": "api_token", "password": "api_secret"})
+_LEAST_SECONDS = 5.0
 _DATES = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
+# Makes a request with this value of the header Authorization.
+Ask = Callable[[str], Awaitable[Answer]]
 _ALIAS_OF = {name: alias for alias, name in CREDENTIAL_ALIASES.items()}
 
 
@@ -66,7 +69,12 @@ class Sender:
         credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
         body = encode(message, credentials.application_id)
         deadline = self._clock() + self._options.total_timeout
-        answer = await self._authorised_post(credentials, body, deadline)
+        url = self._messages_url(credentials.account_id)
+
+        async def ask(authorization: str) -> Answer:
+            return await self._post(url, authorization, body, deadline)
+
+        answer = await self._authorised(credentials, ask, deadline)
         return accepted(answer, _private(message), datetime.now(UTC))
 
     async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
@@ -74,40 +82,43 @@ class Sender:
         credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
         # Not by the URL's own means: they would leave the plus of a number as it is, which means a blank.
         url = yarl.URL(f"{self._messages_url(credentials.account_id)}?{finding.query(message, window)}", encoded=True)
-        timeout = aiohttp.ClientTimeout(total=self._options.total_timeout, connect=self._options.connect_timeout)
-        if credentials.basic_auth:
-            authorization = basic(credentials.client.id, credentials.client.secret)
-        else:
-            deadline = self._clock() + self._options.total_timeout
-            authorization = f"Bearer {await self._tokens.get(credentials.client, deadline)}"
-        headers = {"Authorization": authorization, "Accept": "application/json"}
-        try:
-            answer = await get(self._http, url, headers, timeout)
-        except NoAnswerError as error:
-            reason = f"Bandwidth's list of messages cannot be reached ({error.cause})."
-            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, reason) from None
-        return finding.alike(answer, message)
+        deadline = self._clock() + self._options.total_timeout
+
+        async def ask(authorization: str) -> Answer:
+            return await self._get(url, authorization)
+
+        return finding.alike(await self._authorised(credentials, ask, deadline), message)
 
     async def close(self) -> None:
         """End what renews tokens in the background."""
         await self._tokens.close()
 
-    async def _authorised_post(self, credentials: ClearCredentials, body: bytes, deadline: float) -> Answer:
-        """Post with the account's credentials; a refused token is replaced, and the request repeated, once."""
-        url, client = self._messages_url(credentials.account_id), credentials.client
+    async def _authorised(self, credentials: ClearCredentials, ask: Ask, deadline: float) -> Answer:
+        """Ask with the account's credentials; a refused token is replaced, and the request repeated, once."""
+        client = credentials.client
         if credentials.basic_auth:
-            return await self._post(url, basic(client.id, client.secret), body, deadline)
+            return await ask(basic(client.id, client.secret))
         token = await self._tokens.get(client, deadline)
-        answer = await self._post(url, f"Bearer {token}", body, deadline)
+        answer = await ask(f"Bearer {token}")
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._tokens.refused(client, token)
             token = await self._tokens.get(client, deadline)
-            answer = await self._post(url, f"Bearer {token}", body, deadline)
+            answer = await ask(f"Bearer {token}")
         return answer
+
+    async def _get(self, url: yarl.URL, authorization: str) -> Answer:
+        headers = {"Authorization": authorization, "Accept": "application/json"}
+        timeout = aiohttp.ClientTimeout(total=self._options.total_timeout, connect=self._options.connect_timeout)
+        try:
+            return await get(self._http, url, headers, timeout)
+        except NoAnswerError as error:
+            reason = f"Bandwidth's list of messages cannot be reached ({error.cause})."
+            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, reason) from None
 
     async def _post(self, url: yarl.URL, authorization: str, body: bytes, deadline: float) -> Answer:
         remaining = deadline - self._clock()
-        if remaining <= 0:
+        # With less than this the request would leave, and its answer be lost for want of time.
+        if remaining < min(_LEAST_SECONDS, self._options.total_timeout / 4):
             raise TemporaryFailure(Code.CARRIER_UNREACHABLE, "No time was left to send after getting a token.")
         headers = {"Authorization": authorization, "Content-Type": "application/json", "Accept": "application/json"}
         timeout = aiohttp.ClientTimeout(total=remaining, connect=self._options.connect_timeout)

@@ -1,0 +1,38 @@
+"""Telling the PBX: what works for all tenants waits only so long for a queue that takes nothing."""
+
+import asyncio
+
+import pytest
+
+from sms_common.broker import Outgoing
+from sms_common.errors import Code, Unavailable
+from sms_dispatcher.telling import Teller
+
+MESSAGE = Outgoing("sms", "sms.status.acme.sent", b"{}", "t", "m")
+
+
+class Full:
+    """A broker whose queue for this takes nothing at first."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+        self.taken: list[Outgoing] = []
+
+    async def publish(self, message: Outgoing) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The queue is full.")
+        self.taken.append(message)
+
+
+async def test_what_is_refused_is_told_again():
+    broker = Full(2)
+    await Teller(broker).publish(MESSAGE)
+
+    assert broker.taken == [MESSAGE]
+
+
+async def test_one_that_works_for_all_gives_up_in_time():
+    with pytest.raises(Unavailable, match="did not take"):
+        async with asyncio.timeout(5):
+            await Teller(Full(1_000_000), within=0.01).publish(MESSAGE)
