@@ -31,6 +31,12 @@ def test_every_queue_that_the_outside_fills_is_bounded_and_no_other(queue, bound
     assert bool(re.search(pattern, queue)) is bounded
 
 
+def test_the_write_ahead_log_leaves_most_of_the_memory_to_the_rest():
+    given = settings()
+    assert given["vm_memory_high_watermark.absolute"] == "1GB"
+    assert 4 * int(given["raft.wal_max_size_bytes"]) <= 1_000_000_000
+
+
 def test_the_command_for_running_installations_sets_the_same_bound():
     pattern = settings()["default_policies.operator.intake.queue_pattern"]
     length = settings()["default_policies.operator.intake.max_length"]
