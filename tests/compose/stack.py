@@ -72,6 +72,7 @@ def made_up_environment() -> dict[str, str]:
         "DISPATCHER_PORTS": f"{dispatcher}-{dispatcher + DISPATCHERS - 1}",
         "AMQP_PORT": str(free_port()),
         "RABBITMQ_MANAGEMENT_PORT": str(free_port()),
+        "RABBITMQ_METRICS_PORT": str(free_port()),
         "SIMULATOR_PORT": str(free_port()),
     }
 

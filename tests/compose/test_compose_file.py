@@ -1,4 +1,3 @@
-import re
 import subprocess
 from pathlib import Path
 
@@ -46,14 +45,6 @@ def test_an_empty_setting_counts_as_missing(complete):
 def test_a_complete_environment_is_accepted_and_its_json_arrives_as_it_is(complete):
     printed = " ".join(complete.compose("config").split())
     assert complete.environment["DISPATCHER_CARRIER_OPTIONS"] in printed
-
-
-def test_only_ingress_may_be_reached_from_elsewhere():
-    published = re.findall(r"^      - (\S+:\d+)$", (REPOSITORY / "docker-compose.yml").read_text(), re.MULTILINE)
-    assert len(published) > 5
-    assert [port for port in published if not port.startswith("127.0.0.1:")] == [
-        "${INGRESS_BIND:-0.0.0.0}:${INGRESS_PORT:-8080}:8080"
-    ]
 
 
 def test_the_file_with_the_secrets_is_ignored_by_git_and_kept_out_of_the_images():

@@ -1,6 +1,7 @@
 """What docker-compose.yml says, read as text. These need no Docker engine."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -78,3 +79,27 @@ def test_what_env_leaves_empty_has_its_default(service, monkeypatch):
     loaded = settings()
     for name, field in optional.items():
         assert getattr(loaded, name) == field.get_default(call_default_factory=True), name
+
+
+def published() -> list[str]:
+    return re.findall(r"^      - (\S+:\d+)$", (REPOSITORY / "docker-compose.yml").read_text(), re.MULTILINE)
+
+
+def test_only_ingress_may_be_reached_from_elsewhere_and_only_when_env_says_so():
+    assert len(published()) > 5
+    assert [port for port in published() if not port.startswith("127.0.0.1:")] == [
+        "${INGRESS_BIND:-127.0.0.1}:${INGRESS_PORT:-8080}:8080"
+    ]
+
+
+def test_every_published_port_can_be_moved_so_that_two_checkouts_run_side_by_side():
+    movable = re.compile(r"[^:]+(:-127\.0\.0\.1})?:\$\{([A-Z_]+_PORTS?):-[0-9-]+\}:\d+")
+    names = [found[2] for found in map(movable.fullmatch, published()) if found]
+    assert len(names) == len(published())
+    assert set(names) <= parse((REPOSITORY / ".env.example").read_text()).keys()
+
+
+def test_prometheus_can_read_the_metrics_of_rabbitmq():
+    plugins = (REPOSITORY / "deploy" / "rabbitmq" / "enabled_plugins").read_text()
+    assert "rabbitmq_prometheus" in plugins
+    assert "127.0.0.1:${RABBITMQ_METRICS_PORT:-15692}:15692" in published()
