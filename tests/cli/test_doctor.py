@@ -15,7 +15,17 @@ from aiohttp.test_utils import TestServer
 
 from sms_common.broker import Outgoing, QueueCounts, Survey
 from sms_common.testing.broker import FakeBroker
-from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED, Topology, lane, lane_queue
+from sms_common.topology import (
+    CARRIER,
+    DEAD,
+    OUTBOUND,
+    UNROUTED,
+    Topology,
+    lane,
+    lane_queue,
+    outbound_queue,
+    tenant,
+)
 from tests.cli.certificates import Authority
 from tests.cli.world import Command
 from tests.common.broker_contract import Inbox
@@ -160,7 +170,9 @@ class Surveyed(FakeBroker):
 async def gateway() -> Gateway:
     gateway = Gateway()
     await gateway.broker.declare(lane("c1"))
-    for queue in (OUTBOUND, CARRIER, "pbx.main.inbound", "pbx.main.status", lane_queue("c1")):
+    await gateway.broker.declare(tenant("acme"))
+    queues = (OUTBOUND, outbound_queue("acme"), CARRIER, "pbx.main.inbound", "pbx.main.status", lane_queue("c1"))
+    for queue in queues:
         await gateway.broker.consume(queue, Inbox(), prefetch=1)
     return gateway
 
@@ -178,6 +190,7 @@ async def test_a_whole_gateway_is_well(gateway: Gateway):
         DEAD,
         UNROUTED,
         "API key",
+        "requests",
         "lanes",
         "config acme/Main",
     } <= found.keys()
@@ -239,6 +252,26 @@ async def test_backlogs_are_named():
     assert found[OUTBOUND][:2] == ("warn", "5000 messages waiting")
     assert found[lane_queue("c1")][:2] == ("warn", "5000 messages waiting")
     assert found[CARRIER][:2] == ("ok", "1 reader, 5 messages waiting")
+
+
+async def test_a_tenants_requests_are_looked_at(gateway: Gateway):
+    gateway.tenants = [TENANT, {**TENANT, "id": "unread"}, {**TENANT, "id": "absent"}]
+    await gateway.broker.declare(tenant("unread"))
+    await gateway.broker.publish(Outgoing("sms", "sms.outbound.unread", b"{}", "t", "m"))
+    found = await gateway.examined()
+    assert found["sms.outbound.unread"][:2] == ("fail", "nobody reads it, 1 message waiting")
+    assert found["sms.outbound.absent"][:2] == ("fail", "does not exist")
+    assert "sms.outbound.acme" not in found
+    assert "requests" not in found
+    assert found["topology"][0] == "ok"
+
+
+async def test_a_backlog_of_requests_is_named():
+    read = {outbound_queue("acme"): QueueCounts(1_001, 1), outbound_queue("second"): QueueCounts(1_000, 1)}
+    gateway = Gateway(broker=Surveyed(read), tenants=[TENANT, {**TENANT, "id": "second"}])
+    found = await gateway.examined()
+    assert found["sms.outbound.acme"][:2] == ("warn", "1001 messages waiting")
+    assert "sms.outbound.second" not in found
 
 
 async def test_a_broker_with_an_alarm_is_named(gateway: Gateway):

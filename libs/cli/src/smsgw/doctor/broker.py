@@ -10,15 +10,16 @@ from sms_common.topology import (
     DEAD,
     OUTBOUND,
     UNROUTED,
+    Queue,
     Topology,
     base,
     lane,
-    lane_queue,
     pbx,
     pbx_inbound_queue,
     pbx_status_queue,
+    tenant,
 )
-from smsgw.doctor.findings import Finding, fail, ok, warn
+from smsgw.doctor.findings import Finding, Level, fail, ok, warn
 from smsgw.gateway import Gateway
 from smsgw.output import counted
 from smsgw.running import Failure
@@ -26,11 +27,15 @@ from smsgw.running import Failure
 _BACKLOG = 1_000
 
 
-async def findings(access: Gateway, config_ids: Iterable[str], pbx_ids: Iterable[str]) -> list[Finding]:
-    """Look at the broker, at the lanes of these SMS configurations and at the queues of these PBXs."""
-    config_ids, pbx_ids = list(config_ids), sorted({DEFAULT_PBX, *pbx_ids})
-    wanted = [base(), *(pbx(pbx_id, ()) for pbx_id in pbx_ids), *(lane(config_id) for config_id in config_ids)]
-    queues = {queue.name: queue for topology in wanted for queue in topology.queues}
+async def findings(
+    access: Gateway, config_ids: Iterable[str], tenant_ids: Iterable[str], pbx_ids: Iterable[str]
+) -> list[Finding]:
+    """Look at the broker, at the lanes of these SMS configurations, and at the queues of these tenants and PBXs."""
+    pbx_ids = sorted({DEFAULT_PBX, *pbx_ids})
+    lanes = [queue for config_id in config_ids for queue in lane(config_id).queues]
+    requests = [queue for tenant_id in tenant_ids for queue in tenant(tenant_id).queues]
+    shared = [queue for topology in (base(), *(pbx(pbx_id, ()) for pbx_id in pbx_ids)) for queue in topology.queues]
+    queues = {queue.name: queue for queue in (*shared, *lanes, *requests)}
     topology = Topology(exchanges=base().exchanges, queues=tuple(queues.values()))
     try:
         async with access.broker() as broker:
@@ -40,19 +45,22 @@ async def findings(access: Gateway, config_ids: Iterable[str], pbx_ids: Iterable
         said = failure.reason if isinstance(failure, GatewayError) else str(failure)
         return [fail("broker", said, "Start RabbitMQ, or correct SMSGW_AMQP_URL (user, password, host, vhost).")]
     found = [ok("broker", "connected") if blocked is None else fail("broker", blocked, "Free memory or disk there.")]
-    found.append(_topology(survey.missing))
+    found.append(_topology(survey.missing, lanes, requests))
     found += [_reader(name, survey.queues.get(name)) for name in (OUTBOUND, CARRIER)]
     found += [_parked(name, command, survey.queues.get(name)) for name, command in _PARKING.items()]
     found += [finding for pbx_id in pbx_ids for finding in _pbx(pbx_id, survey.queues)]
-    found += _lanes(config_ids, survey.queues)
+    found += _requests(requests, survey.queues)
+    found += _lanes(lanes, survey.queues)
     return found
 
 
 _PARKING = {DEAD: "dead-letters", UNROUTED: "unrouted"}
 
 
-def _topology(missing: Iterable[str]) -> Finding:
-    absent = [name for name in missing if not name.startswith("sms.lane.")]
+def _topology(missing: Iterable[str], *told_apart: Iterable[Queue]) -> Finding:
+    """Say what is missing, but for queues that have findings of their own."""
+    apart = {queue.name for queues in told_apart for queue in queues}
+    absent = [name for name in missing if name not in apart]
     if absent:
         return fail(
             "topology", f"missing: {', '.join(absent)}", "Start the dispatcher; each service declares it at its start."
@@ -97,10 +105,19 @@ def _waiting(counts: QueueCounts) -> str:
     return f"{counted(counts.waiting, 'message')} waiting"
 
 
-def _lanes(config_ids: Sequence[str], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
-    troubles = [trouble for config_id in config_ids if (trouble := _lane(lane_queue(config_id), queues))]
-    if config_ids and not troubles:
-        yield ok("lanes", f"{counted(len(config_ids), 'lane')} read, no backlog")
+def _requests(requests: Sequence[Queue], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
+    """Judge the queues in which tenants' requests wait."""
+    looks = [_reader(queue.name, queues.get(queue.name)) for queue in requests]
+    troubles = [look for look in looks if look.level is not Level.OK]
+    if requests and not troubles:
+        yield ok("requests", f"those of {counted(len(requests), 'tenant')} read, no backlog")
+    yield from troubles
+
+
+def _lanes(lanes: Sequence[Queue], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
+    troubles = [trouble for queue in lanes if (trouble := _lane(queue.name, queues))]
+    if lanes and not troubles:
+        yield ok("lanes", f"{counted(len(lanes), 'lane')} read, no backlog")
     yield from troubles
 
 

@@ -69,7 +69,7 @@ async def examine(access: gateway.Gateway, *, tried: bool = False) -> list[Findi
         working = [config for config in stored if config["enabled"] and not config["missing"]]
         active = [config["id"] for config in working]
         looks = await asyncio.gather(
-            broker.findings(access, active, (tenant["pbx_id"] for tenant in tenants)),
+            broker.findings(access, active, [one["id"] for one in tenants], [one["pbx_id"] for one in tenants]),
             *(services.findings(http, service) for service in visited),
         )
         public = webhooks.addresses(config["webhook"] for config in stored)
