@@ -1,6 +1,7 @@
 """The generated pages say what the code says."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,13 @@ def test_only_what_a_service_does_not_start_without_must_be_set(settings):
     rows = [line for line in generated()["configuration.md"].splitlines() if line.startswith(f"| `{prefix}")]
     said = {row.split("`")[1] for row in rows if "| must be set |" in row}
     assert said == {prefix + name.upper() for name, field in settings.model_fields.items() if field.is_required()}
+
+
+def test_every_module_that_the_architecture_names_is_there():
+    named = re.findall(r"`((?:\w+/)*\w+\.py)`", (DOCS / "architecture.md").read_text())
+    there = [path for folder in ("libs", "services", "deploy") for path in (DOCS.parent / folder).rglob("*.py")]
+    assert len(named) > 10
+    assert [name for name in named if not any(f"/{path.as_posix()}".endswith(f"/{name}") for path in there)] == []
 
 
 def test_every_error_code_is_explained_to_operators():
