@@ -43,8 +43,8 @@ NEEDED = {
 }
 
 
-def services() -> dict[str, Any]:
-    document = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+def services(file: str = "docker-compose.yml") -> dict[str, Any]:
+    document = yaml.safe_load((REPOSITORY / file).read_text())
     found: dict[str, Any] = document["services"]
     return found
 
@@ -103,3 +103,22 @@ def test_prometheus_can_read_the_metrics_of_rabbitmq():
     plugins = (REPOSITORY / "deploy" / "rabbitmq" / "enabled_plugins").read_text()
     assert "rabbitmq_prometheus" in plugins
     assert "127.0.0.1:${RABBITMQ_METRICS_PORT:-15692}:15692" in published()
+
+
+def test_every_address_of_rabbitmq_and_mongodb_can_be_one_elsewhere():
+    ours = [name for service in SETTINGS for name in services()[service]["environment"]]
+    told = {n: v for part in services("deploy/elsewhere.yml").values() for n, v in part["environment"].items()}
+    assert set(told) == {name for name in ours if name.endswith(("_AMQP_URL", "_MONGO_URL"))}
+    assert [
+        name for name, value in told.items() if f"${{{name}:?" not in value or f"set {name} in .env" not in value
+    ] == []
+    assert all(
+        name.startswith(f"{service.upper()}_")
+        for service, part in services("deploy/elsewhere.yml").items()
+        for name in part["environment"]
+    )
+
+
+def test_no_default_in_env_holds_a_reference_which_docker_compose_1_29_would_cut_off():
+    for file in ("docker-compose.yml", "deploy/elsewhere.yml"):
+        assert re.findall(r"\$\{[A-Z_]+:?[-?][^}]*\$\{", (REPOSITORY / file).read_text()) == []
