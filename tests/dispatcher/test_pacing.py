@@ -8,8 +8,9 @@ from pydantic import SecretStr
 
 from sms_common.configuration import PaceLimits
 from sms_common.testing.carriers import FakeCarrier
+from sms_dispatcher.allowances import allowances
 from sms_dispatcher.gates import Gate, GateState
-from sms_dispatcher.pacing import Pacer, allowances
+from sms_dispatcher.pacing import Pacer
 from tests.dispatcher.builders import HANDSET, config, snapshot
 from tests.dispatcher.memory_coordination import MemoryCoordination
 
@@ -65,6 +66,36 @@ def test_what_another_owner_of_trunks_says_of_the_same_names_does_not_count():
 
     shared, brand = (("account:fake:acme:5500001", 50),), ("brand:fake:acme:B", 900)
     assert (allowance.shared, allowance.brand) == (shared, brand)
+
+
+def of(id_: str, owner: str, secret: str, account: str = "5500001", rate: float | None = None):
+    credentials = {"account_id": account, "api_token": "token", "api_secret": secret}
+    shown = {name: SecretStr(value) for name, value in credentials.items() if value}
+    return config(
+        id=id_,
+        trunk_owner=owner,
+        credentials=shown,
+        limits=PaceLimits(account_segments_per_second=rate, campaign_id="C"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "rate"),
+    [
+        pytest.param([of("b", "other", "s1", rate=5)], 5, id="another owner with the same secrets"),
+        pytest.param([of("b", "other", "s2", rate=5)], 50, id="another owner with other secrets"),
+        pytest.param([of("b", "other", "", rate=5)], 50, id="another owner without secrets"),
+        pytest.param([of("b", "other", "s1", account="2", rate=5)], 50, id="the same secrets for another account"),
+        pytest.param([of("b", "acme", "s2", rate=5)], 5, id="the same owner with other secrets"),
+        pytest.param([of("b", "acme", "s2"), of("c", "it", "s2", rate=5)], 5, id="by way of the same owner"),
+        pytest.param([of("b", "zed", "s1"), of("c", "zed", "s3"), of("d", "it", "s3", rate=5)], 5, id="by a long way"),
+    ],
+)
+def test_who_proves_to_have_the_same_account_shares_it(others, rate):
+    found = allowances(snapshot(of("cfg", "acme", "s1", rate=50), *others), CARRIERS)
+
+    assert [share for name, share in found["cfg"].shared if name.startswith("account:")] == [rate]
+    assert not any("s1" in name or "token" in name for one in found.values() for name, _ in one.shared)
 
 
 @pytest.mark.parametrize(

@@ -331,7 +331,9 @@ def test_limits_are_stored_with_their_configuration(filled, page):
     page.get_by_label("10DLC campaign ID").fill("C1A2B3")
     page.get_by_label("Campaign, per minute").fill("240")
     page.get_by_role("button", name="Save changes").click()
-    expect(page.get_by_label("Per second", exact=True)).to_have_accessible_description(re.compile("greater than or equal to 0.01"))
+    expect(page.get_by_label("Per second", exact=True)).to_have_accessible_description(
+        re.compile("greater than or equal to 0.01")
+    )
     page.get_by_label("Per second", exact=True).fill("1.5")
     page.get_by_role("button", name="Save changes").click()
     said(page, "Saved")

@@ -126,8 +126,8 @@ class PaceLimits(_Snapshot):
     """How fast a configuration may send, counted in segments; None: as fast as the carrier takes them.
 
     `burst` segments may leave at once. What is shared counts for every configuration that names it too and whose trunk
-    has the same owner: the account (by the carrier's account id), the 10DLC campaign, and the brand, whose day begins
-    at midnight Pacific; of several limits of one name the lowest holds.
+    has the same owner, or which proves to have the same account: the account (by the carrier's account id), the 10DLC
+    campaign, and the brand, whose day begins at midnight Pacific; of several limits of one name the lowest holds.
     """
 
     segments_per_second: Annotated[float | None, Field(gt=0, le=10_000)] = None

@@ -13,6 +13,7 @@ from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Refused
 from sms_common.telemetry import metrics
+from sms_dispatcher.allowances import allowances
 from sms_dispatcher.carrier_events import CarrierEvents
 from sms_dispatcher.coordination import Coordination
 from sms_dispatcher.due import DueEntries
@@ -22,7 +23,6 @@ from sms_dispatcher.intake import Intake
 from sms_dispatcher.lanes import DECLARATIONS_AT_A_TIME, Lanes
 from sms_dispatcher.ledger import Ledger
 from sms_dispatcher.outbound import Outbound
-from sms_dispatcher.pacing import allowances
 from sms_dispatcher.reconciling import Reconciler
 from sms_dispatcher.sending import Sending
 from sms_dispatcher.telling import Teller

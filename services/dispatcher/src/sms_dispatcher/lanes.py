@@ -14,11 +14,12 @@ from sms_common import topology
 from sms_common.broker import Broker, Delivery, Subscription
 from sms_common.errors import Refused
 from sms_common.telemetry import metrics
+from sms_dispatcher.allowances import Allowance
 from sms_dispatcher.entries import Entry
 from sms_dispatcher.gates import Gate
 from sms_dispatcher.lane import PATIENCE_SECONDS, Lane, Sender
 from sms_dispatcher.lane_entries import lane_message
-from sms_dispatcher.pacing import Allowance, Budgets, Pacer
+from sms_dispatcher.pacing import Budgets, Pacer
 from sms_dispatcher.short_way import ShortDeparture
 from sms_dispatcher.together import together
 

@@ -6,14 +6,12 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from sms_common.carriers.protocol import Carrier
-from sms_common.configuration import DispatcherSnapshot, PaceLimits, SmsConfig
 from sms_common.errors import Code, Throttled
+from sms_dispatcher.allowances import Allowance
 from sms_dispatcher.gates import Gate
 from sms_dispatcher.pace import SHARED_MARGIN, Bucket, NumberBuckets, brand_day, next_brand_day
 
@@ -31,72 +29,6 @@ class Budgets(Protocol):
 
     async def count(self, key: str, segments: int, cap: int) -> bool:
         """Whether so many segments were still within a day's budget. Raises Unavailable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """How fast one lane may send. `shared` are the rates it shares, in segments a second by the budget's name; the
-    slowest first. `brand` is the name of its daily budget, if it has one.
-    """
-
-    limits: PaceLimits = field(default_factory=PaceLimits)
-    shared: tuple[tuple[str, float], ...] = ()
-    brand: tuple[str, int] | None = None
-
-    @property
-    def unlimited(self) -> bool:
-        """Whether nothing limits the lane but the carrier."""
-        limits = self.limits
-        own = limits.segments_per_second is not None or limits.number_segments_per_minute is not None
-        return not (own or self.shared or self.brand)
-
-
-def allowances(snapshot: DispatcherSnapshot, carriers: Mapping[str, Carrier]) -> Mapping[str, Allowance]:
-    """The allowance of every configuration. Of several limits of one shared name the lowest holds. Pure."""
-    rates: dict[str, float] = {}
-    caps: dict[str, int] = {}
-    for config in snapshot.configs:
-        for name, rate in _shared(config, carriers):
-            if rate is not None:
-                rates[name] = min(rate, rates.get(name, rate))
-        cap = config.limits.brand_segments_per_day
-        if config.limits.brand_id is not None and cap is not None:
-            name = _brand(config)
-            caps[name] = min(cap, caps.get(name, cap))
-    return {config.id: _allowance(config, carriers, rates, caps) for config in snapshot.configs}
-
-
-def _allowance(
-    config: SmsConfig, carriers: Mapping[str, Carrier], rates: Mapping[str, float], caps: Mapping[str, int]
-) -> Allowance:
-    shared = sorted(((name, rates[name]) for name, _ in _shared(config, carriers) if name in rates), key=lambda s: s[1])
-    name = _brand(config)
-    return Allowance(config.limits, tuple(shared), (name, caps[name]) if name in caps else None)
-
-
-def _shared(config: SmsConfig, carriers: Mapping[str, Carrier]) -> list[tuple[str, float | None]]:
-    """The budgets that a configuration takes part in, and what it says of each, in segments a second."""
-    limits = config.limits
-    found: list[tuple[str, float | None]] = []
-    carrier = carriers.get(config.carrier)
-    account = config.credentials.get(carrier.account_credential) if carrier is not None else None
-    if account is not None:
-        found.append((_shared_name("account", config, account.get_secret_value()), limits.account_segments_per_second))
-    if limits.campaign_id is not None:
-        minute = limits.campaign_segments_per_minute
-        found.append((_shared_name("campaign", config, limits.campaign_id), None if minute is None else minute / 60))
-    return found
-
-
-def _brand(config: SmsConfig) -> str:
-    return _shared_name("brand", config, config.limits.brand_id or "")
-
-
-def _shared_name(kind: str, config: SmsConfig, id_: str) -> str:
-    """The name of a shared budget. Ids are what a tenant typed and prove nothing, so none reaches into what another
-    tenant's trunks share, or the system's (`*`).
-    """
-    return f"{kind}:{config.carrier}:{config.trunk_owner or '*'}:{id_}"
 
 
 class Pacer:

@@ -77,12 +77,14 @@ class Carrier(Protocol):
 
     `credential_aliases` maps other names under which people know a credential onto the one this carrier uses.
     `account_credential` names the one that tells accounts apart: its configurations share the account's limits.
+    `secret_credentials` names those by which somebody proves to have the account.
     """
 
     name: str
     limits: Limits
     credential_aliases: Mapping[str, str]
     account_credential: str
+    secret_credentials: tuple[str, ...]
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Take the HTTP session, needed for sending only, and the process's `options` (addresses, timeouts)."""

@@ -27,7 +27,7 @@ export function limitFields(limits) {
   return h("fieldset", { class: "field limits" }, h("legend", {}, "Limits, in segments"),
     h("p", { class: "hint" }, "Empty: as fast as the carrier takes them. What waits for its turn is queued, never lost."),
     h("div", { class: "fields" }, OWN.map(one)),
-    h("p", { class: "hint" }, "Shared with other configurations on trunks of the same owner; of several limits of one name, the lowest holds."),
+    h("p", { class: "hint" }, "Shared with other configurations on trunks of the same owner, or with the same token and secret; of several limits of one name, the lowest holds."),
     h("div", { class: "fields" }, SHARED.map(one)),
     h("p", { id: "field-limits-error", class: "error" }));
 }
