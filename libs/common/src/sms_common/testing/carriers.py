@@ -40,7 +40,7 @@ class FakeCarrier:
     limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
     credential_aliases: Mapping[str, str] = MappingProxyType({})
     account_credential = "account_id"
-    secret_credentials = ("api_token", "api_secret")
+    secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.http = http

@@ -30,7 +30,7 @@ class Bandwidth:
     limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
     credential_aliases = CREDENTIAL_ALIASES
     account_credential = "account_id"
-    secret_credentials = ("api_token", "api_secret")
+    secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
 
     def __init__(
         self,
