@@ -125,12 +125,18 @@ class Lanes:
             topology.lane_queue(config_id, bulk=bulk): config_id
             for config_id, readers in self._readers.items()
             for bulk in readers
+            if bulk or not self._is_empty(config_id)
         }
-        backlogs = dict.fromkeys(queues.values(), 0)
+        backlogs = dict.fromkeys(self._readers, 0)
         for name, waiting in (await self._waiting(queues)).items():
             backlogs[queues[name]] += waiting
         for config_id, backlog in backlogs.items():
             metrics.lane_backlog.labels(config_id).set(backlog)
+
+    def _is_empty(self, config_id: str) -> bool:
+        """Whether it is known without asking that nothing waits in the queue: of a thousand lanes, of most."""
+        lane = self._held.get(config_id)
+        return lane is not None and lane.backlog.is_empty
 
     async def _waiting(self, queues: Iterable[str]) -> Mapping[str, int]:
         """How many messages wait in each of these queues that exist. Raises Unavailable."""
