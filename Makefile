@@ -10,6 +10,8 @@ PACKAGES := libs/common libs/bandwidth_simulator libs/cli services/ingress servi
 SOURCES := $(PACKAGES:=/src)
 LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
 INSTALLED := .venv/.installed
+# These tests have no process and no port in common, so they run on all cores.
+SHARED_NOTHING := --numprocesses auto --dist worksteal
 NATIVE_TOOLS := $(BIN)/python -m sms_native
 
 .PHONY: help setup env up smoke down status check fix test test-unit test-compose chaos bench mutation lock docs screenshots clean
@@ -60,7 +62,7 @@ test: setup ## All tests but those of the containers, with coverage
 	$(BIN)/coverage report --skip-covered
 
 test-unit: setup ## The tests that need no RabbitMQ and no MongoDB
-	$(BIN)/pytest -m "not integration and not e2e and not compose"
+	$(BIN)/pytest $(SHARED_NOTHING) -m "not integration and not e2e and not compose"
 
 test-compose: setup ## The tests of docker-compose.yml, on a Docker engine
 	PYTHON=$(BIN)/python deploy/compose-test.sh
