@@ -56,7 +56,7 @@ fix: setup ## Format, and mend what ruff can mend
 
 test: setup ## All tests but those of the containers, with coverage
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not integration and not e2e and not compose"
+	$(BIN)/coverage run -m pytest $(SHARED_NOTHING) -m "not integration and not e2e and not compose"
 	$(BIN)/coverage run -m pytest -m "(integration or e2e) and not compose"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered
