@@ -87,7 +87,8 @@ class Declarations:
         except ChannelClosed as error:
             if len(portion) == 1:
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
-            for one in portion if len(portion) > 1 else ():
+                return
+            for one in portion:
                 await self._ask_leniently(connection, [one])
 
     async def _unbind(self, connection: AbstractConnection, retired: Iterable[Binding]) -> None:
