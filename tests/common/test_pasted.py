@@ -1,0 +1,85 @@
+"""What people paste is read or refused with the place, and never kept in a form that cannot work."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_common.pasted import UncleanText, entries, is_invisible, one_line, printable_ascii, trimmed
+
+INVISIBLE = [
+    *"\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u180e\u061c\u3164\u00a0\u202f\u2003\u2028\x00\x7f\t\n",
+    "\U000e0020",
+    "\u2800",
+]
+
+
+@pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
+def test_what_nobody_sees_vanishes_from_the_ends(character):
+    assert trimmed(f"{character} tok {character}") == "tok"
+    assert printable_ascii(f"{character}tok{character}") == "tok"
+    assert one_line(f"{character}Acme{character}") == "Acme"
+
+
+@pytest.mark.parametrize("character", INVISIBLE, ids=ascii)
+def test_inside_a_secret_it_is_refused_with_its_place(character):
+    with pytest.raises(UncleanText, match=r"invisible character .* at place 3"):
+        printable_ascii(f"to{character}k")
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [
+        ("t\u00f6k", "a character outside ASCII .*U.00F6.* at place 2"),
+        ("\u201ctok\u201d", "outside ASCII .*at place 1"),
+        ("Bearer tok", "a blank .* at place 7"),
+    ],
+)
+def test_a_secret_is_printable_ascii(secret, says):
+    with pytest.raises(UncleanText, match=says):
+        printable_ascii(secret)
+
+
+def test_a_passphrase_may_hold_blanks():
+    assert printable_ascii(" correct horse ", blanks=True) == "correct horse"
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\u202e", "\ufeff", "\u2060", "\x00", "\n", "\t", "\u3164", "\ud83d"])
+def test_a_name_is_one_visible_line(character):
+    with pytest.raises(UncleanText, match="at place 3"):
+        one_line(f"Ac{character}me")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Caf\u0065\u0301", "Caf\u00e9"),
+        ("Acme\u00a0Ltd", "Acme Ltd"),
+        ("We \u2764\ufe0f", "We \u2764\ufe0f"),
+        ("\U0001f468\u200d\U0001f469 Co", "\U0001f468\u200d\U0001f469 Co"),
+        ("\u682a\u5f0f\u3000\u4f1a\u793e", "\u682a\u5f0f \u4f1a\u793e"),
+    ],
+)
+def test_a_name_has_one_form(written, name):
+    assert one_line(written) == name
+
+
+@pytest.mark.parametrize("between", [";", ",", "\n", "\r\n", "\t", ";\n", " , ", "\u2028", "\x0b", "\uff1b"], ids=ascii)
+def test_a_list_may_be_separated_by_anything_that_sheets_use(between):
+    assert entries(f"\ufeff101{between}102{between}") == ["101", "102"]
+
+
+def test_an_error_never_holds_the_text():
+    with pytest.raises(UncleanText) as caught:
+        printable_ascii("hunter2\u200bsecret")
+    assert "hunter2" not in str(caught.value)
+
+
+@given(st.text())
+def test_what_was_cleaned_is_clean(text):
+    assert trimmed(trimmed(text)) == trimmed(text)
+    try:
+        line = one_line(text)
+    except UncleanText:
+        return
+    assert one_line(line) == line
+    assert not line or not is_invisible(line[0])
