@@ -12,6 +12,7 @@ from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
 from sms_dispatcher.database import open_database
+from sms_dispatcher.database_clock import DatabaseClock
 from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient, SendRoute
 from sms_dispatcher.history import History, MessageQuery
 from sms_dispatcher.ledger import INDEXES, Ledger, MatchedReceipt
@@ -404,10 +405,17 @@ async def test_a_thousand_messages_share_their_writes(mongo_ledger):
     assert all(claim.claim_id == f"c-{claim.id}" for claim in claims)
 
 
-async def test_the_databases_clock_is_learned(mongo_ledger):
-    await mongo_ledger.set_clock()
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=25), timedelta(hours=-25)], ids=["ahead", "behind"])
+async def test_a_host_whose_clock_is_wrong_takes_as_due_what_is_due_by_the_databases(database, wrong_by):
+    clock = DatabaseClock(wall=lambda: now() + wrong_by)
+    async with open_database(database.url, database.name) as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION, clock=clock)
+        await ledger.set_clock()
+        await ledger.accept(fresh(message_id="later", due_at=now() + timedelta(hours=1)))
+        await ledger.accept(fresh(message_id="now", due_at=now() - timedelta(seconds=1)))
 
-    assert abs(mongo_ledger._ahead) < timedelta(seconds=5)
+        assert [due.message_id for due in await ledger.take_due(10)] == ["now"]
+        assert abs(clock() - now()) < timedelta(seconds=5)
 
 
 async def test_it_knows_which_numbers_somebody_wrote_to_the_latest_first(ledger):
