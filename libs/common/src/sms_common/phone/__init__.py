@@ -3,6 +3,7 @@
 from sms_common.phone.numbers import (
     InvalidNumber,
     digits,
+    from_carrier,
     is_alphanumeric_sender,
     is_country,
     is_short_code,
@@ -17,6 +18,7 @@ __all__ = [
     "NumberPool",
     "NumberRange",
     "digits",
+    "from_carrier",
     "is_alphanumeric_sender",
     "is_country",
     "is_short_code",

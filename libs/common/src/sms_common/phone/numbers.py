@@ -18,14 +18,18 @@ from phonenumbers import (
     parse,
 )
 
+from sms_common.pasted import trimmed
+
 # ITU-T E.164: at most 15 digits. Below 7 digits a number could not be told from a short code.
 E164_DIGITS: Final = range(7, 16)
 _LONGEST_INPUT: Final = 64
+_LONGEST_FROM_CARRIER: Final = 256
 
 # What people and address books put between digits, invisible direction marks included.
 FILLING: Final = re.compile(r"[\s()\[\]./\-\u00ad\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u2069\u2212\ufeff]+")
 _NUMBER: Final = re.compile(r"\+?\d+")
-_SHORT_CODE: Final = re.compile(r"[0-9]{5,6}")
+_SHORT_CODE: Final = re.compile(r"[0-9]{3,6}")
+_OLD_MEXICAN_MOBILE: Final = re.compile(r"\+521([0-9]{10})\Z")
 # Bandwidth, "Create Message": an alphanumeric sender id has up to 11 characters, at least one of them a letter.
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 _+&-]{1,11}")
 _NOT_ROUTABLE: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -50,7 +54,7 @@ def is_country(country: str) -> bool:
 
 
 def is_short_code(number: str) -> bool:
-    """Whether `number` is a short code: five or six digits and nothing else."""
+    """Whether `number` is a short code: three to six digits and nothing else."""
     return _SHORT_CODE.fullmatch(number) is not None
 
 
@@ -63,7 +67,7 @@ def normalise(number: str, country: str) -> str:
     """Return `number` in E.164 (plus and 7 to 15 digits), or the bare digits of a short code.
 
     Spaces, dashes, dots, slashes, brackets, `tel:` and a leading 00 are forgiven. Digits without a plus are read as a
-    national number of `country` (ISO 3166-1 alpha-2) and, when that is impossible, as an international one. Five or six
+    national number of `country` (ISO 3166-1 alpha-2) and, when that is impossible, as an international one. Three to six
     digits are a short code, with or without a plus. A number need not be assigned, only have a possible length.
     Raises InvalidNumber.
     """
@@ -78,6 +82,17 @@ def normalise_sender(sender: str, country: str) -> str:
     Raises InvalidNumber for what is neither.
     """
     return sender if is_alphanumeric_sender(sender) else normalise(sender, country)
+
+
+def from_carrier(text: str) -> str:
+    """Return a number as a carrier wrote it, in the form in which the gateway keeps numbers. Never raises.
+
+    Digits are E.164, with or without their plus or a leading 00: `12025550143` becomes `+12025550143`, and the old form
+    of a Mexican mobile number (`+521` and ten digits) its new one. Three to six digits are a short code. Whatever else
+    writes (a name, an e-mail address) and what cannot be used stays as it is, without what is invisible at its ends;
+    nothing at all becomes an empty text. What `normalise` returns comes back unchanged.
+    """
+    return _from_carrier(trimmed(text[:_LONGEST_FROM_CARRIER]))
 
 
 def digits(number: str) -> str:
@@ -108,6 +123,29 @@ def _visible(length: int) -> tuple[int, int]:
     if length >= 7:  # noqa: PLR2004 - the shortest E.164 number
         return 2, 2
     return 0, 2 if length >= 5 else 0  # noqa: PLR2004 - a short code
+
+
+@lru_cache(maxsize=4096)
+def _from_carrier(text: str) -> str:
+    try:
+        plain = _without_filling(text)
+    except InvalidNumber:
+        return text
+    bare = plain.removeprefix("+")
+    if _SHORT_CODE.fullmatch(bare):
+        return bare
+    bare = bare.removeprefix("00") if bare == plain else bare
+    if len(bare) not in E164_DIGITS or bare[0] == "0":
+        return text
+    try:
+        return _to_e164(_in_its_new_form("+" + bare), "")
+    except InvalidNumber:
+        return "+" + bare  # no plan knows it, but the carrier wrote it, and it tells one sender from another
+
+
+def _in_its_new_form(e164: str) -> str:
+    """A number of the form that its country has given up as it is written today: Mexico's mobile 1, since 2019."""
+    return _OLD_MEXICAN_MOBILE.sub(r"+52\1", e164)
 
 
 @lru_cache(maxsize=4096)
