@@ -3,9 +3,11 @@
 #
 #   setup.sh PACKAGE...
 #
-# PYTHON names the interpreter to use; else the newest of python3.11 to python3.14 and python3 is taken.
+# PYTHON names the interpreter to use; else the newest of python3.11 to python3.14 and python3 is taken. VENV names
+# another directory than .venv. SMS_INSTALL=0 forbids installing Debian's python3-venv where it is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly VENV=${VENV:-.venv}
 
 complain() {
   echo "setup: $*" >&2
@@ -42,23 +44,23 @@ install_venv() {
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 install "$package" >/dev/null
 }
 
-if ! { [[ -x .venv/bin/python ]] && recent .venv/bin/python && .venv/bin/python -m pip --version >/dev/null 2>&1; }; then
+if ! { [[ -x $VENV/bin/python ]] && recent "$VENV/bin/python" && "$VENV/bin/python" -m pip --version >/dev/null 2>&1; }; then
   python=$(find_python)
   "$python" -c 'import ensurepip, venv' 2>/dev/null || install_venv "$python"
-  rm -rf .venv
-  "$python" -m venv .venv
+  rm -rf "$VENV"
+  "$python" -m venv "$VENV"
 fi
 
-echo "setup: installing into .venv" >&2
+echo "setup: installing into $VENV" >&2
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 # The lock names everything, so nothing is left to resolve; pip 23 would otherwise fetch the newest version of a package
 # that another one wants with an extra, and then refuse it for want of a hash.
-.venv/bin/python -m pip install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
+"$VENV/bin/python" -m pip install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
 editable=()
 for package in "$@"; do
   editable+=(--editable "$package")
 done
-.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation "${editable[@]}"
+"$VENV/bin/python" -m pip install --quiet --no-deps --no-build-isolation "${editable[@]}"
 # Not resolved, but checked: a lock that lacks something must not pass.
-.venv/bin/python -m pip check >/dev/null || complain "what is installed does not fit together; see .venv/bin/python -m pip check"
-touch .venv/.installed
+"$VENV/bin/python" -m pip check >/dev/null || complain "what is installed does not fit together; see $VENV/bin/python -m pip check"
+touch "$VENV/.installed"

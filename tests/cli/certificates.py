@@ -19,6 +19,15 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def _identified(
+    builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, issuer: ec.EllipticCurvePrivateKey
+) -> x509.CertificateBuilder:
+    """Name the certificate's key and its issuer's: RFC 5280 asks for both, and Python 3.13 insists on them."""
+    subject = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key())
+    return builder.add_extension(subject, critical=False).add_extension(authority, critical=False)
+
+
 class _Issuer:
     """A certificate with its key, which can sign others."""
 
@@ -44,7 +53,7 @@ class _Issuer:
             decipher_only=False,
         )
         builder = builder.add_extension(usage, critical=True)
-        return builder.sign(issuer.key, SHA256())
+        return _identified(builder, self.key, issuer.key).sign(issuer.key, SHA256())
 
     @property
     def pem(self) -> bytes:
@@ -71,7 +80,8 @@ class Authority:
         )
         builder = builder.not_valid_before(now - timedelta(days=20)).not_valid_after(now + timedelta(days=days))
         names = x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))])
-        certificate = builder.add_extension(names, critical=False).sign(self._intermediate.key, SHA256())
+        builder = _identified(builder.add_extension(names, critical=False), key, self._intermediate.key)
+        certificate = builder.sign(self._intermediate.key, SHA256())
         pem = certificate.public_bytes(_PEM)
         if chain:
             pem += self._intermediate.pem + self._root.pem

@@ -157,6 +157,13 @@ async def test_time_that_runs_out_before_the_first_byte_sends_nothing(failing, r
     assert (type(failure), failure.code) == (TemporaryFailure, Code.CARRIER_UNREACHABLE)
 
 
+async def _noticed(closed):
+    """Return when this side's event loop has seen that the other side closed; the kernel tells it within one turn."""
+    await closed.wait()
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
 async def test_a_connection_found_closed_before_the_first_byte_sent_nothing(failing, raw_server):
     closed = asyncio.Event()
 
@@ -166,9 +173,7 @@ async def test_a_connection_found_closed_before_the_first_byte_sent_nothing(fail
         closed.set()
 
     async def wait_until_it_is_noticed(*_ignored):
-        await closed.wait()
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await _noticed(closed)
 
     raw_server.behave = close_at_once
     trace = aiohttp.TraceConfig()
@@ -181,9 +186,18 @@ async def test_a_connection_found_closed_before_the_first_byte_sent_nothing(fail
 
 
 async def test_a_kept_connection_that_was_closed_meanwhile_is_not_used_again(sending, raw_server):
-    raw_server.behave = replying(whole(202, b'{"id": "a"}'))
+    closed = asyncio.Event()
+
+    async def answer_and_close(reader, writer):
+        await replying(whole(202, b'{"id": "a"}'))(reader, writer)
+        writer.close()
+        await writer.wait_closed()
+        closed.set()
+
+    raw_server.behave = answer_and_close
 
     assert await sending(raw_server.url) == Accepted("a")
+    await _noticed(closed)
     assert await sending(raw_server.url) == Accepted("a")
     assert raw_server.connections == 2
 
