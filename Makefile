@@ -5,26 +5,31 @@ SHELL := /usr/bin/env bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 .DEFAULT_GOAL := help
 
-BIN := .venv/bin
+# Another virtual environment, for another Python: VENV=.venv-second PYTHON=python3.13 make test-unit
+VENV ?= .venv
+export VENV
+BIN := $(VENV)/bin
 PACKAGES := libs/common libs/bandwidth_simulator libs/cli services/ingress services/dispatcher services/config deploy/native
 SOURCES := $(PACKAGES:=/src)
 LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
-INSTALLED := .venv/.installed
+INSTALLED := $(VENV)/.installed
 # These tests have no process and no port in common, so they run on all cores.
 SHARED_NOTHING := --numprocesses auto --dist worksteal
 NATIVE_TOOLS := $(BIN)/python -m sms_native
 
-.PHONY: help setup env up smoke down status check fix test test-unit test-compose chaos bench mutation lock docs screenshots clean
+.PHONY: help setup env up smoke down status check fix test test-unit test-second test-compose chaos bench mutation lock docs screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN { FS = ":.*## " } { printf "  make %-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "  NATIVE=1 make up      without containers, even where Docker is there"
 	@echo "  AMQP_URL, MONGO_URL   use a RabbitMQ and a MongoDB that run elsewhere"
+	@echo "  SMS_INSTALL=0         install no package of Debian's: say instead which one is missing"
+	@echo "  PYTHON, VENV          another Python than the newest, another directory than .venv"
 
 setup: $(INSTALLED) ## Make .venv and install everything at its locked version
 
-$(INSTALLED): requirements-dev.lock deploy/setup.sh $(PACKAGES:=/pyproject.toml)
+$(INSTALLED): requirements-dev.lock deploy/setup.sh $(PACKAGES:=/pyproject.toml) libs/common/src/sms_common/version.py
 	@deploy/setup.sh $(PACKAGES)
 
 env: setup ## Make .env with random secrets, if there is none; starts nothing
@@ -42,12 +47,13 @@ down: setup ## Stop whatever `make up` left running; data stay
 status: setup ## Show what runs, and where
 	@$(NATIVE_TOOLS) status
 
-check: setup ## Formatting, lint, types, import rules, spelling, locks
+check: setup ## Formatting, lint of Python, JavaScript and shell, types, import rules, spelling, locks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES) deploy/check_locks.py tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	@deploy/lint.sh
 	$(BIN)/python deploy/check_locks.py $(PACKAGES)
 
 fix: setup ## Format, and mend what ruff can mend
@@ -63,6 +69,9 @@ test: setup ## All tests but those of the containers, with coverage
 
 test-unit: setup ## The tests that need no RabbitMQ and no MongoDB
 	$(BIN)/pytest $(SHARED_NOTHING) -m "not integration and not e2e and not compose"
+
+test-second: ## The same on a second Python: the newest that is here and not the first one's
+	@deploy/second-python.sh
 
 test-compose: setup ## The tests of docker-compose.yml, on a Docker engine
 	PYTHON=$(BIN)/python deploy/compose-test.sh
@@ -88,4 +97,4 @@ screenshots: setup ## Take the pictures of the portal in docs/screenshots
 clean: ## Stop everything and delete data, logs, .venv and caches; .env stays
 	[[ ! -x $(BIN)/python ]] || $(NATIVE_TOOLS) down
 	[[ ! -d .run/docker ]] || deploy/docker-engine.sh purge
-	rm -rf .run .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov
+	rm -rf .run .venv .venv-second .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.* htmlcov

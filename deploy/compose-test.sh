@@ -12,7 +12,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 repository=$(dirname "$here")
 python=${PYTHON:-$repository/.venv/bin/python}
 readonly PULL_SECONDS=180 NO_ENGINE=3
-readonly IMAGES=(python:3.13-slim rabbitmq:4-management mongo:8)
+readonly IMAGES=(python:3.13-slim rabbitmq:4.3-management mongo:8.3)
 started_engine=no private=no
 
 say() {

@@ -12,7 +12,7 @@
 # Needs root, Debian's debootstrap (installed if absent) and a Docker engine at DOCKER_HOST or the default socket.
 set -euo pipefail
 
-readonly PYTHON=${PYTHON_IMAGE:-python:3.13-slim} RABBITMQ=${RABBITMQ_IMAGE:-rabbitmq:4-management} MONGO=${MONGO_IMAGE:-mongo:8}
+readonly PYTHON=${PYTHON_IMAGE:-python:3.13-slim} RABBITMQ=${RABBITMQ_IMAGE:-rabbitmq:4.3-management} MONGO=${MONGO_IMAGE:-mongo:8.3}
 readonly CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
 export DEBIAN_FRONTEND=noninteractive DOCKER_BUILDKIT=0
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sms_common.version import VERSION
 from smsgw.settings import Settings, load, secret_from_environment
 from tests.cli.world import Command
 
@@ -98,7 +99,7 @@ async def test_help_needs_no_settings(directory: Path, arguments: list[str]):
 
 
 async def test_it_tells_its_version():
-    assert (await Command()("--version")).out == "0.1.0\n"
+    assert (await Command()("--version")).out == f"{VERSION}\n"
 
 
 @pytest.mark.parametrize(

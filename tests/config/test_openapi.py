@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from sms_common.version import VERSION
 from sms_config.main import build_app
 from sms_config.problems import ErrorBody
 from sms_config.testing import InMemoryStore
@@ -29,7 +30,7 @@ def references(node):
 class TestDocument:
     def test_it_says_what_it_is(self, document):
         assert document["openapi"] == "3.1.0"
-        assert document["info"]["version"] == "0.1.0"
+        assert document["info"]["version"] == VERSION
 
     def test_every_route_of_the_application_is_in_it_and_nothing_else(self, document, app):
         served = {

@@ -112,6 +112,34 @@ async def test_the_example_sends_a_text_tells_its_statuses_and_shows_a_text_that
     assert (arrival["to"], arrival["from"]) == ([HANDSET], demo.dids[0])
 
 
+def shell_blocks(page: str) -> list[str]:
+    """The sh blocks of a page, as printed, without the indentation of a list that they stand in."""
+    found = re.findall(r"^( *)```sh\n(.*?)^ *```$", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
+
+
+async def test_the_shell_block_of_the_readme_connects_bandwidth_as_printed(gateway, tmp_path):
+    (block,) = [block for block in shell_blocks("README.md") if "api /trunks" in block]
+    here = block.replace("http://127.0.0.1:8081/", f"{gateway.url('config')}/")
+    environment = {"KEY": gateway.env["CONFIG_BOOTSTRAP_API_KEY"]}
+
+    async with Program.running(["bash", "-euo", "pipefail", "-c", here], environment, tmp_path) as program:
+        assert '"webhook"' in await program.says('"webhook"')
+        assert await program.ended() == 0
+
+    (made,) = (await gateway.api("GET", "/sms?filter=tenant_id%20eq%20acme"))["items"]
+    assert (made["name"], made["state"], made["webhook"][:4]) == ("Main line", "active", "http")
+
+
+async def test_the_two_commands_of_the_readme_are_targets_that_the_makefile_has():
+    (block,) = [block for block in shell_blocks("README.md") if "make up" in block]
+    commands = [line.partition("#")[0].strip() for line in block.splitlines()]
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    assert commands == ["make up", "make test"]
+    assert {command.removeprefix("make ") for command in commands} <= known
+
+
 async def test_the_program_for_python_in_the_readme_runs_until_its_text_is_delivered(demo, tmp_path):
     (tmp_path / "send.py").write_text(snippet("python"))
 

@@ -18,7 +18,7 @@ from sms_native.settings import inherited
 from sms_native.stack import Stack
 from sms_native.terminal import Terminal
 
-IMAGES = ("python:3.13-slim", "rabbitmq:4-management", "mongo:8")
+IMAGES = ("python:3.13-slim", "rabbitmq:4.3-management", "mongo:8.3")
 """What docker-compose.yml and deploy/Dockerfile build on."""
 _WAYS = (["docker", "compose"], ["docker-compose"])
 _ANSWER = 15

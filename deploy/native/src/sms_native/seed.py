@@ -51,7 +51,7 @@ async def seed(http: aiohttp.ClientSession, stack: Stack) -> Seeded:
 
     Raises NativeError when the API refuses something.
     """
-    api = Api(http, stack.config_url, stack.env["CONFIG_BOOTSTRAP_API_KEY"])
+    api = configuration(http, stack)
     api_secret, callback_password = _secret(stack, "api"), _secret(stack, "callback")
     tenant = await _find(api, "tenants", f"id eq {TENANT}")
     made = tenant is None
@@ -94,6 +94,11 @@ async def seed(http: aiohttp.ClientSession, stack: Stack) -> Seeded:
     }
     await simulator(http, stack).call("PUT", f"/_simulator/accounts/{_ACCOUNT}", account)
     return Seeded(config, made)
+
+
+def configuration(http: aiohttp.ClientSession, stack: Stack) -> Api:
+    """Return the config service's API, as its administrator."""
+    return Api(http, stack.config_url, stack.env["CONFIG_BOOTSTRAP_API_KEY"])
 
 
 def simulator(http: aiohttp.ClientSession, stack: Stack) -> Api:

@@ -1,12 +1,12 @@
 """The command `smsgw`: its parts, and what they have in common."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from sms_common.telemetry import configure
+from sms_common.version import VERSION
 from smsgw import bulk, doctor, explaining, gateway, history, parking, sending, tailing
 from smsgw.settings import DEFAULT_ENV_FILE
 
@@ -23,7 +23,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001  # typer calls it so
     if wanted:
-        typer.echo(version("smsgw"))
+        typer.echo(VERSION)
         raise typer.Exit
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from importlib.metadata import version
 
 import structlog
 from aiohttp import web
@@ -16,6 +15,7 @@ from sms_common.broker import Broker, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.errors import Unavailable
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
+from sms_common.version import VERSION
 from sms_config.announce import Announcer
 from sms_config.api import Doors, create_app
 from sms_config.api_keys import ApiKeys
@@ -222,7 +222,7 @@ def build_app(
         *operating_routes(operations),
         *explain_routes(explanations),
     ]
-    app = create_app(table, Snapshots(store, ring), doors, version=version("sms-config"))
+    app = create_app(table, Snapshots(store, ring), doors, version=VERSION)
     for connected in (dispatcher.connected, calls.connected, webhooks.connected):
         app.cleanup_ctx.append(connected)
     app.on_shutdown.append(live.close)

@@ -4,12 +4,15 @@ A metric's documentation is what /metrics shows and what the operator reads at n
 configurations, queues, results; never a number or a message id.
 """
 
+import platform
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from sms_common.version import VERSION
 
 registry: Final = CollectorRegistry()
 ProcessCollector(registry=registry)
@@ -47,6 +50,11 @@ def render() -> bytes:
     """Return all metrics in Prometheus' text format."""
     return generate_latest(registry)
 
+
+build_info: Final = _gauge(
+    "build_info", "Always 1; its labels say which version runs, on which Python.", "version", "python"
+)
+build_info.labels(VERSION, platform.python_version()).set(1)
 
 # the public door
 

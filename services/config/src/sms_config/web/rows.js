@@ -44,7 +44,7 @@ export function rows({ name, noun, items, make, most, least = 0, ordered = false
 
   function refresh() {
     const all = [...list.children];
-    all.forEach((row, place) => rename(row, name, place));
+    for (const [place, row] of all.entries()) rename(row, name, place);
     all.forEach((row, place) => {
       row.setAttribute("aria-label", `${capital(noun)} ${place + 1}`);
       row.querySelector("strong").textContent = `${capital(noun)} ${place + 1}`;
