@@ -1,4 +1,4 @@
-"""The rules for Prometheus name what there is, and the operations page names the rules."""
+"""The rules for Prometheus name what there is, and the page of alerts has a section for each."""
 
 import re
 from collections.abc import Iterable
@@ -17,12 +17,13 @@ from sms_ingress.answers import Outcome
 from smsgw.doctor import services
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "alerts.md").read_text(encoding="utf-8")
 RULES: list[dict[str, Any]] = [
     rule
     for group in yaml.safe_load((ROOT / "deploy" / "alerts.yml").read_text(encoding="utf-8"))["groups"]
     for rule in group["rules"]
 ]
+SECTIONS = dict(re.findall(r"^## (Sms\w+)\n\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 OF_THE_TARGET = {"instance", "job"}
 of_each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 
@@ -79,23 +80,23 @@ def test_a_rule_reads_metrics_that_exist_by_labels_that_they_have(rule):
 
 @of_each_rule
 def test_a_rule_says_how_soon_what_and_where_to_read_on(rule):
-    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
 
-    assert f"| `{rule['alert']}` | {rule['labels']['severity']} |" in PAGE
+    assert SECTIONS[rule["alert"]].startswith(f"**{rule['labels']['severity']}**, when ")
     assert rule["labels"]["severity"] in {"page", "ticket"}
     assert rule["annotations"]["summary"] != ""
-    assert (page, anchor in anchors(PAGE)) == ("docs/operations.md", True)
+    assert page == "{{ $externalLabels.runbooks }}docs/alerts.md"
+    assert (anchor, anchor in anchors(PAGE)) == (rule["alert"].lower(), True)
 
 
 def test_the_page_and_the_file_list_the_same_alerts():
-    assert re.findall(r"^\| `(Sms\w+)` \|", PAGE, re.MULTILINE) == [rule["alert"] for rule in RULES]
+    assert list(SECTIONS) == [rule["alert"] for rule in RULES]
 
 
-def test_each_line_of_the_page_names_the_metrics_of_its_rule():
-    lines = dict(re.findall(r"^\| `(Sms\w+)` \|(.*)$", PAGE, re.MULTILINE))
+def test_each_section_of_the_page_names_the_metrics_of_its_rule():
     for rule in RULES:
         names = {re.sub("_bucket$", "", name) for name, _ in selectors(rule["expr"]) if name.startswith("smsgw_")}
-        assert [name for name in names if f"`{name}" not in lines[rule["alert"]]] == []
+        assert [name for name in names if f"`{name}" not in SECTIONS[rule["alert"]]] == []
 
 
 def test_webhooks_fail_where_ingress_is_at_fault():

@@ -70,6 +70,7 @@ class CarrierEvents:
             await self._unmatched(event, delivery)
         elif change.happened:
             metrics.receipts_total.labels(event.carrier, "applied").inc()
+            metrics.receipt_statuses_total.labels(event.carrier, event.status.value).inc()
             await self._teller.tell(changes(change.before, change.after))
         else:
             metrics.receipts_total.labels(event.carrier, "unchanged").inc()

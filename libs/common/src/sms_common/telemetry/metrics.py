@@ -216,6 +216,13 @@ receipts_total: Final = _counter(
     "carrier",
     "result",
 )
+receipt_statuses_total: Final = _counter(
+    "receipt_statuses_total",
+    "What receipts said of messages that they advanced: sent, delivered or failed. A share of failed that climbs: read"
+    " the carrier's codes in the message history.",
+    "carrier",
+    "status",
+)
 inbound_total: Final = _counter("inbound_total", "Inbound messages by result; duplicates are normal.", "result")
 _from_zero(inbound_total, "blocked")
 unrouted_total: Final = _counter(
