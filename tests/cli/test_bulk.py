@@ -158,6 +158,7 @@ async def test_what_was_exported_is_what_is_there_and_holds_no_secret(admin: Com
                 "id": "acme",
                 "name": "Acme",
                 "country": "US",
+                "foreign_without_plus": False,
                 "time_zone": "America/New_York",
                 "pbx_id": "main",
                 "default_config": "Main",

@@ -126,7 +126,7 @@ def _item(kind: Kind, shown: JsonObject, names: Mapping[str, str]) -> Item:
 
 
 def _tenant(shown: JsonObject, names: Mapping[str, str]) -> Item:
-    fields = _copied(shown, "name", "country", "time_zone", "pbx_id")
+    fields = _copied(shown, "name", "country", "foreign_without_plus", "time_zone", "pbx_id")
     fields["default_config"] = names.get(shown["default_config_id"] or "")
     return Item(Kind.TENANT, (shown["id"],), shown["id"], shown["version"], fields)
 
