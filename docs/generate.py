@@ -87,6 +87,20 @@ A lower rank never replaces a higher one, and the first final status stays.
 `error.class` says what may help: `permanent` (do not send again), `temporary` (later), `unknown` (it may have arrived), `policy` (consent,
 registration, volume or a rule). Codes are explained in [operations.md](operations.md).
 
+## How numbers are read
+
+Write `to` and `from` in E.164: plus, country code, number. Else they are read by these rules, or refused (`invalid_number`) with a sentence in `reason`.
+
+| written | read as |
+| --- | --- |
+| `+13125550100`, `+1 (312) 555-0100`, `tel:+1-312-555-0100`, `sip:+13125550100@pbx.example.com` | that number; blanks, dashes, dots, brackets and marks that nobody sees are filling |
+| `0031…`, or the prefix that dials abroad from the tenant's country (`011…` in the US) | the number behind it |
+| `3125550100`, `13125550100` with the country US | `+13125550100`: a number of the tenant's country, with or without its calling code |
+| `447911123456` with the country US | refused: a digit too many must reach nobody abroad. The tenant's `foreign_without_plus` allows it |
+| `3125550100.0` | `+13125550100`; other decimals, extensions (`x12`, `;ext=12`), letters, names and several numbers in one are refused |
+| `72345` | a short code: three to six digits, with or without a plus. None of three or four digits, no name and no e-mail address can be sent to |
+| `+5215555550100` | `+525555550100`: Mexico's old form is today's, here and in inbound texts |
+
 ## How a text is routed
 
 **In.** The tenant that owns the number gets the text, and `route` says where it should go: `kind` is `extension`, `ring_group`, `queue`, `number` or

@@ -148,6 +148,19 @@ async def test_importing_again_changes_nothing_and_needs_no_secrets(admin: Comma
     assert store.number == before
 
 
+async def test_numbers_are_read_as_the_tenant_has_them_read(admin: Command, api: Api):
+    tenant = {**ACME["tenants"][0], "foreign_without_plus": True}
+    trunk = {**ACME["trunks"][0], "dids": "447700900123; 2015550100-2015550149", "default_did": "447700900123"}
+    file = {**ACME, "tenants": [tenant], "trunks": [trunk]}
+
+    await put(admin, file)
+    again = await put(admin, file, env={})
+
+    assert again.out == "0 changes, 4 unchanged\n"
+    (stored,) = (await api("GET", "/trunks"))["items"]
+    assert (stored["dids"], stored["default_did"]) == ("+12015550100-+12015550149;+447700900123", "+447700900123")
+
+
 async def test_what_was_exported_is_what_is_there_and_holds_no_secret(admin: Command):
     await put(admin, ACME)
     content = await exported(admin)
@@ -158,6 +171,7 @@ async def test_what_was_exported_is_what_is_there_and_holds_no_secret(admin: Com
                 "id": "acme",
                 "name": "Acme",
                 "country": "US",
+                "foreign_without_plus": False,
                 "time_zone": "America/New_York",
                 "pbx_id": "main",
                 "default_config": "Main",

@@ -95,6 +95,7 @@ async def test_the_state_says_whether_it_can_send(api, trunk, enabled, credentia
         ({"tenant_id": "globex"}, "tenant_id", "is not the tenant of the trunk"),
         ({"sender_id": "Much too long name"}, "sender_id", "neither a number"),
         ({"sender_id": ""}, "sender_id", "neither a number"),
+        ({"sender_id": "20155501001"}, "sender_id", "a digit too many"),
         ({"sender_id": 12345}, "sender_id", "must be text"),
         ({"sender_id": "1" * 33}, "sender_id", "at most 32"),
         ({"failure_policy": "sometimes"}, "failure_policy", "must be one of hold, resend, fail"),
@@ -128,7 +129,15 @@ async def test_a_configuration_that_cannot_be_is_refused_by_field(api, trunk, gi
 
 @pytest.mark.parametrize(
     ("written", "kept"),
-    [("(201) 555-0100", "+12015550100"), ("12345", "12345"), ("My Shop", "My Shop"), (" ACME ", "ACME"), (None, None)],
+    [
+        ("(201) 555-0100", "+12015550100"),
+        ("2015550100.0", "+12015550100"),
+        ("789", "789"),
+        ("12345", "12345"),
+        ("My Shop", "My Shop"),
+        (" ACME ", "ACME"),
+        (None, None),
+    ],
 )
 async def test_a_sender_is_kept_as_messages_carry_it(api, trunk, written, kept):
     made = await api.made(SMS, {"name": "N", "provider_id": trunk["id"], "sender_id": written})

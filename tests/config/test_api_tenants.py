@@ -21,6 +21,7 @@ async def test_a_tenant_is_made_with_defaults_and_read_back(api):
         "updated_by": "bootstrap",
         "name": "Acme Inc.",
         "country": "US",
+        "foreign_without_plus": False,
         "time_zone": None,
         "pbx_id": "main",
         "default_config_id": None,
@@ -34,6 +35,17 @@ async def test_a_tenant_keeps_the_id_it_was_given(api):
     made = await api.made(TENANTS, given)
 
     assert {**given, "country": "GB"}.items() <= made.items()
+
+
+async def test_a_tenant_may_have_foreign_numbers_read_without_their_plus(api):
+    tenant = await api.made(TENANTS, {"id": "acme", "name": "A", "foreign_without_plus": True})
+    trunk = {"name": "T", "brand": "Bandwidth", "tenant_id": "acme", "dids": "447700900123"}
+
+    assert tenant["foreign_without_plus"] is True
+    assert (await api.made("/api/v1/trunks", trunk))["dids"] == "+447700900123"
+
+    refused = await api.call("PATCH", f"{TENANTS}/acme", {"foreign_without_plus": "yes"})
+    assert refused.field_errors().keys() == {"foreign_without_plus"}
 
 
 async def test_an_id_is_given_once(api, acme):

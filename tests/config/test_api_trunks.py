@@ -28,6 +28,39 @@ async def test_national_numbers_are_read_with_the_country_of_the_tenant(api):
     assert made["dids"] == "+442079460000"
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("2025550150-59", "+12025550150-+12025550159"),
+        ("2025550150.0; 2025550151.0", "+12025550150;+12025550151"),
+        ("sip:+12025550150@pbx.example.com", "+12025550150"),
+        ("789", "789"),
+    ],
+)
+async def test_numbers_of_a_trunk_are_read_as_they_were_meant(api, acme, written, kept):
+    made = await api.made(TRUNKS, {"name": "T", "brand": "bandwidth", "tenant_id": "acme", "dids": written})
+
+    assert made["dids"] == kept
+
+
+@pytest.mark.parametrize(
+    ("field", "written", "part"),
+    [
+        ("dids", "20255501401", "a digit too many for a US number; write + before a foreign number"),
+        ("dids", "2025550150;5550151", "Entry 2 of the numbers: 55***51 lacks its area code"),
+        ("dids", "447911123456", "seems to be a foreign number without its plus; write +44"),
+        ("dids", "2025550150-49", "same number of digits"),
+        ("default_did", "2025550150.5", "decimals"),
+    ],
+)
+async def test_a_slip_in_a_trunks_numbers_is_told_beside_its_field(api, acme, field, written, part):
+    given = {"name": "T", "brand": "bandwidth", "tenant_id": "acme", "dids": "2025550150", field: written}
+
+    answer = await api.call("POST", TRUNKS, given)
+
+    assert part in answer.field_errors()[field]
+
+
 async def test_a_trunk_needs_no_numbers_and_no_hostname(api, acme):
     made = await api.made(TRUNKS, {"name": "Bare", "brand": "bandwidth", "tenant_id": "acme"})
 

@@ -106,6 +106,10 @@ async def test_a_count_that_is_not_the_whole_is_said_to_be(ann, dispatcher):
         ("%2B13125550100", "+13125550100"),
         ("0044 20 7946 0000", "+442079460000"),
         ("SHOP", "SHOP"),
+        ("user@example.com", "user@example.com"),
+        ("%2B5215555550100", "+525555550100"),
+        ("3125550100.0", "+13125550100"),
+        ("789", "789"),
     ],
 )
 async def test_a_number_is_found_however_it_is_typed(ann, dispatcher, typed, asked):
@@ -118,6 +122,8 @@ async def test_a_number_is_found_however_it_is_typed(ann, dispatcher, typed, ask
     ("query", "field"),
     [
         ("status=sleeping", "status"),
+        ("number=5550100", "number"),
+        ("number=447911123456", "number"),
         ("direction=UP", "direction"),
         ("since=yesterday", "since"),
         ("until=2026-03-01", "until"),

@@ -46,6 +46,17 @@ async def test_ingress_finds_a_webhook_by_its_url_and_gets_the_callback_password
     assert (endpoint.callback.username, endpoint.callback.password.get_secret_value()) == ("bw", "päss")
 
 
+async def test_the_dispatcher_reads_numbers_as_the_tenant_has_them_read(api, acme, read):
+    await api.made("/api/v1/tenants", {"id": "trusting", "name": "T", "country": "GB", "foreign_without_plus": True})
+
+    snapshot = DispatcherSnapshot.model_validate_json((await read(DISPATCHER_PATH)).text)
+
+    strict, trusting = snapshot.tenant("acme"), snapshot.tenant("trusting")
+    assert [one and one.foreign_without_plus for one in (strict, trusting)] == [False, True]
+    assert trusting
+    assert trusting.number("12025550140") == "+12025550140"
+
+
 async def test_ingress_gets_no_secret_that_could_send_and_no_token(sms, read):
     text = (await read(INGRESS_PATH)).text
 

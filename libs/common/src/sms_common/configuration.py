@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from sms_common.phone import NumberPool
+from sms_common.phone import NumberPool, normalise, normalise_recipient
 from sms_common.rules import Extension, InboundRule, InboundRules, NumberMask, OutboundRule, OutboundRules, Schedule
 
 # Ids travel in routing keys and queue names, so they hold neither dots nor wildcards.
@@ -98,15 +98,24 @@ def token_digest(token: str) -> str:
 
 
 class Tenant(_Snapshot):
-    """A customer of the PBX. `country` (ISO 3166 alpha-2) reads national numbers; `pbx_id` names the queue pair it
-    is served by.
+    """A customer of the PBX. `country` (ISO 3166 alpha-2) reads national numbers, `foreign_without_plus` also those of
+    other countries without their plus; `pbx_id` names the queue pair it is served by.
     """
 
     id: Identifier
     name: str = ""
     country: str = "US"
+    foreign_without_plus: bool = False
     pbx_id: Identifier = DEFAULT_PBX
     default_config_id: str | None = None
+
+    def number(self, written: str) -> str:
+        """A number as somebody of this tenant means it: see `phone.normalise`. Raises InvalidNumber."""
+        return normalise(written, self.country, foreign_without_plus=self.foreign_without_plus)
+
+    def recipient(self, written: str) -> str:
+        """As `number`, for what a text is to be sent to: see `phone.normalise_recipient`. Raises InvalidNumber."""
+        return normalise_recipient(written, self.country, foreign_without_plus=self.foreign_without_plus)
 
 
 class DidPool(_Snapshot):

@@ -47,6 +47,11 @@ class TenantWrite(Body):
     country: Annotated[
         str, Field(pattern=r"^[A-Za-z]{2}$", description="ISO 3166 alpha-2; national numbers are read with it.")
     ] = "US"
+    foreign_without_plus: bool = Field(
+        default=False,
+        description="Whether digits that are no number of the country may be one of another without its plus. False: "
+        "these are refused, so that a digit too many reaches nobody abroad.",
+    )
     time_zone: TimeZone | None = None
     pbx_id: NewId = Field(
         default=DEFAULT_PBX, description="The PBX that serves this tenant, by the name of its queue pair."

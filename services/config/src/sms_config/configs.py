@@ -302,7 +302,7 @@ async def _values(reader: Reader, body: SmsWrite, trunk: TrunkRecord, tenant_id:
     values = {name: getattr(body, name) for name in _PLAIN_FIELDS}
     values["limits"] = PaceLimits.model_validate(body.limits.model_dump())
     if body.sender_id is not None:
-        values["sender_id"] = read_sender(body.sender_id, tenant.country)
+        values["sender_id"] = read_sender(body.sender_id, tenant)
         if not may_show(trunk, tenant_id, values["sender_id"]):
             raise Invalid.of("sender_id", "is not one of the tenant's numbers on this trunk, which others use too")
     return values

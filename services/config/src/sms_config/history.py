@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from sms_common.phone import InvalidNumber, normalise
+from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_config.auth import Caller
 from sms_config.bodies import MessageFilter, OneMessage
 from sms_config.dispatcher_api import DispatcherApi
@@ -31,7 +31,7 @@ class History:
         tenant = await self.tenant(caller, asked.tenant_id)
         given = asked.model_dump(mode="json", exclude_none=True)
         if asked.number is not None:
-            given["number"] = _number(asked.number, tenant.country)
+            given["number"] = _number(asked.number, tenant)
         found = await self._ask("", {**given, "tenant_id": tenant.id})
         try:
             items = [MessageView.model_validate(item) for item in found["items"]]
@@ -62,9 +62,15 @@ class History:
         return await self._dispatcher.get(f"/api/v1/messages{path}", query, HistoryAway)
 
 
-def _number(text: str, country: str) -> str:
-    """Return a number as messages hold it; what is none, such as a short code or a name, stays as it is."""
+def _number(text: str, tenant: TenantRecord) -> str:
+    """Return a number as messages hold it; what can write and is none, such as a name, as carriers write it.
+
+    Raises Invalid for digits without a plus that are none of the tenant's country.
+    """
     try:
-        return normalise(text, country)
-    except InvalidNumber:
-        return text.strip()
+        return normalise(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
+    except InvalidNumber as error:
+        kept = from_carrier(text)
+        if kept.startswith("+") and "+" not in text:
+            raise Invalid.of("number", str(error)) from None
+        return kept

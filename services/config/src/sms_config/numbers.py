@@ -13,24 +13,24 @@ from sms_common.phone import (
 )
 from sms_config.auth import Caller
 from sms_config.problems import FieldError, Invalid, Overlap
-from sms_config.records import TrunkRecord
+from sms_config.records import TenantRecord, TrunkRecord
 
 _MAX_NAMED = 5
 _MAX_ERRORS = 50
 
 
-def read_pool(text: str, country: str, field: str = "dids") -> NumberPool:
-    """Return the pool written in `text`. Raises Invalid."""
+def read_pool(text: str, tenant: TenantRecord, field: str = "dids") -> NumberPool:
+    """Return the pool written in `text`, as somebody of the tenant means it. Raises Invalid."""
     try:
-        return NumberPool.parse(text, country)
+        return NumberPool.parse(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
     except ValueError as error:
         raise Invalid.of(field, str(error)) from None
 
 
-def read_did(text: str, pool: NumberPool, country: str, field: str = "default_did") -> str:
+def read_did(text: str, pool: NumberPool, tenant: TenantRecord, field: str = "default_did") -> str:
     """Return the default number in international form. Raises Invalid when it is none, or not in the pool."""
     try:
-        number = normalise(text, country)
+        number = normalise(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
     except InvalidNumber as error:
         raise Invalid.of(field, str(error)) from None
     if number not in pool:
@@ -38,10 +38,10 @@ def read_did(text: str, pool: NumberPool, country: str, field: str = "default_di
     return number
 
 
-def read_sender(text: str, country: str) -> str:
+def read_sender(text: str, tenant: TenantRecord) -> str:
     """Return a sender as messages carry it. Raises Invalid."""
     try:
-        return normalise_sender(text.strip(), country)
+        return normalise_sender(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
     except InvalidNumber as error:
         raise Invalid.of(
             "sender_id", f"is neither a number, nor a short code, nor up to 11 letters and digits ({error})"

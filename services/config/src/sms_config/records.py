@@ -72,6 +72,7 @@ class TenantRecord(Record):
 
     name: str
     country: str
+    foreign_without_plus: bool = False
     time_zone: str | None = None
     pbx_id: str = DEFAULT_PBX
     default_config_id: str | None = None

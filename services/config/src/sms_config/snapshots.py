@@ -137,6 +137,7 @@ def dispatcher_snapshot(everything: Everything, ring: KeyRing) -> DispatcherSnap
                 id=record.id,
                 name=record.name,
                 country=record.country,
+                foreign_without_plus=record.foreign_without_plus,
                 pbx_id=record.pbx_id,
                 default_config_id=record.default_config_id,
             )

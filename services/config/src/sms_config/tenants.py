@@ -92,13 +92,14 @@ def view(record: TenantRecord) -> TenantView:
     return TenantView.model_validate(record, from_attributes=True)
 
 
-def _values(body: TenantWrite) -> Mapping[str, str | None]:
+def _values(body: TenantWrite) -> Mapping[str, str | bool | None]:
     country = body.country.upper()
     if not phone.is_country(country):
         raise Invalid.of("country", "is not a country of ISO 3166, such as US")
     return {
         "name": body.name,
         "country": country,
+        "foreign_without_plus": body.foreign_without_plus,
         "time_zone": body.time_zone,
         "pbx_id": body.pbx_id,
         "default_config_id": body.default_config_id,

@@ -174,8 +174,8 @@ async def _values(
 def _own_numbers(body: TrunkWrite, owner: TenantRecord) -> tuple[NumberPool, str | None]:
     if body.pools is not None:
         raise Invalid.of("pools", "must be null: the trunk is one tenant's own")
-    pool = read_pool(body.dids, owner.country)
-    return pool, None if body.default_did is None else read_did(body.default_did, pool, owner.country)
+    pool = read_pool(body.dids, owner)
+    return pool, None if body.default_did is None else read_did(body.default_did, pool, owner)
 
 
 async def _lent(transaction: Transaction, body: TrunkWrite) -> tuple[list[Claim], tuple[LentPool, ...]]:
@@ -197,8 +197,8 @@ async def _lent(transaction: Transaction, body: TrunkWrite) -> tuple[list[Claim]
 
 
 def _lent_pool(entry: LentPoolWrite, tenant: TenantRecord, at: str) -> tuple[Claim, LentPool]:
-    pool = read_pool(entry.dids, tenant.country, f"{at}.dids")
-    default = entry.default_did and read_did(entry.default_did, pool, tenant.country, f"{at}.default_did")
+    pool = read_pool(entry.dids, tenant, f"{at}.dids")
+    default = entry.default_did and read_did(entry.default_did, pool, tenant, f"{at}.default_did")
     return Claim(tenant.id, pool, f"{at}.dids"), LentPool(tenant_id=tenant.id, dids=str(pool), default_did=default)
 
 

@@ -33,6 +33,7 @@ class TenantView(Stamps):
 
     name: str
     country: str
+    foreign_without_plus: bool
     time_zone: str | None
     pbx_id: str
     default_config_id: str | None

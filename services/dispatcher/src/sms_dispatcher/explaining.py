@@ -9,11 +9,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from sms_common import topology
 from sms_common.carriers.protocol import Carrier
-from sms_common.configuration import ID_PATTERN, DispatcherSnapshot, SmsConfig
+from sms_common.configuration import ID_PATTERN, DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection, Unavailable
 from sms_common.events import Moment, OutboundRequest
 from sms_common.messages import Category, MsgType
-from sms_common.phone import InvalidNumber, normalise
+from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_common.rules import Period, Verdict
 from sms_dispatcher.conversations import conversations
 from sms_dispatcher.entries import Entry
@@ -176,11 +176,10 @@ class Explainer:
         """What would become of an inbound text. Raises Unavailable."""
         snapshot = self._present()
         tenant = snapshot.tenant(question.tenant_id) if question.tenant_id is not None else None
-        country = tenant.country if tenant is not None else _DEFAULT_COUNTRY
-        did = _as_carriers_write(question.did, country)
+        did = _as_carriers_write(question.did, tenant)
         named = _named(question, snapshot)
         arrival = Arrival(
-            _as_carriers_write(question.sender, country),
+            _as_carriers_write(question.sender, tenant),
             did,
             question.channel,
             named.id if named is not None else _webhook_of(did, snapshot),
@@ -251,11 +250,12 @@ def _verdicts(verdicts: tuple[Verdict, ...]) -> tuple[VerdictShown, ...]:
     return tuple(VerdictShown(**asdict(verdict)) for verdict in verdicts)
 
 
-def _as_carriers_write(number: str, country: str) -> str:
+def _as_carriers_write(number: str, tenant: Tenant | None) -> str:
+    """A number as somebody of the tenant means it; what is none of those, such as a name, as a carrier's."""
     try:
-        return normalise(number, country)
+        return tenant.number(number) if tenant is not None else normalise(number, _DEFAULT_COUNTRY)
     except InvalidNumber:
-        return number
+        return from_carrier(number)
 
 
 def _named(question: InboundQuestion, snapshot: DispatcherSnapshot) -> SmsConfig | None:

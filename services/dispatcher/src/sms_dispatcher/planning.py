@@ -11,7 +11,7 @@ from sms_common.configuration import DispatcherSnapshot, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest, StatusError
 from sms_common.messages import Category, ErrorClass, MsgType, Status
-from sms_common.phone import InvalidNumber, normalise
+from sms_common.phone import InvalidNumber
 from sms_common.segments import count_segments
 from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, Routed, SendRoute, child_id
 from sms_dispatcher.routing import Router, Routing
@@ -191,7 +191,7 @@ def _recipients(written: tuple[str, ...], tenant: Tenant) -> list[_To]:
     recipients: dict[str, _To] = {}
     for number in written:
         try:
-            to = _To(normalise(number, tenant.country))
+            to = _To(tenant.recipient(number))
         except InvalidNumber as error:
             to = _To(number, Rejection(Code.INVALID_NUMBER, str(error), field="to"))
         recipients.setdefault(to.number, to)

@@ -13,7 +13,7 @@ from sms_common.carriers.protocol import Carrier, Limits
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest
-from sms_common.phone import InvalidNumber, normalise
+from sms_common.phone import InvalidNumber
 from sms_common.rules import (
     OutboundDecision,
     OutboundQuery,
@@ -229,7 +229,7 @@ def conversing(request: OutboundRequest, snapshot: DispatcherSnapshot) -> tuple[
     numbers: dict[str, None] = {}
     for number in request.to:
         try:
-            numbers[normalise(number, tenant.country)] = None
+            numbers[tenant.number(number)] = None
         except InvalidNumber:
             continue
     return tuple(numbers)
@@ -268,7 +268,7 @@ def _wanted_sender(request: OutboundRequest, tenant: Tenant) -> str | None:
 
 def _number_or_name(text: str, tenant: Tenant) -> str:
     try:
-        return normalise(text, tenant.country)
+        return tenant.number(text)
     except InvalidNumber:
         return text
 

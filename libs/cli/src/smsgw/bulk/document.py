@@ -34,6 +34,7 @@ class TenantEntry(Entry):
     id: TenantId
     name: Name
     country: str | None = None
+    foreign_without_plus: bool = False
     time_zone: str | None = None
     pbx_id: str | None = None
     default_config: Name | None = None

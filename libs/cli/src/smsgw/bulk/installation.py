@@ -44,6 +44,7 @@ _RULES = {
     ),
 }
 ROUTING_FIELDS = ("hours", "holidays", "blocked_senders")
+_TENANT_FIELDS = ("name", "country", "foreign_without_plus", "time_zone", "pbx_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def _item(kind: Kind, shown: JsonObject, names: Mapping[str, str]) -> Item:
 
 
 def _tenant(shown: JsonObject, names: Mapping[str, str]) -> Item:
-    fields = _copied(shown, "name", "country", "time_zone", "pbx_id")
+    fields = _copied({"foreign_without_plus": False, **shown}, *_TENANT_FIELDS)
     fields["default_config"] = names.get(shown["default_config_id"] or "")
     return Item(Kind.TENANT, (shown["id"],), shown["id"], shown["version"], fields)
 

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
-from sms_common.phone import NumberPool, normalise, normalise_sender
+from sms_common.phone import NumberPool
 from smsgw.bulk.document import Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
 from smsgw.bulk.installation import Installation, Item
 from smsgw.bulk.kinds import Key, Kind, label
+from smsgw.bulk.reading import NumberReader
 from smsgw.bulk.references import references
 from smsgw.bulk.rule_wishes import rule_wishes
-from smsgw.bulk.wishes import Wish, in_form
+from smsgw.bulk.wishes import Wish
 from smsgw.running import Failure
 
 Action = Literal["create", "update", "delete"]
@@ -78,18 +79,24 @@ def plan(
 
 
 def _wishes(document: Document, now: Installation) -> list[Wish]:
-    countries = {item.tenant: str(item.fields["country"]) for item in now.of(Kind.TENANT)}
-    countries |= {entry.id: entry.country for entry in document.tenants if entry.country}
+    readers = {item.tenant: _reader(item.fields) for item in now.of(Kind.TENANT)}
+    for entry in document.tenants:
+        given = {name: value for name, value in entry.given().items() if value is not None}
+        readers[entry.id] = _reader({**readers.get(entry.id, NumberReader())._asdict(), **given})
 
-    def country(tenant: str) -> str:
-        return countries.get(tenant, _DEFAULT_COUNTRY).upper()
+    def reader(tenant: str) -> NumberReader:
+        return readers.get(tenant, NumberReader())
 
     return [
         *(_wish_for_tenant(entry) for entry in document.tenants),
-        *(_wish_for_trunk(entry, country) for entry in document.trunks),
-        *(_wish_for_sms(entry, country(entry.tenant)) for entry in document.sms),
-        *rule_wishes(document, country),
+        *(_wish_for_trunk(entry, reader) for entry in document.trunks),
+        *(_wish_for_sms(entry, reader(entry.tenant)) for entry in document.sms),
+        *rule_wishes(document, lambda tenant: reader(tenant).country),
     ]
+
+
+def _reader(fields: Mapping[str, Any]) -> NumberReader:
+    return NumberReader(str(fields["country"]).upper(), bool(fields["foreign_without_plus"]))
 
 
 def _wish_for_tenant(entry: TenantEntry) -> Wish:
@@ -99,39 +106,36 @@ def _wish_for_tenant(entry: TenantEntry) -> Wish:
     return Wish(Kind.TENANT, (entry.id,), fields)
 
 
-def _wish_for_trunk(entry: TrunkEntry, country_of: Callable[[str], str]) -> Wish:
+def _wish_for_trunk(entry: TrunkEntry, reader_of: Callable[[str], NumberReader]) -> Wish:
     key = (entry.tenant or "", entry.name)
-    country = country_of(entry.tenant or "")
+    reader = reader_of(entry.tenant or "")
     fields = entry.given("tenant", "name")
     if entry.pools is not None:
-        fields["pools"] = [_pool(pool, country_of(pool.tenant)) for pool in entry.pools]
+        fields["pools"] = [_pool(pool, reader_of(pool.tenant)) for pool in entry.pools]
     if fields.get("carrier") is None:
         fields.pop("carrier", None)
     if "dids" in fields:
-        fields["dids"] = in_form(lambda: str(NumberPool.parse(entry.dids, country)), entry.dids)
+        fields["dids"] = reader.pool(entry.dids)
     if entry.default_did is not None:
-        did = entry.default_did
-        fields["default_did"] = in_form(lambda: normalise(did, country), did)
+        fields["default_did"] = reader.number(entry.default_did)
     return Wish(Kind.TRUNK, key, fields)
 
 
-def _pool(entry: PoolEntry, country: str) -> dict[str, str | None]:
+def _pool(entry: PoolEntry, reader: NumberReader) -> dict[str, str | None]:
     """A lent pool as the API shows it."""
-    did = entry.default_did
     return {
         "tenant_id": entry.tenant,
-        "dids": in_form(lambda: str(NumberPool.parse(entry.dids, country)), entry.dids),
-        "default_did": None if did is None else in_form(lambda: normalise(did, country), did),
+        "dids": reader.pool(entry.dids),
+        "default_did": entry.default_did and reader.number(entry.default_did),
     }
 
 
-def _wish_for_sms(entry: SmsEntry, country: str) -> Wish:
+def _wish_for_sms(entry: SmsEntry, reader: NumberReader) -> Wish:
     key = (entry.tenant, entry.name)
     fields = entry.given("tenant", "name", "credentials", "callback")
     variables = dict(entry.credentials.variables()) if entry.credentials else {}
     if entry.sender_id is not None:
-        sender = entry.sender_id
-        fields["sender_id"] = in_form(lambda: normalise_sender(sender.strip(), country), sender)
+        fields["sender_id"] = reader.sender(entry.sender_id)
     if "callback" in entry.model_fields_set:
         fields["callback"] = {"username": entry.callback.username} if entry.callback else None
         if entry.callback and entry.callback.password_env:

@@ -50,7 +50,7 @@ _EXTENSION: Final = re.compile(
     r"\d[\s.,;]*(?:extension|extn?|ext|x|poste|durchwahl|anexo|interno|ramal|доб|#|,,+|;|w|p)[\s.:=,]*\d{1,7}#?\Z",
     re.IGNORECASE,
 )
-_SEVERAL: Final = re.compile(r"\d{4}\W*(?:[,;|&]|\b(?:or|and|oder|und|y|et|e)\b)\W*\d[\d\W]{3}", re.IGNORECASE)
+_SEVERAL: Final = re.compile(r"\d{4}\W*(?:[,;|&]|\b(?:or|and)\b)\W*\d[\d\W]{3}", re.IGNORECASE)
 _FEWEST_DIGITS: Final = 3
 
 _EMAIL_SAID: Final = "That is an e-mail address, not a phone number; write the number alone."

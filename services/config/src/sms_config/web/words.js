@@ -106,6 +106,7 @@ export const FIELDS = {
   dids: "Numbers",
   default_did: "Default number",
   country: "Country",
+  foreign_without_plus: "Foreign numbers without +",
   time_zone: "Time zone",
   pbx_id: "PBX",
   default_config_id: "Default configuration",

@@ -5,7 +5,7 @@ import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm, h, say } from "../dom.js";
 import { findConfig, findZone, names } from "../finding.js";
-import { changes, field, form, text } from "../forms.js";
+import { changes, field, form, text, toggle } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
 import { go, inTenant, link } from "../router.js";
 import { FIELDS } from "../words.js";
@@ -38,7 +38,7 @@ export async function tenant({ id, refresh }) {
   const loaded = item ?? { country: "US", pbx_id: "main" };
   const configs = await names("sms", [loaded.default_config_id].filter(Boolean));
   const save = async (data) => {
-    const values = { name: text(data, "name") ?? "", country: text(data, "country") ?? "", time_zone: text(data, "time_zone"), pbx_id: text(data, "pbx_id") ?? "", ...(item === null ? {} : { default_config_id: text(data, "default_config_id") }) };
+    const values = { name: text(data, "name") ?? "", country: text(data, "country") ?? "", foreign_without_plus: data.get("foreign_without_plus") === "on", time_zone: text(data, "time_zone"), pbx_id: text(data, "pbx_id") ?? "", ...(item === null ? {} : { default_config_id: text(data, "default_config_id") }) };
     if (item === null) {
       const wanted = text(data, "id");
       await call("POST", "tenants", { body: wanted === null ? values : { ...values, id: wanted } });
@@ -66,6 +66,7 @@ export async function tenant({ id, refresh }) {
           ? field({ name: "id", label: "ID", autocomplete: "off", spellcheck: "false", hint: "What the PBX names in its requests: letters, digits, - and _. It cannot be changed later. Empty: a random one." })
           : h("p", { class: "field" }, h("span", { class: "hint" }, "ID "), h("code", {}, item.id)),
         field({ name: "country", label: "Country", required: true, value: loaded.country, maxlength: "2", autocomplete: "off", hint: "Two letters, such as US. National numbers are read with it." }),
+        toggle({ name: "foreign_without_plus", label: "Foreign numbers without +", checked: loaded.foreign_without_plus ?? false, hint: "For a PBX that leaves the + out. A digit too many may then reach somebody abroad." }),
         picker({ name: "time_zone", label: "Time zone", value: loaded.time_zone ?? "", text: loaded.time_zone ?? "", free: true, find: findZone, placeholder: "America/New_York" }),
         field({ name: "pbx_id", label: "PBX", required: true, value: loaded.pbx_id, autocomplete: "off", hint: "Names the queues pbx.<PBX>.inbound and pbx.<PBX>.status that the PBX reads." }),
         item === null ? null : picker({ name: "default_config_id", label: "Default configuration", value: loaded.default_config_id ?? "", text: configs.get(loaded.default_config_id) ?? "", find: findConfig(item.id), placeholder: "None", hint: "Used when a request names none." }),
