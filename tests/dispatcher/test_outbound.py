@@ -134,7 +134,7 @@ async def test_a_tenant_other_than_the_keys_is_refused_and_told_to_the_keys_tena
     assert await rig.ledger.find("other", "m-1") is None
 
 
-@pytest.mark.parametrize("body", [{**MINIMAL, "tenant_id": "other"}, {**MINIMAL, "tenant_id": "other", "to": 5}])
+@pytest.mark.parametrize("body", [{**MINIMAL, "tenant_id": "other"}, {**MINIMAL, "tenant_id": "other", "to": {}}])
 async def test_what_comes_under_the_key_of_nobody_is_told_to_the_default_pbx_only(rig, body):
     await rig.publish(body, key="sms.outbound.")
 
@@ -153,11 +153,14 @@ async def test_what_comes_under_the_key_of_nobody_is_told_to_the_default_pbx_onl
         pytest.param(
             orjson.dumps({**MINIMAL, "type": "sms.fax.v1"}), "", "unknown_type", "type", id="unknown type inside"
         ),
-        pytest.param(orjson.dumps({**MINIMAL, "to": 5}), "", "invalid_request", "to", id="number as recipient"),
+        pytest.param(orjson.dumps({**MINIMAL, "to": {}}), "", "invalid_request", "to", id="object as recipient"),
         pytest.param(
             orjson.dumps({**MINIMAL, "send_after": "soon"}), "", "invalid_request", "send_after", id="no time"
         ),
-        pytest.param(orjson.dumps({**MINIMAL, "media": "ftp://x"}), "", "invalid_request", "media", id="no media list"),
+        pytest.param(orjson.dumps({**MINIMAL, "media": 7}), "", "invalid_request", "media", id="no media list"),
+        pytest.param(
+            orjson.dumps({**MINIMAL, "media": "ftp://x"}), "", "invalid_media", "media.0.url", id="no media address"
+        ),
         pytest.param(
             orjson.dumps({k: v for k, v in MINIMAL.items() if k != "extension"}),
             "",
