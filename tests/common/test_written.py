@@ -323,7 +323,7 @@ def test_a_time_of_the_past_stays_one():
         ({"text": True}, "text must be text."),
         ({"group": "maybe"}, "group must be true or false."),
         ({"category": "spam"}, "category must be 'conversational', 'transactional', 'marketing' or 'otp'."),
-        ({"client_ref": "x" * 257}, "client_ref is too long; 256 are allowed."),
+        ({"client_ref": "x" * 257}, "client_ref is too long; 256 characters are allowed."),
         ({"to": []}, "to is empty."),
         ({"to": {"a": 1}}, "to must be a number or a list of numbers."),
         ({"to": -3125550100}, "to.0 must not be a negative number."),

@@ -97,13 +97,15 @@ def _can_be_echoed(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return metadata
 
 
-MessageId = Annotated[str, BeforeValidator(as_text), Field(pattern=MESSAGE_ID_PATTERN)]
+# Constraints come before the readers, so that the schema shows them; a reader still goes first.
+MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN), BeforeValidator(as_text)]
 # Of a request, or of one message of a list: the request's id, a dot and the recipient's place in the list.
-AnyMessageId = Annotated[str, BeforeValidator(as_text), Field(pattern=ANY_MESSAGE_ID_PATTERN)]
+AnyMessageId = Annotated[str, Field(pattern=ANY_MESSAGE_ID_PATTERN), BeforeValidator(as_text)]
 TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
-AskedId = Annotated[str, BeforeValidator(as_word), Field(pattern=ID_PATTERN)]
+AskedId = Annotated[str, Field(pattern=ID_PATTERN), BeforeValidator(as_word)]
 Recipient = Annotated[str, BeforeValidator(as_number)]
-Reference = Annotated[str, BeforeValidator(as_text), Field(max_length=256)]
+Extension = Annotated[str, Field(max_length=64), BeforeValidator(as_text)]
+Reference = Annotated[str, Field(max_length=256), BeforeValidator(as_text)]
 Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64), AfterValidator(_can_be_echoed)]
 # A moment with its time zone, in UTC, so that one moment is always the same value.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
@@ -116,7 +118,9 @@ class OutboundMedia(FromPbx):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    url: Annotated[str, BeforeValidator(as_media_url), Field(max_length=MAX_MEDIA_URL)]
+    url: Annotated[
+        str, Field(min_length=1, max_length=MAX_MEDIA_URL, pattern=r"^https?://"), BeforeValidator(as_media_url)
+    ]
     content_type: str | None = None
     filename: str | None = None
 
@@ -131,12 +135,14 @@ class OutboundRequest(FromPbx, Event):
 
     message_id: MessageId
     tenant_id: AskedId
-    extension: Annotated[str | None, BeforeValidator(as_text), Field(max_length=64)] = None
-    to: Annotated[tuple[Recipient, ...], BeforeValidator(as_numbers), Field(min_length=1, max_length=MAX_RECIPIENTS)]
+    extension: Extension | None = None
+    to: Annotated[tuple[Recipient, ...], Field(min_length=1, max_length=MAX_RECIPIENTS), BeforeValidator(as_numbers)]
     text: Annotated[str | None, BeforeValidator(as_text)] = None
     media: Annotated[tuple[Annotated[OutboundMedia, BeforeValidator(as_file)], ...], BeforeValidator(as_files)] = ()
     group: bool = False
-    sender: Annotated[Recipient | None, Field(alias="from", max_length=64)] = None
+    sender: Annotated[Annotated[str, Field(max_length=64), BeforeValidator(as_number)] | None, Field(alias="from")] = (
+        None
+    )
     config_id: AskedId | None = None
     category: Annotated[Category, BeforeValidator(as_choice)] = Category.CONVERSATIONAL
     send_after: AskedMoment = None
