@@ -188,6 +188,16 @@ async def test_a_conflict_and_each_refused_number_of_a_list_are_lines_too(rig):
     ]
 
 
+async def test_a_body_in_another_charset_is_answered_by_what_can_be_read_of_it(rig):
+    await rig.publish(
+        json.dumps({**MINIMAL, "text": "grün"}, ensure_ascii=False).encode("latin-1"), exchange="", key="sms.outbound"
+    )
+
+    assert [(event.message_id, event.tenant_id, event.error.code) for event in rig.statuses()] == [
+        ("m-1", "acme", "not_utf8")
+    ]
+
+
 async def test_what_no_tenant_can_be_told_of_is_logged_without_what_it_says(rig):
     with capture_logs() as logs:
         await rig.publish(b'"secret', exchange="", key="sms.outbound")
@@ -385,9 +395,11 @@ async def test_a_text_of_an_unusual_sender_reaches_the_pbx(rig, sender):
 @pytest.mark.parametrize(
     ("to", "says"),
     [
-        ("SUPPORT", "A text from a name cannot be answered"),
-        ("Bank of America", "A text from a name cannot be answered"),
-        ("user@example.com", "A text from an e-mail address cannot be answered"),
+        ("SUPPORT", "That is a name, not a phone number"),
+        ("Bank of America", "That is a name, not a phone number"),
+        ("user@example.com", "That is an e-mail address, not a phone number"),
+        ("tel:+1-312-555-0100;ext=12", "That address holds an extension"),
+        ("3125550100x12", "That holds an extension"),
         ("7726", "A short code of 3 or 4 digits cannot be answered"),
         ("911", "A short code of 3 or 4 digits cannot be answered"),
     ],
@@ -397,6 +409,16 @@ async def test_who_cannot_be_answered_is_said_in_a_sentence_of_its_own(rig, to, 
 
     assert refusal(rig) == ("invalid_number", "to")
     assert rig.statuses()[-1].reason.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"), list(zip(case("18-uri-forms"), [True, False, False, False, True, True], strict=True)), ids=repr
+)
+async def test_what_address_books_and_phones_put_around_a_number_is_read_or_named(rig, body, sent):
+    await rig.publish(body)
+
+    assert recipients(rig) == ([("+13125550100",)] if sent else [])
+    assert sent or refusal(rig) == ("invalid_number", "to")
 
 
 async def test_a_short_code_of_five_digits_is_answered(rig):

@@ -100,7 +100,7 @@ async def test_a_request_that_cannot_be_sent_is_refused_with_a_code_a_field_and_
         assert letter.headers["x-code"] == row.code
 
 
-TAKEN = {
+TAKEN: dict[str, dict[str, Any]] = {
     "nothing in every optional field": dict.fromkeys(
         ("from", "media", "group", "config_id", "category", "send_after", "expires_at", "metadata", "client_ref"), ""
     ),

@@ -28,6 +28,7 @@ from pydantic import (
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.field_errors import ANY_MESSAGE_ID_PATTERN, MESSAGE_ID_PATTERN, first_field_error
+from sms_common.media_urls import MAX_MEDIA_URL
 from sms_common.messages import Category, ErrorClass, MsgType, Status
 from sms_common.written import (
     FromPbx,
@@ -48,7 +49,6 @@ MAX_EVENT_BYTES = 256 * 1024
 MAX_TEXT = 2048
 MAX_RECIPIENTS = 1_000
 MAX_MEDIA = 10
-MAX_MEDIA_URL = 4096
 MAX_METADATA_BYTES = 4096
 # What a store's and most programming languages' whole numbers hold.
 _INTEGERS = range(-(2**63), 2**63)
@@ -121,8 +121,8 @@ class OutboundMedia(FromPbx):
     url: Annotated[
         str, Field(min_length=1, max_length=MAX_MEDIA_URL, pattern=r"^https?://"), BeforeValidator(as_media_url)
     ]
-    content_type: str | None = None
-    filename: str | None = None
+    content_type: Reference | None = None
+    filename: Reference | None = None
 
 
 class OutboundRequest(FromPbx, Event):
@@ -180,6 +180,7 @@ _FORMER_VALUES: Mapping[str, str] = {
     "conversation_id": "",
     "client_ref": "",
     "send_after": "0001-01-01T00:00:00Z",
+    "expires_at": "0001-01-01T00:00:00Z",
 }
 
 
@@ -462,7 +463,8 @@ def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
     try:
         body.decode()
     except UnicodeDecodeError:
-        return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.")
+        # Ids are ASCII, which is the same in whatever it is: enough to tell whose it was.
+        return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.", partial=_peek(body.decode("latin-1").encode()))
     found = first_field_error(error)
     if found is None:
         return _half_characters(body) or UnreadableEvent(Code.NOT_JSON, "The body is not JSON.", partial=_peek(body))

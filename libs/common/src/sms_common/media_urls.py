@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from sms_common.pasted import is_invisible, named, trimmed
 
+MAX_MEDIA_URL: Final = 4096
 _SCHEME: Final = re.compile(r"(https?)://", re.IGNORECASE)
 _AUTHORITY_ENDS: Final = re.compile(r"[/?#\\]")
 _HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
@@ -32,6 +33,8 @@ def media_url(written: str) -> str:
     scheme = _SCHEME.match(text)
     if scheme is None:
         raise InvalidMediaUrl("must begin with https:// or http://")
+    if len(text) > MAX_MEDIA_URL:
+        raise InvalidMediaUrl(f"is too long; {MAX_MEDIA_URL} characters are allowed")
     _check_one_line(text)
     rest = text[scheme.end() :]
     end = _AUTHORITY_ENDS.search(rest)

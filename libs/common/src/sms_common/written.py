@@ -18,7 +18,7 @@ from sms_common.pasted import entries, trimmed
 
 # Beyond it a number that went through a float has lost digits.
 _EXACT: Final = 2**53
-_TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?[0-9]")
 # A shorter part of a list could be an extension to dial after a pause.
 _WHOLE_NUMBER: Final = range(7, 25)
@@ -93,8 +93,10 @@ def _whole(value: float, info: ValidationInfo) -> str:
 
 def _has_exponents(info: ValidationInfo) -> bool:
     """Whether any number in the body is written with an exponent: a float does not remember how it was written."""
-    body = (info.context or {}).get("body", b"")
-    return _EXPONENT.search(_TEXTS.sub(b'""', body)) is not None
+    context = info.context or {}
+    if "exponents" not in context:  # once for all the numbers of a body
+        context["exponents"] = _EXPONENT.search(_TEXTS.sub(b'""', context.get("body", b""))) is not None
+    return bool(context["exponents"])
 
 
 def as_word(value: object, info: ValidationInfo) -> object:

@@ -1,6 +1,5 @@
 """Turns a request and the configuration into the messages to send, or says why not. Pure: no clock, no I/O."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +11,6 @@ from sms_common.configuration import DispatcherSnapshot, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest, StatusError
 from sms_common.messages import Category, ErrorClass, MsgType, Status
-from sms_common.pasted import trimmed
 from sms_common.phone import InvalidNumber, normalise
 from sms_common.segments import count_segments
 from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, Routed, SendRoute, child_id
@@ -21,7 +19,6 @@ from sms_dispatcher.routing import Router, Routing
 MOST_AHEAD = timedelta(days=366)
 # Shorter ones are services of a network for its own customers, and no carrier sends to them.
 _ANSWERABLE_SHORT_CODE = 5
-_EMAIL = re.compile(r"[^@\s:;]+@[^@\s:;]+\.[^@\s:;]+")
 NO_CONVERSATIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -228,21 +225,11 @@ def _recipient(written: str, tenant: Tenant) -> _To:
     try:
         number = normalise(written, tenant.country)
     except InvalidNumber as error:
-        reason = _why_no_answer(trimmed(written)) or str(error)
-        return _To(written, Rejection(Code.INVALID_NUMBER, reason, field="to"))
+        return _To(written, Rejection(Code.INVALID_NUMBER, str(error), field="to"))
     if len(number) < _ANSWERABLE_SHORT_CODE:
         reason = "A short code of 3 or 4 digits cannot be answered: it is a service inside its own network."
         return _To(written, Rejection(Code.INVALID_NUMBER, reason, field="to"))
     return _To(number)
-
-
-def _why_no_answer(written: str) -> str | None:
-    """Who writes under something else than a number cannot be answered, since no network can route a text there."""
-    if _EMAIL.fullmatch(written):
-        return "A text from an e-mail address cannot be answered: texts go to phone numbers only."
-    if not any(character.isdigit() for character in written) and any(map(str.isalpha, written)):
-        return "A text from a name cannot be answered: a name is no phone number, and leads back to nobody."
-    return None
 
 
 def _echo(request: OutboundRequest) -> Echo:

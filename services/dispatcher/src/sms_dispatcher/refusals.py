@@ -17,6 +17,7 @@ from sms_common.broker import Delivery, Outgoing
 from sms_common.errors import Rejection, UnreadableEvent
 from sms_common.events import Metadata, StatusError, StatusEvent, event_id
 from sms_common.messages import ErrorClass, Status
+from sms_common.pasted import trimmed
 from sms_dispatcher.entries import Entry
 from sms_dispatcher.statuses import current, status_event
 
@@ -33,7 +34,7 @@ def unreadable(error: UnreadableEvent, delivery: Delivery, key_tenant: str | Non
     The message_id is the body's as the PBX wrote it, whatever that is, cut to what can be shown; without one the AMQP
     property, and else empty.
     """
-    tenant_id = _text(error.partial.get("tenant_id")) or key_tenant
+    tenant_id = trimmed(_text(error.partial.get("tenant_id")) or "") or key_tenant
     if tenant_id is None:
         return None
     message_id = _shown_id(error.partial.get("message_id")) or _shown_id(delivery.message_id)
