@@ -23,6 +23,9 @@ _EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?[0-9]")
 # A shorter part of a list could be an extension to dial after a pause.
 _WHOLE_NUMBER: Final = range(7, 25)
 _NO_PART_OF_A_NUMBER: Final = re.compile(r"[^\W\d_]|[@:=*#]")
+# What most write, seen at a glance.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+_ONE_NUMBER: Final = re.compile(r"[0-9+ ().-]*")
 # The dates that programs write for "no time": of Go and .NET, MySQL, SQL Server, OLE, Windows and Unix.
 _ZERO_DATES: Final = re.compile(
     r"0000-|(0001-01-0[12]|1601-01-01|1753-01-01|1899-12-3[01]|1900-01-01)([ T]|\Z)"
@@ -70,8 +73,12 @@ class FromPbx(BaseModel):
         if name not in cls.OPTIONAL:
             return value is not None
         if isinstance(value, str):
-            return value != "" if name in cls.VERBATIM else trimmed(value) != ""
+            return value != "" if name in cls.VERBATIM else not _is_blank(value)
         return value is not None and value not in ([], {}, ())
+
+
+def _is_blank(text: str) -> bool:
+    return not text.strip() or (not text.isascii() and not trimmed(text))
 
 
 def as_text(value: object, info: ValidationInfo) -> object:
@@ -102,7 +109,7 @@ def _has_exponents(info: ValidationInfo) -> bool:
 def as_word(value: object, info: ValidationInfo) -> object:
     """An id: as text, without what is invisible at its ends."""
     text = as_text(value, info)
-    return trimmed(text) if isinstance(text, str) else text
+    return trimmed(text) if isinstance(text, str) and not _PLAIN.fullmatch(text) else text
 
 
 def as_number(value: object, info: ValidationInfo) -> object:
@@ -126,6 +133,8 @@ def _apart(text: str) -> list[str]:
     """The numbers of a text, apart by line ends, tabs, semicolons or commas, if each is a whole number; two commas are
     pauses, and what follows them is dialled later.
     """
+    if _ONE_NUMBER.fullmatch(text):
+        return [text]
     parts = entries(text)
     if len(parts) > 1 and ",," not in text and all(_is_whole_number(part) for part in parts):
         return parts
