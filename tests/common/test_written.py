@@ -336,3 +336,24 @@ def test_a_time_of_the_past_stays_one():
 )
 def test_what_is_wrong_is_said_in_plain_words(changes: dict[str, Any], sentence: str):
     assert refused(written(**changes)).reason == sentence
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+FIELDS = [field.alias or name for name, field in OutboundRequest.model_fields.items()]
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=4))
+def test_whatever_stands_in_the_fields_it_is_read_or_refused_with_one_sentence(changes: dict[str, Any]):
+    got = outcome(json.dumps(SMALLEST | changes).encode())
+
+    if isinstance(got, UnreadableEvent):
+        assert got.reason.endswith(".")
+        assert got.reason.isprintable()
+        assert len(got.reason) < 300
+        assert got.partial["text"] or "text" in changes
+    else:
+        assert decode(ASKED, got.encode()) == got

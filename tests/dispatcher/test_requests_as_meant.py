@@ -6,14 +6,20 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from sms_common.broker import Delivery
 from sms_common.carriers.protocol import Limits
+from sms_common.errors import Code, UnreadableEvent
+from sms_common.events import StatusEvent
 from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
 from sms_common.testing.carriers import FakeCarrier
+from sms_dispatcher import refusals
 from sms_dispatcher.entries import Kind
-from tests.dispatcher.builders import DID, HANDSET, config, request, snapshot
+from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
 from tests.dispatcher.test_carrier_events import arrived, receipt
 
@@ -145,6 +151,28 @@ async def test_a_refused_request_repeats_its_numbers_as_they_were_written(rig):
 
     (event,) = rig.statuses()
     assert (event.to, event.sender) == (("13125550100", "x"), "12025550143")
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=80),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+ECHOED = ("message_id", "tenant_id", "to", "from", "extension", "conversation_id", "client_ref", "metadata")
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(ECHOED, ANYTHING)), st.none() | st.just("acme"))
+def test_whatever_a_request_holds_its_refusal_can_be_told(partial, key_tenant):
+    error = UnreadableEvent(Code.INVALID_REQUEST, "It is wrong.", partial=partial)
+    delivery = Delivery("sms.outbound.acme", "sms.outbound.acme", orjson.dumps("body"))
+
+    event = refusals.unreadable(error, delivery, key_tenant, NOW)
+
+    assert event is not None or key_tenant is None
+    if event is not None:
+        assert StatusEvent.model_validate_json(event.encode()) == event
+        assert len(event.message_id.encode()) <= 255
+        assert event.message_id.isprintable()
 
 
 # -- one line and one count a rejection
