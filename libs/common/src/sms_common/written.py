@@ -121,7 +121,7 @@ def as_number(value: object, info: ValidationInfo) -> object:
     return as_text(value, info)
 
 
-def as_numbers(value: object) -> object:
+def as_numbers(value: object) -> list[Any]:
     """Recipients: one or a list; a text may hold several where that is beyond doubt."""
     if isinstance(value, Mapping):
         raise refusal("must be a number or a list of numbers")
