@@ -18,7 +18,8 @@ from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
 from sms_common.testing.carriers import FakeCarrier
 from sms_dispatcher import refusals
-from sms_dispatcher.entries import Kind
+from sms_dispatcher.conversations import conversation_id
+from sms_dispatcher.entries import Echo, Kind
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
 from tests.dispatcher.test_carrier_events import arrived, receipt
@@ -329,6 +330,7 @@ async def test_a_name_sends_no_group(rig):
         pytest.param([A, B], True, id="the group, by its id"),
         pytest.param([B, A, SECOND_DID], True, id="everybody in it, by its id"),
         pytest.param([A, B, SECOND_DID], False, id="everybody in it"),
+        pytest.param([A, B, "+13125550122"], True, id="one more than the group, by its id"),
     ],
 )
 async def test_a_group_is_answered_from_the_number_that_it_wrote_to(rig, to, asked):
@@ -340,13 +342,29 @@ async def test_a_group_is_answered_from_the_number_that_it_wrote_to(rig, to, ask
     await rig.send(to=to, group=True, conversation_id=conversation if asked else None)
 
     (sent,) = rig.carrier.sent
-    assert (sent.message.sender, set(sent.message.recipients)) == (SECOND_DID, {A, B})
+    assert (sent.message.sender, set(sent.message.recipients)) == (SECOND_DID, {*to} - {SECOND_DID})
 
 
 async def test_a_single_text_is_answered_from_the_number_of_its_conversation(rig):
     await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID,)))
     await rig.carrier_says(arrived(sender=A, carrier_message_id="later"))
     await rig.send(to=A, conversation_id=rig.inbound()[0].conversation_id)
+
+    assert rig.carrier.sent[0].message.sender == SECOND_DID
+
+
+@pytest.mark.parametrize("to", [A, [A, B]], ids=["one of it", "a message to each of it"])
+async def test_who_answers_some_of_a_group_does_so_from_the_number_that_it_wrote_to(rig, to):
+    await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID, B, "+13125550122")))
+    await rig.carrier_says(arrived(sender=A, carrier_message_id="later"))
+    await rig.send(to=to, conversation_id=rig.inbound()[0].conversation_id)
+
+    assert {sent.message.sender for sent in rig.carrier.sent} == {SECOND_DID}
+
+
+async def test_a_conversation_of_the_pbxs_own_decides_nothing(rig):
+    await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID,)))
+    await rig.send(to=A, conversation_id="thread 7")
 
     assert rig.carrier.sent[0].message.sender == SECOND_DID
 
@@ -404,8 +422,10 @@ async def test_a_conversation_that_a_former_version_recorded_goes_on(rig, kept):
     sender, did = kept
     await rig.carrier_says(arrived(sender="+525512345678", did=SECOND_DID, recipients=(SECOND_DID,)))
     ((key, entry),) = rig.ledger.entries.items()
-    rig.ledger.entries[key] = entry.but(sender=sender, to=(did,))
-    await rig.send(to="+525512345678")
+    former = conversation_id("former", (sender, did))
+    rig.ledger.entries[key] = entry.but(sender=sender, to=(did,), echo=Echo(conversation_id=former))
+    await rig.carrier_says(arrived(sender="+525512345678", carrier_message_id="later"))
+    await rig.send(to="+525512345678", conversation_id=former)
 
     assert rig.carrier.sent[0].message.sender == SECOND_DID
 
