@@ -62,7 +62,7 @@ def normalise_recipient(number: str, country: str, *, foreign_without_plus: bool
     recipient = normalise(number, country, foreign_without_plus=foreign_without_plus)
     if is_short_code(recipient) and len(recipient) not in _ANSWERED_SHORT_CODE:
         raise InvalidNumber(
-            f"A short code of {len(recipient)} digits is a network's own: no text can be sent to it, nor an answer."
+            "A short code of 3 or 4 digits cannot be answered: it is a service inside its own network."
         )
     return recipient
 
