@@ -83,7 +83,7 @@ async def test_an_outbound_text_is_explained_to_the_last_field(world):
         "verdicts": [
             {"rule_id": "r1", "name": "One", "won": True, "reason": ""},
             {"rule_id": "r2", "name": "Two", "won": False, "reason": "It matches, but rule 'One' comes first."},
-            {"rule_id": "r3", "name": "", "won": False, "reason": "No prefix fits the recipient."},
+            {"rule_id": "r3", "name": "", "won": False, "reason": "No prefix fits the recipient. It is for 44."},
         ],
         "lane": "sms.lane.cfg.bulk",
         "bulk": True,
