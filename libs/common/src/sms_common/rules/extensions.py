@@ -6,13 +6,14 @@ from functools import lru_cache
 from typing import Final
 
 from sms_common.pasted import entries, is_invisible
-from sms_common.phone.numbers import FILLING
+from sms_common.phone import FILLING
 from sms_common.rules.masks import NumberMask, bare, between
 from sms_common.rules.mistakes import InvalidMask, plain_text, quoted
 
 EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
 _PLAIN: Final = re.compile(r"[1-9][0-9]*|[a-zA-Z]+")
+_DIGITS_AND_DASH: Final = re.compile(r"[0-9]+\s*[-\u2010-\u2015\u2212]\s*[0-9]+")
 _PATTERN: Final = re.compile(r"[0-9*]{2,20}")
 _SIGNS: Final = re.compile(r"[0-9*]+")
 _WITH_WILD_LETTERS: Final = re.compile(r"[0-9xnz]*[xnz][0-9xnz]*", re.IGNORECASE)
@@ -89,7 +90,8 @@ def _range_of(text: str) -> tuple[str, str] | None:
     if ends is None:
         return None
     first, last = (extension_form(end) for end in ends)
-    return (first, last) if first.isdecimal() and last.isdecimal() else None
+    is_one_number = len(first) != len(last) and not _DIGITS_AND_DASH.fullmatch(text)
+    return (first, last) if first.isdecimal() and last.isdecimal() and not is_one_number else None
 
 
 def _range(text: str) -> str:

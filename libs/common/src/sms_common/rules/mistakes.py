@@ -5,8 +5,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from sms_common.phone import mask
-from sms_common.phone.numbers import FILLING
+from sms_common.phone import FILLING, mask
 
 HOW_TO_WRITE: Final = "write * for one digit, a-b for a range, and ; between entries"
 AS_STARS: Final = "write * for one digit, as in +1202555****"
@@ -48,7 +47,7 @@ def unfilled(text: str) -> str:
 
 def quoted(entry: str) -> str:
     """An entry for an error: a whole number is hidden in part, and what is long is cut."""
-    if sum(sign.isdigit() for sign in entry) >= _A_WHOLE_NUMBER:
+    if sum(sign.isdigit() for sign in entry) >= _A_WHOLE_NUMBER and "*" not in entry:
         return mask(entry)
     return entry if len(entry) <= _MOST_SHOWN else entry[:_MOST_SHOWN] + "…"
 

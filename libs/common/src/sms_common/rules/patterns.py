@@ -20,8 +20,7 @@ from phonenumbers import (
     parse,
 )
 
-from sms_common.phone import InvalidNumber, is_country, normalise
-from sms_common.phone.numbers import E164_DIGITS
+from sms_common.phone import E164_DIGITS, InvalidNumber, is_country, normalise
 from sms_common.rules.mistakes import AS_STARS, HOW_TO_WRITE, InvalidMask, quoted, unfilled
 
 _FORM: Final = re.compile(r"\+?[0-9*]+")
@@ -45,6 +44,8 @@ def international_pattern(text: str, country: str) -> str:
     if len(plain.removeprefix("+")) < E164_DIGITS.start:
         raise InvalidMask(_too_short(text))
     readings = dict.fromkeys(_readings(plain, country))
+    if not readings and plain.startswith("*"):
+        readings = dict.fromkeys(_readings("+" + plain, country))  # nothing says that it is national
     if len(readings) > 1:
         raise InvalidMask(
             f"{quoted(text)} can be read as numbers of two countries; write + and the country code first."

@@ -10,8 +10,7 @@ from typing import Final
 from phonenumbers import PhoneMetadata, country_code_for_region
 
 from sms_common.pasted import entries
-from sms_common.phone import is_country
-from sms_common.phone.numbers import E164_DIGITS
+from sms_common.phone import E164_DIGITS, is_country
 from sms_common.rules.mistakes import InvalidMask, quoted, unfilled
 from sms_common.rules.patterns import Likelihood, exists
 

@@ -11,8 +11,8 @@ from typing import Final
 from phonenumbers import PhoneNumber, country_code_for_region, is_valid_number
 
 from sms_common.pasted import UncleanText, entries, one_line
-from sms_common.phone import InvalidNumber, normalise
-from sms_common.phone.pools import NumberRange
+from sms_common.phone import InvalidNumber, NumberPool, NumberRange, normalise
+from sms_common.phone.written import plain_digits
 from sms_common.rules.masks import SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
 from sms_common.rules.mistakes import (
     AS_STARS,
@@ -28,7 +28,6 @@ from sms_common.rules.patterns import international_pattern
 # A pattern with more separate runs of numbers than this is a mistake rather than a DID mask.
 _MOST_RUNS: Final = 1000
 _CODE: Final = re.compile(r"[0-9]{3,6}")
-_DIGITS: Final = re.compile(r"\+?[0-9]+")
 _DASH: Final = re.compile(r"[-\u2010-\u2015\u2212]")
 _RUN_OF_SIGNS: Final = re.compile(r"[.\-]{2}")
 _ADDRESS: Final = re.compile(r"[^\s@*<>]+@[^\s@*<>]+\.[^\s@*<>.]+")
@@ -85,14 +84,32 @@ def _entry(entry: str, country: str) -> str:
     text = plain_text(entry)
     if word := SHORT_CODE.match(text):
         return _SHORT_CODE_WORD + _short_codes(text[word.end() :])
-    if "@" in text:
-        return _address(entry)
     if "*" in text:
-        return international_pattern(text, country)
+        return _address(entry) if "@" in text else international_pattern(text, country)
     ends = _ends(text, country)
     if ends is not None:
         return _range(text, ends, country)
-    return _number(text, country) if _is_digits(text) else _name(entry)
+    return _single(entry, text, country)
+
+
+def _single(entry: str, text: str, country: str) -> str:
+    is_number = _digits(text) is not None
+    if not is_number or _RUN_OF_SIGNS.search(text):
+        span = _of_pool(text, country)
+        if span is not None:
+            return span
+    if is_number:
+        return _number(text, country)
+    return _address(entry) if "@" in text else _name(entry)
+
+
+def _of_pool(text: str, country: str) -> str | None:
+    """A range in another form that a pool of numbers takes, such as `2025550150-59`, or None."""
+    try:
+        span = str(NumberPool.parse(text, country))
+    except ValueError:
+        return None
+    return span if "-" in span else None
 
 
 def _short_codes(text: str) -> str:
@@ -124,7 +141,7 @@ def _name(entry: str) -> str:
 
 
 def _number(text: str, country: str) -> str:
-    plain = unfilled(text)
+    plain = _digits(text) or ""
     if _RUN_OF_SIGNS.search(text):
         raise InvalidMask(f"{quoted(text)} can match no number; {AS_STARS}.")
     if plain.startswith("+") and is_code(plain[1:]):
@@ -174,11 +191,11 @@ def _begins_numbers(code: str, country: str) -> str | None:
 def _ends(text: str, country: str) -> tuple[str, str] | None:
     """The two ends of a range, or None when it is none. A dash may also be part of a number: `98765-43210` in India."""
     ends = between(text) or _halves(text)
-    if ends is None or not all(_is_digits(end) for end in ends):
+    if ends is None or None in (_digits(ends[0]), _digits(ends[1])):
         return None
     if not _is_number(text, country) or all(_is_number(end, country) for end in ends):
         return ends
-    first, last = (unfilled(end) for end in ends)
+    first, last = (_digits(end) or "" for end in ends)
     if stands_apart(text) and len(first) == len(last):
         return ends
     if is_code(first) and is_code(last) and len(first) == len(last):
@@ -199,20 +216,24 @@ def _halves(text: str) -> tuple[str, str] | None:
 def _range(text: str, ends: tuple[str, str], country: str) -> str:
     first, last = (_end(end, country) for end in ends)
     if first is None or last is None or len(first) != len(last):
+        if span := _of_pool(text, country):
+            return span
         raise InvalidMask(
             f"Both ends of the range {quoted(text)} must be whole numbers with their area code, or short codes, with "
             f"the same number of digits."
         )
     if int(first) > int(last):
         raise InvalidMask(f"The range {quoted(text)} ends before it begins; write the lower number first.")
-    if is_code(first):
-        _short_code(first, country)
-    return f"{first}-{last}"
+    if not is_code(first):
+        return f"{first}-{last}"
+    _short_code(first, country)
+    # So that it is read again as it was meant: both together may have as many digits as a phone number.
+    return f"{_SHORT_CODE_WORD if _is_number(first + last, country) else ''}{first}-{last}"
 
 
 def _end(text: str, country: str) -> str | None:
-    plain = unfilled(text)
-    if is_code(plain):
+    plain = _digits(text)
+    if plain is None or is_code(plain):
         return plain
     try:
         return normalise(text, country)
@@ -220,8 +241,12 @@ def _end(text: str, country: str) -> str | None:
         return None
 
 
-def _is_digits(text: str) -> bool:
-    return _DIGITS.fullmatch(unfilled(text)) is not None
+def _digits(text: str) -> str | None:
+    """The digits of a number with its plus, if it has one, however it is written; None for anything else."""
+    try:
+        return plain_digits(text)
+    except InvalidNumber:
+        return None
 
 
 def is_code(text: str) -> bool:
@@ -247,11 +272,11 @@ def ranges(text: str) -> Iterator[NumberRange]:
         if "*" in plain:
             yield from _runs(plain)
         else:
-            first, last = NumberMask.parse(plain).bounds() or (_digits(plain), _digits(plain))
+            first, last = NumberMask.parse(plain).bounds() or (_bare_digits(plain), _bare_digits(plain))
             yield NumberRange(int(first), int(last))
 
 
-def _digits(entry: str) -> str:
+def _bare_digits(entry: str) -> str:
     plain = bare(entry)
     if not plain.isascii() or not plain.isdigit():
         raise InvalidMask(f"{quoted(entry)} is no number.")
