@@ -1,7 +1,7 @@
 """By which routes an outbound text may leave, in which order."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -142,11 +142,12 @@ class OutboundRules:
         best: tuple[tuple[int, int, int, str], OutboundRule] | None = None
         verdicts: list[Verdict] = []
         for rule in self._rules:
-            matched, reason = _matches(rule, query, asked)
+            matched, why_not = _matches(rule, query, asked)
             if explain:
-                verdicts.append(Verdict(rule.id, rule.name, won=not reason, reason=reason))
+                reason = "" if why_not is None else why_not(rule, query)
+                verdicts.append(Verdict(rule.id, rule.name, won=why_not is None, reason=reason))
             order = (rule.priority, -matched, rule.age, rule.id)
-            if not reason and (best is None or order < best[0]):
+            if why_not is None and (best is None or order < best[0]):
                 best = (order, rule)
         if best is None:
             return OutboundDecision((), "No outbound rule matches.", verdicts=tuple(verdicts))
@@ -177,12 +178,15 @@ class _Asked:
     extension: str
 
 
-def _matches(rule: OutboundRule, query: OutboundQuery, asked: _Asked) -> tuple[int, str]:
-    """How many conditions matched, and the first that did not, as a sentence ('' when all did)."""
+_WhyNot = Callable[[OutboundRule, OutboundQuery], str]
+
+
+def _matches(rule: OutboundRule, query: OutboundQuery, asked: _Asked) -> tuple[int, _WhyNot | None]:
+    """How many conditions matched, and what tells why the first that did not did not (None when all did)."""
     if not rule.enabled:
-        return 0, "It is disabled."
+        return 0, _disabled
     matched = 0
-    for wanted, holds, says in (
+    for wanted, holds, why_not in (
         (rule.prefixes, asked.to.startswith(rule.prefix_list), _no_prefix),
         (rule.lengths, len(asked.to) in rule.lengths, _other_length),
         (rule.extensions, rule.extension_mask.match_bare(asked.extension) is not None, _other_extensions),
@@ -192,11 +196,19 @@ def _matches(rule: OutboundRule, query: OutboundQuery, asked: _Asked) -> tuple[i
         if not wanted:
             continue
         if not holds:
-            return 0, says(rule, query)
+            return 0, why_not
         matched += 1
     if not any(route.enabled for route in rule.routes):
-        return 0, "None of its routes is enabled."
-    return matched, ""
+        return 0, _no_route
+    return matched, None
+
+
+def _disabled(_rule: OutboundRule, _query: OutboundQuery) -> str:
+    return "It is disabled."
+
+
+def _no_route(_rule: OutboundRule, _query: OutboundQuery) -> str:
+    return "None of its routes is enabled."
 
 
 def _no_prefix(rule: OutboundRule, _query: OutboundQuery) -> str:
