@@ -191,6 +191,27 @@ async def test_what_unlisted_extensions_may_do_is_decided_by_the_tenant(api, acm
     assert extension.permission == "DISABLE"
 
 
+@pytest.mark.parametrize("written", ["1XX", "NXX", "101-110", "10x", "101.0", "101\u2013110"])
+async def test_a_range_or_a_pattern_is_no_extension_to_list(api, acme, written):
+    answer = await api.call("POST", "/api/v1/extensions", {"tenant_id": "acme", "extension": written})
+
+    assert (answer.status, set(answer.field_errors())) == (422, {"extension"})
+
+
+@pytest.mark.parametrize("written", ["101", "0109", "front-desk", "x101", "N26", "john.doe", "12025550140"])
+async def test_an_extension_may_be_called_as_the_pbx_calls_it(api, acme, written):
+    made = await api.made("/api/v1/extensions", {"tenant_id": "acme", "extension": written})
+
+    assert made["extension"] == written
+
+
+@pytest.mark.parametrize("written", ["1202555XXXX", "202555xxxx"])
+async def test_a_pattern_is_no_sender_id(api, sms, written):
+    answer = await api.call("PATCH", f"/api/v1/sms/{sms['id']}", {"sender_id": written})
+
+    assert (answer.status, set(answer.field_errors())) == (422, {"sender_id"})
+
+
 async def test_an_extension_is_listed_without_what_is_invisible_at_its_ends(api, acme):
     made = await api.made("/api/v1/extensions", {"tenant_id": "acme", "extension": "109 \u200b"})
 

@@ -40,7 +40,7 @@ def test_an_extension_is_compared_in_one_form(written, form):
         ("101 - 110", "101-110"),
         ("1**;***", "1**;***"),
         ("0109", "0109"),
-        ("john.doe;front-desk;101@pbx.example.com", "john.doe;front-desk;101@pbx.example.com"),
+        ("john.doe;front-desk;x101;101@pbx.example.com", "john.doe;front-desk;x101;101@pbx.example.com"),
         ("+1 (202) 555-0143", "12025550143"),
     ],
 )
@@ -54,9 +54,10 @@ def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
     "written",
     [
         "1XX",
+        "1X2",
+        "XX",
         "NXX",
         "10x",
-        "x101",
         "101 102",
         "101.0",
         "1..",

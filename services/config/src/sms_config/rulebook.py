@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from sms_common.phone import InvalidNumber, normalise
 from sms_common.rules import ActionKind, InboundRule, InvalidMask, OutboundRule
-from sms_common.rules.extensions import extension_mask
+from sms_common.rules.extensions import extension_mask, single_extension
 from sms_common.rules.prefixes import impossible_lengths, international_prefixes
 from sms_common.rules.writing import international
 from sms_config.auth import Caller
@@ -260,13 +260,14 @@ def _lengths(lengths: tuple[int, ...], prefixes: str, reading: _Reading) -> list
 
 def _read_extension(record: ExtensionRecord, reading: _Reading) -> tuple[ExtensionRecord, list[FieldError]]:
     errors: list[FieldError] = []
+    extension = reading.text("extension", record.extension, lambda text, _: single_extension(text), errors)
     caller_ids = []
     for place, caller_id in enumerate(record.caller_ids):
         number = _number(caller_id.number, reading.country, f"caller_ids.{place}.number", errors)
         caller_ids.append(caller_id.model_copy(update={"number": number}))
         if any((c.number, c.trunk_id) == (number, caller_id.trunk_id) for c in caller_ids[:-1]):
             errors.append(FieldError(field=f"caller_ids.{place}.number", message="stands there twice for this trunk"))
-    return record.model_copy(update={"caller_ids": tuple(caller_ids)}), errors
+    return record.model_copy(update={"extension": extension, "caller_ids": tuple(caller_ids)}), errors
 
 
 def _number(text: str | None, country: str, field: str, errors: list[FieldError]) -> str | None:

@@ -16,7 +16,8 @@ _PLAIN: Final = re.compile(r"[1-9][0-9]*|[a-zA-Z]+")
 _DIGITS_AND_DASH: Final = re.compile(r"[0-9]+\s*[-\u2010-\u2015\u2212]\s*[0-9]+")
 _PATTERN: Final = re.compile(r"[0-9*]{2,20}")
 _SIGNS: Final = re.compile(r"[0-9*]+")
-_WITH_WILD_LETTERS: Final = re.compile(r"[0-9xnz]*[xnz][0-9xnz]*", re.IGNORECASE)
+# A pattern of another system that begins with a digit or has no other signs; a name may hold such letters too.
+_SHEET_OR_PATTERN: Final = re.compile(r"[0-9]+(?:\.0*|[xnz][0-9xnz]*)|[xnz]{2,}[0-9]*", re.IGNORECASE)
 _HOW: Final = "write * for one digit, as in 1**, 100-199 for a range, and ; between extensions"
 # From here on digits are those of a phone number, which people write with filling.
 _A_NUMBER: Final = 7
@@ -52,6 +53,14 @@ def extension_mask(text: str) -> str:
     return ";".join(kept)
 
 
+def single_extension(text: str) -> str:
+    """One extension, as a list of extensions has it. Raises InvalidMask for a range, a pattern or a sheet's `101.0`."""
+    plain = plain_text(text)
+    if "*" in plain or _range_of(plain) or _SHEET_OR_PATTERN.fullmatch(plain):
+        raise InvalidMask("must be one extension, such as 101; outbound rules have ranges and patterns.")
+    return text
+
+
 def futile(text: str) -> list[str]:
     """Of a mask as rules hold it, a sentence for each entry that can be no extension."""
     told = []
@@ -61,11 +70,6 @@ def futile(text: str) -> list[str]:
         except InvalidMask as invalid:
             told.append(str(invalid))
     return told
-
-
-def looks_like_a_pattern(text: str) -> bool:
-    """Whether a text is a pattern for extensions in another notation than ours: `1XX`, `NXX`."""
-    return _WITH_WILD_LETTERS.fullmatch(text) is not None
 
 
 def _entry(entry: str) -> str:
@@ -80,7 +84,7 @@ def _entry(entry: str) -> str:
     form = extension_form(text)
     if _DIGITS.fullmatch(text) or (form.isdecimal() and len(form) >= _A_NUMBER):
         return form
-    if not EXTENSION.fullmatch(text) or looks_like_a_pattern(text) or not any(sign.isalpha() for sign in text):
+    if not EXTENSION.fullmatch(text) or _SHEET_OR_PATTERN.fullmatch(text) or not any(sign.isalpha() for sign in text):
         raise InvalidMask(f"{quoted(entry)} is no extension: {_HOW}.")
     return text
 
