@@ -97,6 +97,8 @@ of `provider_time` in the tenant's time zone. What a rule discards, and what com
 
 * A rule that is closed refuses (`blocked_by_rule`) or holds until it opens, also what names `config_id` or `from`. It looks at `send_after` when that
   is given, and decides once: what was held is sent when it is due, whatever the rules say by then.
+* `extension` is the same however it is written: `"109 "`, `+109`, and `0109` where that is not listed too. One that is not listed may send as any of the tenant's
+  numbers until the tenant decides otherwise (`unlisted_extensions`); then it is rejected with `sender_not_allowed`.
 * `config_id` and `from` limit the rule's routes to those that fit. When none does, the configuration that is named, or has the sender, is used.
 * Without `from` the sender is, in this order: the number the customer wrote to (of the conversation in `conversation_id` when that is ours, else the
   latest), the configuration's sender id if the extension may use it, the extension's caller id on that trunk, the route's, the sender id, and the
