@@ -65,6 +65,29 @@ you do not know.
 
 Tenant ids hold letters, digits, `_` and `-`. Numbers in routing keys are digits without the plus.
 
+## How a request is read
+
+The smallest has `message_id`, `tenant_id`, `extension`, `to` and `text`; `extension` may be left out when `from` is given. Each is answered with a
+status under its own `message_id`.
+
+* **Not given.** For every optional field `null`, `""`, `[]` and `{}` mean that it is not given, in a media file too. So do blanks, but in
+  `text`, `conversation_id` and `client_ref`, which are passed on as they are.
+* **Digits are text.** What holds text may be a whole number: `13125550100`, also `13125550100.0`. One with a fraction or an exponent
+  (`1.31255e10`) is refused, since it may have lost digits.
+* **`to`** is one number or a list. A text may hold several, apart by line ends, tabs, `;` or `,`, where each has at least seven digits. The number
+  that the text is sent as is left out: of a group with one other it makes a single text, and without any other the request is `rejected` with
+  `to_own_number`. In a list the message of a recipient has the request's id, a dot and the recipient's place in the list.
+* **`media`** is a list of addresses or objects with a `url`; one alone needs no list. An address begins with `https://` or `http://` and names a host.
+  Blanks and other characters that no URL holds are percent-encoded; what is invisible at the ends is taken off, and refused inside (`invalid_media`).
+* **Times** are RFC 3339 with a zone, or a number: seconds or milliseconds since 1970, between the years 2000 and 2100. A number that makes no such
+  time is refused. The zero times of programs mean "not given": `0`, `0001-01-01T00:00:00Z`, `0000-00-00`, `1970-01-01T00:00:00Z` and their like.
+* **Bytes.** UTF-8, with or without a byte order mark; UTF-16 and UTF-32 are read too.
+
+What cannot be read is `rejected` with `sequence` 0 and a sentence that names the field, and is kept in `sms.dead`. It goes to the tenant of the routing
+key, else to that of the body. `message_id` is what the PBX wrote, whatever that is: cut to 64 characters, U+FFFD for what cannot be shown, JSON for what
+is no text; without one the AMQP property `message_id`, and else empty. So is a body answered that is no JSON at all, when its routing key names a tenant.
+A cancel of a message that nobody knows is kept in `sms.dead` and gets no status, since there is no message to tell of.
+
 ## Statuses
 
 | status | rank | final | `delivery` (PortSIP) | meaning |
@@ -113,8 +136,8 @@ of `provider_time` in the tenant's time zone. What a rule discards, and what com
   is given, and decides once: what was held is sent when it is due, whatever the rules say by then.
 * `config_id` and `from` limit the rule's routes to those that fit. When none does, the configuration that is named, or has the sender, is used.
 * Without `from` the sender is, in this order: the number the customer wrote to (of the conversation in `conversation_id` when that is ours, else the
-  latest), the configuration's sender id if the extension may use it, the extension's caller id on that trunk, the route's, the sender id, and the
-  trunk's default number. A number that the configuration's trunk does not have is passed over.
+  latest; for a group only that of its `conversation_id`, or one of ours among its recipients), the configuration's sender id if the extension may use
+  it, the extension's caller id on that trunk, the route's, the sender id, and the trunk's default number. A number that the configuration's trunk does not have is passed over.
 * Without a rule the configuration is the one that is named, or has the sender, or the conversation's number, or else the tenant's default.
 * When a carrier refuses account, credentials or sender before taking the text, the next route is tried: `queued`, with the new `config_id` and `from`.
   Never when the recipient or the text is the reason, and never once an answer was lost.

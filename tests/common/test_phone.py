@@ -20,7 +20,6 @@ from sms_common.phone import (
     is_short_code,
     mask,
     normalise,
-    normalise_recipient,
     normalise_sender,
 )
 
@@ -224,27 +223,6 @@ def test_tenant_may_allow_foreign_numbers_without_plus(written, country, e164):
 def test_what_is_no_number_anywhere_is_refused_with_foreign_ones_allowed():
     with pytest.raises(InvalidNumber):
         normalise("99912345678901", "US", foreign_without_plus=True)
-
-
-@pytest.mark.parametrize(
-    ("written", "recipient"), [("72345", "72345"), ("723456", "723456"), ("(404) 555-0121", "+14045550121")]
-)
-def test_text_can_be_sent_to_numbers_and_short_codes_of_companies(written, recipient):
-    assert normalise_recipient(written, "US") == recipient
-
-
-@pytest.mark.parametrize(
-    ("written", "says"),
-    [
-        ("789", "short code of 3 digits"),
-        ("+7890", "short code of 4 digits"),
-        ("AMAZON", "a name, not a phone number"),
-        ("user@example.com", "an e-mail address, not a phone number"),
-    ],
-)
-def test_what_can_write_and_cannot_be_answered_is_refused_as_recipient(written, says):
-    with pytest.raises(InvalidNumber, match=says):
-        normalise_recipient(written, "US")
 
 
 @pytest.mark.parametrize(

@@ -518,8 +518,8 @@ def codes_of_dead_letters():
     sources = sorted([*root.glob("libs/common/src/**/*.py"), *root.glob("services/*/src/**/*.py")])
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
     named = re.findall(r"(?:UnreadableEvent\(|_dead\(\s*delivery,|letter,)\s*Code\.(\w+)", text)
-    # That of a cancel that is refused is its rejection's own.
-    return {Code[name].value for name in [*named, "TENANT_MISMATCH"]}
+    # That of a cancel that is refused is its rejection's own, and that of a media address its reader's.
+    return {Code[name].value for name in [*named, "TENANT_MISMATCH", "INVALID_MEDIA"]}
 
 
 def shown(name):
@@ -539,6 +539,7 @@ def test_the_first_dead_letter_of_each_reason_is_an_increase():
     [
         ("smsgw_token_refresh_total", {"granted", "carrier_unreachable", "credentials_refused"}),
         ("smsgw_inbound_total", {"blocked"}),
+        ("smsgw_requests_total", {"accepted", "rejected", "expired", "repeated"}),
     ],
 )
 def test_the_first_of_what_an_alert_counts_is_an_increase(name, values):

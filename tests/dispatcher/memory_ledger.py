@@ -131,6 +131,16 @@ class MemoryLedger(Ledger):
         ]
         return tuple(dict.fromkeys(e.to[0] for e in sorted(texts, key=lambda e: e.created_at, reverse=True)))
 
+    async def did_of(self, tenant_id: str, numbers: Collection[str], conversation_id: str) -> str | None:
+        self._answer()
+        texts = [
+            e
+            for e in self.entries.values()
+            if (e.kind, e.tenant_id, e.echo.conversation_id) == (Kind.INBOUND, tenant_id, conversation_id)
+            and e.sender in numbers
+        ]
+        return max(texts, key=lambda e: e.created_at).to[0] if texts else None
+
     async def take_due(self, limit: int) -> list[Entry]:
         self._answer()
         now = self._clock()

@@ -55,6 +55,17 @@ async def world() -> AsyncIterator[World]:
         yield world
 
 
+async def test_a_text_to_the_number_it_would_be_sent_as_is_explained_as_refused(world):
+    explained = await world.ask("outbound", **ASKED | {"to": DID, "from": DID})
+
+    assert (explained["rejection"]["code"], explained["sender"]) == ("to_own_number", None)
+
+
+async def test_one_recipient_is_explained_at_a_time(world):
+    async with world.client.post("/api/v1/explain/outbound", json=ASKED | {"to": f"{HANDSET};+13125550100"}) as answer:
+        assert answer.status == 422
+
+
 async def test_an_outbound_text_is_explained_to_the_last_field(world):
     assert await world.ask("outbound", **ASKED | {"to": "(404) 555-0121", "category": "marketing"}) == {
         "to": HANDSET,

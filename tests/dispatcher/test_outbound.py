@@ -134,7 +134,7 @@ async def test_a_tenant_other_than_the_keys_is_refused_and_told_to_the_keys_tena
     assert await rig.ledger.find("other", "m-1") is None
 
 
-@pytest.mark.parametrize("body", [{**MINIMAL, "tenant_id": "other"}, {**MINIMAL, "tenant_id": "other", "to": 5}])
+@pytest.mark.parametrize("body", [{**MINIMAL, "tenant_id": "other"}, {**MINIMAL, "tenant_id": "other", "to": {}}])
 async def test_what_comes_under_the_key_of_nobody_is_told_to_the_default_pbx_only(rig, body):
     await rig.publish(body, key="sms.outbound.")
 
@@ -143,41 +143,61 @@ async def test_what_comes_under_the_key_of_nobody_is_told_to_the_default_pbx_onl
 
 
 @pytest.mark.parametrize(
-    ("body", "type_", "code", "told"),
+    ("body", "type_", "code", "field", "told"),
     [
-        pytest.param(b"hello", "", "not_json", None, id="not JSON"),
-        pytest.param(b'{"text": "\xff"}', "", "not_utf8", None, id="not UTF-8"),
-        pytest.param(b"[]", "", "invalid_request", None, id="not an object"),
-        pytest.param(b" " * (256 * 1024 + 1), "", "body_too_large", None, id="over 256 KiB"),
-        pytest.param(orjson.dumps(MINIMAL), "sms.outbound.v9", "unknown_type", "type", id="unknown version"),
+        pytest.param(b"hello", "", "not_json", None, "pbx-1", id="not JSON"),
+        pytest.param(b'{"text": "\xff"}', "", "not_utf8", None, "pbx-1", id="not UTF-8"),
+        pytest.param(b"[]", "", "invalid_request", None, "pbx-1", id="not an object"),
+        pytest.param(b" " * (256 * 1024 + 1), "", "body_too_large", None, "pbx-1", id="over 256 KiB"),
+        pytest.param(orjson.dumps(MINIMAL), "sms.outbound.v9", "unknown_type", "type", "m-1", id="unknown version"),
         pytest.param(
-            orjson.dumps({**MINIMAL, "type": "sms.fax.v1"}), "", "unknown_type", "type", id="unknown type inside"
+            orjson.dumps({**MINIMAL, "type": "sms.fax.v1"}), "", "unknown_type", "type", "m-1", id="unknown type inside"
         ),
-        pytest.param(orjson.dumps({**MINIMAL, "to": 5}), "", "invalid_request", "to", id="number as recipient"),
+        pytest.param(orjson.dumps({**MINIMAL, "to": {}}), "", "invalid_request", "to", "m-1", id="object as recipient"),
         pytest.param(
-            orjson.dumps({**MINIMAL, "send_after": "soon"}), "", "invalid_request", "send_after", id="no time"
+            orjson.dumps({**MINIMAL, "send_after": "soon"}), "", "invalid_request", "send_after", "m-1", id="no time"
         ),
-        pytest.param(orjson.dumps({**MINIMAL, "media": "ftp://x"}), "", "invalid_request", "media", id="no media list"),
+        pytest.param(orjson.dumps({**MINIMAL, "media": 7}), "", "invalid_request", "media", "m-1", id="no media list"),
+        pytest.param(
+            orjson.dumps({**MINIMAL, "media": "ftp://x"}), "", "invalid_media", "media.0.url", "m-1", id="no address"
+        ),
         pytest.param(
             orjson.dumps({k: v for k, v in MINIMAL.items() if k != "extension"}),
             "",
             "invalid_request",
             "extension",
-            id="missing",
+            "m-1",
+            id="neither extension nor sender",
         ),
-        pytest.param(orjson.dumps({**MINIMAL, "message_id": "a b"}), "", "invalid_request", None, id="unusable id"),
-        pytest.param(orjson.dumps({**MINIMAL, "message_id": 7}), "", "invalid_request", None, id="id is a number"),
+        pytest.param(
+            orjson.dumps({**MINIMAL, "message_id": "a b"}), "", "invalid_request", "message_id", "a b", id="unusable id"
+        ),
+        pytest.param(
+            orjson.dumps({k: v for k, v in MINIMAL.items() if k != "message_id"}),
+            "",
+            "invalid_request",
+            "message_id",
+            "pbx-1",
+            id="no id",
+        ),
     ],
 )
-async def test_what_cannot_be_read_is_parked_and_told_when_it_says_to_whom(rig, body, type_, code, told):
+async def test_what_cannot_be_read_is_parked_and_told_to_its_tenant(rig, body, type_, code, field, told):
     await rig.publish(body, type_=type_)
 
     assert rig.dead() == [code]
-    assert [(e.status, e.error.field) for e in rig.statuses()] == ([(Status.REJECTED, told)] if told else [])
-    assert {e.sequence for e in rig.statuses()} <= {0}
+    (event,) = rig.statuses()
+    assert (event.status, event.error.code, event.error.field) == (Status.REJECTED, code, field)
+    assert (event.message_id, event.tenant_id, event.sequence, event.final) == (told, "acme", 0, True)
     assert rig.broker.waiting("sms.dead")[0].body == body
     await rig.send(message_id="after")
     assert rig.story("after") == ["accepted", "submitted"]
+
+
+async def test_what_names_no_tenant_anywhere_is_parked_and_told_to_nobody(rig):
+    await rig.publish(b"hello", exchange="", key="sms.outbound")
+
+    assert (rig.dead(), rig.statuses()) == (["not_json"], [])
 
 
 async def test_an_extension_may_be_a_number_and_media_a_list_of_addresses(rig):

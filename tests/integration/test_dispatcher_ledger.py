@@ -519,6 +519,27 @@ async def test_it_knows_which_numbers_somebody_wrote_to_the_latest_first(ledger)
     ]
 
 
+async def test_it_knows_the_number_of_ours_by_a_conversations_id_and_who_wrote_in_it(ledger):
+    moment = now()
+    for number, (sender, did, conversation) in enumerate(
+        [(HANDSET, "+12025550143", "c"), (HANDSET, "+12025550144", "c"), (HANDSET, "+12025550145", "d")]
+    ):
+        text = fresh(message_id=f"in-{number}", kind=Kind.INBOUND, sender=sender, to=(did,))
+        text = replace(text, created_at=moment + timedelta(seconds=number), echo=Echo(conversation_id=conversation))
+        await ledger.accept(text)
+    await ledger.accept(fresh(message_id="out", sender=HANDSET, echo=Echo(conversation_id="e")))
+
+    asked = [("acme", "c"), ("acme", "d"), ("acme", "e"), ("acme", "x"), ("other", "c")]
+    assert [await ledger.did_of(tenant, [OTHER, HANDSET], conversation) for tenant, conversation in asked] == [
+        "+12025550144",
+        "+12025550145",
+        None,
+        None,
+        None,
+    ]
+    assert await ledger.did_of("acme", [OTHER], "c") is None
+
+
 async def test_a_conversation_is_found_without_reading_any_message(mongo_ledger):
     for number in range(20):
         await mongo_ledger.accept(fresh(message_id=f"in-{number}", kind=Kind.INBOUND, sender=HANDSET, to=("+1",)))

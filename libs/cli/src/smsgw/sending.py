@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from sms_common import topology
 from sms_common.broker import Broker, Delivery, Outgoing
 from sms_common.events import OutboundRequest, StatusEvent, utc_now
+from sms_common.field_errors import first_field_error
 from sms_common.messages import Category, Status
 from smsgw import gateway, output, passing
 from smsgw.options import Json, Show, Tenant
@@ -109,8 +110,8 @@ def _request(**fields: Any) -> OutboundRequest:
     try:
         return OutboundRequest.model_validate({name: value for name, value in fields.items() if value is not None})
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise typer.BadParameter(f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}") from None
+        found = first_field_error(error)
+        raise typer.BadParameter(found.reason if found is not None else "That is no request.") from None
 
 
 class _Telling:

@@ -39,6 +39,7 @@ class Code(StrEnum):
     TOO_MANY_RECIPIENTS = "too_many_recipients"
     TOO_MANY_MEDIA = "too_many_media"
     GROUP_NOT_SUPPORTED = "group_not_supported"
+    TO_OWN_NUMBER = "to_own_number"
     EXPIRED = "expired"
     CANCELED = "canceled"
     CANCEL_TOO_LATE = "cancel_too_late"

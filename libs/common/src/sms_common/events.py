@@ -5,25 +5,50 @@ sample of every event and version, which must always decode.
 """
 
 import json
+import math
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha1
-from typing import Annotated, Any, ClassVar, Literal
+from itertools import product
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Code, UnreadableEvent
+from sms_common.field_errors import ANY_MESSAGE_ID_PATTERN, MESSAGE_ID_PATTERN, first_field_error
+from sms_common.media_urls import MAX_MEDIA_URL
 from sms_common.messages import Category, ErrorClass, MsgType, Status
+from sms_common.written import (
+    FromPbx,
+    as_choice,
+    as_file,
+    as_files,
+    as_media_url,
+    as_moment,
+    as_number,
+    as_numbers,
+    as_text,
+    as_word,
+    refusal,
+    unless_unix_zero,
+)
 
-MESSAGE_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$"
 MAX_EVENT_BYTES = 256 * 1024
 MAX_TEXT = 2048
 MAX_RECIPIENTS = 1_000
 MAX_MEDIA = 10
-MAX_MEDIA_URL = 4096
 MAX_METADATA_BYTES = 4096
 # What a store's and most programming languages' whole numbers hold.
 _INTEGERS = range(-(2**63), 2**63)
@@ -55,90 +80,121 @@ class Event(BaseModel):
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
-def _one_or_many(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _url_or_object(value: object) -> object:
-    return {"url": value} if isinstance(value, str) else value
-
-
-def _number_as_text(value: object) -> object:
-    """An extension is a name made of digits; JSON writers of many PBXs send it as a number."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("In UTC that is not within the years 1 to 9999") from None
+        raise refusal("in UTC is not within the years 1 to 9999") from None
 
 
 def _can_be_echoed(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     if any(isinstance(value, int) and value not in _INTEGERS for value in metadata.values()):
-        raise ValueError("A whole number has more than 64 bits")
-    if len(json.dumps(metadata, allow_nan=False).encode()) > MAX_METADATA_BYTES:
-        raise ValueError(f"It is larger than {MAX_METADATA_BYTES} bytes")
+        raise refusal("holds a whole number of more than 64 bits")
+    if not all(math.isfinite(value) for value in metadata.values() if isinstance(value, float)):
+        raise refusal("holds a number that JSON does not have")
+    if len(json.dumps(metadata).encode()) > MAX_METADATA_BYTES:
+        raise refusal(f"is larger than {MAX_METADATA_BYTES} bytes")
     return metadata
 
 
-MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN)]
+# Constraints come before the readers, so that the schema shows them; a reader still goes first.
+MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN), BeforeValidator(as_text)]
 # Of a request, or of one message of a list: the request's id, a dot and the recipient's place in the list.
-AnyMessageId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,69}$")]
+AnyMessageId = Annotated[str, Field(pattern=ANY_MESSAGE_ID_PATTERN), BeforeValidator(as_text)]
 TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
+AskedId = Annotated[str, Field(pattern=ID_PATTERN), BeforeValidator(as_word)]
+Recipient = Annotated[str, BeforeValidator(as_number)]
+Extension = Annotated[str, Field(max_length=64), BeforeValidator(as_text)]
+Reference = Annotated[str, Field(max_length=256), BeforeValidator(as_text)]
 Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64), AfterValidator(_can_be_echoed)]
 # A moment with its time zone, in UTC, so that one moment is always the same value.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+AskedMoment = Annotated[Moment | None, BeforeValidator(as_moment), AfterValidator(unless_unix_zero)]
 Segments = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class OutboundMedia(BaseModel):
+class OutboundMedia(FromPbx):
     """One media file to send, by a URL the carrier can fetch."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    url: Annotated[str, Field(min_length=1, max_length=MAX_MEDIA_URL, pattern=r"^https?://")]
-    content_type: str | None = None
-    filename: str | None = None
+    url: Annotated[
+        str, Field(min_length=1, max_length=MAX_MEDIA_URL, pattern=r"^https?://"), BeforeValidator(as_media_url)
+    ]
+    content_type: Reference | None = None
+    filename: Reference | None = None
 
 
-class OutboundRequest(Event):
-    """Please send. `message_id` is made by the PBX and is the idempotency key within its tenant."""
+class OutboundRequest(FromPbx, Event):
+    """Please send. `message_id` is made by the PBX and is the idempotency key within its tenant. `extension` may be
+    left out when `from` is given.
+    """
 
     TYPE = "sms.outbound.v1"
+    VERBATIM = frozenset({"text", "conversation_id", "client_ref"})
 
     message_id: MessageId
-    tenant_id: TenantId
-    extension: Annotated[str, BeforeValidator(_number_as_text), Field(min_length=1, max_length=64)]
-    to: Annotated[tuple[str, ...], BeforeValidator(_one_or_many), Field(min_length=1, max_length=MAX_RECIPIENTS)]
-    text: str | None = None
-    media: Annotated[tuple[Annotated[OutboundMedia, BeforeValidator(_url_or_object)], ...], Field()] = ()
+    tenant_id: AskedId
+    extension: Extension | None = None
+    to: Annotated[tuple[Recipient, ...], Field(min_length=1, max_length=MAX_RECIPIENTS), BeforeValidator(as_numbers)]
+    text: Annotated[str | None, BeforeValidator(as_text)] = None
+    media: Annotated[tuple[Annotated[OutboundMedia, BeforeValidator(as_file)], ...], BeforeValidator(as_files)] = ()
     group: bool = False
-    sender: Annotated[str | None, Field(alias="from", min_length=1, max_length=64)] = None
-    config_id: Annotated[str | None, Field(pattern=ID_PATTERN)] = None
-    category: Category = Category.CONVERSATIONAL
-    send_after: Moment | None = None
-    expires_at: Moment | None = None
-    conversation_id: Annotated[str | None, Field(max_length=256)] = None
-    client_ref: Annotated[str | None, Field(max_length=256)] = None
+    sender: Annotated[Annotated[str, Field(max_length=64), BeforeValidator(as_number)] | None, Field(alias="from")] = (
+        None
+    )
+    config_id: AskedId | None = None
+    category: Annotated[Category, BeforeValidator(as_choice)] = Category.CONVERSATIONAL
+    send_after: AskedMoment = None
+    expires_at: AskedMoment = None
+    conversation_id: Reference | None = None
+    client_ref: Reference | None = None
     metadata: Metadata | None = None
+
+    @model_validator(mode="after")
+    def _names_who_sends(self) -> Self:
+        if self.extension is None and self.sender is None:
+            raise refusal("is missing, and there is no from either; one of them must be given", field="extension")
+        return self
 
     def fingerprint(self) -> str:
         """The same for two requests that ask for the same thing, whatever the order of their JSON fields, and in every
         version that adds a field with a default.
         """
-        asked = orjson.dumps(self.model_dump(mode="json", exclude_defaults=True), option=orjson.OPT_SORT_KEYS)
-        return event_id("fingerprint", asked)
+        return _fingerprint(self._asked())
+
+    def former_fingerprints(self) -> frozenset[str]:
+        """What former versions may have made of the same body: an empty text, or Go's zero time, was a value of its own
+        before it meant "not given".
+        """
+        asked = self._asked()
+        forms = [((), ((name, was),)) for name, was in _FORMER_VALUES.items() if name not in asked]
+        return frozenset(_fingerprint({**asked, **dict(sum(chosen, ()))}) for chosen in product(*forms))
+
+    def _asked(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_defaults=True)
 
 
-class CancelRequest(Event):
+_FORMER_VALUES: Mapping[str, str] = {
+    "text": "",
+    "conversation_id": "",
+    "client_ref": "",
+    "send_after": "0001-01-01T00:00:00Z",
+    "expires_at": "0001-01-01T00:00:00Z",
+}
+
+
+def _fingerprint(asked: Mapping[str, Any]) -> str:
+    return event_id("fingerprint", orjson.dumps(asked, option=orjson.OPT_SORT_KEYS))
+
+
+class CancelRequest(FromPbx, Event):
     """Please withdraw a message that has not been handed to the carrier yet."""
 
     TYPE = "sms.cancel.v1"
 
     message_id: AnyMessageId
-    tenant_id: TenantId
+    tenant_id: AskedId
 
 
 class StatusError(BaseModel):
@@ -367,14 +423,29 @@ _BY_TYPE: Mapping[str, type[Event]] = {event.TYPE: event for event in EVENT_TYPE
 _NAMES = frozenset(field.alias or name for event in EVENT_TYPES for name, field in event.model_fields.items())
 
 
+def in_utf8(body: bytes) -> bytes:
+    """A body of JSON in UTF-8 and without a byte order mark, which tells UTF-16 and UTF-32 as their zeros do (RFC 4627,
+    section 3). What is none of them comes back as it is.
+    """
+    encoding = json.detect_encoding(body)
+    if encoding == "utf-8":
+        return body
+    try:
+        return body.decode(encoding).encode()
+    except UnicodeError:
+        return body
+
+
 def decode(event_type: str, body: bytes, *, accept: Iterable[type[Event]] = EVENT_TYPES) -> Event:
     """The event in `body`, which says it is an `event_type` (for example `sms.outbound.v1`).
 
-    Raises UnreadableEvent: body_too_large, not_utf8, not_json, unknown_type (also for a type not in `accept`) or
-    invalid_request. Once the body was a JSON object its `partial` holds it, and `field` names what is wrong.
+    Raises UnreadableEvent: body_too_large, not_utf8, not_json, unknown_type (also for a type not in `accept`),
+    invalid_request or invalid_media. Once the body was a JSON object its `partial` holds it, and `field` names what is
+    wrong.
     """
     if len(body) > MAX_EVENT_BYTES:
         raise UnreadableEvent(Code.BODY_TOO_LARGE, f"The body has {len(body)} bytes; {MAX_EVENT_BYTES} are allowed.")
+    body = in_utf8(body)
     kind = _BY_TYPE.get(event_type)
     if kind is None or kind not in tuple(accept):
         shown = event_type[:64] if event_type.isprintable() else "unprintable"
@@ -382,7 +453,7 @@ def decode(event_type: str, body: bytes, *, accept: Iterable[type[Event]] = EVEN
             Code.UNKNOWN_TYPE, f"The event type {shown!r} is not known here.", field="type", partial=_peek(body)
         )
     try:
-        return kind.model_validate_json(body)
+        return kind.model_validate_json(body, context={"body": body})
     except ValidationError as error:
         raise _unreadable(body, error) from None
 
@@ -392,16 +463,12 @@ def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
     try:
         body.decode()
     except UnicodeDecodeError:
-        return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.")
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    if first["type"] == "json_invalid":
+        # Ids are ASCII, which is the same in whatever it is: enough to tell whose it was.
+        return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.", partial=_peek(body.decode("latin-1").encode()))
+    found = first_field_error(error)
+    if found is None:
         return _half_characters(body) or UnreadableEvent(Code.NOT_JSON, "The body is not JSON.", partial=_peek(body))
-    path = first["loc"]
-    if path[:1] == ("metadata",):
-        path = path[:1]  # it goes on with the PBX's own names, which appear in no log and no status
-    place = ".".join(str(part) for part in path)
-    reason = f"{place}: {first['msg']}." if place else f"{first['msg']}."
-    return UnreadableEvent(Code.INVALID_REQUEST, reason, field=place or None, partial=_peek(body))
+    return UnreadableEvent(found.code, found.reason, field=found.field, partial=_peek(body))
 
 
 def _half_characters(body: bytes) -> UnreadableEvent | None:

@@ -20,9 +20,10 @@ from sms_common.events import (
     event_id,
 )
 from sms_common.messages import Status
+from sms_common.phone import from_carrier
 from sms_common.telemetry import metrics
 from sms_dispatcher.conversations import conversation_id
-from sms_dispatcher.entries import Echo, Entry, Kind, Receipt
+from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, member
 from sms_dispatcher.inbound import Arrival, InboundRouting, discards, route_inbound
 from sms_dispatcher.ledger import Ledger, MatchedReceipt
 from sms_dispatcher.statuses import changes, current
@@ -71,6 +72,9 @@ class CarrierEvents:
         elif change.happened:
             metrics.receipts_total.labels(event.carrier, "applied").inc()
             await self._teller.tell(changes(change.before, change.after))
+        elif _is_of_a_stranger(change.after, receipt):
+            metrics.receipts_total.labels(event.carrier, "unmatched").inc()
+            raise UnreadableEvent(Code.UNMATCHED_RECEIPT, "The group of this receipt does not have its recipient.")
         else:
             metrics.receipts_total.labels(event.carrier, "unchanged").inc()
             if _worked_on_before(delivery):
@@ -124,12 +128,17 @@ class CarrierEvents:
 
 
 def _arrival(event: CarrierInboundEvent) -> Arrival:
-    return Arrival(event.sender, event.did, event.msg_type, event.config_id, event.tenant_id, event.occurred_at)
+    sender, did = from_carrier(event.sender), from_carrier(event.did)
+    return Arrival(sender, did, event.msg_type, event.config_id, event.tenant_id, event.occurred_at)
 
 
 def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: Route) -> InboundEvent:
-    """What the PBX is told of an inbound text: of the same text always under the same ids."""
+    """What the PBX is told of an inbound text: of the same text always under the same ids. What a former ingress left
+    in the queue holds numbers as the carrier wrote them.
+    """
     config = routing.config
+    sender, did = from_carrier(event.sender), from_carrier(event.did)
+    recipients = tuple(map(from_carrier, event.recipients))
     message_id = event_id("inbound", event.carrier, event.carrier_message_id, event.did)
     return InboundEvent(
         event_id=event_id("inbound-event", message_id),
@@ -139,11 +148,11 @@ def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: R
         brand=config.brand if config else "",
         provider_id=config.trunk_id if config else "",
         msg_type=event.msg_type,
-        sender=event.sender,
-        receiver=event.did,
-        did=event.did,
-        recipients=event.recipients,
-        conversation_id=conversation_id(routing.tenant_id, (event.sender, event.did, *event.recipients)),
+        sender=sender,
+        receiver=did,
+        did=did,
+        recipients=recipients,
+        conversation_id=conversation_id(routing.tenant_id, (sender, did, *recipients)),
         content=event.text,
         media=event.media,
         segments=event.segments,
@@ -152,6 +161,11 @@ def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: R
         received_at=event.received_at,
         route=route,
     )
+
+
+def _is_of_a_stranger(entry: Entry, receipt: Receipt) -> bool:
+    """Whether a receipt speaks of a recipient that its group does not have."""
+    return entry.kind is Kind.GROUP and member(entry, receipt.recipient) is None
 
 
 def _worked_on_before(delivery: Delivery) -> bool:

@@ -10,6 +10,7 @@ from sms_common.errors import Code
 from sms_common.events import Route as Destination
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, MsgType, Status
+from sms_common.phone import from_carrier
 
 
 class Kind(StrEnum):
@@ -240,9 +241,7 @@ def _next_look(entry: Entry, status: Status, receipt: Receipt) -> datetime | Non
 
 def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | None:
     """A group advances recipient by recipient; as a whole it is only as far as its slowest one."""
-    dialled = dict(zip(entry.dialled, entry.to, strict=False))
-    to = dialled.get(receipt.recipient, receipt.recipient)
-    known = next((r for r in entry.recipients if r.to == to), None)
+    known = member(entry, receipt.recipient)
     if known is None or not replaces(receipt.status, known.status):
         return None
     told = replace(
@@ -265,6 +264,16 @@ def _advance_group(entry: Entry, receipt: Receipt, now: datetime) -> Entry | Non
         due_at=_next_look(entry, status, receipt),
     )
     return after if advances else replace(after, status_sequence=entry.status_sequence)
+
+
+def member(group: Entry, number: str) -> Recipient | None:
+    """The recipient of a group that a carrier means by `number`, in whatever form either is written; None for one that
+    is not in it.
+    """
+    spoken_of = from_carrier(number)
+    dialled = {from_carrier(dialled): to for dialled, to in zip(group.dialled, group.to, strict=False)}
+    wanted = {spoken_of, from_carrier(dialled.get(spoken_of, spoken_of))}
+    return next((one for one in group.recipients if one.to == number or from_carrier(one.to) in wanted), None)
 
 
 def _whole(recipients: tuple[Recipient, ...]) -> tuple[Status, str | None, StatusError | None]:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from sms_common import topology
 from sms_common.carriers.protocol import Carrier
@@ -15,6 +15,7 @@ from sms_common.events import Moment, OutboundRequest
 from sms_common.messages import Category, MsgType
 from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_common.rules import Period, Verdict
+from sms_common.written import as_numbers
 from sms_dispatcher.conversations import conversations
 from sms_dispatcher.entries import Entry
 from sms_dispatcher.inbound import Arrival, InboundRouting, route_inbound
@@ -33,6 +34,12 @@ Number = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstanc
 ShortText = Annotated[Number, Field(min_length=1, max_length=64)]
 
 
+def _one(number: str) -> str:
+    if len(as_numbers(number)) > 1:
+        raise ValueError("One recipient is explained at a time")
+    return number
+
+
 class _Question(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
@@ -42,7 +49,7 @@ class OutboundQuestion(_Question):
 
     tenant_id: Identifier
     extension: ShortText
-    to: ShortText
+    to: Annotated[ShortText, AfterValidator(_one)]
     text: Annotated[str | None, Field(max_length=_MAX_TEXT)] = None
     sender: Annotated[ShortText | None, Field(alias="from")] = None
     config_id: Identifier | None = None

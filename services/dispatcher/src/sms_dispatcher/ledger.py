@@ -327,6 +327,13 @@ class Ledger:
                 dids.setdefault((tenant_id, number), []).append(did)
         return [tuple(dids.get(conversation, ())) for conversation in wanted]
 
+    async def did_of(self, tenant_id: str, numbers: Collection[str], conversation_id: str) -> str | None:
+        """The DID to which one of these numbers wrote last in a conversation, by the conversation's recorded id."""
+        texts = {"direction": "IN", "tenant_id": tenant_id, "sender": {"$in": list(numbers)}, "echo.1": conversation_id}
+        async with operation("conversation"):
+            found = await self._messages.find_one(texts, {"did": 1}, sort=[("created_at", DESCENDING)])
+        return None if found is None else found["did"]
+
     async def take_due(self, limit: int) -> list[Entry]:
         """Entries whose time has come, each given to one caller; it comes back after a lease unless its change is
         recorded.

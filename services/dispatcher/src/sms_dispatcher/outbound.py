@@ -1,6 +1,7 @@
 """Takes the PBX's requests: reads, plans, records and hands each message to its lane."""
 
 import asyncio
+import re
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -8,13 +9,15 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import orjson
+import structlog
 
 from sms_common import topology
 from sms_common.broker import Delivery, RetryLater
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, Rejection, UnreadableEvent
-from sms_common.events import MAX_EVENT_BYTES, CancelRequest, Event, OutboundRequest, StatusEvent, decode
+from sms_common.events import MAX_EVENT_BYTES, CancelRequest, Event, OutboundRequest, StatusEvent, decode, in_utf8
+from sms_common.field_errors import MESSAGE_ID_PATTERN
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher import refusals
@@ -31,8 +34,11 @@ from sms_dispatcher.together import together
 from sms_dispatcher.turns import Turn, Turns
 from sms_dispatcher.underway import Underway
 
+log = structlog.get_logger()
+
 # A cancel may overtake its request, which another reader still works on.
 _CANCEL_WAITS = (1.0, 5.0)
+_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 # A claim that has not ended by then belongs to a dead process.
 _LOOK_AT_CLAIM_AFTER = LEASE + timedelta(seconds=5)
 
@@ -83,14 +89,18 @@ class Outbound:
                 await self._accept(event, key, turn)
 
     async def _refuse_unreadable(self, error: UnreadableEvent, delivery: Delivery, key: topology.OutboundKey) -> None:
-        metrics.outbound_total.labels(error.code).inc()
-        event = refusals.unreadable(error, delivery.body, key.tenant_id, self._clock())
-        if event is not None:
-            await self._tell_whom_it_concerns(event, key)
+        event = refusals.unreadable(error, delivery, key.tenant_id, self._clock())
+        if event is None:
+            self._note_rejection(None, None, error.code, error.field)
+        else:
+            await self._tell_refused(event, key)
 
-    async def _tell_whom_it_concerns(self, event: StatusEvent, key: topology.OutboundKey) -> None:
+    async def _tell_refused(self, event: StatusEvent, key: topology.OutboundKey) -> None:
         """A request is answered to the tenant whose key it came under; an unknown tenant's go to the default PBX."""
         tenant_id = event.tenant_id if key.tenant_id is None else key.tenant_id
+        error = event.error
+        assert error is not None
+        self._note_rejection(tenant_id, event.message_id, error.code, error.field)
         if self._snapshot().tenant(tenant_id) is None:
             await self._teller.publish(refusals.to_default_pbx(event))
         else:
@@ -103,19 +113,19 @@ class Outbound:
             snapshot = self._snapshot()
             entry = plan(request, snapshot, self._carriers, now, await conversations(request, snapshot, self._ledger))
         except Rejection as rejection:
-            metrics.outbound_total.labels(rejection.code).inc()
             entry = rejected(request, rejection, now)
             if rejection.code in {Code.UNKNOWN_TENANT, Code.TENANT_MISMATCH}:
-                await self._tell_whom_it_concerns(refusals.unknown(entry), key)
+                await self._tell_refused(refusals.unknown(entry), key)
                 return
         try:
-            await self._record(entry, turn)
+            await self._record(entry, request, turn)
         except UnreadableEvent as error:
             entry = rejected(request, Rejection(error.code, error.reason), now)
+            self._note(entry)
             await self._teller.tell([status_event(entry)])
             raise
 
-    async def _record(self, entry: Entry, turn: Turn) -> None:
+    async def _record(self, entry: Entry, request: OutboundRequest, turn: Turn) -> None:
         """Record a message, or all of a list, and announce what the ledger holds: of a request that comes again that
         is what was decided at first, whatever would be decided now.
         """
@@ -123,11 +133,13 @@ class Outbound:
             await turn.come()
             departure = await self._lanes.depart(entry)
             if departure is not None:
-                await self._send_at_once(entry, departure, turn)
+                await self._send_at_once(entry, request, departure, turn)
                 return
-        await self._recorded(entry, await self._ledger.accept(entry), turn)
+        await self._recorded(entry, request, await self._ledger.accept(entry), turn)
 
-    async def _send_at_once(self, entry: Entry, departure: ShortDeparture, turn: Turn) -> None:
+    async def _send_at_once(
+        self, entry: Entry, request: OutboundRequest, departure: ShortDeparture, turn: Turn
+    ) -> None:
         """Record an entry as claimed already and send it, beside telling that it was accepted."""
         claim = claimed(entry, uuid.uuid4().hex, self._clock() + _LOOK_AT_CLAIM_AFTER)
         try:
@@ -138,24 +150,24 @@ class Outbound:
             raise
         if known is not None and known.claim_id != claim.claim_id:
             departure.end()
-            await self._recorded(entry, known, turn)
+            await self._recorded(entry, request, known, turn)
             return
-        metrics.outbound_total.labels(entry.status.value).inc()
+        self._note(entry)
         telling = asyncio.ensure_future(self._teller.tell([status_event(entry)]))
         departure.go(claim, telling)
         if entry.parent_id is None:  # the others of a list have not left yet, and stand before what the PBX asks next
             turn.end()
         await telling
 
-    async def _recorded(self, entry: Entry, known: Entry | None, turn: Turn) -> None:
+    async def _recorded(self, entry: Entry, request: OutboundRequest, known: Entry | None, turn: Turn) -> None:
         present = known or entry
-        if present.fingerprint != entry.fingerprint:
-            metrics.outbound_total.labels(Code.ID_CONFLICT).inc()
+        if present.fingerprint != entry.fingerprint and present.fingerprint not in request.former_fingerprints():
             reason = "Another request has this message_id already."
             rejection = Rejection(Code.ID_CONFLICT, reason, field="message_id")
+            self._note_rejection(entry.tenant_id, entry.message_id, rejection.code, rejection.field)
             await self._teller.tell([refusals.conflict(present, entry, rejection)])
         elif present.kind is Kind.PARENT:
-            await together(self._record(child, turn) for child in children(present))
+            await together(self._record(child, request, turn) for child in children(present))
         else:
             await self._announce(present, turn, repeated=known is not None)
 
@@ -163,7 +175,7 @@ class Outbound:
         """Tell of an entry; what has not been sent goes to its lane (again). In this order: to tell waits for the
         broker, so that one with an alarm on is not asked again and again to take the same.
         """
-        metrics.outbound_total.labels("repeated" if repeated else entry.status.value).inc()
+        self._note(entry, repeated=repeated)
         if repeated:
             events = current(entry)
         elif entry.status is Status.HELD:
@@ -174,6 +186,22 @@ class Outbound:
         if entry.status is Status.ACCEPTED:
             await turn.come()
             await self._lanes.put(entry)
+
+    def _note(self, entry: Entry, *, repeated: bool = False) -> None:
+        """Count what became of a request's message, and log its rejection."""
+        if entry.status in {Status.REJECTED, Status.EXPIRED} and entry.error is not None and not repeated:
+            self._note_rejection(entry.tenant_id, entry.message_id, entry.error.code, entry.error.field)
+            return
+        metrics.outbound_total.labels("repeated" if repeated else entry.status.value).inc()
+        metrics.requests_total.labels("repeated" if repeated else "accepted").inc()
+
+    def _note_rejection(self, tenant_id: str | None, message_id: str | None, code: str, field: str | None) -> None:
+        """Count a rejection and log it, with nothing else of the request but the name of the field that is wrong."""
+        metrics.outbound_total.labels(code).inc()
+        metrics.requests_total.labels("expired" if code == Code.EXPIRED else "rejected").inc()
+        known = tenant_id if tenant_id is not None and self._snapshot().tenant(tenant_id) is not None else None
+        usable = message_id if message_id is not None and _MESSAGE_ID.fullmatch(message_id) else None
+        log.info("request.rejected", tenant_id=known, message_id=usable, code=code, field=field)
 
     async def _cancel(self, request: CancelRequest, key: topology.OutboundKey, delivery: Delivery) -> None:
         _check_tenant_of_cancel(request, key)
@@ -227,7 +255,7 @@ def _type_of(delivery: Delivery, key: topology.OutboundKey) -> str:
     if delivery.type:
         return delivery.type
     try:
-        body = orjson.loads(delivery.body) if len(delivery.body) <= MAX_EVENT_BYTES else None
+        body = orjson.loads(in_utf8(delivery.body)) if len(delivery.body) <= MAX_EVENT_BYTES else None
     except orjson.JSONDecodeError:
         body = None
     named = body.get("type") if isinstance(body, dict) else None

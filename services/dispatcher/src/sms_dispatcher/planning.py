@@ -17,6 +17,8 @@ from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, 
 from sms_dispatcher.routing import Router, Routing
 
 MOST_AHEAD = timedelta(days=366)
+# Shorter ones are services of a network for its own customers, and no carrier sends to them.
+_ANSWERABLE_SHORT_CODE = 5
 NO_CONVERSATIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -55,13 +57,9 @@ class Planning:
         tenant = self._tenant()
         router = self._router(tenant)
         recipients = _recipients(request.to, tenant)
-        common = _common(request, self._now, mms=bool(request.media) or (request.group and len(recipients) > 1))
-        if len(recipients) == 1:
-            return self._message(router, common, Kind.SINGLE, recipients)
-        if request.group:
-            group = self._message(router, common, Kind.GROUP, recipients)
-            return replace(group, recipients=_members(group))
-        return self._parent(router, common, recipients)
+        if request.group or len(recipients) == 1:
+            return self._message(router, recipients)
+        return self._list(router, recipients)
 
     def _tenant(self) -> Tenant:
         request, now = self._request, self._now
@@ -92,29 +90,47 @@ class Planning:
         self.routings.append(routing)
         return routing
 
-    def _message(self, router: Router, common: "_Common", kind: Kind, recipients: "list[_To]") -> Entry:
-        numbers = tuple(to.valid() for to in recipients)
-        routing = self._route(router, self._request.message_id, numbers)
-        entry = common.entry(kind, numbers, routing.routed(common.send_after))
-        return replace(entry, reason=routing.reason) if routing.hold_until is not None else entry
+    def _message(self, router: Router, recipients: "list[_To]") -> Entry:
+        """One message: a group's, if more than one recipient is left."""
+        routing = self._route(router, self._request.message_id, tuple(to.valid() for to in recipients))
+        common = self._common(group=len(routing.to) > 1)
+        kind = Kind.GROUP if len(routing.to) > 1 else Kind.SINGLE
+        entry = common.entry(kind, routing.to, routing.routed(common.send_after))
+        if routing.hold_until is not None:
+            entry = replace(entry, reason=routing.reason)
+        return replace(entry, recipients=_members(entry)) if kind is Kind.GROUP else entry
 
-    def _parent(self, router: Router, common: "_Common", recipients: "list[_To]") -> Entry:
+    def _list(self, router: Router, recipients: "list[_To]") -> Entry:
+        """A message for each recipient, but for the number that it would be sent as. The ids are by their places in the
+        list as it was asked for; one who is left alone gets the message of the request itself.
+        """
+        common = self._common(group=False)
         ids = [child_id(self._request.message_id, number) for number in range(1, len(recipients) + 1)]
         decided = [self._decided(router, common, id_, to) for id_, to in zip(ids, recipients, strict=True)]
+        left = [one for one in decided if not one.is_own]
+        if len(left) <= 1:
+            self.routings.clear()
+            return self._message(router, [one.to for one in left] or recipients[:1])
+        self.routings = [one.routing for one in left if one.routing is not None]
         _check_whole(self.routings)
-        whole = next((one.what for one in decided if isinstance(one.what, Routed)), None)
-        parent = common.entry(Kind.PARENT, tuple(to.number for to in recipients), whole)
-        planned = tuple(_planned(one, whole) for one in decided)
-        return replace(parent, due_at=None, recipients=planned)
+        whole = next((one.what for one in left if isinstance(one.what, Routed)), None)
+        parent = common.entry(Kind.PARENT, tuple(one.to.number for one in left), whole)
+        return replace(parent, due_at=None, recipients=tuple(_planned(one, whole) for one in left))
+
+    def _common(self, *, group: bool) -> "_Common":
+        """What all messages of the request share, if they are a group's or not."""
+        mms = bool(self._request.media) or group
+        count = count_segments(self._request.text or "", mms=mms)
+        encoding = None if mms else count.encoding.value
+        return _Common(self._request, self._now, MsgType.MMS if mms else MsgType.SMS, count.segments, encoding)
 
     def _decided(self, router: Router, common: "_Common", message_id: str, to: "_To") -> "_Decided":
         if to.rejection is not None:
-            return _Decided(message_id, to.number, to.rejection)
+            return _Decided(message_id, to, to.rejection)
         routing = self._route(router, message_id, (to.number,))
         if routing.rejection is not None:
-            return _Decided(message_id, to.number, routing.rejection)
-        held = routing.reason if routing.hold_until is not None else None
-        return _Decided(message_id, to.number, routing.routed(common.send_after), held)
+            return _Decided(message_id, to, routing.rejection, routing)
+        return _Decided(message_id, to, routing.routed(common.send_after), routing)
 
 
 def plan(
@@ -178,35 +194,46 @@ class _To:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What was decided for one recipient of a list; `held` is why a rule keeps its message."""
+    """What was decided for one recipient of a list; no `routing` for what is no number."""
 
     message_id: str
-    number: str
+    to: _To
     what: Routed | Rejection
-    held: str | None = None
+    routing: Routing | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the message would only go to the number that it is sent as."""
+        return isinstance(self.what, Rejection) and self.what.code is Code.TO_OWN_NUMBER
+
+    @property
+    def held(self) -> str | None:
+        """Why a rule keeps its message."""
+        return self.routing.reason if self.routing is not None and self.routing.hold_until is not None else None
 
 
 def _recipients(written: tuple[str, ...], tenant: Tenant) -> list[_To]:
     """Each recipient once, however often and in whatever form it was written."""
     recipients: dict[str, _To] = {}
     for number in written:
-        try:
-            to = _To(tenant.recipient(number))
-        except InvalidNumber as error:
-            to = _To(number, Rejection(Code.INVALID_NUMBER, str(error), field="to"))
+        to = _recipient(number, tenant)
         recipients.setdefault(to.number, to)
     return list(recipients.values())
 
 
+def _recipient(written: str, tenant: Tenant) -> _To:
+    try:
+        number = tenant.number(written)
+    except InvalidNumber as error:
+        return _To(written, Rejection(Code.INVALID_NUMBER, str(error), field="to"))
+    if len(number) < _ANSWERABLE_SHORT_CODE:
+        reason = "A short code of 3 or 4 digits cannot be answered: it is a service inside its own network."
+        return _To(written, Rejection(Code.INVALID_NUMBER, reason, field="to"))
+    return _To(number)
+
+
 def _echo(request: OutboundRequest) -> Echo:
     return Echo(request.extension, request.conversation_id, request.client_ref, request.metadata)
-
-
-def _common(request: OutboundRequest, now: datetime, *, mms: bool) -> "_Common":
-    count = count_segments(request.text or "", mms=mms)
-    return _Common(
-        request, now, MsgType.MMS if mms else MsgType.SMS, count.segments, None if mms else count.encoding.value
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,9 +320,9 @@ def _planned(decided: _Decided, whole: Routed | None) -> Recipient:
     what, message_id = decided.what, decided.message_id
     if isinstance(what, Rejection):
         error = rejection_error(what)
-        return Recipient(decided.number, message_id, Status.REJECTED, error=error, reason=what.reason)
+        return Recipient(decided.to.number, message_id, Status.REJECTED, error=error, reason=what.reason)
     status = Status.ACCEPTED if what.send_after is None else Status.HELD
-    return Recipient(decided.number, message_id, status, reason=decided.held, routed=None if what == whole else what)
+    return Recipient(decided.to.number, message_id, status, reason=decided.held, routed=None if what == whole else what)
 
 
 def _child(parent: Entry, recipient: Recipient) -> Entry:

@@ -3,38 +3,43 @@
 Their statuses have sequence 0, since the id may belong to another request: whatever is told of that one is newer.
 """
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from sms_common import topology
-from sms_common.broker import Outgoing
+from sms_common.broker import Delivery, Outgoing
 from sms_common.errors import Rejection, UnreadableEvent
-from sms_common.events import MESSAGE_ID_PATTERN, Metadata, StatusError, StatusEvent, event_id
+from sms_common.events import Metadata, StatusError, StatusEvent, event_id
 from sms_common.messages import ErrorClass, Status
+from sms_common.pasted import trimmed
 from sms_dispatcher.entries import Entry
 from sms_dispatcher.statuses import current, status_event
 
-_MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
 _SHOWN = 64
+# It is the status's AMQP correlation_id as well, which holds 255 bytes.
+_SHOWN_BYTES = 255
 _METADATA: TypeAdapter[dict[str, Any] | None] = TypeAdapter(Metadata | None)
 
 
-def unreadable(error: UnreadableEvent, body: bytes, key_tenant: str | None, now: datetime) -> StatusEvent | None:
-    """The `rejected` of a body that did not validate, or None without a usable message id and a tenant: that of the
-    body, else `key_tenant`, under whose key it came.
+def unreadable(error: UnreadableEvent, delivery: Delivery, key_tenant: str | None, now: datetime) -> StatusEvent | None:
+    """The `rejected` of a body that did not validate, or None without a tenant: that of the body, else `key_tenant`,
+    under whose key it came.
+
+    The message_id is the body's as the PBX wrote it, whatever that is, cut to what can be shown; without one the AMQP
+    property, and else empty.
     """
-    tenant_id, message_id = error.partial.get("tenant_id"), error.partial.get("message_id")
-    if not isinstance(tenant_id, str):
-        tenant_id = key_tenant
-    if not isinstance(tenant_id, str) or not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
+    tenant_id = trimmed(_text(error.partial.get("tenant_id")) or "") or key_tenant
+    if tenant_id is None:
         return None
+    message_id = _shown_id(error.partial.get("message_id")) or _shown_id(delivery.message_id)
     return StatusEvent(
-        event_id=event_id("unreadable", tenant_id[:_SHOWN], message_id, body.hex()),
+        event_id=event_id("unreadable", tenant_id[:_SHOWN], message_id, sha256(delivery.body).hexdigest()),
         message_id=message_id,
         tenant_id=tenant_id[:_SHOWN],
         to=_texts(error.partial.get("to")),
@@ -51,6 +56,15 @@ def unreadable(error: UnreadableEvent, body: bytes, key_tenant: str | None, now:
     )
 
 
+def _shown_id(value: object) -> str:
+    """An id as it was written, without what no log and no AMQP property should hold; what is no text as JSON."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in text[:_SHOWN])
+    return shown.encode(errors="replace")[:_SHOWN_BYTES].decode(errors="ignore")
+
+
 def _echo(partial: Mapping[str, Any]) -> dict[str, Any]:
     texts = {name: _text(partial.get(name)) for name in ("extension", "conversation_id", "client_ref")}
     try:
@@ -61,13 +75,17 @@ def _echo(partial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    return value[:256] if isinstance(value, str) else None
+    """What was written, if it is a text or a number; None for nothing."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = json.dumps(value)
+    return value[:256] or None if isinstance(value, str) else None
 
 
 def _texts(value: object) -> tuple[str, ...] | str | None:
     if isinstance(value, list):
-        return tuple(text[:_SHOWN] for text in value[:10] if isinstance(text, str))
-    return value[:_SHOWN] if isinstance(value, str) else None
+        return tuple(text[:_SHOWN] for item in value[:10] if (text := _text(item)) is not None)
+    text = _text(value)
+    return None if text is None else text[:_SHOWN]
 
 
 def unknown(entry: Entry) -> StatusEvent:

@@ -5,7 +5,7 @@ The rules always say whether and when. By which configuration and as which sende
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -13,7 +13,7 @@ from sms_common.carriers.protocol import Carrier, Limits
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest
-from sms_common.phone import InvalidNumber
+from sms_common.phone import InvalidNumber, is_alphanumeric_sender
 from sms_common.rules import (
     OutboundDecision,
     OutboundQuery,
@@ -42,10 +42,19 @@ class Considered:
     usable: SendRoute | None = None
     refusal: Rejection | None = None
 
+    def own(self, to: tuple[str, ...]) -> frozenset[str]:
+        """Those of its recipients, `to`, that are the number it would be sent as."""
+        if self.usable is None:
+            return frozenset()
+        pairs = zip(to, self.dialled, strict=True)
+        return frozenset(number for number, dialled in pairs if self.usable.sender in {number, dialled})
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """What was decided for one message, and why. Unless `rejection` is set, at least one considered route is usable."""
+    """What was decided for one message, and why. Unless `rejection` is set, at least one considered route is usable,
+    and `to` are the recipients: those that were asked for, without the number it is sent as.
+    """
 
     reason: str
     rule_id: str | None = None
@@ -53,6 +62,12 @@ class Routing:
     hold_until: datetime | None = None
     rejection: Rejection | None = None
     verdicts: tuple[Verdict, ...] = ()
+    to: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Considered | None:
+        """The route to try first."""
+        return next((route for route in self.considered if route.usable is not None), None)
 
     def routed(self, send_after: datetime | None) -> Routed:
         """The decision as the ledger keeps it, for a message that is wanted at `send_after` at the earliest. Raises
@@ -100,13 +115,27 @@ class Router:
         self._conversations = conversations
         self._explain = explain
         self._rules = snapshot.rules_of(tenant.id)
-        self._extension = self._rules.extension(request.extension)
+        self._extension = None if request.extension is None else self._rules.extension(request.extension)
         self._wanted = _wanted_sender(request, tenant)
 
     def route(self, message_id: str, to: tuple[str, ...]) -> Routing:
         """The decision on the one message to `to`. A group's leaves by the routes of its first member, and only when
         the rules of all its members let it.
+
+        Who answers all of a group writes to itself as well: the number the message is sent as is left out, and what is
+        left decides anew.
         """
+        left = to
+        while left:
+            routing = self._route(message_id, left)
+            own = routing.chosen.own(left) if routing.chosen is not None else frozenset()
+            if not own:
+                return replace(routing, to=left, considered=_without_own(routing, left))
+            left = tuple(number for number in left if number not in own)
+        reason = "The text would only go to the number that it is sent as."
+        return replace(routing, reason=reason, rejection=Rejection(Code.TO_OWN_NUMBER, reason, field="to"))
+
+    def _route(self, message_id: str, to: tuple[str, ...]) -> Routing:
         decisions = [self._decide(message_id, number) for number in to]
         first = decisions[0]
         if self._extension is not None and self._extension.permission is Permission.DISABLE:
@@ -131,7 +160,7 @@ class Router:
             return _NO_RULE
         request = self._request
         groups = self._extension.groups if self._extension is not None else frozenset()
-        query = OutboundQuery(number, request.extension, request.category, self._moment, message_id, groups)
+        query = OutboundQuery(number, request.extension or "", request.category, self._moment, message_id, groups)
         return self._rules.outbound_rules.decide(query, explain=self._explain)
 
     def _find(self, routes: Iterable[Route], to: tuple[str, ...]) -> "_Found":
@@ -177,7 +206,7 @@ class Router:
         return next((way for way in ways if way.usable is not None), None)
 
     def _conversation_did(self, to: tuple[str, ...]) -> str | None:
-        return self._conversations.get(to[0]) if len(to) == 1 else None
+        return self._conversations.get(to[0])
 
     def _by(self, route: Route, to: tuple[str, ...]) -> Considered:
         dialled = tuple(route.rewrite(number) for number in to)
@@ -193,12 +222,13 @@ class Router:
         try:
             limits = _usable(config, self._carriers)
             _check_content(self._request, limits)
-            _check_numbers(dialled, limits)
             sender, why = self._sender(config, route, to)
+            way = SendRoute(config.id, config.carrier, sender, dialled if dialled != to else ())
+            considered = Considered(config.id, dialled, why, way)
+            _check_numbers(dialled, len(to) - len(considered.own(to)), limits, sender)
         except Rejection as refusal:
             return Considered(config.id, dialled, refusal.reason, refusal=refusal)
-        way = SendRoute(config.id, config.carrier, sender, dialled if dialled != to else ())
-        return Considered(config.id, dialled, why, way)
+        return considered
 
     def _sender(self, config: SmsConfig, route: Route | None, to: tuple[str, ...]) -> tuple[str, str]:
         query = SenderQuery(
@@ -218,10 +248,11 @@ class Router:
 
 
 def conversing(request: OutboundRequest, snapshot: DispatcherSnapshot) -> tuple[str, ...]:
-    """The recipients whose conversation may decide as whom the request is sent: none when it names the sender, is a
-    group's, or the tenant has no choice of senders.
+    """The recipients whose conversation may decide as whom the request is sent: none when it names the sender, the
+    tenant has no choice of senders, or it is a group's and says nothing of the conversation: neither its id nor, as who
+    answers all does, the number of ours that is in it.
     """
-    if request.sender is not None or (request.group and len(request.to) > 1):
+    if request.sender is not None:
         return ()
     tenant = snapshot.tenant(request.tenant_id)
     if tenant is None or not snapshot.has_choice_of_senders(tenant.id):
@@ -232,7 +263,14 @@ def conversing(request: OutboundRequest, snapshot: DispatcherSnapshot) -> tuple[
             numbers[tenant.number(number)] = None
         except InvalidNumber:
             continue
+    if request.group and len(numbers) > 1 and request.conversation_id is None:
+        return tuple(numbers) if any(_is_own(number, tenant, snapshot) for number in numbers) else ()
     return tuple(numbers)
+
+
+def _is_own(number: str, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
+    pool = snapshot.owner_of(number)
+    return pool is not None and pool.tenant_id == tenant.id
 
 
 def choose_config(config_id: str | None, wanted: str | None, tenant: Tenant, snapshot: DispatcherSnapshot) -> SmsConfig:
@@ -252,6 +290,15 @@ def choose_config(config_id: str | None, wanted: str | None, tenant: Tenant, sna
             raise Rejection(Code.SENDER_NOT_ALLOWED, reason, field="from")
         return owner
     return _default_config(tenant, configs)
+
+
+def _without_own(routing: Routing, to: tuple[str, ...]) -> tuple[Considered, ...]:
+    """The routes that were considered; one that would send to its own sender is of no use for this message."""
+    refusal = Rejection(Code.TO_OWN_NUMBER, "One of the recipients is the number that it would be sent as.", field="to")
+    return tuple(
+        replace(route, usable=None, reason=refusal.reason, refusal=refusal) if route.own(to) else route
+        for route in routing.considered
+    )
 
 
 def _rejected(decision: OutboundDecision, code: Code, reason: str, field: str | None) -> Routing:
@@ -334,9 +381,14 @@ def _check_content(request: OutboundRequest, limits: Limits) -> None:
         raise Rejection(Code.INVALID_MEDIA, reason, field="media")
 
 
-def _check_numbers(dialled: tuple[str, ...], limits: Limits) -> None:
-    if len(dialled) > max(limits.group_recipients, 1):
-        reason = f"The group has {len(dialled)} recipients; {limits.group_recipients} are allowed."
+def _check_numbers(dialled: tuple[str, ...], count: int, limits: Limits, sender: str) -> None:
+    """`count` are the recipients without the sender itself."""
+    if count > 1 and limits.group_recipients <= 1:
+        raise Rejection(Code.GROUP_NOT_SUPPORTED, "The carrier has no group messages.", field="group")
+    if count > 1 and is_alphanumeric_sender(sender):
+        raise Rejection(Code.GROUP_NOT_SUPPORTED, "A sender that is a name has no group messages.", field="group")
+    if count > max(limits.group_recipients, 1):
+        reason = f"The group has {count} recipients; {limits.group_recipients} are allowed."
         raise Rejection(Code.TOO_MANY_RECIPIENTS, reason, field="to")
     if any(len(number.removeprefix("+")) not in _DIALLED_DIGITS for number in dialled):
         raise Rejection(Code.INVALID_NUMBER, "The route makes no phone number of the recipient's.", field="to")

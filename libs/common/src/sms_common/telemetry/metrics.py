@@ -103,6 +103,7 @@ _from_zero(
     dead_letters_total,
     "body_too_large",
     "handler_failed",
+    "invalid_media",
     "invalid_request",
     "not_json",
     "not_utf8",
@@ -122,6 +123,14 @@ outbound_total: Final = _counter(
     "Outbound requests taken from the PBX by result. A rejection's code that climbs: a PBX sends what cannot be sent.",
     "result",
 )
+requests_total: Final = _counter(
+    "requests_total",
+    "What became of the PBXs' requests when they were taken, each message of a list counted once: accepted, rejected,"
+    " expired, or repeated (known already). A share of rejected that climbs: a PBX or a configuration is wrong; the log"
+    " lines request.rejected and the codes in outbound_total say why.",
+    "result",
+)
+_from_zero(requests_total, "accepted", "rejected", "expired", "repeated")
 dispatch_total: Final = _counter(
     "dispatch_total",
     "Calls to a carrier by how they ended. Unknown above zero: see unknown_outcomes. Failures that climb: read the"
