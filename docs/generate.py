@@ -134,6 +134,8 @@ of `provider_time` in the tenant's time zone. What a rule discards, and what com
 
 * A rule that is closed refuses (`blocked_by_rule`) or holds until it opens, also what names `config_id` or `from`. It looks at `send_after` when that
   is given, and decides once: what was held is sent when it is due, whatever the rules say by then.
+* `extension` is the same however it is written: `"109 "`, `+109`, and `0109` where that is not listed too. One that is not listed may send as any of the tenant's
+  numbers until the tenant decides otherwise (`unlisted_extensions`); then it is rejected with `sender_not_allowed`.
 * `config_id` and `from` limit the rule's routes to those that fit. When none does, the configuration that is named, or has the sender, is used.
 * Without `from` the sender is, in this order: the number the customer wrote to (of the conversation in `conversation_id` when that is ours, else the
   latest; for a group only that of its `conversation_id`, or one of ours among its recipients), the configuration's sender id if the extension may use
@@ -223,7 +225,7 @@ inbound_rules:
 outbound_rules:
 - tenant: acme
   name: Abroad
-  prefixes: "44;49"
+  prefixes: "+44;+49"
   closed: hold
   routes:
   - config: Main line
@@ -233,7 +235,8 @@ routing:                      # hours and blocked senders; the time zone stands 
   hours:
     monday: [{opens: "09:00", closes: "17:00"}]
   holidays: ["2026-12-25"]
-  blocked_senders: "900*******"
+  blocked_senders: "+1900*******;ACME;user@example.com;short code 202555"
+  unlisted_extensions: DISABLE  # or ALLOW, or ALLOW_WITH_SENDER_ID as from the start
 ```
 
 A trunk of the system has no `tenant` but `pools`, one for each tenant that it is lent to: `{tenant: acme, dids: …,
@@ -242,7 +245,7 @@ default_did: …}`. Its borrowers name it as they name their own trunks. A file 
 Objects are known by their names, so a file moves between installations: a tenant by its id, everything
 else by tenant and name. A field that is absent stays as it is (in a new object: the API's default); null means none. A secret that is stored
 stays; one that is not stored is read from the variable that the file names, and `--replace-secrets` sets all that are named.
-Numbers and masks may be written as people write them; they are compared in international form.
+Numbers and masks may be written as people write them; they are compared in international form. What can match nobody is refused.
 
 Changes are made on the versions that were compared: when somebody else changed an object meanwhile, it is left as it is and
 the command says what was changed. What was made before stays; importing again goes on from there. A number that moves

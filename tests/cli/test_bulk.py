@@ -465,7 +465,8 @@ RULES: dict[str, Any] = {
         {
             "tenant": "acme",
             "name": "Abroad",
-            "prefixes": "44; 49",
+            "prefixes": "44; +49",
+            "extensions": "101\n103-109",
             "categories": ["otp", "conversational"],
             "closed": "hold",
             "routes": [{"config": "Main", "caller_id": "2015550103"}, {"config": "Lent", "weight": 2}],
@@ -476,7 +477,8 @@ RULES: dict[str, Any] = {
             "tenant": "acme",
             "hours": {"friday": [{"opens": "09:30", "closes": "00:00"}]},
             "holidays": ["2026-12-25", "2026-01-01"],
-            "blocked_senders": "(900) 555-0100",
+            "blocked_senders": "(900) 555-0100\n303 555-****; Bank of America",
+            "unlisted_extensions": "ALLOW",
         }
     ],
     "trunks": [
@@ -524,7 +526,9 @@ class TestRules:
         assert extension is not None
         assert extension.caller_id(lent.trunk_id) == "+13015550101"
         assert (rules.schedule.time_zone, len(rules.schedule.holidays)) == ("America/New_York", 2)
-        assert rules.blocked_senders == "+19005550100"
+        assert rules.blocked_senders == "+19005550100;+1303555****;Bank of America"
+        assert (rules.outbound[0].prefixes, rules.outbound[0].extensions) == ("+44;+49", "101;103-109")
+        assert rules.unlisted_extensions == "ALLOW"
         assert (lent.default_did, lent.limits.segments_per_second, lent.limits.campaign_id) == ("+13015550100", 5, "C1")
         assert [pool.tenant_id for pool in snapshot.pools if pool.trunk_id == lent.trunk_id] == ["acme", "globex"]
 
@@ -579,6 +583,12 @@ class TestRules:
         assert ended.status == 0, ended.err
         assert (await api.snapshot()).pools[0].numbers == "+12015550101-+12015550103;+14045550100-+14045550109"
         assert (await put(admin, {**RULES, "trunks": trunks, "inbound_rules": moved})).out.startswith("0 changes")
+
+    async def test_a_mask_that_can_match_nobody_is_refused_with_the_way_to_write_it(self, admin: Command):
+        ended = await put(admin, {**RULES, "routing": [{"tenant": "acme", "blocked_senders": "ACME\n1202555XXXX"}]})
+
+        assert ended.status == 1
+        assert "Entry 2: 1202555XXXX can match no number; write * for one digit" in ended.err
 
     async def test_a_rule_that_names_what_is_not_there_changes_nothing(self, admin: Command, api: Api):
         rule = {**RULES["outbound_rules"][0], "routes": [{"config": "Gone"}]}

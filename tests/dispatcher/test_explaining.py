@@ -94,7 +94,7 @@ async def test_an_outbound_text_is_explained_to_the_last_field(world):
         "verdicts": [
             {"rule_id": "r1", "name": "One", "won": True, "reason": ""},
             {"rule_id": "r2", "name": "Two", "won": False, "reason": "It matches, but rule 'One' comes first."},
-            {"rule_id": "r3", "name": "", "won": False, "reason": "No prefix fits the recipient."},
+            {"rule_id": "r3", "name": "", "won": False, "reason": "No prefix fits the recipient. It is for 44."},
         ],
         "lane": "sms.lane.cfg.bulk",
         "bulk": True,
@@ -241,6 +241,68 @@ async def test_channel_and_time_decide_as_they_do_for_a_real_text(world, questio
         asked["at"] = "2026-11-24T09:00:00Z"
 
     assert (await world.ask("inbound", **WRITTEN | asked))["route"]["destination"] == destination
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"enabled": False}, "It is disabled."),
+        ({"config_ids": {"backup"}}, "It is for other SMS configurations."),
+        ({"did_numbers": "+12025550149"}, "hold the number written to. It is for +12025550149."),
+        ({"caller_mask": "+1202555****;ACME"}, "does not match the sender. It is for +1202555****, ACME."),
+        ({"caller_mask": "1900*"}, "It is for 1900*. 1900* can match no number"),
+        ({"caller_mask": "1202555XXXX"}, "1202555XXXX can match no number; write * for one digit"),
+    ],
+)
+async def test_why_an_inbound_rule_does_not_match_is_told_with_what_it_is_for(world, changes, reason):
+    world.snapshot = ruled(inbound=(InboundRule(id="r", name="R", **changes),))
+
+    (verdict,) = (await world.ask("inbound", **WRITTEN))["verdicts"]
+
+    assert (verdict["won"], reason in verdict["reason"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"prefixes": "+44;+49"}, "No prefix fits the recipient. It is for +44, +49."),
+        ({"prefixes": "999"}, "It is for 999. No number begins with 999."),
+        ({"lengths": {10, 12}}, "The recipient has 11 digits. It is for 10, 12."),
+        ({"lengths": {20}}, "It is for 20. No number has 20."),
+        ({"extensions": "102-110"}, "It is for other extensions: 102-110."),
+        ({"extensions": "1XX"}, "1XX is no extension: write * for one digit"),
+        ({"groups": {"sales"}}, "It is for other groups: sales."),
+        ({"categories": {"otp"}}, "It is not for conversational texts."),
+    ],
+)
+async def test_why_an_outbound_rule_does_not_match_is_told_with_what_it_is_for(world, changes, reason):
+    world.snapshot = ruled(rule("cfg", **{"prefixes": "", **changes}))
+
+    (verdict,) = (await world.ask("outbound", **ASKED))["verdicts"]
+
+    assert (verdict["won"], reason in verdict["reason"]) == (False, True)
+
+
+async def test_a_block_that_blocks_nobody_is_told(world):
+    world.snapshot = ruled(blocked_senders="1900*;+1303555****;1202555XXXX")
+
+    answer = await world.ask("inbound", **WRITTEN)
+
+    (verdict,) = answer["verdicts"]
+    assert (answer["blocked"], verdict["name"], verdict["rule_id"]) == (False, "Blocked senders", "")
+    assert "1900* can match no number" in verdict["reason"]
+    assert "1202555XXXX can match no number" in verdict["reason"]
+    assert "1303555" not in verdict["reason"]
+
+
+async def test_an_extension_that_is_not_listed_is_told_to_be_so(world):
+    world.snapshot = ruled(rule("cfg"), unlisted_extensions=Permission.DISABLE)
+
+    assert (await world.ask("outbound", **ASKED))["rejection"] == {
+        "code": "sender_not_allowed",
+        "reason": "The extension is not listed, and such an extension may not send texts.",
+        "field": "extension",
+    }
 
 
 async def test_without_a_rule_the_number_itself_is_the_destination(world):

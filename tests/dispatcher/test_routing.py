@@ -121,6 +121,30 @@ def test_an_extension_may_be_forbidden_to_send(extension, expected):
     assert refusal(request(**named), rules) == expected
 
 
+@pytest.mark.parametrize("written", ["109", "109 ", "0109", "\uff11\uff10\uff19", "1\u200b09", "+109"])
+def test_an_extension_that_may_not_send_may_not_under_another_spelling(written):
+    rules = ruled(rule("cfg"), extensions=(Extension(extension="109", permission=Permission.DISABLE),))
+
+    assert refusal(request(extension=written), rules) == (Code.SENDER_NOT_ALLOWED, "extension")
+
+
+@pytest.mark.parametrize("written", ["109", "109 ", "0109"])
+def test_a_rule_for_an_extension_takes_it_however_it_is_written(written):
+    listed = Extension(extension="109", groups=frozenset({"sales"}))
+    rules = ruled(rule("backup", prefixes="", extensions="100-109", groups=frozenset({"sales"})), extensions=(listed,))
+
+    assert planned(request(extension=written), rules).config_id == "backup"
+
+
+def test_unlisted_extensions_may_send_until_the_tenant_forbids_it():
+    listed = (Extension(extension="101"),)
+    closed = ruled(rule("cfg"), extensions=listed, unlisted_extensions=Permission.DISABLE)
+
+    assert planned(request(extension="102"), ruled(rule("cfg"), extensions=listed)).config_id == "cfg"
+    assert planned(request(extension="101"), closed).config_id == "cfg"
+    assert refusal(request(extension="102"), closed) == (Code.SENDER_NOT_ALLOWED, "extension")
+
+
 @pytest.mark.parametrize(
     ("number", "expected"),
     [

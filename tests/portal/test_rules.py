@@ -261,7 +261,8 @@ def test_hours_holidays_and_blocked_senders_are_stored_as_they_were_entered(fill
     page.get_by_label("Add a day").fill("2026-12-25")
     page.get_by_label("Add a day").press("Enter")
     page.get_by_label("Add a day").fill("2026-11-26")
-    page.get_by_label("Numbers and masks").fill("(312) 555-0199; 1900*******")
+    page.get_by_label("Numbers and masks").fill("(312) 555-0199\n(900) ***-****")
+    page.get_by_role("group", name="What they may do").get_by_role("radio", name="May not send").check()
     page.get_by_role("button", name="Save changes").click()
     closes = page.get_by_label("Monday, hours 2: opens")
     expect(closes).to_have_accessible_description("Must close after it opens; split a span at midnight")
@@ -274,7 +275,7 @@ def test_hours_holidays_and_blocked_senders_are_stored_as_they_were_entered(fill
     assert stored["hours"]["monday"] == [{"opens": "07:30", "closes": "17:00"}, {"opens": "18:00", "closes": "20:00"}]
     assert (len(stored["hours"]["tuesday"]), stored["hours"]["friday"]) == (1, [])
     assert stored["holidays"] == ["2026-11-26", "2026-12-25"]
-    assert stored["blocked_senders"] == "+13125550199;1900*******"
+    assert (stored["blocked_senders"], stored["unlisted_extensions"]) == ("+13125550199;+1900*******", "DISABLE")
 
 
 def test_an_extension_gets_caller_ids_of_its_trunk(filled, page):

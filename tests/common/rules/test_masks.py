@@ -22,6 +22,14 @@ from sms_common.rules.masks import InvalidMask, NumberMask, Specificity
         ("1404*******;14045550121", "+14045550121", Specificity.EXACT),
         ("12025550100-12025550199", "+112025550143", None),
         ("ACME", "acme", Specificity.EXACT),
+        ("Bank of America", "BANK OF AMERICA", Specificity.EXACT),
+        ("user@example.com", "User@Example.com", Specificity.EXACT),
+        ("short code 202555", "202555", Specificity.EXACT),
+        ("short code 202555", "+12025550143", None),
+        ("+12025550100\u2013+12025550199", "+12025550143", Specificity.RANGE),
+        ("+1\u2011202\u2011555\u20110143\u2069", "+12025550143", Specificity.EXACT),
+        ("+14045550121\n+12025550143", "+12025550143", Specificity.EXACT),
+        ("202555", "+12025550143", None),
         ("101-110", "105", Specificity.RANGE),
         ("101-110", "111", None),
         ("101", "+12025550143", None),
@@ -40,7 +48,7 @@ def test_the_closest_part_decides(mask, number, specificity):
         ("200-100", "ends before it begins"),
         ("12x*", "stands for one digit"),
         ("###", "neither a number"),
-        ("a name that is far too long", "neither a number"),
+        ("a name that is far too long " * 10, "neither a number"),
     ],
 )
 def test_a_mask_that_cannot_be_is_refused_with_its_reason(mask, says):

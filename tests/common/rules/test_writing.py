@@ -16,7 +16,7 @@ from sms_common.rules.writing import international, ranges
         ("101", "US", "101"),
         ("100-199", "US", "100-199"),
         ("12345", "US", "12345"),
-        ("1212555****", "US", "1212555****"),
+        ("1212555****", "US", "+1212555****"),
         ("My Shop", "US", "My Shop"),
     ],
 )

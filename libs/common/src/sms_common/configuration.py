@@ -5,7 +5,7 @@ The config service renders these; ingress and dispatcher hold one of each in mem
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -14,7 +14,17 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from sms_common.phone import NumberPool, normalise
-from sms_common.rules import Extension, InboundRule, InboundRules, NumberMask, OutboundRule, OutboundRules, Schedule
+from sms_common.rules import (
+    Extension,
+    InboundRule,
+    InboundRules,
+    NumberMask,
+    OutboundRule,
+    OutboundRules,
+    Permission,
+    Schedule,
+    extension_form,
+)
 
 # Ids travel in routing keys and queue names, so they hold neither dots nor wildcards.
 ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
@@ -168,7 +178,10 @@ class SmsConfig(_Snapshot):
 
 
 class TenantRules(_Snapshot):
-    """A tenant's clock, rules, extensions and blocked senders, compiled once for each snapshot."""
+    """A tenant's clock, rules, extensions and blocked senders, compiled once for each snapshot.
+
+    `unlisted_extensions` is what holds for an extension that is not among `extensions`.
+    """
 
     tenant_id: Identifier
     schedule: Schedule = Schedule()
@@ -176,6 +189,7 @@ class TenantRules(_Snapshot):
     outbound: tuple[OutboundRule, ...] = ()
     extensions: tuple[Extension, ...] = ()
     blocked_senders: str = ""
+    unlisted_extensions: Permission = Permission.ALLOW_WITH_SENDER_ID
 
     @cached_property
     def inbound_rules(self) -> InboundRules:
@@ -189,11 +203,30 @@ class TenantRules(_Snapshot):
 
     @cached_property
     def _extensions(self) -> Mapping[str, Extension]:
-        return {extension.extension: extension for extension in self.extensions}
+        return {extension_form(extension.extension): extension for extension in _strictest_last(self.extensions)}
+
+    @cached_property
+    def _without_leading_zeros(self) -> Mapping[str, Extension]:
+        numbered = [extension for extension in self.extensions if extension_form(extension.extension).isdecimal()]
+        return {extension_form(one.extension).lstrip("0"): one for one in _strictest_last(numbered)}
 
     def extension(self, extension: str) -> Extension | None:
-        """What is configured for an extension, or None."""
-        return self._extensions.get(extension)
+        """What holds for an extension; None: it is not listed, and such may send as any of the tenant's numbers.
+
+        It is found however it is written (`"109 "`), and with more or fewer zeros before it unless that is listed too.
+        """
+        form = extension_form(extension)
+        listed = self._extensions.get(form)
+        if listed is None and form.isdecimal():
+            listed = self._without_leading_zeros.get(form.lstrip("0"))
+        if listed is None and self.unlisted_extensions is not Permission.ALLOW_WITH_SENDER_ID:
+            return Extension(extension=extension, permission=self.unlisted_extensions, listed=False)
+        return listed
+
+
+def _strictest_last(extensions: Iterable[Extension]) -> list[Extension]:
+    """In an order in which, of those that are written alike, the last is one that may not send, if one is there."""
+    return sorted(extensions, key=lambda extension: extension.permission is Permission.DISABLE)
 
 
 @lru_cache(maxsize=10_000)

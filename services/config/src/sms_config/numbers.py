@@ -11,6 +11,7 @@ from sms_common.phone import (
     normalise,
     normalise_sender,
 )
+from sms_common.rules.mistakes import stands_for_digits
 from sms_config.auth import Caller
 from sms_config.problems import FieldError, Invalid, Overlap
 from sms_config.records import TenantRecord, TrunkRecord
@@ -40,6 +41,8 @@ def read_did(text: str, pool: NumberPool, tenant: TenantRecord, field: str = "de
 
 def read_sender(text: str, tenant: TenantRecord) -> str:
     """Return a sender as messages carry it. Raises Invalid."""
+    if stands_for_digits(text) and is_alphanumeric_sender(text.strip()):
+        raise Invalid.of("sender_id", "is one sender, and letters such as X are not digits of it")
     try:
         return normalise_sender(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
     except InvalidNumber as error:

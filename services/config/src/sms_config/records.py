@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.rules import Permission
 from sms_config.hours import StoredHours
 from sms_config.keyring import Place, Sealed
 
@@ -76,10 +77,11 @@ class TenantRecord(Record):
     time_zone: str | None = None
     pbx_id: str = DEFAULT_PBX
     default_config_id: str | None = None
-    # The tenant's clock: read and changed as the resource `routing`.
+    # The tenant's clock and the like: read and changed as the resource `routing`.
     hours: StoredHours | None = None
     holidays: tuple[str, ...] = ()
     blocked_senders: str = ""
+    unlisted_extensions: Permission = Permission.ALLOW_WITH_SENDER_ID
 
     @property
     def owner(self) -> str:

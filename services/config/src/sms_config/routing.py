@@ -1,8 +1,10 @@
-"""A tenant's clock (time zone, office hours, holidays) and the senders it blocks: one of each tenant, kept with it."""
+"""A tenant's clock (time zone, office hours, holidays), the senders it blocks and what unlisted extensions may do: one
+of each tenant, kept with it.
+"""
 
 from typing import Any
 
-from sms_common.rules import WeeklyHours
+from sms_common.rules import InvalidMask, WeeklyHours
 from sms_common.rules.writing import international
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject, merge
@@ -37,7 +39,10 @@ class Routing:
             before = await require_version(transaction, TenantRecord, wanted, caller, version)
             shown = view(before).model_dump(mode="json")
             base = {} if replace else {name: shown[name] for name in RoutingWrite.model_fields}
-            values = _values(merge(RoutingWrite, given, base=base, view=shown), before)
+            body = merge(RoutingWrite, given, base=base, view=shown)
+            # What was kept before it was refused must not stand in the way of other changes.
+            blocked = body.blocked_senders if replace or "blocked_senders" in given else None
+            values = {**_values(body, before), **_blocked(blocked, before.country)}
             return Change("updated", before, before.changed(self._changes.clock(), caller.id, **values))
 
         return await self._changes.make(caller, work)
@@ -55,8 +60,18 @@ def _values(body: RoutingWrite, before: TenantRecord) -> dict[str, Any]:
         "time_zone": None if before.time_zone is None and body.time_zone == _UTC else body.time_zone,
         "hours": None if body.hours is None else WeeklyHours.model_validate(body.hours.model_dump()),
         "holidays": tuple(body.holidays),
-        "blocked_senders": international(body.blocked_senders, before.country),
+        "unlisted_extensions": body.unlisted_extensions,
     }
+
+
+def _blocked(written: str | None, country: str) -> dict[str, str]:
+    """The senders that are blocked from now on; nothing when they are not written anew. Raises Invalid."""
+    if written is None:
+        return {}
+    try:
+        return {"blocked_senders": international(written, country)}
+    except InvalidMask as invalid:
+        raise Invalid.of("blocked_senders", str(invalid)) from None
 
 
 def view(record: TenantRecord) -> RoutingView:

@@ -14,6 +14,7 @@ from sms_config.rule_entries import (
     ClosedWord,
     Days,
     Destination,
+    ExtensionMask,
     ExtensionNumber,
     Groups,
     Lengths,
@@ -57,7 +58,7 @@ class OutboundRuleWrite(Body):
     priority: Priority = 1000
     prefixes: Prefixes = ""
     lengths: Lengths = Field(default=[])
-    extensions: Mask = Field(default="", description="Extensions that send, such as `100-199;205`; empty is any.")
+    extensions: ExtensionMask = ""
     groups: Groups = Field(default=[])
     categories: Categories = Field(default=[])
     own_hours: OpenHours | None = Field(default=None, description="In place of the tenant's.")
@@ -90,12 +91,16 @@ class ExtensionCreate(ExtensionWrite):
 
 
 class RoutingWrite(Body):
-    """A tenant's clock, and the senders whose texts it does not get."""
+    """A tenant's clock, the senders whose texts it does not get, and what extensions may do that are not listed."""
 
     time_zone: TimeZone = "UTC"
     hours: OpenHours | None = Field(default=None, description="When the office is open; null is always.")
     holidays: Days = Field(default=[])
     blocked_senders: Mask = ""
+    unlisted_extensions: PermissionWord = Field(
+        default=Permission.ALLOW_WITH_SENDER_ID,
+        description="What an extension may do that is not among the tenant's; DISABLE refuses its texts.",
+    )
 
 
 class RoutingOf(Body):

@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from sms_common.messages import Category, MsgType
-from sms_common.rules import ActionKind, Closed, NumberMask, Permission, Strategy
+from sms_common.pasted import entries, one_line, trimmed
+from sms_common.rules import ActionKind, Closed, Permission, Strategy
 from sms_common.rules.outbound import MAX_ROUTES
 from sms_config.entry import Entry
 from sms_config.fields import Name, Reference, member, plain
@@ -21,34 +22,24 @@ MAX_GROUPS = 50
 MAX_CALLER_IDS = 50
 MAX_HOLIDAYS = 1_000
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_PREFIX = re.compile(r"\+?[0-9]{0,15}")
 _DESTINATION = re.compile(r"[^;*]{0,64}")
+_RANGE = re.compile(r"\s*([0-9]+)\s*[-\u2010-\u2015\u2212]\s*([0-9]+)\s*")
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
 
 
-def _mask(text: str) -> str:
-    text = plain(text)
+def _list(text: str) -> str:
+    """A list with one `;` between entries. What they mean depends on the tenant's country, and is read there."""
     if len(text) > MAX_MASK:
         raise ValueError(f"may have {MAX_MASK} characters")
-    return NumberMask.parse(text).text
-
-
-def _prefixes(text: str) -> str:
-    parts = [part.strip() for part in plain(text).split(";") if part.strip()]
-    for part in parts:
-        if not _PREFIX.fullmatch(part):
-            raise ValueError("must be digits, with a plus before them or not, several separated by `;`")
-    if len(text) > MAX_MASK:
-        raise ValueError(f"may have {MAX_MASK} characters")
-    return ";".join(parts)
+    return ";".join(entries(text))
 
 
 def _destination(text: str) -> str:
-    text = plain(text)
+    text = one_line(text)
     if not _DESTINATION.fullmatch(text):
         raise ValueError("must be one destination of up to 64 characters, or one range; not a list or a pattern")
-    return text
+    return _RANGE.sub(r"\1-\2", text) if _RANGE.fullmatch(text) else text
 
 
 def _day(text: str) -> str:
@@ -78,16 +69,21 @@ def _words(kind: type[E]) -> AfterValidator:
 
 Mask = Annotated[
     str,
-    AfterValidator(_mask),
+    AfterValidator(_list),
     Field(
-        description="Numbers, ranges `a-b` and patterns with `*` for one digit, separated by `;`. Empty is anyone. "
-        "National numbers are read with the tenant's country."
+        description="Numbers, ranges `a-b`, patterns with `*` for one digit, short codes, names and e-mail addresses "
+        "of senders, separated by `;`, `,` or line ends. Empty is anyone. National numbers and patterns are read with "
+        "the tenant's country. What can match nobody is refused; three to six digits that are also the beginning of "
+        "numbers are written `short code 202555`."
     ),
 ]
 Prefixes = Annotated[
     str,
-    AfterValidator(_prefixes),
-    Field(description="Beginnings of the recipient's number, separated by `;`; a lone `+` is every number."),
+    AfterValidator(_list),
+    Field(
+        description="Beginnings of the recipient's number, such as `+44;+1202`, separated by `;`, `,` or line ends; "
+        "a lone `+` is every number. National ones are read with the tenant's country."
+    ),
 ]
 Day = Annotated[str, AfterValidator(_day), Field(description="YYYY-MM-DD")]
 Days = Annotated[list[Day], Field(max_length=MAX_HOLIDAYS), AfterValidator(_once)]
@@ -99,7 +95,7 @@ References = Annotated[list[Reference], Field(max_length=MAX_NAMED), AfterValida
 Groups = Annotated[list[Name], Field(max_length=MAX_GROUPS), AfterValidator(_once)]
 Lengths = Annotated[
     list[Annotated[int, Field(ge=1, le=20)]],
-    Field(max_length=20, description="How many digits the recipient's number has."),
+    Field(max_length=20, description="How many digits the recipient's number has, country code included: 3 to 15."),
     AfterValidator(_once),
 ]
 Priority = Annotated[int, Field(ge=1, le=MAX_PRIORITY, description="The lower comes first.")]
@@ -110,7 +106,16 @@ PermissionWord = Annotated[Permission, _word(Permission)]
 NumberText = Annotated[str, AfterValidator(plain), Field(min_length=1, max_length=32)]
 ExtensionNumber = Annotated[
     str,
+    BeforeValidator(lambda value: trimmed(value) if isinstance(value, str) else value),
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$", description="As the PBX names it in its requests."),
+]
+ExtensionMask = Annotated[
+    str,
+    AfterValidator(_list),
+    Field(
+        description="Extensions that send, such as `100-199;205;3**`, where `*` is one digit, separated by `;`, `,` or "
+        "line ends; empty is any."
+    ),
 ]
 
 

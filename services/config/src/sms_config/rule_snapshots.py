@@ -10,7 +10,10 @@ import structlog
 from pydantic import BaseModel, ValidationError
 
 from sms_common.configuration import TenantRules
-from sms_common.rules import Extension, InboundRule, OutboundRule, Schedule
+from sms_common.pasted import entries
+from sms_common.rules import Extension, InboundRule, OutboundRule, Permission, Schedule
+from sms_common.rules.masks import is_comparable
+from sms_common.rules.writing import current
 from sms_config.records import Record, TenantRecord
 from sms_config.rule_records import AnyRuleRecord, ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.store_protocol import Everything
@@ -60,10 +63,11 @@ class _OfTenant:
         return TenantRules(
             tenant_id=self.tenant.id,
             schedule=schedule(self.tenant),
-            inbound=_built(InboundRule, self.inbound),
+            inbound=_built(InboundRule, (_read_anew(rule, self.tenant.country) for rule in self.inbound)),
             outbound=_built(OutboundRule, self.outbound),
             extensions=_built(Extension, self.extensions),
-            blocked_senders=self.tenant.blocked_senders,
+            blocked_senders=_comparable(current(self.tenant.blocked_senders, self.tenant.country), self.tenant.id),
+            unlisted_extensions=self.tenant.unlisted_extensions,
         )
 
 
@@ -78,7 +82,22 @@ def _of_tenants(everything: Everything) -> Iterator[_OfTenant]:
 
 
 def _has_a_clock(tenant: TenantRecord) -> bool:
-    return bool(tenant.blocked_senders or tenant.hours or tenant.holidays)
+    refuses = tenant.unlisted_extensions is not Permission.ALLOW_WITH_SENDER_ID
+    return bool(tenant.blocked_senders or tenant.hours or tenant.holidays or refuses)
+
+
+def _read_anew(rule: InboundRuleRecord, country: str) -> InboundRuleRecord:
+    """A rule with its masks as they would be kept today: a former version kept national patterns as written."""
+    numbers = {"did_numbers": current(rule.did_numbers, country), "caller_mask": current(rule.caller_mask, country)}
+    return rule.model_copy(update=numbers)
+
+
+def _comparable(blocked: str, tenant_id: str) -> str:
+    """What is blocked without what cannot even be compared: it must cost the tenant no more than itself."""
+    kept = [entry for entry in entries(blocked) if is_comparable(entry)]
+    if len(kept) < len(entries(blocked)):
+        _log.error("blocked_senders.unusable", tenant_id=tenant_id, entries=len(entries(blocked)) - len(kept))
+    return ";".join(kept)
 
 
 def schedule(tenant: TenantRecord) -> Schedule:

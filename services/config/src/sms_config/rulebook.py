@@ -1,5 +1,6 @@
 """The resources of what a tenant decides by: inbound rules, outbound rules, extensions. All three are kept alike."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,7 +9,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from sms_common.phone import InvalidNumber, normalise
-from sms_common.rules import ActionKind, InboundRule, OutboundRule
+from sms_common.rules import ActionKind, InboundRule, InvalidMask, OutboundRule
+from sms_common.rules.extensions import extension_mask, single_extension
+from sms_common.rules.prefixes import impossible_lengths, international_prefixes
 from sms_common.rules.writing import international
 from sms_config.auth import Caller
 from sms_config.bodies import Body, JsonObject, merge, parse
@@ -32,6 +35,7 @@ from sms_config.trunks import owner_for_new
 MAX_RULES = 2_000
 MAX_EXTENSIONS = 10_000
 K = TypeVar("K", InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
+_PATTERN_OF_ANOTHER_PBX = re.compile(r"[0-9]+[xnz][0-9xnz]*", re.IGNORECASE)
 _BY_PRIORITY = (Order("priority"), Order("created_at"))
 _STAMPED = {
     "id": Column("id"),
@@ -83,7 +87,7 @@ class Kind(Generic[K]):
     new: type[Body]
     write: type[Body]
     most: int
-    read: Callable[[K, str], tuple[K, list[FieldError]]]
+    read: Callable[[K, "_Reading"], tuple[K, list[FieldError]]]
     check_unique: Callable[[Reader, K], Awaitable[None]]
 
 
@@ -114,7 +118,8 @@ class Rulebook(Generic[K]):
             await self._check_count(transaction, tenant.id)
             stamps = made_by(caller, self._changes.clock())
             record = self._kind.record.model_validate({"id": record_id, "tenant_id": tenant.id, **values, **stamps})
-            return Change("created", None, await self._settled(transaction, record, tenant))
+            named = frozenset(self._kind.write.model_fields)
+            return Change("created", None, await self._settled(transaction, record, tenant, named))
 
         return await self._changes.make(caller, work)
 
@@ -131,7 +136,8 @@ class Rulebook(Generic[K]):
             values = merge(self._kind.write, given, base=base, view=shown).model_dump()
             stored = {name: getattr(before, name) for name in self._kind.record.model_fields}
             after = self._kind.record.model_validate({**stored, **values})
-            after = await self._settled(transaction, after, tenant)
+            named = frozenset(self._kind.write.model_fields if replace else given)
+            after = await self._settled(transaction, after, tenant, named)
             return Change("updated", before, after.changed(self._changes.clock(), caller.id))
 
         return await self._changes.make(caller, work)
@@ -150,9 +156,13 @@ class Rulebook(Generic[K]):
         if (await reader.find(self._kind.record, mine, EVERYONE)).count >= self._kind.most:
             raise Conflict(f"A tenant may have {self._kind.most} {self._kind.record.NOUN}s.")
 
-    async def _settled(self, reader: Reader, written: K, tenant: TenantRecord) -> K:
-        """Return a record as it may be stored. Raises Invalid with everything that is wrong, Conflict."""
-        record, errors = self._kind.read(written, tenant.country)
+    async def _settled(self, reader: Reader, written: K, tenant: TenantRecord, named: frozenset[str]) -> K:
+        """Return a record as it may be stored. Raises Invalid with everything that is wrong, Conflict.
+
+        `named` are the fields that are written anew: a mask that was kept before such were refused must not stand in
+        the way of other changes.
+        """
+        record, errors = self._kind.read(written, _Reading(tenant.country, named))
         told = {error.field for error in errors}
         has = await holdings_of(reader, tenant.id)
         errors += [error for error in unheld(record, has) if error.field not in told]
@@ -160,6 +170,24 @@ class Rulebook(Generic[K]):
             raise Invalid(errors)
         await self._kind.check_unique(reader, record)
         return record
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How what is written is read: with a tenant's country, and which fields of it are written anew."""
+
+    country: str
+    named: frozenset[str]
+
+    def text(self, field: str, kept: str, read: Callable[[str, str], str], errors: list[FieldError]) -> str:
+        """One field in the form in which it is kept; why it cannot be is told in `errors`."""
+        if field not in self.named:
+            return kept
+        try:
+            return read(kept, self.country)
+        except InvalidMask as invalid:
+            errors.append(FieldError(field=field, message=str(invalid)))
+            return ""
 
 
 async def _any_number(_reader: Reader, _record: K) -> None:
@@ -176,43 +204,70 @@ async def _check_extension(reader: Reader, record: ExtensionRecord) -> None:
         raise Conflict("The tenant has this extension already.", [FieldError(field="extension", message="is taken")])
 
 
-def _read_inbound(rule: InboundRuleRecord, country: str) -> tuple[InboundRuleRecord, list[FieldError]]:
-    numbers = {"did_numbers": international(rule.did_numbers, country)}
-    rule = rule.model_copy(update={**numbers, "caller_mask": international(rule.caller_mask, country)})
+def _read_inbound(rule: InboundRuleRecord, reading: _Reading) -> tuple[InboundRuleRecord, list[FieldError]]:
     errors: list[FieldError] = []
+    numbers = {
+        "did_numbers": reading.text("did_numbers", rule.did_numbers, international, errors),
+        "caller_mask": reading.text("caller_mask", rule.caller_mask, international, errors),
+    }
+    rule = rule.model_copy(update=numbers)
+    readable = not errors  # else nothing can be said of the destinations' size
     for name, action in (("office", rule.office), ("outside", rule.outside), ("holiday", rule.holiday)):
         if action is None or action.kind is ActionKind.DISCARD:
             continue
-        said = _fault(partial(InboundRule, id="", did_numbers=rule.did_numbers, office=action))
+        said = _fault(partial(InboundRule, id="", did_numbers=rule.did_numbers, office=action)) if readable else None
         if not action.destination:
             said = "is required; 0 is the number that was written to"
+        if name in reading.named and _PATTERN_OF_ANOTHER_PBX.fullmatch(action.destination):
+            said = "must be one extension or number, or one range such as 100-199; not a pattern"
         if said is not None:
             errors.append(FieldError(field=f"{name}.destination", message=said))
     return rule, errors
 
 
-def _read_outbound(rule: OutboundRuleRecord, country: str) -> tuple[OutboundRuleRecord, list[FieldError]]:
+def _read_outbound(rule: OutboundRuleRecord, reading: _Reading) -> tuple[OutboundRuleRecord, list[FieldError]]:
     errors: list[FieldError] = []
     routes = []
     for place, route in enumerate(rule.routes):
-        number = _number(route.caller_id, country, f"routes.{place}.caller_id", errors)
+        number = _number(route.caller_id, reading.country, f"routes.{place}.caller_id", errors)
         routes.append(route.model_copy(update={"caller_id": number}))
-    rule = rule.model_copy(update={"routes": tuple(routes)})
-    said = _fault(partial(OutboundRule.model_validate, rule.model_dump()))
+    masks = {
+        "prefixes": reading.text("prefixes", rule.prefixes, international_prefixes, errors),
+        "extensions": reading.text("extensions", rule.extensions, lambda text, _: extension_mask(text), errors),
+    }
+    errors += _lengths(rule.lengths, masks["prefixes"], reading)
+    said = None if errors else _fault(partial(OutboundRule.model_validate, {**rule.model_dump(), **masks}))
     if said is not None:
         errors.append(FieldError(field="prefixes", message=said))
-    return rule, errors
+    return rule.model_copy(update={"routes": tuple(routes), **masks}), errors
 
 
-def _read_extension(record: ExtensionRecord, country: str) -> tuple[ExtensionRecord, list[FieldError]]:
+def _lengths(lengths: tuple[int, ...], prefixes: str, reading: _Reading) -> list[FieldError]:
+    """What no number of these prefixes has."""
+    if not reading.named & {"lengths", "prefixes"}:
+        return []
+    none = impossible_lengths(lengths, "")
+    if none:
+        said = f"no number has {none[0]} digits: short codes have 3 to 6, and others 7 to 15, country code included"
+        return [FieldError(field="lengths", message=said)]
+    none = impossible_lengths(lengths, prefixes)
+    if none:
+        begin = prefixes.replace(";", " or ")
+        said = f"no number that begins with {begin} has {none[0]} digits, country code included"
+        return [FieldError(field="lengths", message=said)]
+    return []
+
+
+def _read_extension(record: ExtensionRecord, reading: _Reading) -> tuple[ExtensionRecord, list[FieldError]]:
     errors: list[FieldError] = []
+    extension = reading.text("extension", record.extension, lambda text, _: single_extension(text), errors)
     caller_ids = []
     for place, caller_id in enumerate(record.caller_ids):
-        number = _number(caller_id.number, country, f"caller_ids.{place}.number", errors)
+        number = _number(caller_id.number, reading.country, f"caller_ids.{place}.number", errors)
         caller_ids.append(caller_id.model_copy(update={"number": number}))
         if any((c.number, c.trunk_id) == (number, caller_id.trunk_id) for c in caller_ids[:-1]):
             errors.append(FieldError(field=f"caller_ids.{place}.number", message="stands there twice for this trunk"))
-    return record.model_copy(update={"caller_ids": tuple(caller_ids)}), errors
+    return record.model_copy(update={"extension": extension, "caller_ids": tuple(caller_ids)}), errors
 
 
 def _number(text: str | None, country: str, field: str, errors: list[FieldError]) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sms_common.configuration import FailurePolicy, PaceLimits
+from sms_common.rules import Permission
 from sms_config.hours import OpenHours
 from sms_config.records import Role
 from sms_config.rule_records import ExtensionFields, InboundRuleFields, OutboundRuleFields
@@ -117,13 +118,14 @@ class ExtensionView(Stamps, ExtensionFields):
 
 
 class RoutingView(Stamps):
-    """A tenant's clock and the senders it blocks. Version and stamps are the tenant's."""
+    """A tenant's clock, the senders it blocks, and what unlisted extensions may do. Version and stamps are its own."""
 
     tenant_id: str
     time_zone: str
     hours: OpenHours | None
     holidays: tuple[str, ...]
     blocked_senders: str
+    unlisted_extensions: Permission
 
 
 class ApiKeyView(Stamps):

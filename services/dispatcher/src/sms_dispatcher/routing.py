@@ -23,6 +23,7 @@ from sms_common.rules import (
     SenderRefused,
     Verdict,
     choose_sender,
+    why_disabled,
 )
 from sms_dispatcher.entries import Routed, SendRoute
 
@@ -139,7 +140,7 @@ class Router:
         decisions = [self._decide(message_id, number) for number in to]
         first = decisions[0]
         if self._extension is not None and self._extension.permission is Permission.DISABLE:
-            return _rejected(first, Code.SENDER_NOT_ALLOWED, "The extension may not send texts.", "extension")
+            return _rejected(first, Code.SENDER_NOT_ALLOWED, why_disabled(self._extension), "extension")
         blocked = next((decision for decision in decisions if decision.blocked), None)
         if blocked is not None:
             return _rejected(blocked, Code.BLOCKED_BY_RULE, blocked.reason, None)
@@ -160,7 +161,8 @@ class Router:
             return _NO_RULE
         request = self._request
         groups = self._extension.groups if self._extension is not None else frozenset()
-        query = OutboundQuery(number, request.extension or "", request.category, self._moment, message_id, groups)
+        extension = self._extension.extension if self._extension is not None else request.extension or ""
+        query = OutboundQuery(number, extension, request.category, self._moment, message_id, groups)
         return self._rules.outbound_rules.decide(query, explain=self._explain)
 
     def _find(self, routes: Iterable[Route], to: tuple[str, ...]) -> "_Found":

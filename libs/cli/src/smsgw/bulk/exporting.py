@@ -6,7 +6,7 @@ from typing import Any
 
 from sms_common.configuration import PaceLimits
 from smsgw.bulk.document import CREDENTIALS, VERSION
-from smsgw.bulk.installation import Installation, Item
+from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import Kind
 from smsgw.bulk.planning import CALLBACK_PASSWORD
 
@@ -25,7 +25,7 @@ def content(now: Installation, tenants: Iterable[str], *, name_variables: bool) 
         "inbound_rules": [_named(item) for item in chosen(Kind.INBOUND_RULE)],
         "outbound_rules": [_named(item) for item in chosen(Kind.OUTBOUND_RULE)],
         "routing": [
-            {"tenant": item.tenant, **item.fields} for item in chosen(Kind.ROUTING) if any(item.fields.values())
+            {"tenant": item.tenant, **item.fields} for item in chosen(Kind.ROUTING) if item.fields != ROUTING_UNSET
         ],
     }
 

@@ -43,8 +43,14 @@ _RULES = {
         ),
     ),
 }
-ROUTING_FIELDS = ("hours", "holidays", "blocked_senders")
 _TENANT_FIELDS = ("name", "country", "foreign_without_plus", "time_zone", "pbx_id")
+# What a tenant's routing is before anybody has changed it.
+ROUTING_UNSET: Mapping[str, Any] = {
+    "hours": None,
+    "holidays": [],
+    "blocked_senders": "",
+    "unlisted_extensions": "ALLOW_WITH_SENDER_ID",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,9 @@ def _item(kind: Kind, shown: JsonObject, names: Mapping[str, str]) -> Item:
         case Kind.SMS:
             return _sms(shown, names)
         case Kind.ROUTING:
-            return Item(kind, (shown["id"],), shown["id"], shown["version"], _copied(shown, *ROUTING_FIELDS))
+            return Item(
+                kind, (shown["id"],), shown["id"], shown["version"], _copied({**ROUTING_UNSET, **shown}, *ROUTING_UNSET)
+            )
     named, fields = _RULES[kind]
     key = (shown["tenant_id"], shown[named])
     return Item(kind, key, shown["id"], shown["version"], with_names(_copied(shown, *fields), names))

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from sms_common.phone import NumberPool
 from smsgw.bulk.document import Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
-from smsgw.bulk.installation import Installation, Item
+from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import Key, Kind, label
 from smsgw.bulk.reading import NumberReader
 from smsgw.bulk.references import references
@@ -20,7 +20,6 @@ Action = Literal["create", "update", "delete"]
 SecretOf = Callable[[str], SecretStr | None]
 CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # a field's name
 _DEFAULT_COUNTRY = "US"
-_UNSET: Mapping[str, Any] = {"hours": None, "holidays": [], "blocked_senders": ""}
 _USING = (Kind.EXTENSION, Kind.INBOUND_RULE, Kind.OUTBOUND_RULE)
 
 
@@ -164,7 +163,7 @@ def _step(
     """What has to be done for one object, and what keeps it from being done."""
     what = label(wish.kind, wish.key)
     stored = item.secrets if item else frozenset()
-    there = item.fields if item else _UNSET if wish.kind is Kind.ROUTING else {}
+    there = item.fields if item else ROUTING_UNSET if wish.kind is Kind.ROUTING else {}
     changed = {name: value for name, value in wish.fields.items() if name not in there or there[name] != value}
     problems: list[str] = []
     secrets: dict[str, SecretStr] = {}

@@ -119,3 +119,4 @@ class RoutingEntry(Entry):
     hours: HoursEntry | None = None
     holidays: list[Day] = Field(default=[])
     blocked_senders: str = ""
+    unlisted_extensions: str = "ALLOW_WITH_SENDER_ID"

@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from sms_common.phone import normalise
+from sms_common.rules.extensions import extension_mask
+from sms_common.rules.prefixes import international_prefixes
 from sms_common.rules.writing import international
 from smsgw.bulk.document import Document
 from smsgw.bulk.kinds import Kind
@@ -45,9 +47,8 @@ def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
         route["caller_id"] = route["caller_id"] and _number(route["caller_id"], country)
     _as_sets(fields, "groups", "lengths")
     _in_order(fields, "categories", _CATEGORIES)
-    for name in ("prefixes", "extensions"):
-        if name in fields:
-            fields[name] = ";".join(part.strip() for part in fields[name].split(";") if part.strip())
+    _as_read(fields, "prefixes", partial(international_prefixes, country=country))
+    _as_read(fields, "extensions", extension_mask)
     return Wish(Kind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
 
 
@@ -64,8 +65,12 @@ def _number(written: str, country: str) -> str:
 
 def _as_masks(fields: dict[str, Any], country: str, *names: str) -> None:
     for name in names:
-        if name in fields:
-            fields[name] = in_form(partial(international, fields[name], country), fields[name])
+        _as_read(fields, name, partial(international, country=country))
+
+
+def _as_read(fields: dict[str, Any], name: str, read: Callable[[str], str]) -> None:
+    if name in fields:
+        fields[name] = in_form(partial(read, fields[name]), fields[name])
 
 
 def _as_sets(fields: dict[str, Any], *names: str) -> None:

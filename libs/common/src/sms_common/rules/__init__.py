@@ -4,9 +4,11 @@ functions.
 The same functions decide in the dispatcher and explain in the config service. A decision carries its reasons.
 """
 
+from sms_common.rules.extensions import extension_form
 from sms_common.rules.hours import Period, Schedule, WeeklyHours
 from sms_common.rules.inbound import Action, ActionKind, InboundDecision, InboundQuery, InboundRule, InboundRules
-from sms_common.rules.masks import InvalidMask, NumberMask
+from sms_common.rules.masks import NumberMask
+from sms_common.rules.mistakes import InvalidMask
 from sms_common.rules.outbound import (
     Closed,
     OutboundDecision,
@@ -16,7 +18,7 @@ from sms_common.rules.outbound import (
     Route,
     Strategy,
 )
-from sms_common.rules.senders import Extension, Permission, SenderQuery, SenderRefused, choose_sender
+from sms_common.rules.senders import Extension, Permission, SenderQuery, SenderRefused, choose_sender, why_disabled
 from sms_common.rules.verdicts import Verdict
 
 __all__ = [
@@ -44,4 +46,6 @@ __all__ = [
     "Verdict",
     "WeeklyHours",
     "choose_sender",
+    "extension_form",
+    "why_disabled",
 ]

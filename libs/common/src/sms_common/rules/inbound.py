@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sms_common.messages import MsgType
 from sms_common.rules.hours import Period, Schedule, WeeklyHours
 from sms_common.rules.masks import Match, NumberMask, Specificity, bare
-from sms_common.rules.verdicts import Verdict
+from sms_common.rules.verdicts import Verdict, shortened
+from sms_common.rules.writing import futile
 
 KEEP_DIALLED = "0"
 
@@ -74,6 +75,12 @@ class InboundRule(BaseModel):
     def callers(self) -> NumberMask:
         """The parsed caller part."""
         return NumberMask.parse(self.caller_mask)
+
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> Self:
+        """Read both masks now. Raises InvalidMask, which would else meet the first text."""
+        _ = self.dids, self.callers
+        return self
 
     @model_validator(mode="after")
     def _ranges_are_equal(self) -> Self:
@@ -155,12 +162,16 @@ class InboundRules:
 
     def decide(self, query: InboundQuery, *, explain: bool = False) -> InboundDecision:
         """The one destination of a text. With `explain`, every rule's verdict is in it."""
-        if self._blocked is not None and self._blocked.match(query.caller):
+        caller, dialled = bare(query.caller), bare(query.did)
+        if self._blocked is not None and self._blocked.match_bare(caller):
             return InboundDecision(ActionKind.DISCARD, "", "The sender is blocked.", blocked=True)
         verdicts: list[Verdict] = []
         best: _Candidate | None = None
         for rule in self._rules:
-            candidate = self._candidate(rule, query, verdicts if explain else None)
+            candidate = _candidate(rule, query, caller, dialled)
+            if explain:
+                reason = "" if candidate is not None else _why_not(rule, query)
+                verdicts.append(Verdict(rule.id, rule.name, won=candidate is not None, reason=reason))
             if candidate is not None and (best is None or candidate.order < best.order):
                 best = candidate
         decision = self._decision(best, query)
@@ -172,26 +183,13 @@ class InboundRules:
             decision.reason,
             decision.rule_id,
             decision.period,
-            verdicts=_with_losers(verdicts, best),
+            verdicts=(*_with_losers(verdicts, best), *self._blocking_nobody()),
         )
 
-    def _candidate(self, rule: InboundRule, query: InboundQuery, verdicts: list[Verdict] | None) -> _Candidate | None:
-        did = caller = None
-        if not rule.enabled:
-            reason = "It is disabled."
-        elif query.channel not in rule.channels:
-            reason = f"It is not for {query.channel}."
-        elif rule.config_ids and query.config_id not in rule.config_ids:
-            reason = "It is for other SMS configurations."
-        elif (did := rule.dids.match(query.did)) is None:
-            reason = "Its DID numbers do not hold the number written to."
-        elif (caller := rule.callers.match(query.caller)) is None:
-            reason = "Its caller mask does not match the sender."
-        else:
-            reason = ""
-        if verdicts is not None:
-            verdicts.append(Verdict(rule.id, rule.name, won=not reason, reason=reason))
-        return _Candidate(rule, did, caller) if did is not None and caller is not None and not reason else None
+    def _blocking_nobody(self) -> tuple[Verdict, ...]:
+        """A verdict on what is blocked when some of it can be no sender; it belongs to no rule."""
+        told = futile(self._blocked.text) if self._blocked is not None else []
+        return (Verdict("", "Blocked senders", won=False, reason=" ".join(told)),) if told else ()
 
     def _decision(self, best: _Candidate | None, query: InboundQuery) -> InboundDecision:
         if best is None:
@@ -202,6 +200,34 @@ class InboundRules:
         destination = _destination(action, best.did, query.did)
         reason = f"Rule {rule.name or rule.id!r} matches; it is {period.value} time."
         return InboundDecision(action.kind, destination, reason, rule.id, period)
+
+
+def _candidate(rule: InboundRule, query: InboundQuery, caller: str, dialled: str) -> _Candidate | None:
+    """A rule with what of it matched, or None. The numbers are bare."""
+    if not rule.enabled or query.channel not in rule.channels:
+        return None
+    if rule.config_ids and query.config_id not in rule.config_ids:
+        return None
+    did = rule.dids.match_bare(dialled)
+    sender = rule.callers.match_bare(caller) if did is not None else None
+    return _Candidate(rule, did, sender) if did is not None and sender is not None else None
+
+
+def _why_not(rule: InboundRule, query: InboundQuery) -> str:
+    """Why a rule that is no candidate is none, with what it asks for."""
+    if not rule.enabled:
+        return "It is disabled."
+    if query.channel not in rule.channels:
+        return f"It is not for {query.channel}."
+    if rule.config_ids and query.config_id not in rule.config_ids:
+        return "It is for other SMS configurations."
+    if rule.dids.match(query.did) is None:
+        return _not_matched("Its DID numbers do not hold the number written to.", rule.dids)
+    return _not_matched("Its caller mask does not match the sender.", rule.callers)
+
+
+def _not_matched(sentence: str, mask: NumberMask) -> str:
+    return " ".join((sentence, f"It is for {shortened(mask.text)}.", *futile(mask.text)))
 
 
 def _destination(action: Action, did: Match, dialled: str) -> str:

@@ -1,23 +1,29 @@
 """Masks over numbers as PortSIP writes them: a list by `;` of numbers, ranges `a-b` of equal length, and patterns in
 which `*`
 stands for exactly one digit. Plus, 00 and filling are forgiven on both sides of a comparison.
+
+What is read here may have been kept by a former version, so anything that can be compared is taken. `writing` refuses
+what is written anew and can match nothing.
 """
 
 import re
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Self
+from typing import Final, Self
 
-_FILLING = re.compile(r"[\s().\-/]")
+from sms_common.pasted import entries, trimmed
+from sms_common.rules.mistakes import HOW_TO_WRITE, InvalidMask, plain_text, quoted, unfilled
+
 _PATTERN = re.compile(r"^[0-9*]{1,20}$")
-_DIGITS = re.compile(r"^[0-9]{1,20}$")
-_NAME = re.compile(r"^[A-Za-z0-9 +_&-]{1,11}$")
-_APART = re.compile(r"\s+-\s+")
-
-
-class InvalidMask(ValueError):  # as InvalidNumber
-    """A mask that cannot be understood; its text says why, for the person who wrote it."""
+_DIGITS = re.compile(r"[0-9]{1,20}\Z")
+_FORMER_NAME = re.compile(r"^[A-Za-z0-9 +_&-]{1,11}$")
+# Hyphens as keyboards and word processors write them; between two blanks, or a longer dash, they are a range's.
+_APART: Final = re.compile(r"\s+[-\u2010-\u2015\u2212]\s+|\s*[\u2012-\u2015]\s*")
+_HYPHEN: Final = re.compile(r"[-\u2010-\u2015\u2212]")
+# An address has up to 254 characters (RFC 5321, 4.5.3.1.3), and no name of a sender is longer.
+LONGEST_NAME: Final = 254
+SHORT_CODE: Final = re.compile(r"(?:short[ -]?)?codes?[ :#]+(?=[0-9])", re.IGNORECASE)
 
 
 class Specificity(IntEnum):
@@ -80,14 +86,17 @@ class NumberMask:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a mask. Raises InvalidMask."""
-        entries = [entry.strip() for entry in text.split(";")]
-        return cls(tuple(_part(entry) for entry in entries if entry), ";".join(entry for entry in entries if entry))
+        written = entries(text)
+        return cls(tuple(_part(entry) for entry in written), ";".join(written))
 
     def match(self, number: str) -> Match | None:
         """The closest part that `number` (in any form a person writes) matches, or None."""
+        return self.match_bare(bare(number))
+
+    def match_bare(self, plain: str) -> Match | None:
+        """As `match`, for a number that `bare` was asked about already."""
         if not self.parts:
             return Match(Specificity.ANYONE, 0, 0)
-        plain = bare(number)
         best: Match | None = None
         for part in self.parts:
             found = part.match(plain)
@@ -111,29 +120,59 @@ class NumberMask:
 @lru_cache(maxsize=4096)
 def bare(number: str) -> str:
     """A number without plus, leading 00 and filling; a name as it is, in lower case."""
-    plain = _FILLING.sub("", number.strip())
+    if number.startswith("+") and _DIGITS.match(number[1:]):
+        return number[1:]  # as nearly all are
+    plain = unfilled(number)
     digits = plain.removeprefix("+")
     if _DIGITS.match(digits):
         return digits.removeprefix("00") if plain == digits and digits.startswith("00") and len(digits) > 4 else digits  # noqa: PLR2004  # 00 alone is an extension
-    return number.strip().lower()
+    return trimmed(plain_text(number)).casefold()
+
+
+def between(text: str) -> tuple[str, str] | None:
+    """The two texts around the one dash that stands apart, or around the only one; None: there is no such dash."""
+    ends = _APART.split(text)
+    if len(ends) == 1:
+        ends = _HYPHEN.split(text)
+    return (ends[0], ends[1]) if len(ends) == 2 else None  # noqa: PLR2004  # two ends
+
+
+def is_a_name(entry: str) -> bool:
+    """Whether an entry can be the name or the e-mail address of a sender, as far as its length and letters tell."""
+    return len(entry) <= LONGEST_NAME and any(sign.isalpha() for sign in entry)
+
+
+def stands_apart(text: str) -> bool:
+    """Whether a dash is in a text as it stands in a range and not in a number: between blanks, or a long one."""
+    return _APART.search(text) is not None
+
+
+def is_comparable(entry: str) -> bool:
+    """Whether a mask may hold an entry at all."""
+    try:
+        _part(entry)
+    except InvalidMask:
+        return False
+    return True
 
 
 def _part(entry: str) -> _Exact | _Range | _Pattern:
-    if "*" in entry:
+    entry = SHORT_CODE.sub("", entry, count=1) if SHORT_CODE.match(entry) else entry
+    if "*" in plain_text(entry):
         return _pattern(entry)
     part = _range(entry)
     if part is not None:
         return part
     value = bare(entry)
-    if not _DIGITS.match(value) and not _NAME.match(entry):
-        raise InvalidMask(f"{entry!r} is neither a number, a range nor a pattern with * for single digits.")
+    if not _DIGITS.match(value) and not _FORMER_NAME.match(entry) and not is_a_name(entry):
+        raise InvalidMask(f"{quoted(entry)} is neither a number, a range nor a pattern; {HOW_TO_WRITE}.")
     return _Exact(value)
 
 
 def _pattern(entry: str) -> _Pattern:
-    plain = _FILLING.sub("", entry).removeprefix("+")
+    plain = unfilled(entry).removeprefix("+")
     if not _PATTERN.match(plain):
-        raise InvalidMask(f"{entry!r} holds more than digits and * (which stands for one digit).")
+        raise InvalidMask(f"{quoted(entry)} holds more than digits and * (which stands for one digit); {HOW_TO_WRITE}.")
     return _Pattern(re.compile("^" + plain.replace("*", "[0-9]") + "$"), plain.count("*"))
 
 
@@ -142,17 +181,14 @@ def _range(entry: str) -> _Range | None:
     so is one
     between parts of unequal length in a number that is written with blanks or brackets.
     """
-    ends = _APART.split(entry)
-    if len(ends) == 1:
-        ends = entry.split("-")
-    numbers = [bare(end) for end in ends]
-    if len(numbers) != 2 or not all(_DIGITS.match(number) for number in numbers):  # noqa: PLR2004  # two ends
+    numbers = [bare(end) for end in between(entry) or ()]
+    if not numbers or not all(_DIGITS.match(number) for number in numbers):
         return None
     first, last = numbers
     if len(first) != len(last):
-        if not _APART.search(entry) and _FILLING.search(entry.replace("-", "")):
+        if not stands_apart(entry) and unfilled(entry) != _HYPHEN.sub("", plain_text(entry)):
             return None
-        raise InvalidMask(f"Both ends of the range {entry} must have the same number of digits.")
+        raise InvalidMask(f"Both ends of the range {quoted(entry)} must have the same number of digits.")
     if int(first) > int(last):
-        raise InvalidMask(f"The range {entry} ends before it begins.")
+        raise InvalidMask(f"The range {quoted(entry)} ends before it begins.")
     return _Range(int(first), int(last), len(first))

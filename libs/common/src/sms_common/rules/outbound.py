@@ -1,7 +1,7 @@
 """By which routes an outbound text may leave, in which order."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,9 +11,13 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sms_common.messages import Category
+from sms_common.pasted import entries
+from sms_common.rules import extensions, prefixes
+from sms_common.rules.extensions import extension_form
 from sms_common.rules.hours import Period, Schedule, WeeklyHours
 from sms_common.rules.masks import NumberMask, bare
-from sms_common.rules.verdicts import Verdict
+from sms_common.rules.prefixes import prefix_digits
+from sms_common.rules.verdicts import Verdict, shortened
 
 MAX_ROUTES = 6
 
@@ -79,20 +83,21 @@ class OutboundRule(BaseModel):
             raise ValueError("at least one condition is needed: prefixes, lengths, extensions, groups or categories")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_compared(self) -> Self:
+        """Read the extensions now. Raises InvalidMask, which would else meet the first text."""
+        _ = self.extension_mask
+        return self
+
     @cached_property
     def prefix_list(self) -> tuple[str, ...]:
         """The prefixes as digits; an empty one (from a lone plus) matches all."""
-        return tuple(_prefix(part) for part in self.prefixes.split(";") if part.strip())
+        return tuple(prefix_digits(part) for part in entries(self.prefixes))
 
     @cached_property
     def extension_mask(self) -> NumberMask:
         """The parsed extensions."""
         return NumberMask.parse(self.extensions)
-
-
-def _prefix(text: str) -> str:
-    plain = text.strip().removeprefix("+")
-    return plain.removeprefix("00")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,15 +138,16 @@ class OutboundRules:
 
     def decide(self, query: OutboundQuery, *, explain: bool = False) -> OutboundDecision:
         """The one winning rule's routes, in the order to try. With `explain`, every rule's verdict is in it."""
-        digits = bare(query.to)
+        asked = _Asked(bare(query.to), extension_form(query.extension))
         best: tuple[tuple[int, int, int, str], OutboundRule] | None = None
         verdicts: list[Verdict] = []
         for rule in self._rules:
-            matched, reason = _matches(rule, query, digits)
+            matched, why_not = _matches(rule, query, asked)
             if explain:
-                verdicts.append(Verdict(rule.id, rule.name, won=not reason, reason=reason))
+                reason = "" if why_not is None else why_not(rule, query)
+                verdicts.append(Verdict(rule.id, rule.name, won=why_not is None, reason=reason))
             order = (rule.priority, -matched, rule.age, rule.id)
-            if not reason and (best is None or order < best[0]):
+            if why_not is None and (best is None or order < best[0]):
                 best = (order, rule)
         if best is None:
             return OutboundDecision((), "No outbound rule matches.", verdicts=tuple(verdicts))
@@ -164,26 +170,69 @@ class OutboundRules:
         return OutboundDecision(routes, reason, rule.id, verdicts=verdicts)
 
 
-def _matches(rule: OutboundRule, query: OutboundQuery, digits: str) -> tuple[int, str]:
-    """How many conditions matched, and the first that did not, as a sentence ('' when all did)."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Recipient and extension in the forms in which they are compared."""
+
+    to: str
+    extension: str
+
+
+_WhyNot = Callable[[OutboundRule, OutboundQuery], str]
+
+
+def _matches(rule: OutboundRule, query: OutboundQuery, asked: _Asked) -> tuple[int, _WhyNot | None]:
+    """How many conditions matched, and what tells why the first that did not did not (None when all did)."""
     if not rule.enabled:
-        return 0, "It is disabled."
+        return 0, _disabled
     matched = 0
-    for wanted, holds, says in (
-        (rule.prefixes, any(digits.startswith(p) for p in rule.prefix_list), "No prefix fits the recipient."),
-        (rule.lengths, len(digits) in rule.lengths, f"The recipient has {len(digits)} digits."),
-        (rule.extensions, rule.extension_mask.match(query.extension) is not None, "It is for other extensions."),
-        (rule.groups, bool(rule.groups & query.groups), "It is for other groups."),
-        (rule.categories, query.category in rule.categories, f"It is not for {query.category} texts."),
+    for wanted, holds, why_not in (
+        (rule.prefixes, asked.to.startswith(rule.prefix_list), _no_prefix),
+        (rule.lengths, len(asked.to) in rule.lengths, _other_length),
+        (rule.extensions, rule.extension_mask.match_bare(asked.extension) is not None, _other_extensions),
+        (rule.groups, bool(rule.groups & query.groups), _other_groups),
+        (rule.categories, query.category in rule.categories, _other_category),
     ):
         if not wanted:
             continue
         if not holds:
-            return 0, says
+            return 0, why_not
         matched += 1
     if not any(route.enabled for route in rule.routes):
-        return 0, "None of its routes is enabled."
-    return matched, ""
+        return 0, _no_route
+    return matched, None
+
+
+def _disabled(_rule: OutboundRule, _query: OutboundQuery) -> str:
+    return "It is disabled."
+
+
+def _no_route(_rule: OutboundRule, _query: OutboundQuery) -> str:
+    return "None of its routes is enabled."
+
+
+def _no_prefix(rule: OutboundRule, _query: OutboundQuery) -> str:
+    none = [f"No number begins with {prefix}." for prefix in prefixes.futile(rule.prefixes)]
+    return " ".join((f"No prefix fits the recipient. It is for {shortened(rule.prefixes)}.", *none))
+
+
+def _other_length(rule: OutboundRule, query: OutboundQuery) -> str:
+    lengths = ", ".join(str(length) for length in sorted(rule.lengths))
+    none = [f"No number has {length}." for length in prefixes.impossible_lengths(sorted(rule.lengths), rule.prefixes)]
+    return " ".join((f"The recipient has {len(bare(query.to))} digits. It is for {lengths}.", *none))
+
+
+def _other_extensions(rule: OutboundRule, _query: OutboundQuery) -> str:
+    told = extensions.futile(rule.extensions)
+    return " ".join((f"It is for other extensions: {shortened(rule.extensions)}.", *told))
+
+
+def _other_groups(rule: OutboundRule, _query: OutboundQuery) -> str:
+    return f"It is for other groups: {', '.join(sorted(rule.groups))}."
+
+
+def _other_category(_rule: OutboundRule, query: OutboundQuery) -> str:
+    return f"It is not for {query.category} texts."
 
 
 def _settled(verdict: Verdict, winner: OutboundRule) -> Verdict:

@@ -31,7 +31,7 @@ class CallerId(BaseModel):
 
 
 class Extension(BaseModel):
-    """What is configured for one extension of a tenant."""
+    """What is configured for one extension of a tenant. `listed` False: it is what holds for all others."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
 
@@ -39,6 +39,7 @@ class Extension(BaseModel):
     permission: Permission = Permission.ALLOW_WITH_SENDER_ID
     caller_ids: tuple[CallerId, ...] = ()
     groups: frozenset[str] = frozenset()
+    listed: bool = True
 
     def caller_id(self, trunk_id: str) -> str | None:
         """The first caller id of this extension on a trunk."""
@@ -77,7 +78,7 @@ def choose_sender(query: SenderQuery) -> tuple[str, str]:
     extension = query.extension
     permission = extension.permission if extension else Permission.ALLOW_WITH_SENDER_ID
     if permission is Permission.DISABLE:
-        raise SenderRefused(Code.SENDER_NOT_ALLOWED, "The extension may not send texts.")
+        raise SenderRefused(Code.SENDER_NOT_ALLOWED, why_disabled(extension))
     if query.wanted is not None:
         return _wanted(query, query.wanted, permission), "The request names it."
     if query.conversation_did is not None and query.owned(query.conversation_did):
@@ -94,6 +95,13 @@ def choose_sender(query: SenderQuery) -> tuple[str, str]:
         if sender:
             return sender, why
     raise SenderRefused(Code.NO_SENDER, "Neither a sender, a sender id nor a default number is set.")
+
+
+def why_disabled(extension: Extension | None) -> str:
+    """Why an extension may not send, as a sentence."""
+    if extension is None or extension.listed:
+        return "The extension may not send texts."
+    return "The extension is not listed, and such an extension may not send texts."
 
 
 def _still_owned(query: SenderQuery, number: str | None) -> str | None:

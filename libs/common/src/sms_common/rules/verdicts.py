@@ -1,6 +1,7 @@
 """Why a rule won or lost: what an explanation is made of."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,3 +12,12 @@ class Verdict:
     name: str
     won: bool
     reason: str
+
+
+_MOST_SHOWN: Final = 120
+
+
+def shortened(written: str) -> str:
+    """What a rule asks for, for a sentence: `101;102` as `101, 102`, cut when it is long."""
+    text = written.replace(";", ", ")
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN].rsplit(", ", 1)[0] + " and more"

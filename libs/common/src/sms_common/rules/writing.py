@@ -1,74 +1,296 @@
 """Masks in the form in which they are kept: what a person writes in a tenant's country, in international form; and
-which numbers a mask stands for.
+which numbers a mask stands for. What can match nobody is refused, with the way to write it.
 """
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
+from typing import Final
 
-from sms_common.phone import InvalidNumber, normalise
-from sms_common.phone.pools import NumberRange
-from sms_common.rules.masks import InvalidMask, NumberMask
+from phonenumbers import PhoneNumber, country_code_for_region, is_valid_number
 
-_FILLING = re.compile(r"[\s().\-/]")
+from sms_common.pasted import UncleanText, entries, one_line
+from sms_common.phone import InvalidNumber, NumberPool, NumberRange, normalise
+from sms_common.phone.written import plain_digits
+from sms_common.rules.masks import SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
+from sms_common.rules.mistakes import (
+    AS_STARS,
+    HOW_TO_WRITE,
+    InvalidMask,
+    plain_text,
+    quoted,
+    stands_for_digits,
+    unfilled,
+)
+from sms_common.rules.patterns import international_pattern
+
 # A pattern with more separate runs of numbers than this is a mistake rather than a DID mask.
-_MOST_RUNS = 1000
+_MOST_RUNS: Final = 1000
+_CODE: Final = re.compile(r"[0-9]{3,6}")
+_DASH: Final = re.compile(r"[-\u2010-\u2015\u2212]")
+_RUN_OF_SIGNS: Final = re.compile(r"[.\-]{2}")
+_ADDRESS: Final = re.compile(r"[^\s@*<>]+@[^\s@*<>]+\.[^\s@*<>.]+")
+_NORTH_AMERICA: Final = 1
+# The beginnings of a North American number that are a whole number of its groups: what people write of one.
+_LEADING_GROUPS: Final = re.compile(r"1?([2-9][0-9]{2})|([2-9][0-9]{2})([2-9][0-9]{2})")
+_SHORT_CODE_WORD: Final = "short code "
 
 
 def international(text: str, country: str) -> str:
-    """The same mask with every number and both ends of every range in E.164, read with `country`.
+    """The same mask with every number, range and pattern in E.164, read with `country` (ISO 3166-1 alpha-2).
 
-    What is no phone number (an extension, a short code, a name, a pattern) stays as it was written. Raises InvalidMask.
+    Entries are apart by `;`, `,`, tabs or line ends. Short codes and names stay as they were written. Raises
+    InvalidMask with the place of the first entry that can match nobody.
     """
-    return ";".join(_entry(part, country) for part in NumberMask.parse(text).text.split(";") if part)
+    written = entries(text)
+    kept = []
+    for place, entry in enumerate(written, 1):
+        try:
+            kept.append(_entry(entry, country))
+        except InvalidMask as invalid:
+            raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
+    return ";".join(kept)
 
 
+def current(text: str, country: str) -> str:
+    """A mask that a former version kept, as this one keeps it: national patterns become international.
+
+    Never raises: what can match nobody stays as it is.
+    """
+    return ";".join(_read(entry, country) or entry for entry in entries(text))
+
+
+def _read(entry: str, country: str) -> str | None:
+    try:
+        return _entry(entry, country)
+    except InvalidMask:
+        return None
+
+
+def futile(text: str) -> list[str]:
+    """Of a mask in the form in which rules hold it, a sentence for each entry that can match nobody."""
+    told = []
+    for entry in entries(text):
+        try:
+            _entry(entry, "")
+        except InvalidMask as invalid:
+            told.append(str(invalid))
+    return told
+
+
+@lru_cache(maxsize=4096)
 def _entry(entry: str, country: str) -> str:
-    if "*" in entry:
-        return entry
-    bounds = NumberMask.parse(entry).bounds()
-    if bounds is None:
-        return _number(entry, country) or entry
-    ends = [_number(end, country) for end in bounds]
-    if None in ends or len(ends[0] or "") != len(ends[1] or ""):
-        return entry
-    return f"{ends[0]}-{ends[1]}"
+    text = plain_text(entry)
+    if word := SHORT_CODE.match(text):
+        return _SHORT_CODE_WORD + _short_codes(text[word.end() :])
+    if "*" in text:
+        return _address(entry) if "@" in text else international_pattern(text, country)
+    ends = _ends(text, country)
+    if ends is not None:
+        return _range(text, ends, country)
+    return _single(entry, text, country)
 
 
-def _number(text: str, country: str) -> str | None:
+def _single(entry: str, text: str, country: str) -> str:
+    is_number = _digits(text) is not None
+    if not is_number or _RUN_OF_SIGNS.search(text):
+        span = _of_pool(text, country)
+        if span is not None:
+            return span
+    if is_number:
+        return _number(text, country)
+    return _address(entry) if "@" in text else _name(entry)
+
+
+def _of_pool(text: str, country: str) -> str | None:
+    """A range in another form that a pool of numbers takes, such as `2025550150-59`, or None."""
+    try:
+        span = str(NumberPool.parse(text, country))
+    except ValueError:
+        return None
+    return span if "-" in span else None
+
+
+def _short_codes(text: str) -> str:
+    """A short code or a range of them, of which its writer says that it is one. Raises InvalidMask."""
+    ends = [unfilled(end) for end in between(text) or (text,)]
+    if not all(is_code(end) for end in ends) or len(ends[0]) != len(ends[-1]) or int(ends[0]) > int(ends[-1]):
+        raise InvalidMask(f"{quoted(text)} is no short code: these have 3 to 6 digits.")
+    return "-".join(ends)
+
+
+def _address(entry: str) -> str:
+    if not _ADDRESS.fullmatch(entry) or not is_a_name(entry):
+        raise InvalidMask(f"{quoted(entry)} is no e-mail address; write it whole, such as user@example.com.")
+    return entry
+
+
+def _name(entry: str) -> str:
+    if stands_for_digits(entry):
+        raise InvalidMask(f"{quoted(entry)} can match no number; {AS_STARS}.")
+    try:
+        name = one_line(entry)
+    except UncleanText as unclean:
+        raise InvalidMask(f"{quoted(entry)} {unclean}.") from None
+    if not is_a_name(name):
+        raise InvalidMask(
+            f"{quoted(entry)} is neither a number, a range, a pattern nor the name of a sender; {HOW_TO_WRITE}."
+        )
+    return name
+
+
+def _number(text: str, country: str) -> str:
+    plain = _digits(text) or ""
+    if _RUN_OF_SIGNS.search(text):
+        raise InvalidMask(f"{quoted(text)} can match no number; {AS_STARS}.")
+    if plain.startswith("+") and is_code(plain[1:]):
+        raise InvalidMask(
+            f"{quoted(text)} is only the beginning of a number; write * for one digit, one for each that is missing. "
+            f"A short code has no plus."
+        )
+    if is_code(plain):
+        return _short_code(plain, country)
+    try:
+        return normalise(text, country)
+    except InvalidNumber as invalid:
+        raise InvalidMask(f"{invalid} For a part of a number, {AS_STARS}.") from None
+
+
+def _short_code(code: str, country: str) -> str:
+    """Three to six digits, unless they are what people write of a longer number. Raises InvalidMask."""
+    whole = _begins_numbers(code, country)
+    if whole is None:
+        return code
+    raise InvalidMask(
+        f"{code} may be a short code or the beginning of numbers: write {_SHORT_CODE_WORD}{code}, or write * for one "
+        f"digit, one for each that is missing{whole}."
+    )
+
+
+def _begins_numbers(code: str, country: str) -> str | None:
+    """Whether digits are also the beginning of numbers as people write them in a country: `, as in 202555****`.
+
+    Anywhere, these begin with 0; in North America they are an area code, after a 1 or not, or with the three digits
+    that follow it. None: it can be a short code only.
+    """
+    if code.startswith("0"):
+        return ""
+    if not country or country_code_for_region(country.upper()) != _NORTH_AMERICA:
+        return None
+    groups = _LEADING_GROUPS.fullmatch(code)
+    if groups is None:
+        return None
+    area, exchange = groups[1] or groups[2], groups[3] or "234"
+    if not is_valid_number(PhoneNumber(country_code=_NORTH_AMERICA, national_number=int(f"{area}{exchange}5678"))):
+        return None
+    missing = 10 + code.startswith("1") - len(code)
+    return f", as in {code}{'*' * missing}"
+
+
+def _ends(text: str, country: str) -> tuple[str, str] | None:
+    """The two ends of a range, or None when it is none. A dash may also be part of a number: `98765-43210` in India."""
+    ends = between(text) or _halves(text)
+    if ends is None or None in (_digits(ends[0]), _digits(ends[1])):
+        return None
+    if not _is_number(text, country) or all(_is_number(end, country) for end in ends):
+        return ends
+    first, last = (_digits(end) or "" for end in ends)
+    if stands_apart(text) and len(first) == len(last):
+        return ends
+    if is_code(first) and is_code(last) and len(first) == len(last):
+        raise InvalidMask(
+            f"{quoted(text)} may be one number or a range: write the number without its dash, or the range with a "
+            f"blank on both sides of it."
+        )
+    return None
+
+
+def _halves(text: str) -> tuple[str, str] | None:
+    """A text with an odd number of dashes, more than one, around the one in its middle."""
+    groups = _DASH.split(text)
+    half, odd = divmod(len(groups), 2)
+    return None if odd or half == 1 else ("-".join(groups[:half]), "-".join(groups[half:]))
+
+
+def _range(text: str, ends: tuple[str, str], country: str) -> str:
+    first, last = (_end(end, country) for end in ends)
+    if first is None or last is None or len(first) != len(last):
+        if span := _of_pool(text, country):
+            return span
+        raise InvalidMask(
+            f"Both ends of the range {quoted(text)} must be whole numbers with their area code, or short codes, with "
+            f"the same number of digits."
+        )
+    if int(first) > int(last):
+        raise InvalidMask(f"The range {quoted(text)} ends before it begins; write the lower number first.")
+    if not is_code(first):
+        return f"{first}-{last}"
+    _short_code(first, country)
+    # So that it is read again as it was meant: both together may have as many digits as a phone number.
+    return f"{_SHORT_CODE_WORD if _is_number(first + last, country) else ''}{first}-{last}"
+
+
+def _end(text: str, country: str) -> str | None:
+    plain = _digits(text)
+    if plain is None or is_code(plain):
+        return plain
     try:
         return normalise(text, country)
     except InvalidNumber:
         return None
 
 
+def _digits(text: str) -> str | None:
+    """The digits of a number with its plus, if it has one, however it is written; None for anything else."""
+    try:
+        return plain_digits(text)
+    except InvalidNumber:
+        return None
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is three to six digits, as short codes are."""
+    return _CODE.fullmatch(text) is not None
+
+
+def _is_number(text: str, country: str) -> bool:
+    """Whether a text is a whole phone number; a short code is none."""
+    try:
+        return normalise(text, country).startswith("+")
+    except InvalidNumber:
+        return False
+
+
 def ranges(text: str) -> Iterator[NumberRange]:
     """The numbers that a mask stands for, as ranges. Raises InvalidMask for a name, and for a pattern too wide to
     tell.
     """
-    for entry in NumberMask.parse(text).text.split(";"):
-        if "*" in entry:
-            yield from _runs(entry)
-        elif entry:
-            first, last = NumberMask.parse(entry).bounds() or (_digits(entry), _digits(entry))
+    for entry in entries(text):
+        word = SHORT_CODE.match(entry)
+        plain = entry[word.end() :] if word else entry
+        if "*" in plain:
+            yield from _runs(plain)
+        else:
+            first, last = NumberMask.parse(plain).bounds() or (_bare_digits(plain), _bare_digits(plain))
             yield NumberRange(int(first), int(last))
 
 
-def _digits(entry: str) -> str:
-    plain = _FILLING.sub("", entry).removeprefix("+")
+def _bare_digits(entry: str) -> str:
+    plain = bare(entry)
     if not plain.isascii() or not plain.isdigit():
-        raise InvalidMask(f"{entry!r} is no number.")
-    return plain.removeprefix("00")
+        raise InvalidMask(f"{quoted(entry)} is no number.")
+    return plain
 
 
 def _runs(entry: str) -> Iterator[NumberRange]:
     """A pattern as ranges: stars at its end are one run of numbers, each star before them ten."""
-    plain = _FILLING.sub("", entry).removeprefix("+")
+    plain = unfilled(entry).removeprefix("+")
     head = plain.rstrip("*")
     tail = len(plain) - len(head)
     stars = head.count("*")
     if not head or 10**stars > _MOST_RUNS:
-        raise InvalidMask(f"The pattern {entry} stands for too many numbers; write ranges.")
+        raise InvalidMask(f"The pattern {quoted(entry)} stands for too many numbers; write ranges.")
     for digits in product("0123456789", repeat=stars):
         filled = iter(digits)
         start = "".join(next(filled) if sign == "*" else sign for sign in head)

@@ -141,6 +141,7 @@ export const FIELDS = {
   hours: "Office hours",
   holidays: "Holidays",
   blocked_senders: "Blocked senders",
+  unlisted_extensions: "Extensions that are not listed",
   limits: "Limits",
   pools: "Numbers lent to tenants",
 };

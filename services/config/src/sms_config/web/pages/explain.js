@@ -169,7 +169,7 @@ function ruleLink(page, ruleId, all) {
 function verdicts(page, all) {
   if (!all?.length) return null;
   const columns = [
-    { title: "Rule", cell: (verdict) => ruleLink(page, verdict.rule_id, all) },
+    { title: "Rule", cell: (verdict) => ruleLink(page, verdict.rule_id, all) ?? verdict.name },
     { title: "Verdict", cell: (verdict) => (verdict.won ? badge("Decides", "good") : badge("Not used", "off")) },
     { title: "Why", cell: (verdict) => verdict.reason || "Its conditions match, and no other rule comes before it." },
   ];

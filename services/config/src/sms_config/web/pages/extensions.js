@@ -22,9 +22,9 @@ const TONES = { DISABLE: "bad", ALLOW: "good", ALLOW_WITH_SENDER_ID: "good" };
 export async function extensions({ query, system, tenantId }) {
   const everywhere = system && tenantId === null;
   const found = await read(PATH, query, { orderby: everywhere ? "tenant_id, extension" : "extension" });
-  const top = head(TITLE, "Who may send, and as which numbers. An extension that is not listed here may send as any number of its tenant.", addButton("extensions/new", "Add"));
+  const top = head(TITLE, "Who may send, and as which numbers. What extensions may do that are not listed here is set under Hours & blocking.", addButton("extensions/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
-    return [top, empty({ shape: "extension", title: "No extension yet", text: "Every extension may send, as the SMS configuration's sender ID. Add one to give it a number of its own, to put it into a group, or to keep it from sending.", action: addButton("extensions/new", "Add an extension") })];
+    return [top, empty({ shape: "extension", title: "No extension yet", text: "What every extension may do is set under Hours & blocking. Add one to give it a number of its own, to put it into a group, or to keep it from sending.", action: addButton("extensions/new", "Add an extension") })];
   }
   const trunks = await names("trunks", found.items.flatMap((item) => item.caller_ids.map((caller) => caller.trunk_id)));
   const columns = [

@@ -9,7 +9,7 @@ import { changes, choices, field, form, text } from "../forms.js";
 import { editor, readHours, tidy } from "../hours.js";
 import { head } from "../lists.js";
 import { go } from "../router.js";
-import { FIELDS } from "../words.js";
+import { FIELDS, PERMISSIONS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { maskHelp } from "./inbound.js";
 
@@ -26,7 +26,7 @@ export async function routing(context) {
 function fields(item) {
   const loaded = { ...item, hours: tidy(item.hours) };
   const save = async (data) => {
-    const values = { time_zone: text(data, "time_zone") ?? "", hours: data.get("hours_of") === "weekly" ? readHours(data, "hours") : null, holidays: [...new Set(data.getAll("holidays").filter(Boolean))].sort(), blocked_senders: text(data, "blocked_senders") ?? "" };
+    const values = { time_zone: text(data, "time_zone") ?? "", hours: data.get("hours_of") === "weekly" ? readHours(data, "hours") : null, holidays: [...new Set(data.getAll("holidays").filter(Boolean))].sort(), blocked_senders: text(data, "blocked_senders") ?? "", unlisted_extensions: data.get("unlisted_extensions") };
     const saved = await patch("routing", changes(values, loaded), item.version, FIELDS);
     go("routing");
     say(saved === null ? "Loaded again" : "Saved");
@@ -35,7 +35,9 @@ function fields(item) {
     h("section", { class: "card", "aria-labelledby": "hours-title" }, h("h2", { id: "hours-title" }, "Office hours"), zone(item.time_zone), weekly(loaded.hours)),
     h("section", { class: "card", "aria-labelledby": "holidays-title" }, h("h2", { id: "holidays-title" }, "Holidays"), holidays(item.holidays)),
     h("section", { class: "card", "aria-labelledby": "blocked-title" }, h("h2", { id: "blocked-title" }, "Blocked senders"),
-      field({ name: "blocked_senders", label: "Numbers and masks", as: "textarea", rows: "3", value: item.blocked_senders, spellcheck: "false", placeholder: "+13125550199; 1900*******", hint: "Separated by semicolons. Their texts are counted and dropped before any rule is asked." })));
+      field({ name: "blocked_senders", label: "Numbers and masks", as: "textarea", rows: "3", value: item.blocked_senders, spellcheck: "false", placeholder: "+13125550199; 1900*******", hint: "Numbers, masks, short codes, names and e-mail addresses, each on a line or separated by semicolons. Their texts are counted and dropped before any rule is asked." })),
+    h("section", { class: "card", "aria-labelledby": "unlisted-title" }, h("h2", { id: "unlisted-title" }, "Extensions that are not listed"),
+      choices({ name: "unlisted_extensions", label: "What they may do", type: "radio", among: Object.entries(PERMISSIONS).map(([value, [, label, meaning]]) => [value, label, meaning]), chosen: [item.unlisted_extensions] })));
 }
 
 function zone(given) {

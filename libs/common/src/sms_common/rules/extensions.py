@@ -1,0 +1,105 @@
+"""Extensions: the one form in which they are compared, and the masks over them that outbound rules hold."""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+from sms_common.pasted import entries, is_invisible
+from sms_common.phone import FILLING
+from sms_common.rules.masks import NumberMask, bare, between
+from sms_common.rules.mistakes import InvalidMask, plain_text, quoted
+
+EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+_DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
+_PLAIN: Final = re.compile(r"[1-9][0-9]*|[a-zA-Z]+")
+_DIGITS_AND_DASH: Final = re.compile(r"[0-9]+\s*[-\u2010-\u2015\u2212]\s*[0-9]+")
+_PATTERN: Final = re.compile(r"[0-9*]{2,20}")
+_SIGNS: Final = re.compile(r"[0-9*]+")
+# A pattern of another system that begins with a digit or has no other signs; a name may hold such letters too.
+_SHEET_OR_PATTERN: Final = re.compile(r"[0-9]+(?:\.0*|[xnz][0-9xnz]*)|[xnz]{2,}[0-9]*", re.IGNORECASE)
+_HOW: Final = "write * for one digit, as in 1**, 100-199 for a range, and ; between extensions"
+# From here on digits are those of a phone number, which people write with filling.
+_A_NUMBER: Final = 7
+
+
+@lru_cache(maxsize=4096)
+def extension_form(text: str) -> str:
+    """An extension as it is compared: in lower case, without anything invisible, and a phone number as bare digits.
+
+    Leading zeros count, but for the 00 of a number that is dialled abroad.
+    """
+    if _PLAIN.fullmatch(text):
+        return text.lower()  # as nearly all are
+    word = "".join(sign for sign in plain_text(text) if not is_invisible(sign))
+    digits = FILLING.sub("", word).removeprefix("+")
+    if digits.isdecimal() and (len(digits) >= _A_NUMBER or digits == word.removeprefix("+")):
+        return bare(word)
+    return unicodedata.normalize("NFKC", word).casefold()
+
+
+def extension_mask(text: str) -> str:
+    """A list of extensions, ranges and patterns as it is kept, apart by `;`.
+
+    Raises InvalidMask with the place of the first entry that can be no extension.
+    """
+    written = entries(text)
+    kept = []
+    for place, entry in enumerate(written, 1):
+        try:
+            kept.append(_entry(entry))
+        except InvalidMask as invalid:
+            raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
+    return ";".join(kept)
+
+
+def single_extension(text: str) -> str:
+    """One extension, as a list of extensions has it. Raises InvalidMask for a range, a pattern or a sheet's `101.0`."""
+    plain = plain_text(text)
+    if "*" in plain or _range_of(plain) or _SHEET_OR_PATTERN.fullmatch(plain):
+        raise InvalidMask("must be one extension, such as 101; outbound rules have ranges and patterns.")
+    return text
+
+
+def futile(text: str) -> list[str]:
+    """Of a mask as rules hold it, a sentence for each entry that can be no extension."""
+    told = []
+    for entry in entries(text):
+        try:
+            _entry(entry)
+        except InvalidMask as invalid:
+            told.append(str(invalid))
+    return told
+
+
+def _entry(entry: str) -> str:
+    text = plain_text(entry)
+    if "*" in text:
+        if not _PATTERN.fullmatch(text):
+            fault = "holds more than digits and *" if not _SIGNS.fullmatch(text) else "is no pattern for extensions"
+            raise InvalidMask(f"{quoted(entry)} {fault}: {_HOW}. Empty is every extension.")
+        return text
+    if _range_of(text):
+        return _range(text)
+    form = extension_form(text)
+    if _DIGITS.fullmatch(text) or (form.isdecimal() and len(form) >= _A_NUMBER):
+        return form
+    if not EXTENSION.fullmatch(text) or _SHEET_OR_PATTERN.fullmatch(text) or not any(sign.isalpha() for sign in text):
+        raise InvalidMask(f"{quoted(entry)} is no extension: {_HOW}.")
+    return text
+
+
+def _range_of(text: str) -> tuple[str, str] | None:
+    ends = between(text)
+    if ends is None:
+        return None
+    first, last = (extension_form(end) for end in ends)
+    is_one_number = len(first) != len(last) and not _DIGITS_AND_DASH.fullmatch(text)
+    return (first, last) if first.isdecimal() and last.isdecimal() and not is_one_number else None
+
+
+def _range(text: str) -> str:
+    first, last = _range_of(text) or ("", "")
+    mask = f"{first}-{last}"
+    NumberMask.parse(mask)
+    return mask

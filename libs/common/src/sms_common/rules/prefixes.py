@@ -1,0 +1,144 @@
+"""The beginnings and lengths of numbers that outbound rules ask for, in international form; refused when no number has
+them.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from phonenumbers import PhoneMetadata, country_code_for_region
+
+from sms_common.pasted import entries
+from sms_common.phone import E164_DIGITS, is_country
+from sms_common.rules.mistakes import InvalidMask, quoted, unfilled
+from sms_common.rules.patterns import Likelihood, exists
+
+EVERY_NUMBER: Final = "+"
+SHORT_CODE_DIGITS: Final = range(3, 7)
+_FORM: Final = re.compile(r"\+?[0-9]*")
+# Mexico's mobile numbers lost their 1 in 2019, and those that are normalised have none.
+_OLD_MEXICAN_MOBILE: Final = re.compile(r"\A521")
+# As many digits can be a country code and no area code; so they were always read.
+_COUNTRY_CODE_ALONE: Final = 2
+
+
+def international_prefixes(text: str, country: str) -> str:
+    """Prefixes as they are kept: `+` and the digits with which numbers in E.164 begin, apart by `;`.
+
+    A national one is read with `country` (ISO 3166-1 alpha-2). A lone plus, or what is dialled before a foreign number,
+    stands for every number. Raises InvalidMask with the place of the first one with which no number begins.
+    """
+    written = entries(text)
+    kept = []
+    for place, entry in enumerate(written, 1):
+        try:
+            kept.append(_prefix(entry, country))
+        except InvalidMask as invalid:
+            raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
+    return ";".join(kept)
+
+
+def prefix_digits(prefix: str) -> str:
+    """What the digits of a number are compared with; empty for every number."""
+    plain = unfilled(prefix).removeprefix("+")
+    return plain.removeprefix("00")
+
+
+def impossible_lengths(lengths: Iterable[int], prefixes: str) -> list[int]:
+    """The lengths that no number has, country code included, or none with one of the prefixes, if there are any."""
+    begins = [prefix_digits(prefix) for prefix in entries(prefixes)] or [""]
+    return [length for length in lengths if not any(_has_length(begin, length) for begin in begins)]
+
+
+def futile(prefixes: str) -> list[str]:
+    """Of prefixes as rules hold them, those with which no number begins."""
+    return [prefix for prefix in entries(prefixes) if not _begins_a_number(prefix_digits(prefix))]
+
+
+def _prefix(text: str, country: str) -> str:
+    plain = unfilled(text)
+    if not _FORM.fullmatch(plain):
+        raise InvalidMask(
+            f"{quoted(text)}: a prefix must be digits, with a plus before them or not; it stands for all numbers that "
+            f"begin with it, so leave out * and X, and write ; between several."
+        )
+    if plain.startswith("+"):
+        return _checked(text, plain[1:])
+    from_abroad = _dialled_abroad(plain, country)
+    if from_abroad is not None:
+        return _checked(text, plain[from_abroad:])
+    return EVERY_NUMBER + _national_or_not(text, plain, country)
+
+
+def _checked(text: str, digits: str) -> str:
+    digits = _OLD_MEXICAN_MOBILE.sub("52", digits)
+    if not _begins_a_number(digits):
+        raise InvalidMask(
+            f"No number begins with {quoted(text)}; write + and the country code first, as in +44 or +1202."
+        )
+    return EVERY_NUMBER + digits
+
+
+def _national_or_not(text: str, plain: str, country: str) -> str:
+    """Which digits a prefix without a plus stands for. Two of them at most are a country code, as they always were."""
+    national, own_code = _national(plain, country)
+    readings = {reading: None for reading in (national, plain) if reading and _begins_a_number(reading)}
+    if own_code or len(readings) < 2:  # noqa: PLR2004  # only one of the two
+        return _checked(text, plain if own_code else next(iter(readings), plain)).removeprefix(EVERY_NUMBER)
+    choice = " or ".join(EVERY_NUMBER + reading for reading in readings)
+    raise InvalidMask(f"{quoted(text)} may be {choice}; write the one that is meant with its +.")
+
+
+def _national(plain: str, country: str) -> tuple[str | None, bool]:
+    """The international form of the beginning of a national number, None if it can be none; and whether it is certain
+    that it is none, since it is a country code.
+    """
+    plan = _plan(country)
+    if plan is None:
+        return None, True
+    code, trunk = str(country_code_for_region(country.upper())), plan.national_prefix or ""
+    if trunk and plain.startswith(trunk) and trunk != code:
+        return code + plain[len(trunk) :], False
+    if trunk and (plain.startswith(code) or len(plain) <= _COUNTRY_CODE_ALONE):
+        return None, _begins_a_number(plain)
+    return (code + plain if _is_assigned(code + plain) else None), False
+
+
+def _dialled_abroad(plain: str, country: str) -> int | None:
+    """How many digits are dialled before a foreign number's own: 00, North America's 011 and the like. None: it is no
+    foreign one.
+    """
+    plan = _plan(country)
+    found = re.match(plan.international_prefix, plain) if plan is not None and plan.international_prefix else None
+    if found is not None:
+        return found.end()
+    return 2 if plain.startswith("00") else None
+
+
+def _plan(country: str) -> PhoneMetadata | None:
+    return PhoneMetadata.metadata_for_region(country.upper()) if is_country(country.upper()) else None
+
+
+@lru_cache(maxsize=4096)
+def _begins_a_number(digits: str) -> bool:
+    return not digits or any(_has_phone_length(digits, length, Likelihood.LIKELY) for length in E164_DIGITS)
+
+
+@lru_cache(maxsize=4096)
+def _is_assigned(digits: str) -> bool:
+    """Whether an assigned number begins with these digits."""
+    lengths = range(max(len(digits), E164_DIGITS.start), E164_DIGITS.stop)
+    return any(exists(digits + "*" * (length - len(digits)), Likelihood.ASSIGNED) for length in lengths)
+
+
+def _has_length(digits: str, length: int) -> bool:
+    if length in SHORT_CODE_DIGITS:
+        return len(digits) <= length
+    return _has_phone_length(digits, length, Likelihood.POSSIBLE)
+
+
+def _has_phone_length(digits: str, length: int, least: Likelihood) -> bool:
+    if length not in E164_DIGITS or len(digits) > length:
+        return False
+    return not digits or exists(digits + "*" * (length - len(digits)), least)

@@ -1,0 +1,118 @@
+"""Extensions: one form at every comparison, and masks that refuse what can be none."""
+
+import pytest
+
+from sms_common.configuration import TenantRules
+from sms_common.rules import Extension, InvalidMask, Permission, extension_form
+from sms_common.rules.extensions import extension_mask, futile
+
+TENANT = {"tenant_id": "acme"}
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        ("109", "109"),
+        ("109 ", "109"),
+        ("\u200b1\u200b09", "109"),
+        ("\uff11\uff10\uff19", "109"),
+        ("+109", "109"),
+        ("0109", "0109"),
+        ("Sales", "sales"),
+        ("front-desk", "front-desk"),
+        ("101.0", "101.0"),
+        ("+1 (202) 555-0143", "12025550143"),
+        ("0012025550143", "12025550143"),
+    ],
+)
+def test_an_extension_is_compared_in_one_form(written, form):
+    assert extension_form(written) == form
+    assert extension_form(form) == form
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("", ""),
+        ("101-110; 199", "101-110;199"),
+        ("101\n102,103\t104", "101;102;103;104"),
+        ("101\u2013110", "101-110"),
+        ("101 - 110", "101-110"),
+        ("1**;***", "1**;***"),
+        ("0109", "0109"),
+        ("john.doe;front-desk;x101;101@pbx.example.com", "john.doe;front-desk;x101;101@pbx.example.com"),
+        ("+1 (202) 555-0143", "12025550143"),
+    ],
+)
+def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
+    assert extension_mask(written) == kept
+    assert extension_mask(kept) == kept
+    assert futile(kept) == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "1XX",
+        "1X2",
+        "XX",
+        "NXX",
+        "10x",
+        "101 102",
+        "101.0",
+        "1..",
+        "[1-3]00",
+        "101/102",
+        "101_102",
+        "*",
+        "1*a",
+        "10-20-30",
+        "10%",
+    ],
+)
+def test_what_can_be_no_extension_is_refused_with_the_way_to_write_it(written):
+    with pytest.raises(InvalidMask, match=r"write \* for one digit"):
+        extension_mask(written)
+
+    assert futile(written)
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked", "found"),
+    [
+        (["109"], "109 ", "109"),
+        (["109"], "0109", "109"),
+        (["109"], "+109", "109"),
+        (["0109"], "109", "0109"),
+        (["109", "0109"], "0109", "0109"),
+        (["Sales"], "SALES", "Sales"),
+        (["109"], "1090", None),
+        (["109"], "009", None),
+    ],
+)
+def test_a_listed_extension_is_found_however_it_is_written(listed, asked, found):
+    rules = TenantRules(**TENANT, extensions=tuple(Extension(extension=one) for one in listed))
+
+    extension = rules.extension(asked)
+
+    assert (extension and extension.extension) == found
+
+
+def test_of_two_that_are_written_alike_the_one_that_may_not_send_counts():
+    both = Extension(extension="sales", permission=Permission.DISABLE), Extension(extension="Sales")
+
+    found = TenantRules(**TENANT, extensions=both).extension("SALES")
+
+    assert found is not None
+    assert found.permission is Permission.DISABLE
+
+
+@pytest.mark.parametrize("permission", Permission)
+def test_a_tenant_decides_what_unlisted_extensions_may_do(permission):
+    listed = Extension(extension="101", permission=Permission.ALLOW)
+    rules = TenantRules(**TENANT, extensions=(listed,), unlisted_extensions=permission)
+
+    unlisted = rules.extension("102")
+
+    assert rules.extension("101") is not None
+    assert (unlisted.permission if unlisted else Permission.ALLOW_WITH_SENDER_ID) is permission
