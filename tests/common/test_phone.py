@@ -252,6 +252,7 @@ def test_carriers_number_is_kept_in_one_form(written, kept):
     assert from_carrier(kept) == kept
 
 
+@settings(deadline=None)
 @given(st.text() | WRITTEN)
 def test_carriers_number_never_fails_and_stays_as_it_is(written):
     assert from_carrier(from_carrier(written)) == from_carrier(written)
@@ -330,7 +331,7 @@ def normalised_or_refusal(written, country):
         return None, str(refusal)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(WRITTEN, st.sampled_from(COUNTRIES))
 def test_normalised_number_has_one_shape_and_stays_as_it_is(written, country):
     number, refusal = normalised_or_refusal(written, country)
@@ -339,7 +340,7 @@ def test_normalised_number_has_one_shape_and_stays_as_it_is(written, country):
         assert normalise(number, "US") == number
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.text(st.sampled_from("0123456789+-. ()ab\u00a0\u0664"), max_size=40), st.sampled_from([*COUNTRIES, "XX"]))
 def test_refusal_never_holds_the_whole_number(written, country):
     number, refusal = normalised_or_refusal(written, country)
