@@ -20,7 +20,6 @@ from sms_common.phone import (
     is_short_code,
     mask,
     normalise,
-    normalise_recipient,
     normalise_sender,
 )
 
@@ -227,27 +226,6 @@ def test_what_is_no_number_anywhere_is_refused_with_foreign_ones_allowed():
 
 
 @pytest.mark.parametrize(
-    ("written", "recipient"), [("72345", "72345"), ("723456", "723456"), ("(404) 555-0121", "+14045550121")]
-)
-def test_text_can_be_sent_to_numbers_and_short_codes_of_companies(written, recipient):
-    assert normalise_recipient(written, "US") == recipient
-
-
-@pytest.mark.parametrize(
-    ("written", "says"),
-    [
-        ("789", "short code of 3 digits"),
-        ("+7890", "short code of 4 digits"),
-        ("AMAZON", "a name, not a phone number"),
-        ("user@example.com", "an e-mail address, not a phone number"),
-    ],
-)
-def test_what_can_write_and_cannot_be_answered_is_refused_as_recipient(written, says):
-    with pytest.raises(InvalidNumber, match=says):
-        normalise_recipient(written, "US")
-
-
-@pytest.mark.parametrize(
     ("written", "kept"),
     [
         pytest.param("+12025550143", "+12025550143", id="E.164"),
@@ -274,6 +252,7 @@ def test_carriers_number_is_kept_in_one_form(written, kept):
     assert from_carrier(kept) == kept
 
 
+@settings(deadline=None)
 @given(st.text() | WRITTEN)
 def test_carriers_number_never_fails_and_stays_as_it_is(written):
     assert from_carrier(from_carrier(written)) == from_carrier(written)
@@ -352,7 +331,7 @@ def normalised_or_refusal(written, country):
         return None, str(refusal)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(WRITTEN, st.sampled_from(COUNTRIES))
 def test_normalised_number_has_one_shape_and_stays_as_it_is(written, country):
     number, refusal = normalised_or_refusal(written, country)
@@ -361,7 +340,7 @@ def test_normalised_number_has_one_shape_and_stays_as_it_is(written, country):
         assert normalise(number, "US") == number
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.text(st.sampled_from("0123456789+-. ()ab\u00a0\u0664"), max_size=40), st.sampled_from([*COUNTRIES, "XX"]))
 def test_refusal_never_holds_the_whole_number(written, country):
     number, refusal = normalised_or_refusal(written, country)

@@ -8,7 +8,10 @@ import pytest
 
 from sms_common.configuration import Tenant
 from sms_common.messages import Status
+from sms_common.rules.writing import international
 from tests.dispatcher.builders import snapshot
+from tests.dispatcher.rules import ruled
+from tests.dispatcher.test_carrier_events import arrived
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 MEXICAN = snapshot(tenants=(Tenant(id="acme", name="Acme", country="MX"),))
@@ -92,7 +95,7 @@ async def test_an_address_or_mark_is_read_and_an_extension_or_name_is_named(rig,
 
 @pytest.mark.parametrize(
     ("sender", "said"),
-    [("789", "short code of 3 digits"), ("7890", "short code of 4 digits"), ("AMAZON", "a name"), ("a@b.co", "e-mail")],
+    [("789", "short code"), ("7890", "short code"), ("AMAZON", "a name"), ("a@b.co", "e-mail")],
 )
 async def test_a_reply_to_what_cannot_be_answered_says_so(rig, sender, said):
     reached, told = await sent_to(rig, sender)
@@ -104,3 +107,22 @@ async def test_a_refusal_shows_no_more_than_the_masked_number(rig):
     _, told = await sent_to(rig, "312-555-01001")
 
     assert "3125***1001 has a digit too many for a US number; write + before a foreign number." in told.reason
+
+
+async def test_both_forms_of_a_mexican_sender_are_one_conversation(rig):
+    for place, sender in enumerate(("+5215555550100", "+525555550100")):
+        await rig.carrier_says(arrived(event_id=f"i-{place}", carrier_message_id=f"in-{place}", sender=sender))
+
+    old, new = rig.inbound()
+    assert (old.sender, old.conversation_id) == (new.sender, new.conversation_id)
+    assert old.sender == "+525555550100"
+
+
+@pytest.mark.parametrize("sender", ["+5215555550100", "+525555550100", "5215555550100"])
+@pytest.mark.parametrize("blocked", ["+5215555550100", "+525555550100"])
+async def test_a_block_of_one_mexican_form_blocks_the_other(rig, blocked, sender):
+    await rig.use(ruled(blocked_senders=international(blocked, "US")))
+
+    await rig.carrier_says(arrived(sender=sender))
+
+    assert rig.inbound() == []

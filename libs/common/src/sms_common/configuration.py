@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from sms_common.phone import NumberPool, normalise, normalise_recipient
+from sms_common.phone import NumberPool, normalise
 from sms_common.rules import (
     Extension,
     InboundRule,
@@ -122,10 +122,6 @@ class Tenant(_Snapshot):
     def number(self, written: str) -> str:
         """A number as somebody of this tenant means it: see `phone.normalise`. Raises InvalidNumber."""
         return normalise(written, self.country, foreign_without_plus=self.foreign_without_plus)
-
-    def recipient(self, written: str) -> str:
-        """As `number`, for what a text is to be sent to: see `phone.normalise_recipient`. Raises InvalidNumber."""
-        return normalise_recipient(written, self.country, foreign_without_plus=self.foreign_without_plus)
 
 
 class DidPool(_Snapshot):

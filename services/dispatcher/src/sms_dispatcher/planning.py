@@ -17,6 +17,8 @@ from sms_dispatcher.entries import GIVE_UP_AFTER, Echo, Entry, Kind, Recipient, 
 from sms_dispatcher.routing import Router, Routing
 
 MOST_AHEAD = timedelta(days=366)
+# Shorter ones are services of a network for its own customers, and no carrier sends to them.
+_ANSWERABLE_SHORT_CODE = 5
 NO_CONVERSATIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -221,9 +223,13 @@ def _recipients(written: tuple[str, ...], tenant: Tenant) -> list[_To]:
 
 def _recipient(written: str, tenant: Tenant) -> _To:
     try:
-        return _To(tenant.recipient(written))
+        number = tenant.number(written)
     except InvalidNumber as error:
         return _To(written, Rejection(Code.INVALID_NUMBER, str(error), field="to"))
+    if len(number) < _ANSWERABLE_SHORT_CODE:
+        reason = "A short code of 3 or 4 digits cannot be answered: it is a service inside its own network."
+        return _To(written, Rejection(Code.INVALID_NUMBER, reason, field="to"))
+    return _To(number)
 
 
 def _echo(request: OutboundRequest) -> Echo:

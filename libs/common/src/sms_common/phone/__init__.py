@@ -6,7 +6,6 @@ from sms_common.phone.numbers import (
     is_alphanumeric_sender,
     is_short_code,
     normalise,
-    normalise_recipient,
     normalise_sender,
 )
 from sms_common.phone.plans import E164_DIGITS, is_country
@@ -26,6 +25,5 @@ __all__ = [
     "is_short_code",
     "mask",
     "normalise",
-    "normalise_recipient",
     "normalise_sender",
 ]

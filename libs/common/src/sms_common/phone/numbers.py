@@ -10,8 +10,6 @@ from sms_common.phone.written import InvalidNumber, mask, plain_digits
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,6}")
-# Networks lease codes of five and six digits to companies, which read the answers; shorter ones are the network's own.
-_ANSWERED_SHORT_CODE: Final = range(5, 7)
 # Bandwidth, "Create Message": an alphanumeric sender id has up to 11 characters, at least one of them a letter.
 _ALPHANUMERIC: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 _+&-]{1,11}")
 _NOT_ROUTABLE: Final = re.compile(r"[^A-Za-z0-9_-]+")
@@ -52,19 +50,6 @@ def normalise_sender(sender: str, country: str, *, foreign_without_plus: bool = 
     if is_alphanumeric_sender(name):
         return name
     return normalise(name, country, foreign_without_plus=foreign_without_plus)
-
-
-def normalise_recipient(number: str, country: str, *, foreign_without_plus: bool = False) -> str:
-    """As `normalise` does, for a number that a text is to be sent to.
-
-    Raises InvalidNumber also for what can write and cannot be answered: a short code of three or four digits, a name.
-    """
-    recipient = normalise(number, country, foreign_without_plus=foreign_without_plus)
-    if is_short_code(recipient) and len(recipient) not in _ANSWERED_SHORT_CODE:
-        raise InvalidNumber(
-            "A short code of 3 or 4 digits cannot be answered: it is a service inside its own network."
-        )
-    return recipient
 
 
 def from_carrier(text: str) -> str:
