@@ -86,7 +86,6 @@ async def test_a_rule_is_kept_in_international_form_and_can_be_written_back(api,
         ({"caller_mask": ";".join(["12125550100"] * 400)}, "caller_mask", "4000 characters"),
         ({"config_ids": ["nothing"]}, "config_ids.0", "not an SMS configuration"),
         ({"office": {"kind": "fax", "destination": "1"}}, "office.kind", "extension"),
-        ({"office": {"kind": "extension", "destination": ""}}, "office.destination", "is required"),
         ({"office": {"kind": "extension", "destination": "1;2"}}, "office.destination", "not a list"),
         ({"office": {"destination": "100-199"}}, "office.destination", "needs a single DID range"),
         (
@@ -114,14 +113,14 @@ async def test_numbers_inside_the_pool_are_taken_however_they_are_written(api, s
 
 
 async def test_a_range_may_span_neighbouring_pools_of_two_trunks(api, sms):
-    await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme", "dids": "2015550200-2015550299"})
+    await api.made("/api/v1/trunks", {**TRUNK, "name": "Next", "tenant_id": "acme", "dids": "2015550200-2015550299"})
 
     assert (await api.call("POST", INBOUND, inbound(did_numbers="2015550100-2015550299"))).status == 201
 
 
 async def test_every_wrong_field_is_told_at_once(api, sms):
     answer = await api.call(
-        "POST", INBOUND, inbound(did_numbers="3015550100", config_ids=["x"], office={"destination": ""})
+        "POST", INBOUND, inbound(did_numbers="3015550100", config_ids=["x"], office={"destination": "100-199"})
     )
 
     assert set(answer.field_errors()) == {"did_numbers", "config_ids.0", "office.destination"}
@@ -258,7 +257,6 @@ async def test_a_clock_read_can_be_written_back_and_a_tenant_names_itself(acme, 
     ("given", "field", "said"),
     [
         ({"time_zone": "Mars/Olympus"}, "time_zone", "not the name of a time zone"),
-        ({"time_zone": None}, "time_zone", "must be text"),
         ({"holidays": ["2026-02-30"]}, "holidays.0", "not a day"),
         ({"holidays": ["25.12.2026"]}, "holidays.0", "2026-12-25"),
         ({"blocked_senders": "1*x"}, "blocked_senders", "digits and *"),
@@ -385,7 +383,7 @@ class TestInUse:
         assert answer.status == 200, answer.text
 
     async def test_a_configuration_does_not_leave_the_trunk_of_its_caller_ids(self, api, sms, used):
-        other = await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme", "dids": "2015550200"})
+        other = await api.made("/api/v1/trunks", {**TRUNK, "name": "Other", "tenant_id": "acme", "dids": "2015550200"})
 
         answer = await api.call("PATCH", f"/api/v1/sms/{sms['id']}", {"provider_id": other["id"]})
 

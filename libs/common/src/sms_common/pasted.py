@@ -83,6 +83,13 @@ def entries(text: str) -> list[str]:
     return [entry for part in _BETWEEN_ENTRIES.split(text) if (entry := trimmed(part))]
 
 
+def alike(name: str) -> str:
+    """What two names share that a person takes for the same: case, form, blanks and what nobody sees do not count."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    seen = "".join(" " if one.isspace() else one for one in folded if one.isspace() or not is_invisible(one))
+    return " ".join(seen.split())
+
+
 def named(character: str) -> str:
     """A character by its code and name, such as `U+200B ZERO WIDTH SPACE`, since it cannot be shown."""
     name = unicodedata.name(character, "control character")

@@ -10,6 +10,7 @@ from sms_common.messages import Category, MsgType
 from sms_config.auth import Caller, Scope
 from sms_config.bodies import Body, parse
 from sms_config.dispatcher_api import DispatcherApi
+from sms_config.entry import VERBATIM
 from sms_config.fields import Moment, Reference
 from sms_config.problems import ExplanationAway, Invalid, NotFound
 from sms_config.records import TenantRecord
@@ -33,7 +34,7 @@ class OutboundQuestion(Body):
     tenant_id: Reference | None = Field(default=None, description=_TENANT)
     extension: ShortText = Field(description="Who sends.")
     to: ShortText
-    text: Annotated[str, Field(max_length=_MAX_TEXT)] | None = None
+    text: Annotated[Annotated[str, Field(max_length=_MAX_TEXT)] | None, VERBATIM] = None
     sender: ShortText | None = Field(default=None, alias="from")
     config_id: Reference | None = None
     category: Annotated[Category, Field(strict=False)] = Category.CONVERSATIONAL

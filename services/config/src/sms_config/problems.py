@@ -135,6 +135,12 @@ class Overlap(Conflict):
     code = "number_overlap"
 
 
+class NameTaken(Conflict):
+    """Another object has a name that a person takes for the same."""
+
+    code = "name_taken"
+
+
 class LastAdministrator(Conflict):
     """Nobody would be left who may do everything."""
 
