@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.pasted import UncleanText, entries, is_invisible, one_line, printable_ascii, trimmed
+from sms_common.pasted import UncleanText, alike, entries, is_invisible, one_line, printable_ascii, trimmed
 
 INVISIBLE = [
     *"\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u180e\u061c\u3164\u00a0\u202f\u2003\u2028\x00\x7f\t\n",
@@ -83,3 +83,22 @@ def test_what_was_cleaned_is_clean(text):
         return
     assert one_line(line) == line
     assert not line or not is_invisible(line[0])
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["ACME", " acme ", "Ac\u200bme", "\uff21cme", "Acme\ufe0f", "\u2060Acme", "Ac\u00adme"],
+    ids=ascii,
+)
+def test_names_that_look_alike_are_alike(other):
+    assert alike("Acme") == alike(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [("Acme 1", "Acme 2"), ("AB", "A B"), ("Caf\u00e9", "Cafe"), ("A-B", "AB")])
+def test_names_that_can_be_told_apart_are_not_alike(one, other):
+    assert alike(one) != alike(other)
+
+
+def test_forms_and_blanks_do_not_tell_names_apart():
+    assert alike("Caf\u00e9  Nord") == alike("CAFE\u0301\u00a0Nord")
+    assert alike("Stra\u00dfe") == alike("STRASSE")

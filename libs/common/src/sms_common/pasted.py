@@ -85,9 +85,9 @@ def entries(text: str) -> list[str]:
 
 def alike(name: str) -> str:
     """What two names share that a person takes for the same: case, form, blanks and what nobody sees do not count."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    seen = "".join(" " if one.isspace() else one for one in folded if one.isspace() or not is_invisible(one))
-    return " ".join(seen.split())
+    seen = "".join(" " if one.isspace() else one for one in name if one.isspace() or not is_invisible(one))
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    return " ".join(folded.split())
 
 
 def named(character: str) -> str:

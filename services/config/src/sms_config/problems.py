@@ -268,6 +268,8 @@ _SENTENCES = {
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "list_type": "must be a list",
     "string_pattern_mismatch": "has a form or characters that are not allowed here",
 }
 
