@@ -16,10 +16,11 @@ from pydantic import (
 )
 
 from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.given import only_given
 from sms_common.messages import Status
 from sms_common.pasted import trimmed
 from sms_config.auth import Scope
-from sms_config.entry import Entry, only_given
+from sms_config.entry import Entry
 from sms_config.fields import (
     MAX_GRACE,
     Country,

@@ -6,11 +6,11 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from sms_common.given import VERBATIM
 from sms_common.messages import Category, MsgType
 from sms_config.auth import Caller, Scope
 from sms_config.bodies import Body, parse
 from sms_config.dispatcher_api import DispatcherApi
-from sms_config.entry import VERBATIM
 from sms_config.fields import Moment, Reference
 from sms_config.problems import ExplanationAway, Invalid, NotFound
 from sms_config.records import TenantRecord

@@ -33,7 +33,7 @@ the answer is 409 and tells what changed. Secrets can be written and never read:
 null removes it.
 
 In a body null, an empty text and, for an object, an empty list mean "not given" for every field that is not required.
-In a change (PATCH) an absent field stays as it is, and null or an empty text sets it back to what it is in a new object.
+In a change (PATCH) an absent field stays as it is; null or an empty text sets it back to what it is in a new object.
 Texts lose blanks and invisible characters at both ends; inside, an invisible character is refused with its place."""
 _TYPES: Mapping[str, Schema] = {
     "text": {"type": "string"},

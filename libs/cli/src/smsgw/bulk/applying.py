@@ -107,7 +107,6 @@ def _body(step: Step, state: _State) -> JsonObject:
 
 def _failure(step: Step, refused: Refused) -> Failure:
     if refused.code == "version_conflict":
-        return Failure(
-            f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
-        )
-    return Failure(f"The {step.label} could not be {step.action}d: {refused}")
+        said = f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
+        return Failure(f"{step.place}{said}")
+    return Failure(f"{step.place}The {step.label} could not be {step.action}d: {refused}")

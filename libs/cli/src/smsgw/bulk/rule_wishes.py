@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from sms_common.pasted import entries
 from sms_common.phone import normalise
 from sms_common.rules.writing import international
 from smsgw.bulk.document import Document
@@ -47,7 +48,7 @@ def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
     _in_order(fields, "categories", _CATEGORIES)
     for name in ("prefixes", "extensions"):
         if name in fields:
-            fields[name] = ";".join(part.strip() for part in fields[name].split(";") if part.strip())
+            fields[name] = ";".join(entries(fields[name]))
     return Wish(Kind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
 
 
