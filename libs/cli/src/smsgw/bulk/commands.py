@@ -27,9 +27,7 @@ app = typer.Typer(
     ),
 )
 
-File = Annotated[
-    Path, typer.Argument(help="The YAML file; - is standard input.", exists=True, dir_okay=False, allow_dash=True)
-]
+File = Annotated[Path, typer.Argument(help="The YAML file; - is standard input.", dir_okay=False)]
 Prune = Annotated[
     bool,
     typer.Option(
@@ -46,12 +44,7 @@ def export_file(
     ctx: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            help="Where to write; standard output when left out or -.",
-            dir_okay=False,
-            allow_dash=True,
-            show_default=False,
-        ),
+        typer.Argument(help="Where to write; standard output when left out or -.", dir_okay=False, show_default=False),
     ] = None,
     *,
     tenant: Annotated[
