@@ -446,6 +446,25 @@ class TestObjectsOfOneName:
         assert "trunk acme/BW is the name of 2 objects here" in ended.err
 
 
+async def test_names_of_old_that_hold_what_nobody_sees_are_exported_clean_and_found_again(
+    admin: Command, store: InMemoryStore
+):
+    await put(admin, ACME)
+    for kind in (TenantRecord, TrunkRecord, SmsConfigRecord):
+        for record in list(store.records[kind].values()):
+            assert isinstance(record, TenantRecord | TrunkRecord | SmsConfigRecord)
+            old = record.model_copy(update={"name": f"{record.name[0]}\u200b{record.name[1:]}e\u0301"})
+            store.records[kind][record.id] = old
+
+    content = await exported(admin)
+    written(content)
+    here = await admin("config", "diff", "in.yaml", "--exit-code")
+
+    assert content["trunks"][0]["name"] == content["sms"][0]["trunk"] == "BW\u00e9"
+    assert (content["tenants"][0]["name"], content["tenants"][0]["default_config"]) == ("Acme\u00e9", "Main\u00e9")
+    assert here.status == 0, here.out
+
+
 async def test_a_dash_is_standard_output_and_standard_input(admin: Command, api: Api):
     await put(admin, ACME)
     out = await admin("config", "export", "-")

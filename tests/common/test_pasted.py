@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.pasted import UncleanText, alike, entries, is_invisible, one_line, printable_ascii, trimmed
+from sms_common.pasted import UncleanText, alike, entries, is_invisible, one_line, printable_ascii, trimmed, visible
 
 INVISIBLE = [
     *"\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u180e\u061c\u3164\u00a0\u202f\u2003\u2028\x00\x7f\t\n",
@@ -83,6 +83,11 @@ def test_what_was_cleaned_is_clean(text):
         return
     assert one_line(line) == line
     assert not line or not is_invisible(line[0])
+
+
+@given(st.text())
+def test_a_name_of_old_can_always_be_shown_clean(text):
+    assert one_line(visible(text)) == visible(text)
 
 
 @pytest.mark.parametrize(

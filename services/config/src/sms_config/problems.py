@@ -269,7 +269,7 @@ _SENTENCES = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
-    "list_type": "must be a list",
+    "list_type": "must be a valid list",
     "string_pattern_mismatch": "has a form or characters that are not allowed here",
 }
 

@@ -11,8 +11,9 @@ from smsgw.bulk.references import references, with_ids
 from smsgw.http_api import Api, JsonObject, Refused
 from smsgw.running import Failure
 
-# Refusals that another step of the same plan may remove: a number that another trunk still has, an object still in use.
-_LATER = frozenset({"number_overlap", "in_use"})
+# Refusals that another step of the same plan may remove: a number or a name that another trunk still has, an object
+# still in use.
+_LATER = frozenset({"number_overlap", "name_taken", "in_use"})
 
 
 @dataclass

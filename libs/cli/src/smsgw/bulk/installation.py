@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from sms_common.pasted import visible
 from smsgw.bulk.entry import MAX_NAME
 from smsgw.bulk.kinds import Key, Kind
 from smsgw.bulk.references import with_names
@@ -113,7 +114,7 @@ def _told_apart(
     kind: Kind, objects: Iterable[JsonObject], doubles: dict[tuple[Kind, Key], tuple[Key, ...]]
 ) -> list[JsonObject]:
     """Return objects no two of which have one name, in their order, and note in `doubles` what was renamed."""
-    stored = list(objects)
+    stored = [{**one, "name": visible(one["name"])} if "name" in one else one for one in objects]
     if kind not in _NAMED:
         return stored
     taken = {_key(one) for one in stored}
