@@ -9,7 +9,7 @@ from sms_common.carriers.protocol import CredentialPattern
 
 _UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 # Bandwidth gives digits for the account and a UUID for the application; a simulator may have names for both.
-_WORD = "[A-Za-z0-9_-]{1,64}"
+_WORD = "[A-Za-z0-9_-]{1,128}"
 
 PATTERNS: Final[Mapping[str, CredentialPattern]] = MappingProxyType(
     {
