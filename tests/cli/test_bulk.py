@@ -496,7 +496,7 @@ async def test_what_the_file_cannot_have_is_told_with_file_and_line(admin: Comma
 
 
 async def test_a_pasted_file_is_the_same_the_second_time(admin: Command):
-    trunk = {**ACME["trunks"][0], "name": "Cafe\u0301 ", "dids": "2015550100\n2015550101\t2015550102", "hostname": ""}
+    trunk = {**ACME["trunks"][0], "name": "Bronte\u0301 ", "dids": "2015550100\n2015550101\t2015550102", "hostname": ""}
     wanted = changed(trunks=[trunk], sms=[], tenants=[{"id": "acme", "name": "Acme\u200b"}])
     first = await put(admin, wanted)
 

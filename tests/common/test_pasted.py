@@ -52,7 +52,7 @@ def test_a_name_is_one_visible_line(character):
 @pytest.mark.parametrize(
     ("written", "name"),
     [
-        ("Caf\u0065\u0301", "Caf\u00e9"),
+        ("Bront\u0065\u0301", "Bront\u00e9"),
         ("Acme\u00a0Ltd", "Acme Ltd"),
         ("We \u2764\ufe0f", "We \u2764\ufe0f"),
         ("\U0001f468\u200d\U0001f469 Co", "\U0001f468\u200d\U0001f469 Co"),
@@ -99,11 +99,13 @@ def test_names_that_look_alike_are_alike(other):
     assert alike("Acme") == alike(other)
 
 
-@pytest.mark.parametrize(("one", "other"), [("Acme 1", "Acme 2"), ("AB", "A B"), ("Caf\u00e9", "Cafe"), ("A-B", "AB")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("Acme 1", "Acme 2"), ("AB", "A B"), ("Bront\u00e9", "Bronte"), ("A-B", "AB")]
+)
 def test_names_that_can_be_told_apart_are_not_alike(one, other):
     assert alike(one) != alike(other)
 
 
 def test_forms_and_blanks_do_not_tell_names_apart():
-    assert alike("Caf\u00e9  Nord") == alike("CAFE\u0301\u00a0Nord")
+    assert alike("Bront\u00e9  Nord") == alike("BRONTE\u0301\u00a0Nord")
     assert alike("Stra\u00dfe") == alike("STRASSE")
