@@ -86,6 +86,7 @@ async def test_a_rule_is_kept_in_international_form_and_can_be_written_back(api,
         ({"caller_mask": ";".join(["12125550100"] * 400)}, "caller_mask", "4000 characters"),
         ({"config_ids": ["nothing"]}, "config_ids.0", "not an SMS configuration"),
         ({"office": {"kind": "fax", "destination": "1"}}, "office.kind", "extension"),
+        ({"office": {"kind": "extension", "destination": ""}}, "office.destination", "is required"),
         ({"office": {"kind": "extension", "destination": "1;2"}}, "office.destination", "not a list"),
         ({"office": {"destination": "100-199"}}, "office.destination", "needs a single DID range"),
         (
@@ -120,7 +121,7 @@ async def test_a_range_may_span_neighbouring_pools_of_two_trunks(api, sms):
 
 async def test_every_wrong_field_is_told_at_once(api, sms):
     answer = await api.call(
-        "POST", INBOUND, inbound(did_numbers="3015550100", config_ids=["x"], office={"destination": "100-199"})
+        "POST", INBOUND, inbound(did_numbers="3015550100", config_ids=["x"], office={"destination": ""})
     )
 
     assert set(answer.field_errors()) == {"did_numbers", "config_ids.0", "office.destination"}

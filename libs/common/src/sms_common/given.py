@@ -16,7 +16,12 @@ class Verbatim:
     """Marks a field whose text counts to the last blank, such as the text of a message."""
 
 
+class Filled:
+    """Marks a field that may be left out and, where it stands, is filled: an empty text there is a slip."""
+
+
 VERBATIM: Final = Verbatim()
+FILLED: Final = Filled()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class _Shape:
     secret: bool
     mapping: bool
     verbatim: bool
+    filled: bool
 
 
 def only_given(model: type[BaseModel], value: object) -> object:
@@ -47,15 +53,14 @@ def _given(name: str, value: object, shape: _Shape | None) -> Iterator[tuple[str
         yield name, value
         return
     read = trimmed(value) if isinstance(value, str) and not shape.verbatim else value
-    if value is None or not _is_empty(read, shape) or not shape.optional:
-        if value is not None or shape.nullable or not shape.optional:
-            yield name, value if shape.secret else read
-    elif shape.nullable and not shape.secret:
+    if not shape.optional or not _is_empty(read, shape):
+        yield name, value if shape.secret else read
+    elif shape.nullable and (value is None or not shape.secret):
         yield name, None
 
 
 def _is_empty(value: object, shape: _Shape) -> bool:
-    return value == "" or (shape.mapping and value == [])
+    return value is None or (value == "" and not shape.filled) or (shape.mapping and value == [])
 
 
 @cache
@@ -71,6 +76,7 @@ def _shape(field: FieldInfo) -> _Shape:
         secret=any(map(_is_secret, kinds)),
         mapping=any(map(_is_model, kinds)),
         verbatim=VERBATIM in field.metadata,
+        filled=FILLED in field.metadata,
     )
 
 

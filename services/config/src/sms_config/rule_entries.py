@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from sms_common.given import FILLED
 from sms_common.messages import Category, MsgType
 from sms_common.rules import ActionKind, Closed, NumberMask, Permission, Strategy
 from sms_common.rules.outbound import MAX_ROUTES
@@ -120,7 +121,7 @@ class Destination(Entry):
     """
 
     kind: ActionWord = ActionKind.EXTENSION
-    destination: Annotated[str, AfterValidator(_destination)] = "0"
+    destination: Annotated[str, AfterValidator(_destination), FILLED] = "0"
 
 
 class RouteEntry(Entry):
