@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,8 @@ from pydantic import SecretStr
 
 from sms_common.carriers import CARRIERS
 from sms_common.carriers.bandwidth import Bandwidth
-from sms_common.carriers.protocol import Account, Carrier, Limits, WebhookRequest
+from sms_common.carriers.credentials import misformed_credentials
+from sms_common.carriers.protocol import Account, Carrier, CredentialPattern, Limits, WebhookRequest
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import (
     Code,
@@ -127,6 +129,38 @@ def test_wrong_or_missing_webhook_credentials_are_refused_and_the_challenge_asks
             subject.carrier.authenticate(WebhookRequest(headers, b""), CREDENTIALS)
     subject.carrier.authenticate(WebhookRequest({}, b""), None)
     assert "WWW-Authenticate" in subject.carrier.challenge()
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00ad", "\u00a0", "\n", "\u3164"], ids=ascii)
+def test_no_credential_may_hold_what_nobody_sees_and_the_sentence_does_not_hold_it(unseen, subject):
+    names = {*subject.carrier.credential_patterns, *subject.carrier.secret_credentials, "account_id"}
+
+    wrong = misformed_credentials(subject.carrier, {name: SecretStr(f"hush{unseen}hush") for name in names})
+
+    assert set(wrong) == names
+    assert all("at place 5" in said and "hush" not in said for said in wrong.values())
+
+
+def test_the_form_of_a_credential_is_told_in_a_sentence(subject):
+    for name, pattern in subject.carrier.credential_patterns.items():
+        assert pattern.sentence.startswith("must ")
+        assert misformed_credentials(subject.carrier, {name: SecretStr("'quoted'")}) == {name: pattern.sentence}
+
+
+def test_a_carrier_may_take_more_than_ascii_and_never_what_nobody_sees():
+    carrier = FakeCarrier()
+    carrier.credential_patterns = {
+        "password": CredentialPattern(re.compile(r".{3,}"), "must be long", ascii_only=False)
+    }
+
+    said = [
+        misformed_credentials(carrier, {"password": SecretStr(text)})
+        for text in ("pässwörd mit Leerzeichen", "pä\u200bss", "ab")
+    ]
+
+    assert said[0] == {}
+    assert "place 3" in said[1]["password"]
+    assert said[2] == {"password": "must be long"}
 
 
 def test_a_webhook_is_read_the_same_every_time(subject):

@@ -1,5 +1,6 @@
 """`config export`, `import` and `diff` on the config service's real API."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import SecretStr
 
 from sms_common.configuration import DispatcherSnapshot
 from sms_config.api import DISPATCHER_SNAPSHOT
+from sms_config.records import SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.testing import InMemoryStore
 from smsgw.bulk.applying import apply
 from smsgw.bulk.document import parse
@@ -98,6 +100,21 @@ def changed(**sections: Any) -> dict[str, Any]:
 def written(content: Mapping[str, Any]) -> str:
     Path("in.yaml").write_text(yaml.safe_dump(dict(content)))
     return "in.yaml"
+
+
+def line_of(text: str) -> int:
+    """The line of the file that was written on which an entry with this text begins: YAML sorts its fields."""
+    lines = Path("in.yaml").read_text().splitlines()
+    place = next(place for place, line in enumerate(lines) if text in line)
+    return next(number for number in range(place, -1, -1) if lines[number].startswith("- ")) + 1
+
+
+def text_of(name: str) -> str:
+    return Path(name).read_text()
+
+
+def files(name: str) -> list[Path]:
+    return list(Path().glob(name))
 
 
 def read(name: str) -> Any:
@@ -393,12 +410,121 @@ async def test_what_the_api_refuses_is_told_with_the_object_and_what_was_done_be
     assert (await api("GET", "/sms"))["count"] == 2
 
 
-async def test_two_objects_of_one_name_cannot_be_told_apart(admin: Command, api: Api):
+class TestObjectsOfOneName:
+    """The API refuses a second trunk of a name; what a former release took is still there."""
+
+    @pytest.fixture
+    async def twice(self, admin: Command, api: Api, store: InMemoryStore):
+        await put(admin, ACME)
+        second = await api(
+            "POST", "/trunks", {"tenant_id": "acme", "name": "Old", "brand": "Bandwidth", "dids": "2015550150"}
+        )
+        record = store.records[TrunkRecord][second["id"]]
+        store.records[TrunkRecord][second["id"]] = record.model_copy(update={"name": "BW"})
+        await api("POST", "/sms", {"name": "Main", "provider_id": second["id"]})
+
+    async def test_they_are_exported_under_names_of_their_own_and_that_is_said(self, admin: Command, twice: None):
+        ended = await admin("config", "export")
+        content = yaml.safe_load(ended.out)
+
+        assert ended.status == 0
+        assert "there are two objects that are called trunk acme/BW; written as BW, BW (2)" in ended.err
+        assert "two objects that are called SMS configuration acme/Main" in ended.err
+        assert [(trunk["name"], trunk["dids"]) for trunk in content["trunks"]] == [
+            ("BW", "+12015550100-+12015550149"),
+            ("BW (2)", "+12015550150"),
+        ]
+        assert [(sms["name"], sms["trunk"]) for sms in content["sms"]] == [
+            ("Main", "BW"),
+            ("Second", "BW"),
+            ("Main (2)", "BW (2)"),
+        ]
+
+    async def test_what_was_exported_changes_nothing_here_and_makes_the_same_elsewhere(
+        self, admin: Command, twice: None, store: InMemoryStore
+    ):
+        await admin("config", "export", "in.yaml", "--name-variables")
+        env = dict.fromkeys(re.findall(r"_env: (\w+)", text_of("in.yaml")), "secret-1")
+        here = await admin("config", "diff", "in.yaml", "--exit-code", "--prune")
+        for kind in (TenantRecord, TrunkRecord, SmsConfigRecord):
+            store.records[kind] = {}
+        elsewhere = await admin("config", "import", "in.yaml", "--yes", env=env)
+
+        assert (here.status, elsewhere.status) == (0, 0), here.err + elsewhere.err
+        assert sorted(trunk["name"] for trunk in (await exported(admin))["trunks"]) == ["BW", "BW (2)"]
+
+    async def test_a_file_that_names_one_of_them_is_not_guessed_about(self, admin: Command, twice: None):
+        ended = await put(admin, ACME)
+
+        assert ended.status == 1
+        assert "trunk acme/BW is the name of 2 objects here" in ended.err
+
+
+async def test_names_of_old_that_hold_what_nobody_sees_are_exported_clean_and_found_again(
+    admin: Command, store: InMemoryStore
+):
     await put(admin, ACME)
-    await api("POST", "/trunks", {"tenant_id": "acme", "name": "BW", "brand": "Bandwidth"})
-    ended = await admin("config", "export")
+    for kind in (TenantRecord, TrunkRecord, SmsConfigRecord):
+        for record in list(store.records[kind].values()):
+            assert isinstance(record, TenantRecord | TrunkRecord | SmsConfigRecord)
+            old = record.model_copy(update={"name": f"{record.name[0]}\u200b{record.name[1:]}e\u0301"})
+            store.records[kind][record.id] = old
+
+    content = await exported(admin)
+    written(content)
+    here = await admin("config", "diff", "in.yaml", "--exit-code")
+
+    assert content["trunks"][0]["name"] == content["sms"][0]["trunk"] == "BW\u00e9"
+    assert (content["tenants"][0]["name"], content["tenants"][0]["default_config"]) == ("Acme\u00e9", "Main\u00e9")
+    assert here.status == 0, here.out
+
+
+async def test_a_dash_is_standard_output_and_standard_input(admin: Command, api: Api):
+    await put(admin, ACME)
+    out = await admin("config", "export", "-")
+    same = await admin("config", "diff", "-", "--exit-code", answer=out.out)
+    unasked = await admin("config", "import", "-", answer=out.out)
+    made = await admin("config", "import", "-", "--yes", answer=out.out.replace("name: Acme", "name: Acme Ltd"))
+
+    assert yaml.safe_load(out.out)["tenants"][0]["id"] == "acme"
+    assert not files("-")
+    assert (same.status, unasked.status, made.status) == (0, 2, 0)
+    assert "say --yes" in unasked.err
+    assert (await api("GET", "/tenants/acme"))["name"] == "Acme Ltd"
+
+
+async def test_what_the_api_refuses_is_told_with_file_line_and_field(admin: Command):
+    ended = await put(admin, changed(trunks=[{**ACME["trunks"][0], "hostname": "no host"}]))
+
+    assert f"error: in.yaml: line {line_of('brand: Bandwidth')}: The trunk acme/BW could not be created" in ended.err
+    assert "hostname: " in ended.err
+
+
+async def test_what_the_file_cannot_have_is_told_with_file_and_line(admin: Command):
+    ended = await put(admin, changed(sms=[{"tenant": "acme", "name": "Main", "trunk": "Gone"}]))
+
     assert ended.status == 1
-    assert "two objects that are called trunk acme/BW" in ended.err
+    assert "error: in.yaml: " in ended.err
+    said = "SMS configuration acme/Main names the trunk acme/Gone, which does not exist"
+    assert f"line {line_of('name: Main')}: {said}" in ended.err
+
+
+async def test_a_pasted_file_is_the_same_the_second_time(admin: Command):
+    trunk = {**ACME["trunks"][0], "name": "Bronte\u0301 ", "dids": "2015550100\n2015550101\t2015550102", "hostname": ""}
+    wanted = changed(trunks=[trunk], sms=[], tenants=[{"id": "acme", "name": "Acme\u200b"}])
+    first = await put(admin, wanted)
+
+    again = await admin("config", "diff", "in.yaml", "--exit-code")
+
+    assert (first.status, again.status) == (0, 0), first.err + again.out
+
+
+async def test_a_secret_of_the_environment_may_be_pasted(admin: Command, api: Api):
+    pasted = {name: f"\ufeff{secret}\r\n" for name, secret in SECRETS.items()}
+
+    assert (await put(admin, ACME, env=pasted)).status == 0
+    main, _ = (await api.snapshot()).configs
+    assert main.credentials["api_secret"].get_secret_value() == "secret-of-acme"
 
 
 async def test_everything_is_found_on_many_pages(admin: Command, api: Api):

@@ -1,5 +1,6 @@
 """The file of `config`: what may stand in it, and what is said of what may not."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -92,10 +93,85 @@ def test_everything_wrong_is_told_at_once():
     with pytest.raises(BadFile) as caught:
         parse(HEAD + "tenants: [{id: a}]\ntrunks: [{tenant: a}]")
     assert str(caught.value).splitlines() == [
-        "tenants.1.name: is missing",
-        "trunks.1.name: is missing",
-        "trunks.1.brand: is missing",
+        "line 2: tenants.1.name: is missing",
+        "line 3: trunks.1.name: is missing",
+        "line 3: trunks.1.brand: is missing",
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("tenants:\n  - id: acme\n    name: Acme\n    country: NO", "line 5: tenants.1.country: must be text"),
+        ("tenants:\n  - id: acme\n    name: A\n  - id: b", "line 5: tenants.2.name: is missing"),
+        ("sms:\n- tenant: a\n  name: n\n  trunk: t\n  limits:\n    burst: 0", "line 7: sms.1.limits.burst: "),
+        ("trunks:\n- tenant: a\n  name: n\n  brand: b\n  nonsense: 1", "line 6: trunks.1.nonsense: is not known here"),
+        ("tenants:\n- id: a\u200bb\n  name: A", "line 3: tenants.1.id: holds an invisible character (U+200B"),
+        (
+            "tenants:\n- id: a\n  name: \u201cA\u200bB\u201d",
+            "line 4: tenants.1.name: holds an invisible character (U+200B",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(text: str, told: str):
+    with pytest.raises(BadFile) as caught:
+        parse(HEAD + text)
+    assert str(caught.value).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        pytest.param(lambda text: text.encode("utf-8-sig"), id="UTF-8 with a byte order mark"),
+        pytest.param(lambda text: text.encode("utf-16"), id="UTF-16 of this machine"),
+        pytest.param(lambda text: "\ufeff".encode("utf-16-be") + text.encode("utf-16-be"), id="UTF-16 big end first"),
+        pytest.param(lambda text: text.encode("utf-16-le"), id="UTF-16 without a mark"),
+        pytest.param(lambda text: text.encode("utf-16-be"), id="UTF-16 without a mark, big end first"),
+        pytest.param(lambda text: text.encode("utf-32"), id="UTF-32"),
+        pytest.param(lambda text: text.replace("\n", "\r\n").encode(), id="lines of Windows"),
+    ],
+)
+def test_a_file_may_come_from_any_editor(directory: Path, encoded: Callable[[str], bytes]):
+    path = directory / "gateway.yaml"
+    path.write_bytes(encoded(HEAD + "tenants:\n- id: acme\n  name: Größe\n"))
+
+    (tenant,) = read(path).tenants
+    assert (tenant.id, tenant.name) == ("acme", "Größe")
+
+
+def test_of_a_file_in_another_encoding_the_line_is_told(directory: Path):
+    path = directory / "gateway.yaml"
+    path.write_bytes((HEAD + "tenants:\n- id: acme\n  name: Größe\n").encode("latin-1"))
+
+    with pytest.raises(BadFile, match=r"gateway.yaml is not UTF-8: line 4"):
+        read(path)
+
+
+def test_what_is_pasted_into_a_file_is_read_as_the_api_reads_it():
+    document = parse(
+        HEAD
+        + "tenants: [{id: ' acme\u200b', name: 'Bronte\u0301\u00a0Nord ', country: 'us\u2060'}]\n"
+        + "trunks: [{tenant: acme, name: \ufeffBW, brand: Bandwidth, hostname: '\u200bsip.example.com'}]"
+    )
+
+    (tenant,), (trunk,) = document.tenants, document.trunks
+    assert (tenant.id, tenant.name, tenant.country) == ("acme", "Bront\u00e9 Nord", "us")
+    assert (trunk.name, trunk.hostname) == ("BW", "sip.example.com")
+
+
+@pytest.mark.parametrize("empty", ["", "null", "''", "' '"])
+def test_what_is_empty_means_none(empty: str):
+    document = parse(
+        HEAD
+        + f"tenants: [{{id: a, name: A, time_zone: {empty}, default_config: {empty}}}]\n"
+        + f"trunks: [{{tenant: a, name: n, brand: b, hostname: {empty}, dids: {empty}, default_did: {empty}}}]\n"
+        + f"sms: [{{tenant: a, name: n, trunk: n, enabled: {empty}, limits: {empty}, callback: {empty}}}]"
+    )
+
+    assert document.tenants[0].given("id", "name") == {"time_zone": None, "default_config": None}
+    assert document.trunks[0].given("tenant", "name", "brand") == {"hostname": None, "dids": "", "default_did": None}
+    given = document.sms[0].given("tenant", "name", "trunk")
+    assert (given["enabled"], given["callback"], given["limits"]["burst"]) == (True, None, 1)
 
 
 def test_what_is_written_is_read():

@@ -168,3 +168,24 @@ async def test_waiting_ends_in_time_and_says_where_to_look_later(smsgw: Command,
     ended = await smsgw("send", TO, "Hello", *WHO, "--id", "m1", "--wait", "--wait-seconds", "0.1")
     assert ended.status == 1
     assert "smsgw messages show m1 --tenant acme" in ended.err
+
+
+@pytest.mark.parametrize("pasted", ["\ufeff{} ", "{}\u200b\n", "\u00a0{}\u2060"], ids=ascii)
+async def test_pasted_words_lose_what_nobody_sees_around_them(smsgw: Command, broker: FakeBroker, pasted: str):
+    words = {"--tenant": "acme", "--extension": "101", "--config": "c1", "--id": "m-1", "--from": "+12025550143"}
+    options = [word for name, value in words.items() for word in (name, pasted.format(value))]
+
+    ended = await smsgw("send", pasted.format(TO), " Hello\u200b ", *options)
+
+    request = sent(broker)
+    assert ended.status == 0, ended.err
+    assert (request.tenant_id, request.extension, request.config_id, request.message_id) == ("acme", "101", "c1", "m-1")
+    assert (request.sender, list(request.to)) == ("+12025550143", [TO])
+    assert request.text == " Hello\u200b "  # but the text stays as it was written
+
+
+@pytest.mark.parametrize("between", [",", ";", "\n", "\t", " , "], ids=ascii)
+async def test_recipients_are_pasted_from_a_sheet(smsgw: Command, broker: FakeBroker, between: str):
+    await smsgw("send", f"{TO}{between}+13125550101{between}", "Hello", *WHO)
+
+    assert list(sent(broker).to) == [TO, "+13125550101"]

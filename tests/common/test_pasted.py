@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.pasted import UncleanText, entries, is_invisible, one_line, printable_ascii, trimmed
+from sms_common.pasted import UncleanText, alike, entries, is_invisible, one_line, printable_ascii, trimmed, visible
 
 INVISIBLE = [
     *"\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u180e\u061c\u3164\u00a0\u202f\u2003\u2028\x00\x7f\t\n",
@@ -52,7 +52,7 @@ def test_a_name_is_one_visible_line(character):
 @pytest.mark.parametrize(
     ("written", "name"),
     [
-        ("Cafe\u0301", "Caf\u00e9"),
+        ("Bront\u0065\u0301", "Bront\u00e9"),
         ("Acme\u00a0Ltd", "Acme Ltd"),
         ("We \u2764\ufe0f", "We \u2764\ufe0f"),
         ("\U0001f468\u200d\U0001f469 Co", "\U0001f468\u200d\U0001f469 Co"),
@@ -83,3 +83,29 @@ def test_what_was_cleaned_is_clean(text):
         return
     assert one_line(line) == line
     assert not line or not is_invisible(line[0])
+
+
+@given(st.text())
+def test_a_name_of_old_can_always_be_shown_clean(text):
+    assert one_line(visible(text)) == visible(text)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["ACME", " acme ", "Ac\u200bme", "\uff21cme", "Acme\ufe0f", "\u2060Acme", "Ac\u00adme"],
+    ids=ascii,
+)
+def test_names_that_look_alike_are_alike(other):
+    assert alike("Acme") == alike(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Acme 1", "Acme 2"), ("AB", "A B"), ("Bront\u00e9", "Bronte"), ("A-B", "AB")]
+)
+def test_names_that_can_be_told_apart_are_not_alike(one, other):
+    assert alike(one) != alike(other)
+
+
+def test_forms_and_blanks_do_not_tell_names_apart():
+    assert alike("Bront\u00e9  Nord") == alike("BRONTE\u0301\u00a0Nord")
+    assert alike("Stra\u00dfe") == alike("STRASSE")

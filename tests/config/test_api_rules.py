@@ -114,7 +114,7 @@ async def test_numbers_inside_the_pool_are_taken_however_they_are_written(api, s
 
 
 async def test_a_range_may_span_neighbouring_pools_of_two_trunks(api, sms):
-    await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme", "dids": "2015550200-2015550299"})
+    await api.made("/api/v1/trunks", {**TRUNK, "name": "Next", "tenant_id": "acme", "dids": "2015550200-2015550299"})
 
     assert (await api.call("POST", INBOUND, inbound(did_numbers="2015550100-2015550299"))).status == 201
 
@@ -258,7 +258,6 @@ async def test_a_clock_read_can_be_written_back_and_a_tenant_names_itself(acme, 
     ("given", "field", "said"),
     [
         ({"time_zone": "Mars/Olympus"}, "time_zone", "not the name of a time zone"),
-        ({"time_zone": None}, "time_zone", "must be text"),
         ({"holidays": ["2026-02-30"]}, "holidays.0", "not a day"),
         ({"holidays": ["25.12.2026"]}, "holidays.0", "2026-12-25"),
         ({"blocked_senders": "1*x"}, "blocked_senders", "digits and *"),
@@ -396,7 +395,7 @@ class TestInUse:
         assert answer.status == 200, answer.text
 
     async def test_a_configuration_does_not_leave_the_trunk_of_its_caller_ids(self, api, sms, used):
-        other = await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme", "dids": "2015550200"})
+        other = await api.made("/api/v1/trunks", {**TRUNK, "name": "Other", "tenant_id": "acme", "dids": "2015550200"})
 
         answer = await api.call("PATCH", f"/api/v1/sms/{sms['id']}", {"provider_id": other["id"]})
 

@@ -139,7 +139,7 @@ async def test_pools_may_not_overlap_and_the_other_range_is_named(api, trunk, di
 
 async def test_many_overlaps_are_told_briefly(api, acme):
     for n in range(8):
-        await api.made(TRUNKS, {**TRUNK, "tenant_id": "acme", "dids": f"20155501{n}0"})
+        await api.made(TRUNKS, {**TRUNK, "name": f"T{n}", "tenant_id": "acme", "dids": f"20155501{n}0"})
 
     answer = await api.call("POST", TRUNKS, {**TRUNK, "tenant_id": "acme", "dids": "2015550100-2015550199"})
 
@@ -164,7 +164,7 @@ async def test_a_trunk_may_keep_and_change_its_own_numbers(api, trunk):
 
 
 async def test_a_change_may_not_run_into_another_pool(api, trunk):
-    second = await api.made(TRUNKS, {**TRUNK, "tenant_id": "acme", "dids": "2015550200"})
+    second = await api.made(TRUNKS, {**TRUNK, "name": "Second", "tenant_id": "acme", "dids": "2015550200"})
 
     answer = await api.call("PATCH", f"{TRUNKS}/{second['id']}", {"dids": "2015550199-2015550200"})
 

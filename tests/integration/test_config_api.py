@@ -116,13 +116,30 @@ async def test_of_overlapping_pools_saved_at_once_one_is_taken(processes, api, t
     other = await processes(settings)
     answers = await asyncio.gather(
         *(
-            one.call("POST", TRUNKS, {**TRUNK, "tenant_id": "acme", "dids": f"2015550200-20155502{n}9"})
+            one.call(
+                "POST",
+                TRUNKS,
+                {**TRUNK, "name": f"{n} of {place}", "tenant_id": "acme", "dids": f"2015550200-20155502{n}9"},
+            )
             for n in range(4)
-            for one in (api, other)
+            for place, one in enumerate((api, other))
         )
     )
 
     assert sorted(answer.status for answer in answers) == [201] + [409] * 7
+
+
+async def test_of_trunks_called_alike_saved_at_once_one_is_taken(processes, api, trunk, settings):
+    other = await processes(settings)
+    answers = await asyncio.gather(
+        *(
+            one.call("POST", TRUNKS, {**TRUNK, "name": name, "tenant_id": "acme", "dids": ""})
+            for name in ("Second", "SECOND", " second\u200b")
+            for one in (api, other)
+        )
+    )
+
+    assert sorted(answer.status for answer in answers) == [201] + [409] * 5
 
 
 async def test_of_changes_of_one_version_made_at_once_one_is_taken(processes, api, trunk, settings):

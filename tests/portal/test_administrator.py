@@ -24,8 +24,8 @@ DID = "+12025550143"
 CREDENTIALS = {
     "Account ID (Bandwidth User ID)": "9900123",
     "Application ID": "93de2206-9669-4e07-948d-329f4b722ee2",
-    "API Token": "the token of the walk",
-    "API Secret": "the secret of the walk",
+    "API Token": "the-token-of-the-walk",
+    "API Secret": "the-secret-of-the-walk",
 }
 
 

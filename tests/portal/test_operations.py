@@ -126,7 +126,7 @@ def test_a_configuration_is_tried_and_says_how_it_does(page, world):
     result = page.get_by_role("status", name="What the test found")
     expect(result).to_contain_text("takes no connection")
     said(page, "Test webhook: something is wrong")
-    page.get_by_label("API Secret").fill("typed and not saved")
+    page.get_by_label("API Secret").fill("typed-and-not-saved")
     page.get_by_role("button", name="Test credentials").click()
     expect(result).to_contain_text("cannot be reached from here")
     expect(result.get_by_role("listitem")).to_have_count(2)

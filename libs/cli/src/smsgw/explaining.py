@@ -8,7 +8,7 @@ import typer
 from sms_common.messages import Category, MsgType
 from smsgw import gateway, output
 from smsgw.http_api import Api, JsonObject, Refused
-from smsgw.options import Json, Tenant
+from smsgw.options import Json, PastedCommand, Tenant
 from smsgw.running import FAILED, Failure, run
 from smsgw.sending import extension_of
 
@@ -23,7 +23,7 @@ _NO_METHOD = 405
 _MOST_LEVELS = 8
 
 
-@app.command()
+@app.command(cls=PastedCommand)
 def outbound(  # noqa: PLR0913  # each is a field of the request
     ctx: typer.Context,
     to: Annotated[str, typer.Argument(help="The recipient's number.")],
@@ -59,7 +59,7 @@ def outbound(  # noqa: PLR0913  # each is a field of the request
     run(_explain(access, "outbound", question, as_json=as_json))
 
 
-@app.command()
+@app.command(cls=PastedCommand)
 def inbound(
     ctx: typer.Context,
     sender: Annotated[str, typer.Argument(help="The number a text would come from.")],

@@ -8,7 +8,7 @@ import typer
 from sms_common.messages import Status
 from smsgw import gateway, output
 from smsgw.http_api import JsonObject, Refused
-from smsgw.options import Json, Show, Tenant
+from smsgw.options import Json, PastedCommand, Show, Tenant
 from smsgw.running import Failure, run
 
 app = typer.Typer(no_args_is_help=True, help="Look up messages and what became of them.")
@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Look up messages and what became o
 _DIRECTIONS = {"in": "IN", "out": "OUT"}
 
 
-@app.command("list")
+@app.command("list", cls=PastedCommand)
 def list_messages(  # noqa: PLR0913  # each narrows the list
     ctx: typer.Context,
     *,
@@ -65,7 +65,7 @@ def list_messages(  # noqa: PLR0913  # each narrows the list
     run(_list(access, {name: value for name, value in asked.items() if value}, show=show, as_json=as_json))
 
 
-@app.command("show")
+@app.command("show", cls=PastedCommand)
 def show_message(
     ctx: typer.Context,
     message_id: Annotated[str, typer.Argument(help="The message's id.")],

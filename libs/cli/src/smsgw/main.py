@@ -8,6 +8,7 @@ import typer
 from sms_common.telemetry import configure
 from sms_common.version import VERSION
 from smsgw import bulk, doctor, explaining, gateway, history, parking, sending, tailing
+from smsgw.options import PastedCommand
 from smsgw.settings import DEFAULT_ENV_FILE
 
 app = typer.Typer(
@@ -64,11 +65,11 @@ def smsgw(
     ctx.obj = gateway.Gateway(found, ctx.obj or gateway.open_rabbit)
 
 
-app.command()(sending.send)
-app.command()(tailing.tail)
+app.command(cls=PastedCommand)(sending.send)
+app.command(cls=PastedCommand)(tailing.tail)
 app.add_typer(explaining.app, name="explain")
 app.add_typer(history.app, name="messages")
 app.add_typer(parking.dead_letters, name="dead-letters")
 app.add_typer(parking.unrouted, name="unrouted")
 app.add_typer(bulk.app, name="config")
-app.command()(doctor.doctor)
+app.command(cls=PastedCommand)(doctor.doctor)

@@ -1,8 +1,11 @@
 """The options that several commands have, each written once."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+from sms_common.pasted import trimmed
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
 Show = Annotated[bool, typer.Option("--show", help="Show whole phone numbers and texts; they are masked otherwise.")]
@@ -10,6 +13,25 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Tenant = Annotated[
     str | None, typer.Option("--tenant", "-t", help="The tenant; SMSGW_TENANT when left out.", show_default=False)
 ]
+
+
+# What a person writes to another counts to the last blank.
+_VERBATIM = frozenset({"text"})
+
+
+class PastedCommand(TyperCommand):
+    """A command whose words may be pasted: what nobody sees is taken off their ends."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command with clean words."""
+        ctx.params = {name: value if name in _VERBATIM else _clean(value) for name, value in ctx.params.items()}
+        return super().invoke(ctx)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(map(_clean, value))
+    return trimmed(value) if isinstance(value, str) and type(value) is str else value
 
 
 def confirm(question: str, *, yes: bool, machine: bool) -> None:

@@ -15,7 +15,7 @@ from sms_common.errors import Unavailable
 from sms_common.topology import DEAD, UNROUTED
 from smsgw import gateway, output
 from smsgw.http_api import JsonObject
-from smsgw.options import Json, Show, Yes, confirm
+from smsgw.options import Json, PastedCommand, Show, Yes, confirm
 from smsgw.running import FAILED, OK, Failure, run
 
 _MOST = 5_000
@@ -150,7 +150,7 @@ def _app(place: str, about: str) -> typer.Typer:
         ("replay", replay_parked),
         ("discard", discard_parked),
     ):
-        app.command(name, help=(inspect.getdoc(command) or "").replace("PLACE", place))(command)
+        app.command(name, cls=PastedCommand, help=(inspect.getdoc(command) or "").replace("PLACE", place))(command)
     return app
 
 

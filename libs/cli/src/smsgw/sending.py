@@ -17,6 +17,7 @@ from sms_common.broker import Broker, Delivery, Outgoing
 from sms_common.events import OutboundRequest, StatusEvent, utc_now
 from sms_common.field_errors import first_field_error
 from sms_common.messages import Category, Status
+from sms_common.pasted import entries
 from smsgw import gateway, output, passing
 from smsgw.options import Json, Show, Tenant
 from smsgw.running import FAILED, OK, Failure, run
@@ -27,7 +28,9 @@ _FROM_NOW = re.compile(r"\+([0-9]{1,6})([smhd])")
 
 def send(  # noqa: PLR0913  # each is a field of the request
     ctx: typer.Context,
-    to: Annotated[str, typer.Argument(help="The recipient's number, or several separated by commas.")],
+    to: Annotated[
+        str, typer.Argument(help="The recipient's number, or several separated by commas, `;` or line ends.")
+    ],
     text: Annotated[str, typer.Argument(help="The text; - reads it from standard input.")] = "",
     *,
     tenant: Tenant = None,
@@ -78,7 +81,7 @@ def send(  # noqa: PLR0913  # each is a field of the request
         message_id=message_id or str(uuid.uuid4()),
         tenant_id=access.tenant(tenant),
         extension=extension_of(extension or access.settings.extension),
-        to=[number.strip() for number in to.split(",")],
+        to=entries(to),
         text=sys.stdin.read() if text == "-" else text or None,
         media=media or [],
         group=group,

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sms_common.configuration import ID_PATTERN
+from sms_common.pasted import trimmed
 from sms_common.service import load_settings
 
 DEFAULT_ENV_FILE = Path(".env")
@@ -113,5 +114,5 @@ def load(env_file: Path | None) -> Settings:
 
 def secret_from_environment(name: str) -> SecretStr | None:
     """Read a variable that a configuration file names as the place of a secret; an empty one counts as absent."""
-    value = os.environ.get(name)
+    value = trimmed(os.environ.get(name, ""))
     return SecretStr(value) if value else None

@@ -83,6 +83,24 @@ def entries(text: str) -> list[str]:
     return [entry for part in _BETWEEN_ENTRIES.split(text) if (entry := trimmed(part))]
 
 
+def visible(name: str) -> str:
+    """A name that was kept before names were looked at, as it would be kept now: one line, without what nobody sees."""
+    try:
+        return one_line(name)
+    except UncleanText:
+        return one_line(_seen(name))
+
+
+def alike(name: str) -> str:
+    """What two names share that a person takes for the same: case, form, blanks and what nobody sees do not count."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _seen(name)).casefold())
+    return " ".join(folded.split())
+
+
+def _seen(name: str) -> str:
+    return "".join(" " if one.isspace() else one for one in name if one.isspace() or not is_invisible(one))
+
+
 def named(character: str) -> str:
     """A character by its code and name, such as `U+200B ZERO WIDTH SPACE`, since it cannot be shown."""
     name = unicodedata.name(character, "control character")

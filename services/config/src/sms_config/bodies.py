@@ -3,18 +3,33 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.given import only_given
 from sms_common.messages import Status
+from sms_common.pasted import trimmed
 from sms_config.auth import Scope
+from sms_config.entry import Entry
 from sms_config.fields import (
     MAX_GRACE,
+    Country,
     Dids,
     Hostname,
     Moment,
     Name,
     NewId,
+    Passphrase,
     Password,
     Policy,
     Reference,
@@ -31,22 +46,30 @@ JsonObject = dict[str, Any]
 # A trunk that is lent to more tenants than this would not fit into one body.
 MAX_LENT = 1_000
 ScopeName = Annotated[Scope, BeforeValidator(lambda value: member(Scope, value))]
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound="Body")
 
 
-class Body(BaseModel):
-    """A request's body: unknown fields and wrong types are refused."""
+class Body(Entry):
+    """A request's body: unknown fields and wrong types are refused, and what is empty was not given."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _as_it_is_stored(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        """Take a text that is stored and not changed here, although a later rule would refuse it as a new one."""
+        try:
+            return read(value)
+        except ValidationError:
+            stored = (info.context or {}).get(info.field_name)
+            if isinstance(value, str) and stored == value:
+                return value
+            raise
 
 
 class TenantWrite(Body):
     """A customer of the PBX."""
 
     name: Name
-    country: Annotated[
-        str, Field(pattern=r"^[A-Za-z]{2}$", description="ISO 3166 alpha-2; national numbers are read with it.")
-    ] = "US"
+    country: Country = "US"
     foreign_without_plus: bool = Field(
         default=False,
         description="Whether digits that are no number of the country may be one of another without its plus. False: "
@@ -102,7 +125,7 @@ class TrunkCreate(TrunkWrite):
 
 
 class Credentials(Body):
-    """Write-only. An absent name keeps its value, null removes it."""
+    """Write-only. An absent name keeps its value, as an empty text does; null removes it."""
 
     account_id: Secret | None = None
     application_id: Secret | None = None
@@ -123,6 +146,11 @@ class Credentials(Body):
             values[name] = value
         return values
 
+    def written(self, name: str) -> str:
+        """Return the name under which a credential was given: its own, or else its other one."""
+        others = (alias for alias, known in _ALIASES.items() if known == name)
+        return next((alias for alias in others if name not in self.model_fields_set), name)
+
 
 _ALIASES = {"username": "api_token", "password": "api_secret"}
 CREDENTIAL_NAMES = ("account_id", "application_id", "api_token", "api_secret")
@@ -134,13 +162,18 @@ class Callback(Body):
     """The Basic user and password that the carrier presents at the webhook. The password is write-only."""
 
     username: Username | None = None
-    password: Secret | None = None
+    password: Passphrase | None = None
 
 
 class Limits(PaceLimits):
     """How fast it may send, in segments; null: as fast as the carrier takes them."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_what_is_given(cls, value: object) -> object:
+        return only_given(cls, value)
 
     # One in 100 s at the slowest: a slip of the finger must not stop an account for days.
     segments_per_second: Annotated[float | None, Field(ge=0.01, le=10_000)] = None
@@ -302,10 +335,13 @@ class Replay(ParkedChoice):
     )
 
 
-def parse(model: type[M], given: JsonObject) -> M:
-    """Return `given` as a `model`. Raises Invalid with a message for every wrong field, never repeating any input."""
+def parse(model: type[M], given: JsonObject, stored: Mapping[str, Any] | None = None) -> M:
+    """Return `given` as a `model`. Raises Invalid with a message for every wrong field, never repeating any input.
+
+    A text that stands in `stored` under its field's name is taken as it is: it was read by the rules of its time.
+    """
     try:
-        return model.model_validate(given)
+        return model.model_validate(given, context=stored)
     except ValidationError as error:
         raise invalid(error) from None
 
@@ -324,4 +360,5 @@ def merge(model: type[M], given: JsonObject, *, base: Mapping[str, Any], view: M
             errors.append(FieldError(field=field, message="can only be read"))
     if errors:
         raise Invalid(errors)
-    return parse(model, writable)
+    stored = {field: trimmed(value) for field, value in {**view, **base}.items() if isinstance(value, str)}
+    return parse(model, writable, stored)

@@ -13,6 +13,7 @@ from sms_common.configuration import PaceLimits
 from sms_config.auth import Caller
 from sms_config.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
 from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
+from sms_config.credentials import check_credentials
 from sms_config.holdings import check_still_held, holdings_of
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.numbers import may_show, read_sender
@@ -86,6 +87,7 @@ class SmsConfigs:
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             trunk = await _trunk(transaction, body, caller)
+            check_credentials(body.credentials, self._carriers[trunk.carrier])
             tenant_id = _tenant_for_new(body, trunk, caller)
             _check_shared_limits(body.limits, PaceLimits(), trunk, caller)
             now = self._changes.clock()
@@ -117,6 +119,7 @@ class SmsConfigs:
                 raise Invalid.of(
                     "provider_id", "must be a trunk of the same tenant and carrier; the webhook URL holds both"
                 )
+            check_credentials(body.credentials, self._carriers[trunk.carrier])
             if trunk.id != old_trunk.id:
                 has = await holdings_of(transaction, before.tenant_id)
                 moved = has.with_config(config_id, trunk.id)

@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
+from sms_common.given import VERBATIM
 from sms_common.messages import Category, MsgType
 from sms_config.auth import Caller, Scope
 from sms_config.bodies import Body, parse
@@ -33,7 +34,7 @@ class OutboundQuestion(Body):
     tenant_id: Reference | None = Field(default=None, description=_TENANT)
     extension: ShortText = Field(description="Who sends.")
     to: ShortText
-    text: Annotated[str, Field(max_length=_MAX_TEXT)] | None = None
+    text: Annotated[Annotated[str, Field(max_length=_MAX_TEXT)] | None, VERBATIM] = None
     sender: ShortText | None = Field(default=None, alias="from")
     config_id: Reference | None = None
     category: Annotated[Category, Field(strict=False)] = Category.CONVERSATIONAL

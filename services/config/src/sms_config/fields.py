@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
 
 from sms_common.configuration import FailurePolicy
+from sms_common.pasted import entries, one_line, printable_ascii, trimmed
 from sms_config.records import Role
 
 MAX_NAME = 64
@@ -19,34 +20,42 @@ MAX_SECRET = 512
 MIN_PASSWORD = 12
 MAX_PASSWORD = 256
 MAX_GRACE = 30 * 24 * 3600
-# Control characters, line separators, marks that turn the reading direction, and halves of surrogate pairs.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+# Zones of the files that nobody lives in: the machine's own, the one that says "not set", copies of all others.
+_NO_PLACES = re.compile(r"localtime|Factory|posixrules|(?:posix|right)/.*")
 
 
 def plain(text: str) -> str:
-    """Without surrounding white space, and without characters that would garble a list, a header or a log."""
-    stripped = text.strip()
-    if _CONTROL.search(stripped):
-        raise ValueError("may not hold control characters")
-    return stripped
+    """One clean line, as people write names: see `one_line`."""
+    return one_line(text)
 
 
 def _name(text: str) -> str:
-    text = plain(text)
+    text = one_line(text)
     if not 1 <= len(text) <= MAX_NAME:
         raise ValueError(f"must have 1 to {MAX_NAME} characters")
     return text
 
 
+def _typed(value: object) -> object:
+    """A word that machines exchange, such as an id: printable ASCII. Whether it may hold a blank, its pattern says."""
+    return printable_ascii(value, blanks=True) if isinstance(value, str) else value
+
+
 def _secret(value: SecretStr) -> SecretStr:
-    text = plain(value.get_secret_value())
+    """Trimmed. Which characters it may have, its carrier says, which is not known here."""
+    text = trimmed(value.get_secret_value())
     if not 1 <= len(text) <= MAX_SECRET:
         raise ValueError(f"must have 1 to {MAX_SECRET} characters; null removes it")
     return SecretStr(text)
 
 
+def _passphrase(value: SecretStr) -> SecretStr:
+    """Printable ASCII, blanks inside included: programs disagree about how HTTP Basic carries anything else."""
+    return SecretStr(printable_ascii(_secret(value).get_secret_value(), blanks=True))
+
+
 def _username(text: str) -> str:
-    text = _name(text)
+    text = _name(printable_ascii(text, blanks=True))
     if ":" in text:
         raise ValueError("may not hold a colon (RFC 7617)")
     return text
@@ -54,8 +63,8 @@ def _username(text: str) -> str:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    """The names of all time zones; finding them takes a walk through hundreds of files."""
-    return frozenset(available_timezones())
+    """The names of all time zones that are places; finding them takes a walk through hundreds of files."""
+    return frozenset(name for name in available_timezones() if not _NO_PLACES.fullmatch(name))
 
 
 def _time_zone(text: str) -> str:
@@ -65,10 +74,9 @@ def _time_zone(text: str) -> str:
 
 
 def _dids(text: str) -> str:
-    text = plain(text)
     if len(text) > MAX_DIDS:
         raise ValueError(f"may have {MAX_DIDS} characters")
-    return text
+    return ";".join(entries(text))
 
 
 def _text_only(value: object) -> object:
@@ -98,13 +106,15 @@ def member(kind: type[StrEnum], value: Any) -> StrEnum:
 
 
 def _password(value: SecretStr) -> SecretStr:
-    # One form of every character, as keyboards differ in which they send (NIST SP 800-63B, 3.1.1.2).
-    text = normalize("NFKC", value.get_secret_value())
+    text = one_line(normalised(value.get_secret_value()))
     if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
         raise ValueError(f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
-    if _CONTROL.search(text):
-        raise ValueError("may not hold control characters")
     return SecretStr(text)
+
+
+def normalised(password: str) -> str:
+    """One form of every character, as keyboards differ in which they send (NIST SP 800-63B, 3.1.1.2)."""
+    return normalize("NFKC", password)
 
 
 def _role(value: object) -> object:
@@ -115,25 +125,38 @@ Name = Annotated[str, AfterValidator(_name), Field(description="1 to 64 characte
 # Ids travel in routing keys and queue names. They begin with a letter or digit: a lone hyphen there means "no tenant".
 NewId = Annotated[
     str,
+    BeforeValidator(_typed),
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="1 to 64 letters, digits, underscores and hyphens."),
 ]
-Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Reference = Annotated[str, BeforeValidator(_typed), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+Country = Annotated[
+    str,
+    BeforeValidator(_typed),
+    Field(pattern=r"^[A-Za-z]{2}$", description="ISO 3166 alpha-2; national numbers are read with it."),
+]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
-Hostname = Annotated[str, AfterValidator(plain), Field(pattern=r"^[A-Za-z0-9._:\[\]-]{1,253}$")]
+Passphrase = Annotated[SecretStr, AfterValidator(_passphrase), Field(description="Printable ASCII; blanks are taken.")]
+Hostname = Annotated[str, BeforeValidator(_typed), Field(pattern=r"^[A-Za-z0-9._:\[\]-]{1,253}$")]
 Moment = Annotated[AwareDatetime, BeforeValidator(_text_only), AfterValidator(_in_utc), Field(strict=False)]
 Dids = Annotated[
     str,
     AfterValidator(_dids),
     Field(
-        description="Numbers and ranges separated by `;`, such as `+12015550100-+12015550199; +12015550300`. "
-        "National numbers are read with the tenant's country."
+        description="Numbers and ranges separated by `;`, commas, tabs or line ends, such as "
+        "`+12015550100-+12015550199; +12015550300`. National numbers are read with the tenant's country."
     ),
 ]
 Username = Annotated[str, AfterValidator(_username)]
-TimeZone = Annotated[str, AfterValidator(_time_zone), Field(description="A name of the IANA database.")]
+TimeZone = Annotated[
+    str,
+    BeforeValidator(_typed),
+    AfterValidator(_time_zone),
+    Field(description="A name of the IANA database that is a place, or UTC."),
+]
 Policy = Annotated[FailurePolicy, BeforeValidator(_policy)]
 UserName = Annotated[
     str,
+    BeforeValidator(_typed),
     Field(
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$",
         description="1 to 64 letters, digits and `._@+-`; upper and lower case are the same name.",
@@ -142,6 +165,9 @@ UserName = Annotated[
 Password = Annotated[
     SecretStr,
     AfterValidator(_password),
-    Field(description="12 to 256 characters, and not the user's name. It can be written and never read."),
+    Field(
+        description="12 to 256 characters after blanks and whatever nobody sees were taken off the ends, and not the "
+        "user's name. It can be written and never read."
+    ),
 ]
 RoleName = Annotated[Role, BeforeValidator(_role)]

@@ -29,7 +29,12 @@ true, and there are at least `count`. A filter is conditions joined with `and`, 
 (`id in (a, b)`); values are true, false, null, numbers, quoted text or a bare word.
 
 A change may say which version it is based on, in `If-Match` or in the field `version`; if the object was changed since,
-the answer is 409 and tells what changed. Secrets can be written and never read: absent keeps one, null removes it."""
+the answer is 409 and tells what changed. Secrets can be written and never read: absent or an empty text keeps one,
+null removes it.
+
+In a body null, an empty text and, for an object, an empty list mean "not given" for every field that is not required.
+In a change (PATCH) an absent field stays as it is; null or an empty text sets it back to what it is in a new object.
+Texts lose blanks and invisible characters at both ends; inside, an invisible character is refused with its place."""
 _TYPES: Mapping[str, Schema] = {
     "text": {"type": "string"},
     "boolean": {"type": "boolean"},

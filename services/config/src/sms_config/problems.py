@@ -135,6 +135,12 @@ class Overlap(Conflict):
     code = "number_overlap"
 
 
+class NameTaken(Conflict):
+    """Another object has a name that a person takes for the same."""
+
+    code = "name_taken"
+
+
 class LastAdministrator(Conflict):
     """Nobody would be left who may do everything."""
 
@@ -262,6 +268,8 @@ _SENTENCES = {
     "string_type": "must be text",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
+    "float_type": "must be a number",
+    "list_type": "must be a valid list",
     "string_pattern_mismatch": "has a form or characters that are not allowed here",
 }
 

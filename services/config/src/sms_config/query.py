@@ -7,6 +7,7 @@ value   = "true" | "false" | "null" | number | 'text' | "text" | bare-word
 orderby = field [ "asc" | "desc" ] *( "," field [ "asc" | "desc" ] )
 
 Keywords are read in any case. A quote inside quoted text is doubled. A parameter `field=value` means `eq`.
+Values lose what nobody sees at their ends, and are compared in composed form (NFC), as names are kept.
 """
 
 import re
@@ -14,7 +15,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
+from unicodedata import normalize
 
+from sms_common.pasted import trimmed
 from sms_config.problems import FieldError, Invalid
 
 Scalar = str | bool | int | datetime | None
@@ -151,10 +154,11 @@ def _search(text: str) -> str:
         raise _Refused(f"may have {MAX_SEARCH} characters")
     if "\0" in text:
         raise _Refused("holds a character that no text here has")
-    return text.strip()
+    return normalize("NFC", trimmed(text))
 
 
 def _whole(text: str, least: int, most: int) -> int:
+    text = trimmed(text)
     if not re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) or not least <= int(text) <= most:
         raise _Refused(f"must be a whole number from {least} to {most}")
     return int(text)
@@ -259,13 +263,18 @@ def _scalar(token: _Token, column: Column) -> Scalar:
         return None
     if not token.quoted and token.text in {"(", ")", ","}:
         raise _Refused("has a bracket or comma where a value is due")
-    return _READERS[column.kind](token.text)
+    return _READERS[column.kind](token.text if token.quoted else _bare(token.text))
+
+
+def _bare(text: str) -> str:
+    """A bare word without what was pasted around it."""
+    return text if "\0" in text else trimmed(text)
 
 
 def _text(text: str) -> str:
     if "\0" in text:
         raise _Refused("holds a character that no text here has")
-    return text
+    return normalize("NFC", text)
 
 
 def _boolean(text: str) -> bool:

@@ -1,6 +1,7 @@
 """Reads what the API needs from an HTTP request: the JSON body, the expected version, the parameters."""
 
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass, field
 
 import orjson
@@ -62,7 +63,7 @@ async def read_object(request: web.Request) -> JsonObject:
     except web.HTTPRequestEntityTooLarge:
         raise TooLarge(f"The body may have {MAX_BODY_BYTES} bytes.") from None
     try:
-        value = orjson.loads(body)
+        value = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:
         raise Malformed("The body is not JSON.") from None
     if not isinstance(value, dict):
@@ -89,7 +90,7 @@ def if_match(headers: CIMultiDictProxy[str]) -> int | None:
 
 
 def _one_version(header: int | None, body: object) -> int | None:
-    if body is None:
+    if body is None or body == "":
         return header
     if not isinstance(body, int) or isinstance(body, bool) or not 0 <= body <= MAX_VERSION:
         raise Invalid.of("version", "must be a whole number")

@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from sms_common.given import FILLED
 from sms_common.messages import Category, MsgType
 from sms_common.pasted import entries, one_line, trimmed
 from sms_common.rules import ActionKind, Closed, Permission, Strategy
@@ -125,7 +126,7 @@ class Destination(Entry):
     """
 
     kind: ActionWord = ActionKind.EXTENSION
-    destination: Annotated[str, AfterValidator(_destination)] = "0"
+    destination: Annotated[str, AfterValidator(_destination), FILLED] = "0"
 
 
 class RouteEntry(Entry):

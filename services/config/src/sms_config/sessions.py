@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
+from sms_common.pasted import trimmed
 from sms_config.auth import Caller, FailureBrake, Scope, digest
 from sms_config.bodies import JsonObject, LogIn, parse
+from sms_config.fields import normalised
 from sms_config.passwords import Passwords
 from sms_config.problems import CsrfRefused, LogInFailed, Unauthenticated
 from sms_config.query import Clause, Order, Query
@@ -150,9 +152,15 @@ class Doorkeeper:
         found = await self._store.find(UserRecord, Query((Clause("name_key", "eq", (name,)),), top=1), EVERYONE)
         user = found.items[0] if found.items else None
         kept = None if user is None or user.disabled else user.password_hash
-        if not await self._passwords.matches(body.password, kept) or user is None:
+        if not await self._matches(body.password, kept) or user is None:
             raise LogInFailed
         for brake, key in counted:
             brake.forgive(key)
         await self._store.touch_user(user.id, self._clock())
         return await self._sessions.open(user)
+
+    async def _matches(self, typed: SecretStr, kept: str | None) -> bool:
+        """Whether a password is right as it was typed or, since new ones are kept so, without what surrounds it."""
+        written = normalised(typed.get_secret_value())
+        forms = dict.fromkeys((written, trimmed(written)))
+        return any([await self._passwords.matches(SecretStr(form), kept) for form in forms])

@@ -16,10 +16,13 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from sms_common.carriers import CARRIERS
-from sms_common.carriers.protocol import Account, Carrier
+from sms_common.carriers.credentials import misformed_credentials
+from sms_common.carriers.protocol import Account, Carrier, CheckStep
+from sms_common.errors import Code
 from sms_config.auth import Caller
 from sms_config.bodies import CredentialTrial, JsonObject, parse
 from sms_config.changes import require
+from sms_config.credentials import check_credentials
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.parking import Stay, Stays
 from sms_config.problems import Conflict, TooManyTrials
@@ -102,11 +105,13 @@ class Trials:
         """Try the stored credentials, those in `given` in their place. Raises NotFound, Invalid, TooManyTrials."""
         body = parse(CredentialTrial, given)
         record, trunk = await self._find(caller, config_id)
+        carrier = self._carriers[trunk.carrier]
+        check_credentials(body.credentials, carrier)
         typed = {} if body.credentials is None else body.credentials.given()
         merged = {**{name: self._open(record, CREDENTIALS + name) for name in credentials_set(record)}, **typed}
         account = Account(record.id, {name: value for name, value in merged.items() if value is not None})
         self._brake.count(record.id)
-        steps = await self._carriers[trunk.carrier].check(account)
+        steps = _misformed(carrier, account) or await carrier.check(account)
         return _told(
             record, "credentials", [StepView(step=one.step, ok=one.ok, code=one.code, says=one.says) for one in steps]
         )
@@ -150,6 +155,15 @@ class Trials:
         except SealBroken as broken:
             _log.error("secret.unreadable", config_id=record.id, field=field, reason=str(broken))
             raise Conflict("A stored secret cannot be read with the present key ring; enter it again.") from None
+
+
+def _misformed(carrier: Carrier, account: Account) -> list[CheckStep]:
+    """Return the step that fails for what was stored unchecked: the carrier would only say that it is wrong."""
+    wrong = misformed_credentials(carrier, account.credentials)
+    if not wrong:
+        return []
+    says = "; ".join(f"{name} {said}" for name, said in wrong.items())
+    return [CheckStep("complete", ok=False, says=f"{says}. Enter it again.", code=Code.CREDENTIALS_REFUSED)]
 
 
 def _told(record: SmsConfigRecord, what: str, steps: list[StepView]) -> TrialView:

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from sms_common.carriers.protocol import Carrier
+from sms_common.pasted import alike
 from sms_common.phone import NumberPool
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject, LentPoolWrite, TrunkCreate, TrunkWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, made_by, new_id, require
 from sms_config.holdings import check_still_held, holdings_of
 from sms_config.numbers import Claim, check_disjoint, may_show, read_did, read_pool
-from sms_config.problems import FieldError, Forbidden, InUse, Invalid
+from sms_config.problems import FieldError, Forbidden, InUse, Invalid, NameTaken
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import LentPool, SmsConfigRecord, TenantRecord, TrunkRecord
-from sms_config.store_protocol import EVERYONE, Page, Store, Transaction
+from sms_config.store_protocol import EVERYONE, Page, Reader, Store, Transaction
 from sms_config.views import TrunkView
 
 COLUMNS = Columns(
@@ -53,8 +54,8 @@ class Trunks:
         return (await require(self._store, TrunkRecord, trunk_id, caller)).seen_by(caller.tenancy)
 
     async def create(self, caller: Caller, given: JsonObject) -> TrunkRecord:
-        """Add a trunk. Raises Invalid, Overlap when one of its numbers belongs to another pool, and Forbidden for one
-        of the system's by a caller who is not for all tenants.
+        """Add a trunk. Raises Invalid, NameTaken, Overlap when one of its numbers belongs to another pool, and
+        Forbidden for one of the system's by a caller who is not for all tenants.
         """
         body = parse(TrunkCreate, given)
         carrier = self._carrier(body)
@@ -65,6 +66,7 @@ class Trunks:
             values = await _values(transaction, body, owner, trunk_id, caller)
             stamps = made_by(caller, self._changes.clock())
             record = TrunkRecord(id=trunk_id, tenant_id=owner and owner.id, carrier=carrier, **values, **stamps)
+            await _check_name(transaction, record)
             return Change("created", None, record)
 
         return await self._changes.make(caller, work)
@@ -72,8 +74,8 @@ class Trunks:
     async def update(
         self, caller: Caller, trunk_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> TrunkRecord:
-        """Change a trunk. Raises NotFound, Invalid, Overlap, VersionConflict; Forbidden for one that is lent to the
-        caller; InUse when a rule, an extension or an SMS configuration would be left without its numbers.
+        """Change a trunk. Raises NotFound, Invalid, NameTaken, Overlap, VersionConflict; Forbidden for one that is lent
+        to the caller; InUse when a rule, an extension or an SMS configuration would be left without its numbers.
         """
 
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
@@ -83,6 +85,8 @@ class Trunks:
             owner = before.tenant_id and await require(transaction, TenantRecord, before.tenant_id, caller)
             values = await _values(transaction, body, owner or None, trunk_id, caller)
             after = before.changed(self._changes.clock(), caller.id, **values)
+            if alike(after.name) != alike(before.name):
+                await _check_name(transaction, after)
             await _check_still_used(transaction, before, after)
             return Change("updated", before, after)
 
@@ -153,6 +157,19 @@ async def _own(transaction: Transaction, trunk_id: str, caller: Caller, version:
     # Only now: what was changed of a lent trunk is not for a borrower to know.
     await check_version(transaction, record, version)
     return record
+
+
+async def _check_name(reader: Reader, trunk: TrunkRecord) -> None:
+    """Raise NameTaken when another trunk of its owner has a name that a person takes for the same.
+
+    Rules and files name trunks; those that were called alike before this was checked keep their names.
+    """
+    mine = (Clause("tenant_id", "eq", (trunk.tenant_id,)), Clause("id", "ne", (trunk.id,)))
+    others = (await reader.find(TrunkRecord, Query(mine), EVERYONE)).items
+    same = next((other for other in others if alike(other.name) == alike(trunk.name)), None)
+    if same is not None:
+        said = f"is taken by another trunk ({same.id}), whose name looks the same"
+        raise NameTaken(f"Another trunk is called {same.name}.", [FieldError(field="name", message=said)])
 
 
 async def _values(

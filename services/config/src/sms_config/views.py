@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from sms_common.configuration import FailurePolicy, PaceLimits
 from sms_common.rules import Permission
@@ -40,6 +40,20 @@ class TenantView(Stamps):
     default_config_id: str | None
 
 
+class DidsCount(Shown):
+    """How a list of numbers was read."""
+
+    numbers: int = Field(description="How many numbers there are in all.")
+    ranges: int = Field(description="How many of its entries are ranges.")
+
+
+def _counted(dids: str) -> DidsCount:
+    """Count the stored form of a pool, which is cheap to read."""
+    ends = [entry.partition("-") for entry in dids.split(";") if entry]
+    numbers = sum(int(last) - int(first) + 1 if last else 1 for first, _, last in ends)
+    return DidsCount(numbers=numbers, ranges=sum(bool(last) for _, _, last in ends))
+
+
 class LentPoolView(Shown):
     """The numbers of a trunk of the system that are one tenant's."""
 
@@ -61,6 +75,12 @@ class TrunkView(Stamps):
     pools: tuple[LentPoolView, ...] | None = Field(
         description="Null: one tenant's own trunk. Else whom it is lent to, and only what the caller may see of that."
     )
+
+    @computed_field(description="How `dids` was read.")  # type: ignore[prop-decorator]
+    @property
+    def dids_count(self) -> DidsCount:
+        """How many numbers and ranges there are."""
+        return _counted(self.dids)
 
 
 class SecretState(Shown):

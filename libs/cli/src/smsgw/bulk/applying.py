@@ -11,8 +11,9 @@ from smsgw.bulk.references import references, with_ids
 from smsgw.http_api import Api, JsonObject, Refused
 from smsgw.running import Failure
 
-# Refusals that another step of the same plan may remove: a number that another trunk still has, an object still in use.
-_LATER = frozenset({"number_overlap", "in_use"})
+# Refusals that another step of the same plan may remove: a number or a name that another trunk still has, an object
+# still in use.
+_LATER = frozenset({"number_overlap", "name_taken", "in_use"})
 
 
 @dataclass
@@ -107,7 +108,6 @@ def _body(step: Step, state: _State) -> JsonObject:
 
 def _failure(step: Step, refused: Refused) -> Failure:
     if refused.code == "version_conflict":
-        return Failure(
-            f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
-        )
-    return Failure(f"The {step.label} could not be {step.action}d: {refused}")
+        said = f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
+        return Failure(f"{step.place}{said}")
+    return Failure(f"{step.place}The {step.label} could not be {step.action}d: {refused}")

@@ -1,20 +1,21 @@
 """`smsgw config export`, `import` and `diff`."""
 
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 
 from smsgw import gateway, output
 from smsgw.bulk import applying, document, exporting
-from smsgw.bulk.document import BadFile, Document
-from smsgw.bulk.installation import fetch
-from smsgw.bulk.kinds import Kind
+from smsgw.bulk.document import SECTIONS, STANDARD_INPUT, BadFile, Document
+from smsgw.bulk.installation import Installation, fetch
+from smsgw.bulk.kinds import Kind, label
 from smsgw.bulk.planning import Plan, Step, plan
 from smsgw.http_api import JsonObject
-from smsgw.options import Json, Yes, confirm
+from smsgw.options import Json, PastedCommand, Yes, confirm
 from smsgw.running import FAILED, OK, Failure, run
 from smsgw.settings import secret_from_environment
 
@@ -26,8 +27,7 @@ app = typer.Typer(
     ),
 )
 
-_SECTIONS = ("tenants", "trunks", "sms", "extensions", "inbound_rules", "outbound_rules", "routing")
-File = Annotated[Path, typer.Argument(help="The YAML file.", exists=True, dir_okay=False)]
+File = Annotated[Path, typer.Argument(help="The YAML file; - is standard input.", dir_okay=False)]
 Prune = Annotated[
     bool,
     typer.Option(
@@ -39,12 +39,12 @@ ReplaceSecrets = Annotated[
 ]
 
 
-@app.command("export")
+@app.command("export", cls=PastedCommand)
 def export_file(
     ctx: typer.Context,
     file: Annotated[
         Path | None,
-        typer.Argument(help="Where to write; standard output when left out.", dir_okay=False, show_default=False),
+        typer.Argument(help="Where to write; standard output when left out or -.", dir_okay=False, show_default=False),
     ] = None,
     *,
     tenant: Annotated[
@@ -63,10 +63,11 @@ def export_file(
 
       smsgw config export acme.yaml --tenant acme --name-variables
     """
-    run(_export(gateway.of(ctx), file, tenant or [], name_variables=name_variables, as_json=as_json))
+    place = None if file == STANDARD_INPUT else file
+    run(_export(gateway.of(ctx), place, tenant or [], name_variables=name_variables, as_json=as_json))
 
 
-@app.command("import")
+@app.command("import", cls=PastedCommand)
 def import_file(  # each says what, or how
     ctx: typer.Context,
     file: File,
@@ -90,11 +91,14 @@ def import_file(  # each says what, or how
 
       smsgw config import gateway.yaml --prune --yes --json
     """
+    if file == STANDARD_INPUT and not yes:
+        raise typer.BadParameter("standard input holds the file, so nobody can be asked; say --yes")
     access, wanted = gateway.of(ctx), _read(file)
-    run(_import(access, wanted, prune=prune, replace_secrets=replace_secrets, yes=yes, as_json=as_json))
+    work = _import(access, wanted, prune=prune, replace_secrets=replace_secrets, yes=yes, as_json=as_json)
+    run(_naming(file, work))
 
 
-@app.command("diff")
+@app.command("diff", cls=PastedCommand)
 def diff_file(  # each says what, or how
     ctx: typer.Context,
     file: File,
@@ -113,14 +117,27 @@ def diff_file(  # each says what, or how
       smsgw config diff gateway.yaml --prune --exit-code
     """
     access, wanted = gateway.of(ctx), _read(file)
-    run(_diff(access, wanted, prune=prune, replace_secrets=replace_secrets, exit_code=exit_code, as_json=as_json))
+    work = _diff(access, wanted, prune=prune, replace_secrets=replace_secrets, exit_code=exit_code, as_json=as_json)
+    run(_naming(file, work))
 
 
 def _read(file: Path) -> Document:
     try:
         return document.read(file)
     except BadFile as bad:
-        raise typer.BadParameter(f"{file} cannot be used\n{bad}", param_hint="FILE") from None
+        raise typer.BadParameter(f"{_called(file)} cannot be used\n{bad}", param_hint="FILE") from None
+
+
+async def _naming(file: Path, work: Coroutine[Any, Any, int | None]) -> int | None:
+    """Do the work of a file, and name the file in what goes wrong."""
+    try:
+        return await work
+    except Failure as failure:
+        raise Failure(f"{_called(file)}: {failure}") from None
+
+
+def _called(file: Path) -> str:
+    return "standard input" if file == STANDARD_INPUT else str(file)
 
 
 async def _export(
@@ -131,6 +148,7 @@ async def _export(
     unknown = set(tenants) - {item.tenant for item in now.of(Kind.TENANT)}
     if unknown:
         raise Failure(f"There is no tenant {', '.join(sorted(unknown))}.")
+    _tell_doubles(now, tenants)
     content = exporting.content(now, tenants, name_variables=name_variables)
     text = orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n" if as_json else document.write(content)
     if file is None:
@@ -138,9 +156,18 @@ async def _export(
         return
     _write(file, text)
     counts = ", ".join(
-        f"{len(entries)} {name.replace('_', ' ')}" for name, entries in content.items() if name in _SECTIONS
+        f"{len(entries)} {name.replace('_', ' ')}" for name, entries in content.items() if name in SECTIONS
     )
     output.note(f"wrote {file}: {counts}")
+
+
+def _tell_doubles(now: Installation, tenants: list[str]) -> None:
+    """Say which objects have a name of the file's, since the gateway has one name for several."""
+    for (kind, key), keys in now.doubles.items():
+        if not tenants or key[0] in tenants:
+            written = ", ".join(one[-1] for one in keys)
+            count = {2: "two"}.get(len(keys), str(len(keys)))
+            output.note(f"there are {count} objects that are called {label(kind, key)}; written as {written}")
 
 
 def _write(file: Path, text: str) -> None:

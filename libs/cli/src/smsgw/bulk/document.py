@@ -5,21 +5,33 @@ else by tenant and name, a trunk of the system by its name alone. A field that i
 API's default in a new object; null means none.
 """
 
+import codecs
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from sms_common.configuration import FailurePolicy, PaceLimits
-from smsgw.bulk.entry import Entry, Name, TenantId
+from smsgw.bulk.entry import Entry, Name, TenantId, empty_is_none
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
 
 VERSION = 1
 CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
+SECTIONS = ("tenants", "trunks", "sms", "extensions", "inbound_rules", "outbound_rules", "routing")
 MAX_BYTES = 16 * 1024 * 1024
+STANDARD_INPUT = Path("-")
+# The longer ones first: UTF-32's begins as UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
 
@@ -77,6 +89,11 @@ class LimitsEntry(PaceLimits):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return empty_is_none(cls, value)
+
 
 class CredentialsEntry(Entry):
     """Names of environment variables, read when the file is imported. What is not named stays as it is stored."""
@@ -125,6 +142,11 @@ class Document(Entry):
     inbound_rules: list[InboundRuleEntry] = Field(default=[])
     outbound_rules: list[OutboundRuleEntry] = Field(default=[])
     routing: list[RoutingEntry] = Field(default=[])
+    _lines: Mapping[tuple[str, int], int] = PrivateAttr(default_factory=dict)
+
+    def line(self, section: str, place: int) -> int | None:
+        """The line of the file on which an entry of a section begins; `place` counts from 0."""
+        return self._lines.get((section, place))
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:
@@ -156,21 +178,38 @@ class Document(Entry):
 
 
 def read(path: Path) -> Document:
-    """Read a file. Raises BadFile with a line for everything that is wrong."""
+    """Read a file; `-` is standard input. Raises BadFile with a line for everything that is wrong."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise BadFile(f"{path} has more than {MAX_BYTES} bytes")
-        return parse(path.read_text(encoding="utf-8"))
+        content = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STANDARD_INPUT else _bytes(path)
     except OSError as error:
         raise BadFile(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise BadFile(f"{path} is not UTF-8") from None
+    if len(content) > MAX_BYTES:
+        raise BadFile(f"{path} has more than {MAX_BYTES} bytes")
+    try:
+        return parse(content.decode(_encoding(content)))
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadFile(f"{path} is not UTF-8: line {line} holds other bytes") from None
+
+
+def _bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+def _encoding(content: bytes) -> str:
+    """Which Unicode encoding a file has: by its byte order mark, or by where the zeros of its first letters stand."""
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            return encoding
+    zeros = [byte == 0 for byte in content[:2]]
+    return "utf-16-be" if zeros == [True, False] else "utf-16-le" if zeros == [False, True] else "utf-8"
 
 
 def parse(text: str) -> Document:
     """Read the text of a file. Raises BadFile."""
     try:
-        content = yaml.safe_load(text)
+        node, content = _loaded(text.removeprefix("\ufeff"))
     except yaml.YAMLError as error:
         place = getattr(error, "problem_mark", None)
         where = f" in line {place.line + 1}" if place else ""
@@ -180,10 +219,33 @@ def parse(text: str) -> Document:
     if not isinstance(content, dict):
         raise BadFile("it is no mapping with a `version`")
     try:
-        return Document.model_validate(content)
+        document = Document.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise BadFile("\n".join(_sentence(one) for one in found[:20])) from None
+        raise BadFile("\n".join(_sentence(one, node) for one in found[:20])) from None
+    document._lines = _lines(node)  # noqa: SLF001  # nobody else knows them
+    return document
+
+
+def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
+    """Return a file's nodes, which know their lines, and its content. Raises YAMLError."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _lines(node: yaml.Node | None) -> dict[tuple[str, int], int]:
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {
+        (key.value, place): entry.start_mark.line + 1
+        for key, section in node.value
+        if isinstance(section, yaml.SequenceNode)
+        for place, entry in enumerate(section.value)
+    }
 
 
 def write(content: Mapping[str, Any]) -> str:
@@ -208,7 +270,27 @@ _SENTENCES = {
 }
 
 
-def _sentence(found: Any) -> str:
+def _sentence(found: Any, node: yaml.Node | None) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in found["loc"])
     said = _SENTENCES.get(found["type"]) or found["msg"].removeprefix("Value error, ")
-    return f"{place}: {said}" if place else said
+    return f"line {_line(node, found['loc'])}: {place}: {said}" if place else said
+
+
+def _line(node: yaml.Node | None, place: Iterable[str | int]) -> int:
+    """The line of a field; of what is missing, the line of what lacks it."""
+    line = 1
+    for part in place:
+        within = _children(node).get(part)
+        if within is None:
+            break
+        line, node = within
+    return line
+
+
+def _children(node: yaml.Node | None) -> dict[Any, tuple[int, yaml.Node]]:
+    """What stands in a node: a key begins on its own line, an entry where its content does."""
+    if isinstance(node, yaml.MappingNode):
+        return {key.value: (key.start_mark.line + 1, value) for key, value in node.value}
+    if isinstance(node, yaml.SequenceNode):
+        return {place: (value.start_mark.line + 1, value) for place, value in enumerate(node.value)}
+    return {}

@@ -2,18 +2,46 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sms_common.configuration import ID_PATTERN
+from sms_common.given import only_given
+from sms_common.pasted import one_line, printable_ascii
 
-Name = Annotated[str, Field(min_length=1, max_length=64)]
-TenantId = Annotated[str, Field(pattern=ID_PATTERN)]
+MAX_NAME = 64
+
+
+def _line(value: object) -> object:
+    return one_line(value) if isinstance(value, str) else value
+
+
+def _typed(value: object) -> object:
+    return printable_ascii(value, blanks=True) if isinstance(value, str) else value
+
+
+# As the API keeps them, so that a file and what it made are the same.
+Name = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=MAX_NAME)]
+TenantId = Annotated[str, BeforeValidator(_typed), Field(pattern=ID_PATTERN)]
+
+
+def empty_is_none(model: type[BaseModel], value: object) -> object:
+    """Return what stands in the file, with a field's default in place of what is empty: a file may say "none"."""
+    given = only_given(model, value)
+    if not isinstance(value, dict) or not isinstance(given, dict):
+        return given
+    emptied = [name for name in model.model_fields if name in value and name not in given]
+    return {**given, **{name: model.model_fields[name].get_default(call_default_factory=True) for name in emptied}}
 
 
 class Entry(BaseModel):
-    """Base of what stands in the file: unknown fields and wrong types are refused."""
+    """Base of what stands in the file: unknown fields and wrong types are refused. What is empty means none."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return empty_is_none(cls, value)
 
     def given(self, *without: str) -> dict[str, Any]:
         """The fields that stand in the file."""

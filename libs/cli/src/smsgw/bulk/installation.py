@@ -1,14 +1,17 @@
 """What is configured in a gateway, in the file's words: objects under their natural names. Pure, but for `fetch`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
-from smsgw.bulk.kinds import Key, Kind, label
+from sms_common.pasted import visible
+from smsgw.bulk.entry import MAX_NAME
+from smsgw.bulk.kinds import Key, Kind
 from smsgw.bulk.references import with_names
 from smsgw.http_api import Api, JsonObject
-from smsgw.running import Failure
 
+_NAMED = frozenset({Kind.TRUNK, Kind.SMS, Kind.INBOUND_RULE, Kind.OUTBOUND_RULE})
 _RULES = {
     Kind.EXTENSION: ("extension", ("permission", "caller_ids", "groups")),
     Kind.INBOUND_RULE: (
@@ -76,9 +79,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """All objects by their names."""
+    """All objects by their names. `doubles`: a name that several have, and under which name each is here."""
 
     items: Mapping[tuple[Kind, Key], Item] = field(default_factory=dict)
+    doubles: Mapping[tuple[Kind, Key], tuple[Key, ...]] = field(default_factory=dict)
 
     def of(self, kind: Kind) -> list[Item]:
         """The objects of one kind, the oldest first."""
@@ -90,7 +94,7 @@ class Installation:
 
 
 async def fetch(api: Api) -> Installation:
-    """Read everything that the API key may see. Raises Failure, also when two objects have one name."""
+    """Read everything that the API key may see. Raises Failure."""
     kinds = [kind for kind in Kind if kind is not Kind.ROUTING]
     shown: dict[Kind, list[JsonObject]] = {kind: await api.every(kind.path) for kind in kinds}
     shown[Kind.ROUTING] = [
@@ -101,20 +105,46 @@ async def fetch(api: Api) -> Installation:
 
 
 def assemble(shown: Mapping[Kind, Iterable[JsonObject]]) -> Installation:
-    """Bring the API's objects under their names. Raises Failure when two have the same."""
-    found = {kind: list(objects) for kind, objects in shown.items()}
+    """Bring the API's objects under their names.
+
+    Of several with one name the oldest keeps it, and the others get a number behind it, so that a file tells them apart
+    and, imported again, finds each of them. Their references follow.
+    """
+    doubles: dict[tuple[Kind, Key], tuple[Key, ...]] = {}
+    found = {kind: _told_apart(kind, objects, doubles) for kind, objects in shown.items()}
     names = {one["id"]: one["name"] for kind in (Kind.TRUNK, Kind.SMS) for one in found.get(kind, ())}
-    items: dict[tuple[Kind, Key], Item] = {}
-    for kind, objects in found.items():
-        for one in objects:
-            item = _item(kind, one, names)
-            other = items.setdefault((kind, item.key), item)
-            if other is not item:
-                raise Failure(
-                    f"There are two objects that are called {label(kind, item.key)} ({other.id} and {item.id}); "
-                    "a file tells objects by their names, so rename one of them first."
-                )
-    return Installation(items)
+    items = [_item(kind, one, names) for kind, objects in found.items() for one in objects]
+    return Installation({(item.kind, item.key): item for item in items}, doubles)
+
+
+def _told_apart(
+    kind: Kind, objects: Iterable[JsonObject], doubles: dict[tuple[Kind, Key], tuple[Key, ...]]
+) -> list[JsonObject]:
+    """Return objects no two of which have one name, in their order, and note in `doubles` what was renamed."""
+    stored = [{**one, "name": visible(one["name"])} if "name" in one else one for one in objects]
+    if kind not in _NAMED:
+        return stored
+    taken = {_key(one) for one in stored}
+    names: dict[str, str] = {}
+    groups: dict[Key, list[Key]] = {}
+    for one in sorted(stored, key=lambda one: (one.get("created_at", ""), one["id"])):
+        same = groups.setdefault(_key(one), [])
+        key = _numbered(_key(one), taken) if same else _key(one)
+        taken.add(key)
+        same.append(key)
+        names[one["id"]] = key[-1]
+    doubles.update({(kind, key): tuple(same) for key, same in groups.items() if len(same) > 1})
+    return [{**one, "name": names[one["id"]]} for one in stored]
+
+
+def _key(shown: JsonObject) -> Key:
+    return (shown["tenant_id"] or "", shown["name"])
+
+
+def _numbered(key: Key, taken: Collection[Key]) -> Key:
+    """The first free one of `Name (2)`, `Name (3)` and so on, no longer than a name may be."""
+    names = (f"{key[-1][: MAX_NAME - len(f' ({number})')]} ({number})" for number in count(2))
+    return next((key[0], name) for name in names if (key[0], name) not in taken)
 
 
 def _item(kind: Kind, shown: JsonObject, names: Mapping[str, str]) -> Item:
@@ -147,8 +177,7 @@ def _trunk(shown: JsonObject) -> Item:
         fields["pools"] = shown["pools"]
     # The system's administrator sees no numbers there but in the pools.
     borrowed = lent and bool(shown["dids"])
-    key = (shown["tenant_id"] or "", shown["name"])
-    return Item(Kind.TRUNK, key, shown["id"], shown["version"], fields, borrowed=borrowed)
+    return Item(Kind.TRUNK, _key(shown), shown["id"], shown["version"], fields, borrowed=borrowed)
 
 
 def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
@@ -159,9 +188,7 @@ def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
     secrets = {name for name, state in shown["credentials_set"].items() if state["set"]}
     if callback and callback["password_set"]:
         secrets.add("callback.password")
-    return Item(
-        Kind.SMS, (shown["tenant_id"], shown["name"]), shown["id"], shown["version"], fields, frozenset(secrets)
-    )
+    return Item(Kind.SMS, _key(shown), shown["id"], shown["version"], fields, frozenset(secrets))
 
 
 def _copied(shown: JsonObject, *names: str) -> JsonObject:

@@ -1,13 +1,13 @@
 """What an import would do: the difference between a file and an installation, as steps in an order that works. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import SecretStr
 
 from sms_common.phone import NumberPool
-from smsgw.bulk.document import Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
+from smsgw.bulk.document import SECTIONS, Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
 from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import Key, Kind, label
 from smsgw.bulk.reading import NumberReader
@@ -25,7 +25,10 @@ _USING = (Kind.EXTENSION, Kind.INBOUND_RULE, Kind.OUTBOUND_RULE)
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one object. `fields` are to be set, `before` what they were; `secrets` to be set besides."""
+    """One change of one object. `fields` are to be set, `before` what they were; `secrets` to be set besides.
+
+    `line` is where the file asks for it.
+    """
 
     action: Action
     kind: Kind
@@ -33,6 +36,7 @@ class Step:
     item: Item | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    line: int | None = None
 
     @property
     def before(self) -> Mapping[str, Any]:
@@ -43,6 +47,11 @@ class Step:
     def label(self) -> str:
         """What a person calls the object."""
         return label(self.kind, self.key)
+
+    @property
+    def place(self) -> str:
+        """Where the file asks for it, before a sentence; empty for what no line of it asks for."""
+        return "" if self.line is None else f"line {self.line}: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ def plan(
     Raises Failure with a line for everything in the file that cannot be had.
     """
     wishes = _wishes(document, now)
-    problems = _dangling(wishes, now)
+    problems = [*_ambiguous(wishes, now), *_dangling(wishes, now)]
     steps: list[Step] = []
     for wish in wishes:
         step, wrong = _step(wish, now.get(wish.kind, wish.key), secret_of, replace_secrets=replace_secrets)
@@ -86,12 +95,23 @@ def _wishes(document: Document, now: Installation) -> list[Wish]:
     def reader(tenant: str) -> NumberReader:
         return readers.get(tenant, NumberReader())
 
-    return [
+    wishes = [
         *(_wish_for_tenant(entry) for entry in document.tenants),
         *(_wish_for_trunk(entry, reader) for entry in document.trunks),
         *(_wish_for_sms(entry, reader(entry.tenant)) for entry in document.sms),
         *rule_wishes(document, lambda tenant: reader(tenant).country),
     ]
+    return [replace(wish, line=line) for wish, line in zip(wishes, _lines(document), strict=True)]
+
+
+def _lines(document: Document) -> Iterator[int | None]:
+    """Where each entry stands in the file, in the order of the wishes."""
+    for section in SECTIONS:
+        yield from (document.line(section, place) for place in range(len(getattr(document, section))))
+
+
+def _placed(kind: Kind, key: Key, line: int | None) -> str:
+    return label(kind, key) if line is None else f"line {line}: {label(kind, key)}"
 
 
 def _reader(fields: Mapping[str, Any]) -> NumberReader:
@@ -142,6 +162,22 @@ def _wish_for_sms(entry: SmsEntry, reader: NumberReader) -> Wish:
     return Wish(Kind.SMS, key, fields, variables)
 
 
+def _ambiguous(wishes: Iterable[Wish], now: Installation) -> list[str]:
+    """Name what the file speaks of by a name that several stored objects have, unless it tells them all apart."""
+    wanted = {(wish.kind, wish.key): wish for wish in wishes}
+    problems: list[str] = []
+    for (kind, _), keys in now.doubles.items():
+        named = [wanted[kind, one] for one in keys if (kind, one) in wanted]
+        if 0 < len(named) < len(keys):
+            called = _placed(kind, named[0].key, named[0].line)
+            written = ", ".join(one[-1] for one in keys)
+            problems.append(
+                f"{called} is the name of {len(keys)} objects here; name all of them as `config export` writes them "
+                f"({written}), or rename them first"
+            )
+    return problems
+
+
 def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
     """Name every reference to something that is neither in the file nor stored."""
     wishes = list(wishes)
@@ -150,7 +186,7 @@ def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
     for wish in wishes:
         wanted = references(wish.kind, wish.key, wish.fields, known.__contains__)
         problems += [
-            f"{label(wish.kind, wish.key)} names the {label(*missing)}, which does not exist"
+            f"{_placed(wish.kind, wish.key, wish.line)} names the {label(*missing)}, which does not exist"
             for missing in wanted
             if missing not in known
         ]
@@ -161,7 +197,7 @@ def _step(
     wish: Wish, item: Item | None, secret_of: SecretOf, *, replace_secrets: bool
 ) -> tuple[Step | None, list[str]]:
     """What has to be done for one object, and what keeps it from being done."""
-    what = label(wish.kind, wish.key)
+    what = _placed(wish.kind, wish.key, wish.line)
     stored = item.secrets if item else frozenset()
     there = item.fields if item else ROUTING_UNSET if wish.kind is Kind.ROUTING else {}
     changed = {name: value for name, value in wish.fields.items() if name not in there or there[name] != value}
@@ -185,7 +221,7 @@ def _step(
         return None, problems
     # A tenant's hours are there as soon as the tenant is.
     action: Action = "update" if item or wish.kind is Kind.ROUTING else "create"
-    return Step(action, wish.kind, wish.key, item, changed, secrets), problems
+    return Step(action, wish.kind, wish.key, item, changed, secrets, wish.line), problems
 
 
 def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
@@ -198,10 +234,10 @@ def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
             continue
         rest = {name: value for name, value in step.fields.items() if name != "default_config"}
         if rest or step.action == "create":
-            ordered.append(Step(step.action, step.kind, step.key, step.item, rest))
+            ordered.append(replace(step, fields=rest))
         default = step.fields["default_config"]
         if default is not None or step.item is not None:
-            defaults.append(Step("update", step.kind, step.key, step.item, {"default_config": default}))
+            defaults.append(replace(step, action="update", fields={"default_config": default}))
     return [*ordered, *defaults]
 
 

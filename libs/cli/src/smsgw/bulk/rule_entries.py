@@ -86,7 +86,7 @@ class OutboundRuleEntry(Entry):
     prefixes: str = ""
     lengths: list[int] = Field(default=[])
     extensions: str = ""
-    groups: list[str] = Field(default=[])
+    groups: list[Name] = Field(default=[])
     categories: list[str] = Field(default=[])
     own_hours: HoursEntry | None = None
     closed: str | None = None
@@ -109,7 +109,7 @@ class ExtensionEntry(Entry):
     extension: Name
     permission: str = "ALLOW_WITH_SENDER_ID"
     caller_ids: list[CallerIdEntry] = Field(default=[])
-    groups: list[str] = Field(default=[])
+    groups: list[Name] = Field(default=[])
 
 
 class RoutingEntry(Entry):

@@ -9,12 +9,16 @@ from smsgw.bulk.kinds import Key, Kind
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """One object as the file wants it. `variables` are the environment variables of its secrets."""
+    """One object as the file wants it. `variables` are the environment variables of its secrets.
+
+    `line` is where it stands in the file.
+    """
 
     kind: Kind
     key: Key
     fields: Mapping[str, Any]
     variables: Mapping[str, str] = field(default_factory=dict)
+    line: int | None = None
 
 
 def in_form(read: Callable[[], str], written: str) -> str:

@@ -1,5 +1,6 @@
 """What the gateway asks of a carrier: a few methods and its limits. Only a carrier's own folder knows its words."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,12 +78,26 @@ class CheckStep:
     code: Code | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CredentialPattern:
+    """The form of one credential: what the whole of it matches, and the sentence for what does not ("must be ...").
+
+    `ascii_only` False: the carrier takes characters outside ASCII in it, and blanks; invisible ones are refused all
+    the same.
+    """
+
+    regex: re.Pattern[str]
+    sentence: str
+    ascii_only: bool = True
+
+
 class Carrier(Protocol):
     """One carrier, both directions. Instances hold no message state and are shared by all configurations.
 
     `credential_aliases` maps other names under which people know a credential onto the one this carrier uses.
     `account_credential` names the one that tells accounts apart: its configurations share the account's limits.
     `secret_credentials` names those by which somebody proves to have the account.
+    `credential_patterns` has the form of each credential that has one; all others are printable ASCII without blanks.
     """
 
     name: str
@@ -90,6 +105,7 @@ class Carrier(Protocol):
     credential_aliases: Mapping[str, str]
     account_credential: str
     secret_credentials: tuple[str, ...]
+    credential_patterns: Mapping[str, CredentialPattern]
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Take the HTTP session, needed for sending only, and the process's `options` (addresses, timeouts)."""

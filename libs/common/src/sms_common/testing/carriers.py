@@ -12,7 +12,15 @@ import orjson
 from pydantic import SecretStr
 
 from sms_common.carriers.basic_auth import CHALLENGE, check_basic
-from sms_common.carriers.protocol import Account, CheckStep, Limits, ParsedWebhook, WebhookRequest, Window
+from sms_common.carriers.protocol import (
+    Account,
+    CheckStep,
+    CredentialPattern,
+    Limits,
+    ParsedWebhook,
+    WebhookRequest,
+    Window,
+)
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code, SendFailure, WebhookUnreadable
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
@@ -41,6 +49,7 @@ class FakeCarrier:
     credential_aliases: Mapping[str, str] = MappingProxyType({})
     account_credential = "account_id"
     secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
+    credential_patterns: Mapping[str, CredentialPattern] = MappingProxyType({})
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.http = http

@@ -8,6 +8,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from sms_common.carriers.bandwidth.checking import Checker
+from sms_common.carriers.bandwidth.credentials import PATTERNS
 from sms_common.carriers.bandwidth.options import Options
 from sms_common.carriers.bandwidth.sending import CREDENTIAL_ALIASES, Sender, missing_credentials
 from sms_common.carriers.bandwidth.webhooks import parse
@@ -31,6 +32,7 @@ class Bandwidth:
     credential_aliases = CREDENTIAL_ALIASES
     account_credential = "account_id"
     secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
+    credential_patterns = PATTERNS
 
     def __init__(
         self,
