@@ -285,9 +285,10 @@ def test_a_dead_letters_tenant_follows_from_its_key_and_queue(key, source, tenan
         ("sms.inbound.acme.1", {}, "acme"),
         ("sms.inbound.-.1", {}, None),
         ("sms.stray.acme", {"x-routing-key": "sms.outbound.globex"}, None),
-        ("sms.inbound.acme.1", {"x-routing-key": "sms.inbound.globex.1"}, None),
+        ("sms.inbound.acme.1", {"x-routing-key": "sms.inbound.globex.1"}, "acme"),
+        ("sms.stray", {"x-routing-key": "sms.inbound.globex.1", "x-source-queue": "pbx.main.inbound"}, None),
     ],
-    ids=["own key", "nobody", "a stranger's header", "two stories"],
+    ids=["own key", "nobody", "a stranger's header", "two stories", "a stranger's headers"],
 )
 def test_an_unrouted_messages_tenant_follows_from_the_key_the_broker_saw(seen, headers, tenant):
     delivery = Delivery(queue=UNROUTED, routing_key=seen, body=b"{}", headers=headers)
