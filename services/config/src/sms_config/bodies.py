@@ -10,6 +10,7 @@ from sms_common.messages import Status
 from sms_config.auth import Scope
 from sms_config.fields import (
     MAX_GRACE,
+    AccountId,
     Dids,
     Hostname,
     Moment,
@@ -80,6 +81,11 @@ class TrunkWrite(Body):
     name: Name
     brand: Name = Field(description="The carrier's name as people know it, such as Bandwidth.")
     hostname: Hostname | None = None
+    account: AccountId | None = Field(
+        default=None,
+        description="With `pools`: the lender's account at the carrier. The webhook of a configuration speaks for "
+        "other tenants' numbers once the carrier accepted its credentials for this account.",
+    )
     dids: Dids = ""
     default_did: str | None = Field(
         default=None, max_length=32, description="The sender used when nothing else names one; one of `dids`."
@@ -293,7 +299,9 @@ class Replay(ParkedChoice):
     """What to send back to where it came from."""
 
     tenant_id: Reference | None = Field(
-        default=None, description="Gives inbound texts that nobody owned to this tenant; for who sees all tenants."
+        default=None,
+        description="Only inbound texts to numbers of this tenant, by whatever webhook they came; for who sees all "
+        "tenants and knows that they are real.",
     )
 
 

@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
 
 from sms_common.configuration import FailurePolicy
+from sms_common.pasted import printable_ascii
 from sms_config.records import Role
 
 MAX_NAME = 64
@@ -43,6 +44,13 @@ def _secret(value: SecretStr) -> SecretStr:
     if not 1 <= len(text) <= MAX_SECRET:
         raise ValueError(f"must have 1 to {MAX_SECRET} characters; null removes it")
     return SecretStr(text)
+
+
+def _account(text: str) -> str:
+    text = printable_ascii(text)
+    if not 1 <= len(text) <= MAX_NAME:
+        raise ValueError(f"must have 1 to {MAX_NAME} characters; null names none")
+    return text
 
 
 def _username(text: str) -> str:
@@ -117,6 +125,7 @@ NewId = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="1 to 64 letters, digits, underscores and hyphens."),
 ]
+AccountId = Annotated[str, AfterValidator(_account)]
 Reference = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Hostname = Annotated[str, AfterValidator(plain), Field(pattern=r"^[A-Za-z0-9._:\[\]-]{1,253}$")]

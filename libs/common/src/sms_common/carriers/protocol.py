@@ -14,6 +14,8 @@ from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
 
 # With this body the gateway calls its own webhooks, to see what a carrier would meet: it is answered and not kept.
 TEST_BODY: Final = b'[{"type":"sms-gateway-test"}]'
+# Beside a 200: the code for which ingress keeps the body as it came. A carrier does not look at it.
+KEPT_FOR: Final = "X-Kept-For"
 
 
 @dataclass(frozen=True, slots=True)
