@@ -1,4 +1,4 @@
-"""Whoever has a webhook's token can speak as the carrier: it is shown to those who may change it, and to nobody else."""
+"""Whoever has a webhook's token can speak as the carrier: it is shown to those who may change it and to nobody else."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def token(sms):
         (["read", "config"], True),
         (["admin"], True),
     ],
-    ids=" ".join,
+    ids=["read", "operate", "send and read", "config", "read and config", "admin"],
 )
 @pytest.mark.parametrize("tenants", [None, ["acme"]], ids=["all", "one"])
 async def test_who_may_only_read_sees_no_token(key_for, sms, token, scopes, shown, tenants):
