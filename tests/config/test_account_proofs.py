@@ -2,13 +2,16 @@
 account: proved by itself after a save, or by Test credentials, and over at once with any change.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bandwidth_simulator import Account, SimulatorSettings, running
 from sms_common.configuration import DispatcherSnapshot
+from sms_config.account_proofs import Lack
 from sms_config.records import AuditRecord, SmsConfigRecord
+from sms_config.trials import LACKS
 from tests.config.people import tenant_admin
 from tests.config.world import CREDENTIALS, TRUNK, make_settings
 from tests.eventually import eventually_told
@@ -340,3 +343,10 @@ async def test_a_carrier_that_is_away_ends_no_proof(serve, store, settings, cloc
 
     assert (step["ok"], step["code"]) == (False, "carrier_unreachable")
     assert (await nobody.get(path)).json["account_proved"] is True
+
+
+def test_every_lack_has_its_sentence_and_is_explained_to_operators():
+    text = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
+
+    assert set(LACKS) == set(Lack)
+    assert [code.value for code in Lack if f"| `{code.value}` |" not in text] == []
