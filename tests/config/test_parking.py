@@ -258,6 +258,32 @@ class TestInboundTexts:
         assert (refused.status, answer.json["done"]) == (403, ["i1"])
         assert json.loads(broker.waiting(CARRIER)[0].body)["tenant_id"] == "acme"
 
+    @pytest.mark.parametrize("gone", [False, True], ids=["its configuration", "the one that is left"])
+    async def test_one_of_a_configuration_that_is_switched_off_stays(self, api, broker, numbers, gone):
+        sms = await api.made("/api/v1/sms", {"name": "Main", "provider_id": numbers["id"], "enabled": False})
+        config_id = "gone" if gone else sms["id"]
+        await broker.publish(unowned(config_id=config_id, key="sms.inbound.acme.12025550123"))
+
+        off = await api.call("POST", self.REPLAY, {"ids": ["i1"]})
+        await api.call("POST", f"/api/v1/sms/{sms['id']}/enable")
+        on = await api.call("POST", self.REPLAY, {"ids": ["i1"]})
+
+        assert ([left["code"] for left in off.json["left"]], on.json["done"]) == (["config_disabled"], ["i1"])
+
+    async def test_one_by_another_borrowers_webhook_waits_for_the_proof(self, api, broker, globex):
+        pools = [{"tenant_id": "acme", "dids": "+12025550123"}, {"tenant_id": "globex", "dids": "+12025550124"}]
+        lent = await api.made("/api/v1/trunks", {**TRUNK, "pools": pools})
+        sms = await api.made("/api/v1/sms", {"name": "G", "provider_id": lent["id"], "tenant_id": "globex"})
+        await broker.publish(unowned(config_id=sms["id"]))
+
+        (item,) = (await api.get(UNROUTED_MESSAGES)).json["items"]
+        stays = await api.call("POST", self.REPLAY, {"ids": ["i1"]})
+        named = await api.call("POST", self.REPLAY, {"ids": ["i1"], "tenant_id": "acme"})
+
+        assert item["stuck_code"] == "account_unproved"
+        assert [left["code"] for left in stays.json["left"]] == ["account_unproved"]
+        assert named.json["done"] == ["i1"]
+
     async def test_one_whose_number_has_gone_to_another_tenant_stays(self, api, broker, numbers):
         await broker.publish(unowned(key="sms.inbound.globex.12025550123"))
 

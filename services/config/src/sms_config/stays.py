@@ -10,6 +10,7 @@ class Stay(StrEnum):
     NOT_ITS_NUMBER = "not_its_number"
     ANOTHERS_WEBHOOK = "anothers_webhook"
     ACCOUNT_UNPROVED = "account_unproved"
+    CONFIG_DISABLED = "config_disabled"
     NO_QUEUE = "no_queue"
     NO_INBOUND_TEXT = "no_inbound_text"
     QUEUE_GONE = "queue_gone"

@@ -8,7 +8,7 @@ from typing import Self
 
 from sms_common.configuration import DidIndex, DidPool
 from sms_common.events import InboundEvent
-from sms_config.query import Query
+from sms_config.query import Clause, Query
 from sms_config.records import SmsConfigRecord, TrunkRecord
 from sms_config.stays import Stay, Stays
 from sms_config.store_protocol import EVERYONE, Store
@@ -24,6 +24,7 @@ _UNPROVED = (
     "It came by the webhook of another tenant, whose SMS configuration has not proved to have the lent trunk's "
     "account: name the account in the trunk and test the credentials, or name the tenant of the number."
 )
+_DISABLED = "The SMS configuration by which it would be given is switched off: enable it, then replay it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,21 @@ class TextOwners:
         owner = pool.tenant_id if pool is not None else _by_name(text.did, config)
         if owner is None:
             return Stays(Stay.NO_OWNER, _NOBODYS)
-        if tenant_id is not None:
-            return None if tenant_id == owner else Stays(Stay.NOT_ITS_NUMBER, f"Its number is not {tenant_id}'s.")
-        if owner == (text.tenant_id or (config and config.tenant_id)):
-            return None
-        if pool is None or config is None or config.provider_id != pool.trunk_id:
-            return Stays(Stay.ANOTHERS_WEBHOOK, _ANOTHERS)
-        return None if self.is_proved(config, self.trunks[pool.trunk_id]) else Stays(Stay.ACCOUNT_UNPROVED, _UNPROVED)
+        if tenant_id not in {None, owner}:
+            return Stays(Stay.NOT_ITS_NUMBER, f"Its number is not {tenant_id}'s.")
+        if tenant_id is None and owner != (text.tenant_id or (config and config.tenant_id)):
+            if pool is None or config is None or config.provider_id != pool.trunk_id:
+                return Stays(Stay.ANOTHERS_WEBHOOK, _ANOTHERS)
+            if not self.is_proved(config, self.trunks[pool.trunk_id]):
+                return Stays(Stay.ACCOUNT_UNPROVED, _UNPROVED)
+        return await self._switched_off(owner, config, pool)
+
+    async def _switched_off(self, owner: str, config: SmsConfigRecord | None, pool: DidPool | None) -> Stays | None:
+        """Whether the owner's configuration, by which it would be given, is disabled."""
+        if (config is None or config.tenant_id != owner) and pool is not None:
+            own = (Clause("tenant_id", "eq", (owner,)), Clause("provider_id", "eq", (pool.trunk_id,)))
+            config = next(iter((await self.store.find(SmsConfigRecord, Query(own, top=1), EVERYONE)).items), None)
+        return None if config is None or config.enabled else Stays(Stay.CONFIG_DISABLED, _DISABLED)
 
 
 def _by_name(did: str, config: SmsConfigRecord | None) -> str | None:
