@@ -6,6 +6,7 @@ import secrets
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -58,7 +59,7 @@ async def borrowers(gateway: Gateway) -> AsyncIterator[tuple[Customer, Customer]
     honest, forger = customers
     await honest.tell_bandwidth()
     for customer in customers:
-        await eventually_told(lambda c=customer: gateway.client.has_queue(f"pbx.{c.pbx}.inbound"), bool)
+        await eventually_told(partial(gateway.client.has_queue, f"pbx.{customer.pbx}.inbound"), bool)
         await eventually_told(customer.has_webhook, bool)
     await gateway.api("POST", f"/sms/{honest.config['id']}/test-credentials")
     async with honest.reading(), forger.reading():

@@ -28,6 +28,8 @@ _log = structlog.get_logger()
 _LOOK_SECONDS = 30.0
 _AFTER_TROUBLE_SECONDS = 5.0
 _PROVED_FOR = timedelta(days=1)
+# What is lacking may come from elsewhere: from who entered another configuration of the trunk.
+_LACKING_FOR = timedelta(minutes=1)
 # What a carrier refuses it may accept when somebody has done something there.
 _REFUSED_FOR = timedelta(hours=1)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
@@ -110,8 +112,14 @@ class Prover:
         configs = (await self._store.find(SmsConfigRecord, mine, EVERYONE)).items
         self._tries = {record.id: self._tries[record.id] for record in configs if record.id in self._tries}
         for record in configs:
-            with suppress(SealBroken):  # such a configuration cannot send either, and its health says so
+            try:
                 await self._try(record, trunks[record.provider_id])
+            except SealBroken:
+                continue  # it cannot send either, and the log says so when a snapshot is made
+            except Unavailable:
+                raise
+            except Exception:  # noqa: BLE001  # one configuration must not keep the others from being proved
+                _log.exception("account.proving_failed", config_id=record.id)
 
     async def _try(self, record: SmsConfigRecord, trunk: TrunkRecord) -> None:
         carrier = self._carriers[trunk.carrier]
@@ -125,7 +133,8 @@ class Prover:
             return
         claim = await self._proofs.claim(record, trunk, carrier)
         if isinstance(claim, Lack):
-            return  # costs the carrier nothing, and may be otherwise at the next look
+            self._tries[record.id] = _Try(mark, self._clock() + _LACKING_FOR)
+            return
         self._tries[record.id] = await self._ask(claim, carrier, account, mark, 0 if last is None else last.failures)
 
     async def _ask(self, claim: Claim, carrier: Carrier, account: Account, mark: str, failures: int) -> _Try:
