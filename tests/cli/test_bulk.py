@@ -612,6 +612,7 @@ RULES: dict[str, Any] = {
         {
             "name": "Shared",
             "brand": "Bandwidth",
+            "account": "5500001",
             "pools": [
                 {"tenant": "acme", "dids": "301 555 0100 - 301 555 0149", "default_did": "3015550100"},
                 {"tenant": "globex", "dids": "3015550150"},
@@ -657,6 +658,7 @@ class TestRules:
         assert rules.unlisted_extensions == "ALLOW"
         assert (lent.default_did, lent.limits.segments_per_second, lent.limits.campaign_id) == ("+13015550100", 5, "C1")
         assert [pool.tenant_id for pool in snapshot.pools if pool.trunk_id == lent.trunk_id] == ["acme", "globex"]
+        assert "account: '5500001'" in (await admin("config", "export")).out
 
     async def test_importing_again_changes_nothing(self, admin: Command, store: InMemoryStore):
         await put(admin, RULES)

@@ -1,14 +1,20 @@
 """Parked messages: looking at them loses none, and each goes only where it is told to."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from sms_common.broker import Outgoing, dead_letter
 from sms_common.errors import Code
 from sms_common.events import InboundEvent
 from sms_common.testing.broker import FakeBroker
-from sms_common.topology import DEAD, OUTBOUND, SMS, UNROUTED, pbx
+from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED
+from sms_config.main import Outside, build_app
+from sms_config.testing import InMemoryStore
 from tests.cli.world import Command
 from tests.common.test_parked import UNOWNED
+from tests.config.world import BOOTSTRAP, TRUNK, Api, make_settings
 
 BODY = b'{"message_id":"m1","to":"+13125550100","text":"my secret text"}'
 
@@ -161,23 +167,71 @@ async def test_a_broker_that_stops_taking_messages_keeps_the_rest_parked(
     assert ids(broker) == ["m1", "m2", "m3"]
 
 
-async def test_a_text_that_nobody_owned_goes_to_the_tenant_that_is_named(smsgw: Command, broker: FakeBroker):
-    await broker.declare(pbx("main", ["acme"]))
-    await broker.publish(
-        Outgoing(
-            UNROUTED,
-            "sms.inbound.-.12025550123",
-            UNOWNED.encode(),
-            InboundEvent.TYPE,
-            "e1",
-            headers={"x-code": "unrouted_did"},
+@pytest.mark.loopback
+class TestUnrouted:
+    """An inbound text goes the way of a new one, for the tenant that owns its number and for nobody else."""
+
+    @pytest.fixture
+    async def api(self, broker: FakeBroker) -> AsyncIterator[Api]:
+        app = build_app(
+            make_settings(),
+            InMemoryStore(),
+            wake=lambda: None,
+            waiting_for=lambda: None,
+            outside=Outside(broker),
         )
+        async with TestClient(TestServer(app)) as client:
+            api = Api(client, BOOTSTRAP)
+            for name in ("acme", "globex"):
+                await api.made("/api/v1/tenants", {"id": name, "name": name})
+            await broker.publish(
+                Outgoing(
+                    UNROUTED,
+                    "sms.inbound.-.12025550123",
+                    UNOWNED.encode(),
+                    InboundEvent.TYPE,
+                    "e1",
+                    headers={"x-code": "unrouted_did"},
+                )
+            )
+            yield api
+
+    @pytest.fixture
+    def smsgw(self, api: Api, broker: FakeBroker) -> Command:
+        return Command(env={"SMSGW_CONFIG_URL": api.url("").rstrip("/"), "SMSGW_API_KEY": BOOTSTRAP}, broker=broker)
+
+    async def owned(self, api: Api) -> None:
+        await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme", "dids": "2025550123"})
+
+    async def test_one_that_nobody_owns_stays_and_says_so(self, smsgw: Command, broker: FakeBroker):
+        ended = await smsgw("unrouted", "replay", "--all", "--yes")
+        assert (ended.status, ended.out.split("\n")[0]) == (1, "replayed 0")
+        assert "Nobody owns its number" in ended.out
+        assert ids(broker, UNROUTED) == ["e1"]
+
+    @pytest.mark.parametrize(
+        ("tenant", "told"), [("globex", "Its number is not globex's."), ("nobody", "is not a known tenant")]
     )
-    without = await smsgw("unrouted", "replay", "--all", "--yes")
-    assert without.status == 1
-    assert "name the tenant" in without.out
-    assert (await smsgw("unrouted", "replay", "--all", "--tenant", "acme", "--yes")).status == 0
-    assert ids(broker, UNROUTED) == []
-    (text,) = broker.waiting("pbx.main.inbound")
-    assert text.routing_key == "sms.inbound.acme.12025550123"
-    assert broker.published_to(SMS)[-1].message_id == "e1"
+    async def test_no_other_tenant_gets_it(self, smsgw: Command, broker: FakeBroker, api: Api, tenant: str, told: str):
+        await self.owned(api)
+        ended = await smsgw("unrouted", "replay", "e1", "--tenant", tenant, "--yes")
+        assert ended.status == 1
+        assert told in ended.out + ended.err
+        assert (ids(broker, UNROUTED), ids(broker, CARRIER)) == (["e1"], [])
+
+    async def test_the_owner_gets_it_by_the_dispatcher(self, smsgw: Command, broker: FakeBroker, api: Api):
+        await self.owned(api)
+        ended = await smsgw("unrouted", "replay", "--all", "--tenant", "acme", "--yes", "--json")
+        assert (ended.status, ended.json) == (0, {"replayed": ["e1"], "left": {}})
+        assert (ids(broker, UNROUTED), ids(broker, CARRIER)) == ([], ["e1"])
+
+    async def test_without_the_config_service_nothing_is_done(self, smsgw: Command, broker: FakeBroker):
+        ended = await smsgw("unrouted", "replay", "--all", "--yes", env={"SMSGW_API_KEY": ""})
+        assert ended.status == 1
+        assert "SMSGW_API_KEY is not set" in ended.err
+        assert ids(broker, UNROUTED) == ["e1"]
+
+    async def test_a_person_is_asked_first(self, smsgw: Command, broker: FakeBroker):
+        ended = await smsgw("unrouted", "replay", "--all", answer="n\n")
+        assert ended.status == 1
+        assert "replay 1 of the messages in sms.unrouted?" in ended.out

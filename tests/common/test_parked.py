@@ -117,13 +117,33 @@ def test_only_the_gateways_own_queues_get_anything_back(source):
         Parked.read(a_letter(source)).back()
 
 
-def test_an_unowned_text_goes_to_the_tenant_that_is_named():
-    parked = Parked.read(unrouted("sms.inbound.-.12025550123", UNOWNED.encode()))
-    with pytest.raises(NoWayBack, match="name the tenant"):
-        parked.back()
-    back = parked.back(tenant_id="acme")
-    assert (back.exchange, back.routing_key, back.message_id) == (SMS, "sms.inbound.acme.12025550123", "e1")
-    assert InboundEvent.model_validate_json(back.body) == UNOWNED.model_copy(update={"tenant_id": "acme"})
+@pytest.mark.parametrize(
+    ("key", "named", "tenant"),
+    [
+        pytest.param("sms.inbound.-.12025550123", None, None, id="nobody's"),
+        pytest.param("sms.inbound.-.12025550123", "acme", "acme", id="a person says whose"),
+        pytest.param("sms.inbound.acme.12025550123", None, "acme", id="whose it was when it came"),
+    ],
+)
+def test_an_inbound_text_that_nobody_got_goes_to_the_dispatcher_as_a_new_one(key, named, tenant):
+    lying_about = UNOWNED.model_copy(update={"tenant_id": "globex"})
+    back = Parked.read(unrouted(key, lying_about.encode())).back(tenant_id=named)
+    assert (back.exchange, back.routing_key, back.type, back.message_id) == ("", CARRIER, InboundEvent.TYPE, "e1")
+    assert back.headers == {ORIGIN_KEY: key}
+    assert InboundEvent.model_validate_json(back.body) == UNOWNED.model_copy(update={"tenant_id": tenant})
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[]", b'{"did": 1}'])
+def test_what_calls_itself_an_inbound_text_and_is_none_is_not_published_as_one(body):
+    with pytest.raises(NoWayBack, match="none that can be read"):
+        Parked.read(unrouted("sms.inbound.acme.1", body)).back()
+
+
+def test_an_unrouted_messages_own_headers_do_not_say_where_it_goes():
+    headers = {"x-source-queue": "pbx.other.inbound", "x-routing-key": "sms.carrier.bandwidth.c1"}
+    parked = Parked.read(replace(unrouted("sms.stray.acme", type="sms.carrier.inbound.v1"), headers=headers))
+    back = parked.back()
+    assert (parked.source, back.exchange, back.routing_key) == (None, SMS, "sms.stray.acme")
 
 
 @pytest.mark.parametrize("delivery", [a_letter(), unrouted("k", b"not json")], ids=["another event", "unreadable"])

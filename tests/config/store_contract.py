@@ -9,6 +9,7 @@ import pytest
 from sms_common.events import SeenWebhook
 from sms_config.query import Clause, Order, Query
 from sms_config.records import (
+    ACCOUNT_PROOF,
     Announcement,
     ApiKeyRecord,
     AuditRecord,
@@ -538,6 +539,25 @@ class StoreContract:
         await store.transact(lambda transaction: transaction.replace(first, resealed))
 
         assert (await store.everything()).configs == (resealed, second)
+
+    async def test_everything_has_a_proof_that_took_the_place_of_another(self, store):
+        first = config("c1")
+        await self.put(store, first)
+        seen = [(await store.everything()).configs[0]]
+        for minutes in (1, 2):
+            proof = StoredSecret(key_id="k1", data=b"%d" % minutes, changed_at=START + timedelta(minutes=minutes))
+            proved = seen[-1].model_copy(update={"secrets": {**first.secrets, ACCOUNT_PROOF: proof}})
+            await store.transact(lambda transaction, now=proved: transaction.replace(seen[-1], now))
+            seen.append((await store.everything()).configs[0])
+
+        assert [ACCOUNT_PROOF in one.secrets and one.secrets[ACCOUNT_PROOF].data for one in seen] == [False, b"1", b"2"]
+
+    async def test_trunks_of_the_system_are_found_by_having_no_tenant(self, store):
+        await self.put(store, trunk("own"), trunk("lent", None, account="5500001", pools=()))
+
+        found = await store.find(TrunkRecord, Query((Clause("tenant_id", "eq", (None,)),), top=None), EVERYONE)
+
+        assert [(one.id, one.account) for one in found.items] == [("lent", "5500001")]
 
     async def test_deleted_configurations_are_remembered_for_a_while(self, store):
         recent = RetiredConfig(

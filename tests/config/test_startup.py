@@ -27,7 +27,7 @@ async def fill(store: InMemoryStore, ring: KeyRing, count: int = 1) -> None:
     changes = Changes(store, lambda: None)
     carriers = {name: make() for name, make in CARRIERS.items()}
     await Tenants(store, changes).create(ADMIN, {"id": "acme", "name": "Acme"})
-    trunk = await Trunks(store, changes, carriers).create(ADMIN, {**TRUNK, "tenant_id": "acme"})
+    trunk = await Trunks(store, changes, carriers, most_of_tenant=0).create(ADMIN, {**TRUNK, "tenant_id": "acme"})
     configs = SmsConfigs(store, changes, ring, carriers, ConfigOptions("https://x", timedelta(0)))
     for n in range(count):
         body = {

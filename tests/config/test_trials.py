@@ -299,10 +299,17 @@ class TestWebhook:
         assert broker.waiting(DEAD) == []
         assert [got.type for got in broker.waiting(CARRIER)] == ["sms.carrier.receipt.v1"]
 
-    async def test_one_that_is_still_not_understood_is_kept_again(self, api, guarded, broker):
-        await self.handed_in(api, broker, guarded["id"], b"nonsense")
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [(b"nonsense", "webhook_unreadable"), (b'[{"type":"toll-free-news"}]', "webhook_not_handled")],
+    )
+    async def test_one_that_is_still_not_understood_is_not_called_done(self, api, guarded, broker, body, code):
+        answer = await self.handed_in(api, broker, guarded["id"], body)
 
-        assert [got.body for got in broker.waiting(DEAD)] == [b"nonsense"]
+        (left,) = answer["left"]
+        assert (answer["done"], left["code"]) == ([], code)
+        assert left["says"].startswith("It was handed in once more, and lies here as before: ")
+        assert [got.body for got in broker.waiting(DEAD)] == [body]
 
     @pytest.mark.parametrize(
         ("meddle", "code", "said"),

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from sms_common.broker.parked import Parked
-from sms_common.configuration import DidPool
 from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, InboundEvent, MediaItem, StatusError
 from sms_common.messages import ErrorClass, MsgType, Status
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, snapshot
@@ -128,14 +127,6 @@ async def test_a_receipt_settles_nothing_it_cannot_speak_of(rig, changes):
     assert (len(rig.statuses()), len(rig.broker.waiting("sms.retry.1s"))) == (told, 1)
 
 
-async def test_a_receipt_may_come_through_another_configuration_of_the_same_trunk(rig):
-    await rig.use(snapshot(config(), config(id="shared", tenant_id="other")))
-    await rig.send()
-    await rig.carrier_says(receipt(config_id="shared", tenant_id="other"), config_id="shared")
-
-    assert rig.story()[-1] == "delivered"
-
-
 async def test_an_inbound_text_reaches_the_tenant_that_owns_the_number(rig):
     await rig.carrier_says(arrived())
 
@@ -166,21 +157,6 @@ async def test_each_of_our_numbers_in_a_group_gets_the_text(rig):
     )
 
     assert {event.did for event in rig.inbound()} == {DID, "+12025550144"}
-
-
-@pytest.mark.parametrize("enabled", [True, False])
-async def test_on_a_trunk_that_several_share_the_pool_decides_whoevers_webhook_it_was(rig, enabled):
-    pools = tuple(replace_trunk(pool, "trunk") for pool in snapshot().pools)
-    theirs = config(id="theirs", tenant_id="other", brand="Theirs")
-    await rig.use(snapshot(config(enabled=enabled), theirs, pools=pools))
-    await rig.carrier_says(arrived(did="+13035550100"))
-
-    (event,) = rig.inbound()
-    assert (event.tenant_id, event.config_id, event.brand) == ("other", "theirs", "Theirs")
-
-
-def replace_trunk(pool: DidPool, trunk_id: str) -> DidPool:
-    return pool.model_copy(update={"trunk_id": trunk_id})
 
 
 async def test_the_webhook_of_one_tenant_does_not_speak_to_the_numbers_of_another(rig):

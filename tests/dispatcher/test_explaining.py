@@ -9,11 +9,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
+from sms_common.configuration import DidPool
 from sms_common.rules import Action, Closed, Extension, InboundRule, Permission, Route
 from sms_common.testing.carriers import FakeCarrier
 from sms_dispatcher.api import ExplainApi
 from sms_dispatcher.explaining import Explainer, OutboundQuestion
-from tests.dispatcher.builders import DID, HANDSET, NOW, config, request
+from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 from tests.dispatcher.memory_ledger import MemoryLedger
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, MORNINGS, rule, ruled
 from tests.dispatcher.test_carrier_events import arrived
@@ -331,6 +332,17 @@ async def test_what_no_pbx_gets_is_explained(world, changes, question, expected)
     route, rejection = answer["route"], answer["rejection"]
     assert (answer["blocked"], route and route["kind"], rejection and rejection["code"]) == expected
     assert answer["tenant_id"] in {"acme", None, "other" if question.get("tenant_id", 1) is None else None}
+
+
+@pytest.mark.parametrize(("proved", "code"), [(True, None), (False, "account_unproved")])
+async def test_by_whose_webhook_a_text_would_come_on_a_lent_trunk_decides(world, proved, code):
+    pools = (DidPool(tenant_id="other", trunk_id="trunk", numbers="+13035550100"),)
+    world.snapshot = snapshot(config(account_proved=proved), pools=pools)
+
+    asked = WRITTEN | {"tenant_id": None, "did": "+13035550100", "config_id": "cfg"}
+    answer = await world.ask("inbound", **asked)
+
+    assert (answer["rejection"] and answer["rejection"]["code"]) == code
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ def webhook() -> Outgoing:
 
 
 def unowned() -> Outgoing:
-    """An inbound text for a number that nobody owns."""
-    event = json.loads((_SAMPLES / "sms.inbound.v1.json").read_text())
+    """An inbound text for a number of acme's that nobody owned when it came."""
+    event = json.loads((_SAMPLES / "sms.inbound.v1.json").read_text()) | {"did": "+12025550141"}
     del event["tenant_id"]
     return Outgoing(
         exchange=topology.UNROUTED,

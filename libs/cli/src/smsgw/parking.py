@@ -2,8 +2,9 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any
 
 import orjson
@@ -20,6 +21,9 @@ from smsgw.running import FAILED, OK, Failure, run
 
 _MOST = 5_000
 """How many are looked through for those that are asked for: in memory at once, 256 KiB each at the worst."""
+
+_AT_ONCE = 100
+"""As many ids as the config service takes in one request."""
 
 _QUEUES = {"dead-letters": DEAD, "unrouted": UNROUTED}
 
@@ -84,7 +88,9 @@ def replay_parked(  # each says which ones, or how
     code: CodeOption = None,
     tenant: Annotated[
         str | None,
-        typer.Option("--tenant", "-t", help="Give inbound texts that nobody owned to this tenant.", show_default=False),
+        typer.Option(
+            "--tenant", "-t", help="Only inbound texts to numbers that this tenant owns by now.", show_default=False
+        ),
     ] = None,
     yes: Yes = False,
     as_json: Json = False,
@@ -92,7 +98,10 @@ def replay_parked(  # each says which ones, or how
     """Send them back to where they came from, to be worked on once more.
 
     Each is published and confirmed before it is removed here. Their ids stay, so what was worked on already is not
-    sent twice. Mend the cause first: what fails again comes back.
+    sent twice. Mend the cause first: what fails again comes back. An inbound text goes the way of a new one: rules and
+    blocked senders apply, and only the tenant that owns its number gets it. The config service sees to that, so for
+    unrouted messages it must be at hand; --tenant says that you know a text to be real that came by the webhook of
+    another tenant.
 
     For example:
 
@@ -105,6 +114,8 @@ def replay_parked(  # each says which ones, or how
     if tenant is not None and not re.fullmatch(ID_PATTERN, tenant):
         raise typer.BadParameter("is not a tenant's id", param_hint="--tenant")
     selection = _selection(ids, code, every=every)
+    if _queue(ctx) == UNROUTED:
+        run(_replay_unrouted(gateway.of(ctx), selection, tenant, yes=yes, as_json=as_json))
 
     async def replay(broker: Broker, parked: Parked, held: Held) -> None:
         await broker.publish(parked.back(tenant_id=tenant))
@@ -218,6 +229,41 @@ async def _show(access: gateway.Gateway, queue: str, parked_id: str, *, show: bo
     output.say(body if isinstance(body, str) else orjson.dumps(body, option=orjson.OPT_INDENT_2).decode())
 
 
+async def _replay_unrouted(
+    access: gateway.Gateway, selection: Selection, tenant: str | None, *, yes: bool, as_json: bool
+) -> int:
+    """Have the config service do it, which knows whose numbers there are."""
+    async with access.config() as api, access.broker() as broker:
+        async with broker.browse(UNROUTED, limit=_MOST) as held:
+            meant = [parked.id for one in held if selection.has(parked := Parked.read(one.delivery))]
+        if meant and not yes:
+            confirm(f"replay {len(meant)} of the messages in {UNROUTED}?", yes=False, machine=as_json)
+        done: list[str] = []
+        left: dict[str, str] = {}
+        for portion in _portions(dict.fromkeys(meant), _AT_ONCE):
+            body = {"ids": portion} | ({} if tenant is None else {"tenant_id": tenant})
+            answer = await api.call("POST", "/api/v1/unrouted/replay", body)
+            done += answer["done"]
+            left |= {one["id"]: one["says"] for one in answer["left"]}
+    return _report(_Tally("replayed", done, left), selection, UNROUTED, as_json=as_json)
+
+
+def _portions(ids: Iterable[str], size: int) -> Iterator[list[str]]:
+    """These in portions."""
+    left = iter(ids)
+    while portion := list(islice(left, size)):
+        yield portion
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """To which it was done, and to which not, with the reason."""
+
+    word: str
+    done: list[str]
+    left: dict[str, str]
+
+
 async def _act(
     access: gateway.Gateway, queue: str, selection: Selection, action: _Action, *, yes: bool, as_json: bool
 ) -> int:
@@ -226,10 +272,16 @@ async def _act(
         if not yes:
             await _ask(broker, queue, selection, action.verb, as_json=as_json)
         done, left = await _do(broker, queue, selection, action)
+    return _report(_Tally(action.done, done, left), selection, queue, as_json=as_json)
+
+
+def _report(tally: _Tally, selection: Selection, queue: str, *, as_json: bool) -> int:
+    """Tell what was done, and return the exit status."""
+    done, left = tally.done, tally.left
     if as_json:
-        output.write_json({action.done: done, "left": left})
+        output.write_json({tally.word: done, "left": left})
     else:
-        output.say(f"{action.done} {len(done)}")
+        output.say(f"{tally.word} {len(done)}")
         for parked_id, why in left.items():
             output.say(f"left {parked_id}: {why}", "yellow")
     absent = selection.ids - set(done) - set(left)

@@ -159,7 +159,8 @@ class SmsConfig(_Snapshot):
     """One sending configuration with its secrets in the clear: only the dispatcher's snapshot holds these.
 
     `credentials` are the carrier's own names and values; a carrier's folder knows which it needs. `trunk_owner` is the
-    tenant whose trunk it is on; None: the system's, which lends it.
+    tenant whose trunk it is on; None: the system's, which lends it. `account_proved`: it is on a lent trunk, and the
+    carrier has accepted these very credentials for the lender's account, so its webhook speaks for every borrower.
     """
 
     id: Identifier
@@ -173,6 +174,7 @@ class SmsConfig(_Snapshot):
     sender_id: str | None = None
     default_did: str | None = None
     credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
+    account_proved: bool = False
     failure_policy: FailurePolicyField = FailurePolicy.HOLD
     limits: PaceLimits = PaceLimits()
 

@@ -91,6 +91,7 @@ class Code(StrEnum):
     UNMATCHED_RECEIPT = "unmatched_receipt"
     HANDLER_FAILED = "handler_failed"
     UNROUTED_DID = "unrouted_did"
+    ACCOUNT_UNPROVED = "account_unproved"
     # dependencies
     BROKER_UNAVAILABLE = "broker_unavailable"
     STORE_UNAVAILABLE = "store_unavailable"

@@ -58,6 +58,13 @@ class Caller:
     tenancy: Tenancy
     request_id: str = ""
     address: str | None = None
+    # Whether one who sees every tenant acts within one of them.
+    of_system: bool = False
+
+    @property
+    def administers(self) -> bool:
+        """Whether the caller acts for the whole system, be it within one tenant."""
+        return self.of_system or self.tenancy is EVERYONE
 
     @property
     def granted(self) -> frozenset[Scope]:
@@ -83,7 +90,7 @@ class Caller:
         """Return this caller limited to one of its tenants. Raises NotFound for another's."""
         if not self.sees(tenant_id):
             raise NotFound("There is no such tenant.")
-        return replace(self, tenancy=frozenset({tenant_id}))
+        return replace(self, tenancy=frozenset({tenant_id}), of_system=self.administers)
 
     def sees(self, tenant_id: str) -> bool:
         """Whether the tenant is the caller's."""

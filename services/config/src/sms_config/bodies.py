@@ -23,6 +23,7 @@ from sms_config.auth import Scope
 from sms_config.entry import Entry
 from sms_config.fields import (
     MAX_GRACE,
+    AccountId,
     Country,
     Dids,
     Hostname,
@@ -108,6 +109,11 @@ class TrunkWrite(Body):
     name: Name
     brand: Name = Field(description="The carrier's name as people know it, such as Bandwidth.")
     hostname: Hostname | None = None
+    account: AccountId | None = Field(
+        default=None,
+        description="With `pools`: the lender's account at the carrier. The webhook of a configuration speaks for "
+        "other tenants' numbers once the carrier accepted its credentials for this account.",
+    )
     dids: Dids = ""
     default_did: str | None = Field(
         default=None, max_length=32, description="The sender used when nothing else names one; one of `dids`."
@@ -331,7 +337,9 @@ class Replay(ParkedChoice):
     """What to send back to where it came from."""
 
     tenant_id: Reference | None = Field(
-        default=None, description="Gives inbound texts that nobody owned to this tenant; for who sees all tenants."
+        default=None,
+        description="Only inbound texts to numbers of this tenant, by whatever webhook they came; for who sees all "
+        "tenants and knows that they are real.",
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import PaceLimits
+from sms_config.account_proofs import is_proved
 from sms_config.auth import Caller
 from sms_config.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
 from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
@@ -177,7 +178,12 @@ class SmsConfigs:
 
     def _merged(self, given: JsonObject, before: SmsConfigRecord, trunk: TrunkRecord, *, replace: bool) -> SmsWrite:
         base = {} if replace else before.model_dump(mode="json", include=set(_PLAIN_FIELDS))
-        view = self._view(before, trunk).model_dump(mode="json")
+        # That may have become otherwise by itself since it was read.
+        given = {name: value for name, value in given.items() if name != "account_proved"}
+        shown = self._view(before, trunk)
+        view = shown.model_dump(mode="json")
+        if given.get("webhook") == without_token(shown).webhook:
+            view["webhook"] = given.get("webhook")
         callback = given.get("callback")
         if isinstance(callback, dict) and view["callback"] is not None:
             repeated = {
@@ -217,6 +223,7 @@ class SmsConfigs:
             provider_hostname=trunk.hostname,
             carrier=trunk.carrier,
             credentials_set=_credential_states(record),
+            account_proved=None if trunk.owner is not None else is_proved(self._ring, record, trunk),
             callback=_callback_view(record),
             webhook=self._webhook(record, trunk),
             webhook_former_until=max(former, default=None),
@@ -235,6 +242,13 @@ class SmsConfigs:
         return (
             None if token is None else f"{self._options.public_url}/webhooks/{trunk.carrier}/{token.get_secret_value()}"
         )
+
+
+def without_token(view: SmsView) -> SmsView:
+    """An SMS configuration for who may only read: whoever has the token can speak as the carrier."""
+    if view.webhook is None:
+        return view
+    return view.model_copy(update={"webhook": f"{view.webhook.rpartition('/')[0]}/***"})
 
 
 def _state(record: SmsConfigRecord, missing: tuple[str, ...]) -> Literal["draft", "active", "disabled"]:

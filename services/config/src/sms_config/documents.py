@@ -77,17 +77,18 @@ def version_of(document: Mapping[str, Any] | None) -> str:
 
 
 # What differs whenever a record does. A version may come back with a restored backup, its time does not; secrets that
-# are sealed anew change neither.
+# are sealed anew change neither, nor does the proof of an account.
 STAMP: Mapping[str, Any] = {
     "version": 1,
     "updated_at": 1,
+    "proved_at": "$secrets.account_proof.changed_at",
     "keys": {"$map": {"input": {"$objectToArray": "$secrets"}, "in": "$$this.v.key_id"}},
 }
 
 
 def stamp_of(document: Mapping[str, Any]) -> tuple[object, ...]:
     """Return the stamp of a record, of which the document holds only what STAMP names."""
-    return document["version"], document["updated_at"], tuple(document["keys"] or ())
+    return document["version"], document["updated_at"], document.get("proved_at"), tuple(document["keys"] or ())
 
 
 def to_document(record: AnyRecord | Announcement | RetiredConfig | Ticket) -> Document:

@@ -54,6 +54,13 @@ def _passphrase(value: SecretStr) -> SecretStr:
     return SecretStr(printable_ascii(_secret(value).get_secret_value(), blanks=True))
 
 
+def _account(text: str) -> str:
+    text = printable_ascii(text)
+    if not 1 <= len(text) <= MAX_NAME:
+        raise ValueError(f"must have 1 to {MAX_NAME} characters; null names none")
+    return text
+
+
 def _username(text: str) -> str:
     text = _name(printable_ascii(text, blanks=True))
     if ":" in text:
@@ -128,6 +135,7 @@ NewId = Annotated[
     BeforeValidator(_typed),
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$", description="1 to 64 letters, digits, underscores and hyphens."),
 ]
+AccountId = Annotated[str, AfterValidator(_account)]
 Reference = Annotated[str, BeforeValidator(_typed), Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Country = Annotated[
     str,

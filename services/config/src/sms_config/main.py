@@ -16,6 +16,7 @@ from sms_common.carriers import CARRIERS
 from sms_common.errors import Unavailable
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_common.version import VERSION
+from sms_config.account_proofs import AccountProofs
 from sms_config.announce import Announcer
 from sms_config.api import Doors, create_app
 from sms_config.api_keys import ApiKeys
@@ -31,6 +32,7 @@ from sms_config.live import Live, Rhythm
 from sms_config.operating import Operations, operating_routes
 from sms_config.parking import DEAD_LETTERS, UNROUTED_MESSAGES, Parking
 from sms_config.passwords import Passwords
+from sms_config.proving import Prover
 from sms_config.records import now_utc
 from sms_config.routes import Resources, routes
 from sms_config.routing import Routing
@@ -169,7 +171,16 @@ def build_app(
     """Return the API on `store`: `wake` is called after changes, and 503 answered while `waiting_for` says why."""
     ring = settings.keys
     carriers = {name: make(None, settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
-    changes = Changes(store, wake, clock)
+    outside = outside or Outside()
+    calls, webhooks = Carriers(settings.carrier_options), WebhookTrial(outside.trust)
+    proofs = AccountProofs(store, Changes(store, wake, clock), ring)
+    prover = Prover(store, ring, proofs, calls, clock=clock, is_open=lambda: waiting_for() is None)
+
+    def woken() -> None:
+        wake()
+        prover.wake()
+
+    changes = Changes(store, woken, clock)
     options = ConfigOptions(settings.public_url, settings.webhook_grace)
     passwords = passwords or Passwords()
     people = _people(settings, store, passwords, wake, clock)
@@ -178,7 +189,7 @@ def build_app(
     configs = SmsConfigs(store, changes, ring, carriers, options)
     resources = Resources(
         tenants=Tenants(store, changes),
-        trunks=Trunks(store, changes, carriers),
+        trunks=Trunks(store, changes, carriers, most_of_tenant=settings.tenant_numbers_max),
         configs=configs,
         api_keys=ApiKeys(store, changes),
         audit=Audit(store),
@@ -197,13 +208,11 @@ def build_app(
         waiting_for=waiting_for,
         secure=settings.portal.startswith("https:"),
     )
-    outside = outside or Outside()
-    calls, webhooks = Carriers(settings.carrier_options), WebhookTrial(outside.trust)
-    trials = Trials(store, ring, calls, webhooks, TrialBrake(clock), settings.public_url)
+    trials = Trials(store, ring, calls, webhooks, proofs, TrialBrake(clock), settings.public_url)
     live = Live(outside.broker, rhythm=outside.rhythm)
     operations = Operations(
-        dead_letters=Parking(DEAD_LETTERS, outside.broker, store, clock, trials),
-        unrouted=Parking(UNROUTED_MESSAGES, outside.broker, store, clock, trials),
+        dead_letters=Parking(DEAD_LETTERS, outside.broker, store, clock, trials, proofs.is_proved),
+        unrouted=Parking(UNROUTED_MESSAGES, outside.broker, store, clock, trials, proofs.is_proved),
         live=live,
         history=history,
         health=ConfigHealth(store, configs, dispatcher, clock),
@@ -223,7 +232,7 @@ def build_app(
         *explain_routes(explanations),
     ]
     app = create_app(table, Snapshots(store, ring), doors, version=VERSION)
-    for connected in (dispatcher.connected, calls.connected, webhooks.connected):
+    for connected in (dispatcher.connected, calls.connected, webhooks.connected, prover.connected):
         app.cleanup_ctx.append(connected)
     app.on_shutdown.append(live.close)
     return app

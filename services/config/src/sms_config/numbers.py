@@ -28,6 +28,18 @@ def read_pool(text: str, tenant: TenantRecord, field: str = "dids") -> NumberPoo
         raise Invalid.of(field, str(error)) from None
 
 
+def count_numbers(stored: str) -> int:
+    """How many numbers a stored pool has."""
+    return sum(last - first + 1 for first, last in NumberPool.parse(stored, "US"))
+
+
+def adds_numbers(stored: str, before: str) -> bool:
+    """Whether a pool has a number that the pool before it had not."""
+    common = _meetings(NumberPool.parse(stored, "US"), NumberPool.parse(before, "US"))
+    kept = sum(min(mine.last, old.last) - max(mine.first, old.first) + 1 for mine, old in common)
+    return count_numbers(stored) > kept
+
+
 def read_did(text: str, pool: NumberPool, tenant: TenantRecord, field: str = "default_did") -> str:
     """Return the default number in international form. Raises Invalid when it is none, or not in the pool."""
     try:

@@ -7,11 +7,10 @@ whom, is in the audit log before it is done.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 
 import orjson
@@ -27,7 +26,9 @@ from sms_config.bodies import ParkedFilter
 from sms_config.changes import new_id
 from sms_config.problems import BrokerAway, Forbidden, Invalid, NotFound
 from sms_config.records import AuditRecord, Deed, TenantRecord
+from sms_config.stays import Stay, Stays
 from sms_config.store_protocol import Store, Transaction
+from sms_config.text_owners import IsProved, TextOwners
 from sms_config.views import ParkedBodyView, ParkedResultView, ParkedView, Reason
 
 _log = structlog.get_logger()
@@ -40,31 +41,13 @@ _TENANT_KEY = re.compile(r"sms\.(outbound|inbound|status)\.([A-Za-z0-9_-]{1,64})
 _PBX = "pbx."
 
 
-class Stay(StrEnum):
-    """What keeps a parked message where it is, besides what a webhook answers (TrialCode) and what is away."""
-
-    NO_OWNER = "no_owner"
-    NO_QUEUE = "no_queue"
-    NO_INBOUND_TEXT = "no_inbound_text"
-    QUEUE_GONE = "queue_gone"
-    CONFIG_GONE = "config_gone"
-    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105  # the name of a reason
-
-
-class Stays(Exception):  # it is an answer to the person who asked
-    """Why a parked message stays where it is: a stable code, and a sentence that also tells what to do."""
-
-    def __init__(self, code: str, says: str) -> None:
-        super().__init__(says)
-        self.code = code
-        self.says = says
-
-
 class Doors(Protocol):
     """The webhooks of SMS configurations, where a body can be handed in again, as the carrier did."""
 
-    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[None]]:
-        """Return what hands a body in and returns once ingress has taken it; both raise Stays."""
+    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
+        """Return what hands a body in, and returns once ingress has taken it: why it is kept there as it came, if it
+        is. Both raise Stays.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +81,9 @@ def tenant_of(parked: Parked) -> str | None:
 
 
 class Parking:
-    """One parking place. Without a broker every call raises BrokerAway. `doors` is where webhooks go again."""
+    """One parking place. Without a broker every call raises BrokerAway. `doors` is where webhooks go again; `is_proved`
+    whether a configuration's webhook speaks for all who borrow its trunk.
+    """
 
     def __init__(
         self,
@@ -107,9 +92,11 @@ class Parking:
         store: Store,
         clock: Callable[[], datetime],
         doors: Doors,
+        is_proved: IsProved,
     ) -> None:
         self._place = place
         self._doors = doors
+        self._is_proved = is_proved
         self._broker = broker
         self._store = store
         self._clock = clock
@@ -125,42 +112,54 @@ class Parking:
             found = [parked for parked, _ in held if asked.code in {None, _code(parked)}]
         # What was looked at before may have come back in another order.
         found.sort(key=lambda parked: _when(parked) or "")
-        return len(found), [_view(parked) for parked in found[asked.skip : asked.skip + asked.top]]
+        page = found[asked.skip : asked.skip + asked.top]
+        stuck = await self._stuck(page)
+        return len(found), [_view(parked, stuck.get(parked.id)) for parked in page]
 
     async def read(self, caller: Caller, parked_id: str) -> ParkedBodyView:
         """Return one with its body, numbers masked and texts starred. Raises NotFound, BrokerAway."""
         parked = await self._one(caller, parked_id)
-        return ParkedBodyView(**_facts(parked), body=_masked(parked.delivery.body), revealed=False)
+        stuck = (await self._stuck([parked])).get(parked.id)
+        return ParkedBodyView(**_facts(parked, stuck), body=_masked(parked.delivery.body), revealed=False)
 
     async def reveal(self, caller: Caller, parked_id: str) -> ParkedBodyView:
         """Return one as it is, once the audit log says who saw it. Raises NotFound, BrokerAway."""
         parked = await self._one(caller, parked_id)
         await self._audit(caller, parked, "revealed")
-        facts = {**_facts(parked), "routing_key": parked.routing_key}
+        stuck = (await self._stuck([parked])).get(parked.id)
+        facts = {**_facts(parked, stuck), "routing_key": parked.routing_key}
         return ParkedBodyView(**facts, body=_shown(parked.delivery.body), revealed=True)
 
     async def replay(self, caller: Caller, ids: Sequence[str], tenant_id: str | None) -> ParkedResultView:
         """Send messages back to where they came from; each is confirmed there before it is removed here.
 
-        `tenant_id` gives inbound texts that nobody owned to a tenant, and only who sees all tenants may do that.
-        Raises Forbidden, Invalid, and BrokerAway when nothing was done.
+        Inbound texts that nobody got go the way of new ones. With `tenant_id` these are texts to that tenant's numbers,
+        by whatever webhook they came, and only who sees all tenants may say so. Raises Forbidden, Invalid, and
+        BrokerAway when nothing was done.
         """
         if tenant_id is not None and caller.tenancy is not None:
             raise Forbidden("Only who sees all tenants can give a text to one.")
         if tenant_id is not None and await self._store.get(TenantRecord, tenant_id, caller.tenancy) is None:
             raise Invalid.of("tenant_id", "is not a known tenant")
         broker = self._connected()
+        owners = await TextOwners.load(self._store, self._is_proved)
 
         async def do(parked: Parked, held: Held) -> None:
             config_id = _webhook_of(parked)
             if config_id is None:
+                text = parked.text
+                if text is not None and (refusal := await owners.refusal(text, tenant_id)) is not None:
+                    raise refusal
                 message = _back(parked, tenant_id)
                 await self._audit(caller, parked, "replayed")
                 await _publish(broker, message)
             else:
                 hand_in = await self._doors.door(config_id)
                 await self._audit(caller, parked, "replayed")
-                await hand_in(parked.delivery.body)
+                kept_for = await hand_in(parked.delivery.body)
+                if kept_for is not None:
+                    await held.remove()  # ingress has put it here again, under the same id
+                    raise Stays(kept_for, _still(parked))
             await held.remove()
 
         return await self._each(caller, ids, do)
@@ -216,6 +215,16 @@ class Parking:
             both = [(Parked.read(one.delivery), one) for one in held]
             yield [(parked, one) for parked, one in both if _sees(caller, parked)]
 
+    async def _stuck(self, page: Sequence[Parked]) -> Mapping[str, Stays]:
+        """Why what is on a page would stay where it is, by its id."""
+        stuck = {parked.id: why for parked in page if (why := _stuck(parked)) is not None}
+        texts = {parked.id: text for parked in page if (text := parked.text) is not None}
+        if texts:
+            owners = await TextOwners.load(self._store, self._is_proved)
+            found = {parked_id: await owners.refusal(text) for parked_id, text in texts.items()}
+            stuck |= {parked_id: why for parked_id, why in found.items() if why is not None}
+        return stuck
+
     def _connected(self) -> Broker:
         if self._broker is None:
             raise BrokerAway("This process has no connection to RabbitMQ.")
@@ -252,12 +261,11 @@ def _sees(caller: Caller, parked: Parked) -> bool:
     return tenant_id is not None and caller.sees(tenant_id)
 
 
-def _view(parked: Parked) -> ParkedView:
-    return ParkedView(**_facts(parked))
+def _view(parked: Parked, stuck: Stays | None = None) -> ParkedView:
+    return ParkedView(**_facts(parked, stuck))
 
 
-def _facts(parked: Parked) -> dict[str, Any]:
-    stuck = _stuck(parked)
+def _facts(parked: Parked, stuck: Stays | None) -> dict[str, Any]:
     return {
         "id": parked.id,
         "tenant_id": tenant_of(parked),
@@ -310,10 +318,13 @@ def _back(parked: Parked, tenant_id: str | None = None) -> Outgoing:
     try:
         return parked.back(tenant_id=tenant_id)
     except NoWayBack as reason:
-        # There is one reason for each: what is given to a tenant, what was published, and what came from somewhere.
-        without_tenant = Stay.NO_OWNER if parked.source is None else Stay.NO_QUEUE
-        code = without_tenant if tenant_id is None else Stay.NO_INBOUND_TEXT
-        raise Stays(code, str(reason)) from None
+        no_text = tenant_id is not None or parked.source is None
+        raise Stays(Stay.NO_INBOUND_TEXT if no_text else Stay.NO_QUEUE, str(reason)) from None
+
+
+def _still(parked: Parked) -> str:
+    why = "Nothing here can use it." if parked.reason is None else redact_text(parked.reason)
+    return f"It was handed in once more, and lies here as before: {why}"
 
 
 async def _publish(broker: Broker, message: Outgoing) -> None:

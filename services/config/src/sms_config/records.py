@@ -19,6 +19,7 @@ SCHEMA = 1
 CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # the name of a field
 WEBHOOK_TOKEN = "webhook.token"  # noqa: S105  # the name of a field
 CREDENTIALS = "credentials."
+ACCOUNT_PROOF = "account_proof"
 _STAMPS = frozenset({"version", "created_at", "created_by", "updated_at", "updated_by"})
 
 
@@ -102,7 +103,8 @@ class LentPool(BaseModel):
 class TrunkRecord(Record):
     """A carrier connection and the numbers that came with it; `dids` in the canonical text form of a number pool.
 
-    It is one tenant's, or the system's (no `tenant_id`) and lent: then its numbers are in `pools`, one for each tenant.
+    It is one tenant's, or the system's (no `tenant_id`) and lent: then its numbers are in `pools`, one for each tenant,
+    and `account` is the lender's account at the carrier.
     """
 
     COLLECTION = "trunks"
@@ -113,6 +115,7 @@ class TrunkRecord(Record):
     brand: str
     carrier: str
     hostname: str | None = None
+    account: str | None = None
     dids: str = ""
     default_did: str | None = None
     pools: tuple[LentPool, ...] | None = None
@@ -145,7 +148,7 @@ class TrunkRecord(Record):
         pools = tuple(pool for pool in self.all_pools if pool.tenant_id in tenancy)
         default = pools[0].default_did if len(pools) == 1 else None
         dids = ";".join(pool.dids for pool in pools if pool.dids)
-        return self.model_copy(update={"pools": pools, "dids": dids, "default_did": default})
+        return self.model_copy(update={"pools": pools, "dids": dids, "default_did": default, "account": None})
 
 
 class StoredSecret(BaseModel):

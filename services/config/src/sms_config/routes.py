@@ -134,7 +134,9 @@ class Writable(Readable[R], Protocol[R]):
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[R]):
-    """What the routes of one resource have in common. `show` renders records for an answer."""
+    """What the routes of one resource have in common. `show` renders records for an answer; `masked` takes out of it
+    what is only for those who may change it.
+    """
 
     path: str
     noun: str
@@ -143,6 +145,14 @@ class Resource(Generic[R]):
     show: Callable[[Sequence[R]], Awaitable[Sequence[BaseModel]]]
     read_scope: Scope = Scope.READ
     write_scope: Scope = Scope.CONFIG
+    masked: Callable[[BaseModel], BaseModel] | None = None
+
+    async def shown(self, records: Sequence[R], caller: Caller) -> Sequence[BaseModel]:
+        """Records rendered for a caller who reads them."""
+        views = await self.show(records)
+        if self.masked is None or self.write_scope in caller.granted:
+            return views
+        return [self.masked(view) for view in views]
 
     async def one(self, record: R) -> BaseModel:
         """One record rendered."""
@@ -154,10 +164,10 @@ def readable(resource: Resource[R], records: Readable[R]) -> list[Route]:
 
     async def list_all(call: Call) -> Listing:
         page = await records.find(call.caller, parse_query(call.parameters, resource.columns))
-        return Listing(page.count, await resource.show(page.items), page.more)
+        return Listing(page.count, await resource.shown(page.items, call.caller), page.more)
 
     async def read(call: Call) -> BaseModel:
-        return await resource.one(await records.read(call.caller, call.object_id))
+        return (await resource.shown([await records.read(call.caller, call.object_id)], call.caller))[0]
 
     path, noun, scope, view = f"{PREFIX}/{resource.path}", resource.noun, resource.read_scope, resource.view
     return [
@@ -284,6 +294,10 @@ def sms_actions(resource: Resource[R], records: "configs.SmsConfigs") -> list[Ro
     ]
 
 
+def _masked(view: BaseModel) -> BaseModel:
+    return configs.without_token(view) if isinstance(view, SmsView) else view
+
+
 def key_creation(resource: Resource[R], keys: api_keys.ApiKeys) -> Route:
     """Make the route that makes a key: the one answer that shows it."""
 
@@ -368,7 +382,7 @@ def routes(resources: Resources) -> list[Route]:
     """Every route of the REST API."""
     tenant = Resource("tenants", "tenant", tenants.COLUMNS, TenantView, each(tenants.view))
     trunk = Resource("trunks", "trunk", trunks.COLUMNS, TrunkView, each(trunks.view))
-    sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views)
+    sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views, masked=_masked)
     key = Resource("api-keys", "api_key", api_keys.COLUMNS, ApiKeyView, each(api_keys.view), Scope.ADMIN, Scope.ADMIN)
     user = Resource("users", "user", users.COLUMNS, UserView, each(users.view), Scope.ADMIN, Scope.ADMIN)
     record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(audit.view), Scope.ADMIN)

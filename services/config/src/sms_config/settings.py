@@ -91,6 +91,14 @@ class Settings(BaseSettings):
         default=86_400, ge=0, le=MAX_GRACE, description="How long a rotated webhook URL is still taken."
     )
 
+    tenant_numbers_max: int = Field(
+        default=100,
+        ge=0,
+        le=1_000_000_000,
+        description="How many numbers a tenant's administrator may enter in trunks of the tenant, all together; more "
+        "only a system administrator enters.",
+    )
+
     @model_validator(mode="after")
     def _tokens_differ(self) -> Self:
         tokens = [

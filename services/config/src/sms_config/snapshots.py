@@ -24,6 +24,7 @@ from sms_common.configuration import (
     WebhookToken,
 )
 from sms_common.telemetry import metrics
+from sms_config.account_proofs import is_proved
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, SmsConfigRecord, TrunkRecord
 from sms_config.rule_snapshots import RuleFragments
@@ -169,6 +170,7 @@ def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsCo
         sender_id=record.sender_id,
         default_did=pool.default_did if pool else None,
         credentials={name: value for name, value in opened.items() if value is not None},
+        account_proved=is_proved(ring, record, trunk),
         failure_policy=record.failure_policy,
         limits=record.limits,
     )

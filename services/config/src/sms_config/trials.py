@@ -19,15 +19,16 @@ from sms_common.carriers import CARRIERS
 from sms_common.carriers.credentials import misformed_credentials
 from sms_common.carriers.protocol import Account, Carrier, CheckStep
 from sms_common.errors import Code
+from sms_config.account_proofs import AccountProofs, Claim, Lack
 from sms_config.auth import Caller
 from sms_config.bodies import CredentialTrial, JsonObject, parse
 from sms_config.changes import require
 from sms_config.credentials import check_credentials
 from sms_config.keyring import KeyRing, SealBroken
-from sms_config.parking import Stay, Stays
 from sms_config.problems import Conflict, TooManyTrials
 from sms_config.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TrunkRecord
 from sms_config.sealing import credentials_set, open_secret
+from sms_config.stays import Stay, Stays
 from sms_config.store_protocol import EVERYONE, Store
 from sms_config.views import StepView, TrialView
 from sms_config.webhook_trial import Hook, WebhookTrial
@@ -38,6 +39,16 @@ _log = structlog.get_logger()
 TRIALS = 6
 WITHIN = timedelta(minutes=1)
 _REMEMBERED = 10_000
+_LENDER = "lender"
+_PROVED = "The account is the lender's, so this webhook speaks for every tenant that the trunk is lent to."
+_UNPROVED = "so this webhook speaks for its own tenant's numbers only."
+LACKS: Mapping[Lack, str] = {
+    Lack.ANOTHER_ACCOUNT: f"The trunk is lent, and its lender has another account, {_UNPROVED}",
+    Lack.ACCOUNT_NOT_NAMED: f"The trunk is lent and does not name its lender's account, {_UNPROVED} A system "
+    "administrator enters the account in the trunk.",
+    Lack.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the callback "
+    f"user or password, {_UNPROVED} A system administrator enters these too.",
+}
 
 
 class TrialBrake:
@@ -91,6 +102,7 @@ class Trials:
         ring: KeyRing,
         carriers: Carriers,
         webhooks: WebhookTrial,
+        proofs: AccountProofs,
         brake: TrialBrake,
         public_url: str,
     ) -> None:
@@ -98,6 +110,7 @@ class Trials:
         self._ring = ring
         self._carriers = carriers
         self._webhooks = webhooks
+        self._proofs = proofs
         self._brake = brake
         self._public_url = public_url
 
@@ -108,13 +121,27 @@ class Trials:
         carrier = self._carriers[trunk.carrier]
         check_credentials(body.credentials, carrier)
         typed = {} if body.credentials is None else body.credentials.given()
-        merged = {**{name: self._open(record, CREDENTIALS + name) for name in credentials_set(record)}, **typed}
+        stored = {name: self._open(record, CREDENTIALS + name) for name in credentials_set(record)}
+        merged = {**stored, **typed}
         account = Account(record.id, {name: value for name, value in merged.items() if value is not None})
         self._brake.count(record.id)
         steps = _misformed(carrier, account) or await carrier.check(account)
-        return _told(
-            record, "credentials", [StepView(step=one.step, ok=one.ok, code=one.code, says=one.says) for one in steps]
-        )
+        views = [StepView(step=one.step, ok=one.ok, code=one.code, says=one.says) for one in steps]
+        if merged == stored and trunk.owner is None:
+            views += await self._proved(record, trunk, views[-1])
+        return _told(record, "credentials", views)
+
+    async def _proved(self, record: SmsConfigRecord, trunk: TrunkRecord, last: StepView) -> list[StepView]:
+        """What the carrier's answer to the stored credentials says about the account of a lent trunk, for good."""
+        if not last.ok:
+            if last.code == Code.CREDENTIALS_REFUSED:
+                await self._proofs.end(record, trunk)
+            return []
+        claim = await self._proofs.claim(record, trunk, self._carriers[trunk.carrier])
+        if isinstance(claim, Claim):
+            kept = await self._proofs.keep(claim)
+            return [StepView(step=_LENDER, ok=True, code=None, says=_PROVED)] if kept else []
+        return [StepView(step=_LENDER, ok=True, code=claim, says=LACKS[claim])]
 
     async def webhook(self, caller: Caller, config_id: str) -> TrialView:
         """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTrials."""
@@ -123,7 +150,7 @@ class Trials:
         self._brake.count(record.id)
         return _told(record, "webhook", await self._webhooks.run(hook))
 
-    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[None]]:
+    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
         """Return what brings the body of a webhook in again, as the carrier did; see Doors."""
         record = await self._store.get(SmsConfigRecord, config_id, EVERYONE)
         trunk = None if record is None else await self._store.get(TrunkRecord, record.provider_id, EVERYONE)

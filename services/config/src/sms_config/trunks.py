@@ -10,7 +10,15 @@ from sms_config.auth import Caller
 from sms_config.bodies import JsonObject, LentPoolWrite, TrunkCreate, TrunkWrite, merge, parse
 from sms_config.changes import Change, Changes, check_version, made_by, new_id, require
 from sms_config.holdings import check_still_held, holdings_of
-from sms_config.numbers import Claim, check_disjoint, may_show, read_did, read_pool
+from sms_config.numbers import (
+    Claim,
+    adds_numbers,
+    check_disjoint,
+    count_numbers,
+    may_show,
+    read_did,
+    read_pool,
+)
 from sms_config.problems import FieldError, Forbidden, InUse, Invalid, NameTaken
 from sms_config.query import Clause, Column, Columns, Query
 from sms_config.records import LentPool, SmsConfigRecord, TenantRecord, TrunkRecord
@@ -37,12 +45,15 @@ _MAX_NAMED = 5
 
 
 class Trunks:
-    """Reads and changes trunks. `carriers` are those the gateway speaks to, by name."""
+    """Reads and changes trunks. `carriers` are those the gateway speaks to, by name. `most_of_tenant`: to how many
+    numbers in all its trunks a tenant may go by itself.
+    """
 
-    def __init__(self, store: Store, changes: Changes, carriers: Mapping[str, Carrier]) -> None:
+    def __init__(self, store: Store, changes: Changes, carriers: Mapping[str, Carrier], *, most_of_tenant: int) -> None:
         self._store = store
         self._changes = changes
         self._carriers = carriers
+        self._most_of_tenant = most_of_tenant
 
     async def find(self, caller: Caller, query: Query) -> Page[TrunkRecord]:
         """Return the trunks of the caller's tenants and those lent to them, without what is other tenants'."""
@@ -64,6 +75,7 @@ class Trunks:
         async def work(transaction: Transaction) -> Change[TrunkRecord]:
             owner = await _owner_for_new(transaction, caller, body)
             values = await _values(transaction, body, owner, trunk_id, caller)
+            await self._check_size(transaction, caller, owner, values["dids"])
             stamps = made_by(caller, self._changes.clock())
             record = TrunkRecord(id=trunk_id, tenant_id=owner and owner.id, carrier=carrier, **values, **stamps)
             await _check_name(transaction, record)
@@ -84,6 +96,7 @@ class Trunks:
             body = merge(TrunkWrite, given, base=base, view=view(before).model_dump(mode="json"))
             owner = before.tenant_id and await require(transaction, TenantRecord, before.tenant_id, caller)
             values = await _values(transaction, body, owner or None, trunk_id, caller)
+            await self._check_size(transaction, caller, owner or None, values["dids"], before)
             after = before.changed(self._changes.clock(), caller.id, **values)
             if alike(after.name) != alike(before.name):
                 await _check_name(transaction, after)
@@ -113,6 +126,29 @@ class Trunks:
             return Change("deleted", before, None)
 
         await self._changes.make(caller, work)
+
+    async def _check_size(
+        self,
+        transaction: Transaction,
+        caller: Caller,
+        owner: TenantRecord | None,
+        dids: str,
+        before: TrunkRecord | None = None,
+    ) -> None:
+        """Nothing proves that numbers are a tenant's own, so it does not take many from whoever has them. Raises
+        Invalid.
+        """
+        had = "" if before is None else before.dids
+        if owner is None or caller.administers or not adds_numbers(dids, had):
+            return
+        mine = Query((Clause("tenant_id", "eq", (owner.id,)),), top=None)
+        held = sum(count_numbers(one.dids) for one in (await transaction.find(TrunkRecord, mine, EVERYONE)).items)
+        count = held - count_numbers(had) + count_numbers(dids)
+        if count > self._most_of_tenant:
+            said = (
+                f"would make {count} numbers in the tenant's own trunks; a tenant enters {self._most_of_tenant} at most"
+            )
+            raise Invalid.of("dids", f"{said}, and only a system administrator more")
 
     def _carrier(self, body: TrunkCreate) -> str:
         """Return the carrier a brand stands for: its own name, in any case."""
@@ -178,7 +214,9 @@ async def _values(
     plain = {"name": body.name, "brand": body.brand, "hostname": body.hostname}
     if owner is None:
         claims, pools = await _lent(transaction, body)
-        own: Mapping[str, Any] = {"dids": "", "default_did": None, "pools": pools}
+        own: Mapping[str, Any] = {"dids": "", "default_did": None, "pools": pools, "account": body.account}
+    elif body.account is not None:
+        raise Invalid.of("account", "must be null: only a trunk that is lent names its account")
     else:
         pool, default = _own_numbers(body, owner)
         claims, own = [Claim(owner.id, pool)], {"dids": str(pool), "default_did": default}

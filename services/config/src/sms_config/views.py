@@ -24,7 +24,7 @@ class Stamps(Shown):
     id: str
     version: int
     created_at: datetime
-    created_by: str = Field(description="`bootstrap`, `set-up`, or the id of an API key or a user.")
+    created_by: str = Field(description="`bootstrap`, `set-up`, `gateway`, or the id of an API key or a user.")
     updated_at: datetime
     updated_by: str
 
@@ -70,6 +70,9 @@ class TrunkView(Stamps):
     brand: str
     carrier: str
     hostname: str | None
+    account: str | None = Field(
+        description="Of a lent trunk: the lender's account at the carrier. Who it is lent to does not see it."
+    )
     dids: str = Field(description="Of a lent trunk: the numbers of the tenants that the caller acts for.")
     default_did: str | None
     pools: tuple[LentPoolView, ...] | None = Field(
@@ -114,9 +117,14 @@ class SmsView(Stamps):
     carrier: str
     sender_id: str | None
     credentials_set: dict[str, SecretState]
+    account_proved: bool | None = Field(
+        description="On a lent trunk: whether the carrier accepted these credentials for the lender's account, so that "
+        "the webhook speaks for every tenant that the trunk is lent to. Null on a trunk of the tenant's own."
+    )
     callback: CallbackView | None
     webhook: str | None = Field(
-        description="The URL to enter at the carrier. It changes only when rotated. Null: unreadable, rotate it."
+        description="The URL to enter at the carrier. It changes only when rotated. Null: unreadable, rotate it. Who "
+        "may only read sees `***` in place of its secret end."
     )
     webhook_former_until: datetime | None = Field(
         description="Until when the URL before the last rotation is still taken."

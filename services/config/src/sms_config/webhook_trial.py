@@ -21,8 +21,8 @@ from aiohttp import hdrs, web
 from pydantic import SecretStr
 from yarl import URL
 
-from sms_common.carriers.protocol import OTHER_SCHEME, RESULT_HEADER, TEST_BODY
-from sms_config.parking import Stays
+from sms_common.carriers.protocol import KEPT_FOR, OTHER_SCHEME, RESULT_HEADER, TEST_BODY
+from sms_config.stays import Stays
 from sms_config.views import StepView
 
 # What Bandwidth waits for an answer; a slow one gets a word before that.
@@ -127,6 +127,8 @@ class _Reply:
     seconds: float
     result: str | None
     """Ingress's word for what it made of the request; None from anybody else."""
+    kept_for: str | None
+    """The code for which ingress kept a body as it came; None when it did not."""
 
 
 class _Failed(Exception):  # it ends the steps, it is no error of ours
@@ -175,14 +177,17 @@ class WebhookTrial:
             steps.append(failed.view)
         return steps
 
-    async def hand_in(self, hook: Hook, body: bytes) -> None:
-        """Call a webhook with a body that a carrier sent; returns once it was taken. Raises Stays."""
+    async def hand_in(self, hook: Hook, body: bytes) -> str | None:
+        """Call a webhook with a body that a carrier sent; returns once it was taken, with the code for which it was
+        kept as it came, or None when all of it could be used. Raises Stays.
+        """
         try:
             reply = await self._call("answer", hook, hook, body)
             if reply.status != HTTPStatus.OK:
                 raise _refused(reply)
         except _Failed as failed:
             raise Stays(failed.code, failed.view.says) from None
+        return reply.kept_for
 
     async def _connection(self, url: URL) -> list[StepView]:
         """Connect, and look at the certificate where there is one."""
@@ -253,7 +258,8 @@ class WebhookTrial:
         try:
             async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 asks = answer.headers.get(hdrs.WWW_AUTHENTICATE, "").lower().startswith("basic")
-                return _Reply(answer.status, asks, time.monotonic() - began, answer.headers.get(RESULT_HEADER))
+                result, kept_for = answer.headers.get(RESULT_HEADER), answer.headers.get(KEPT_FOR)
+                return _Reply(answer.status, asks, time.monotonic() - began, result, kept_for)
         except (aiohttp.ClientError, OSError) as error:
             raise _Failed(step, TrialCode.NO_ANSWER, cause=type(error).__name__) from None
 

@@ -3,6 +3,7 @@ PBX.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,15 +25,17 @@ from sms_common.phone import from_carrier
 from sms_common.telemetry import metrics
 from sms_dispatcher.conversations import conversation_id
 from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, member
-from sms_dispatcher.inbound import Arrival, InboundRouting, discards, route_inbound
+from sms_dispatcher.inbound import Arrival, InboundRouting, discards, may_not_speak, route_inbound
 from sms_dispatcher.ledger import Ledger, MatchedReceipt
+from sms_dispatcher.parked_texts import arrival_again, given_id, never_given, parked_id
 from sms_dispatcher.statuses import changes, current
 from sms_dispatcher.telling import Teller
 
 log = structlog.get_logger()
 
-# A receipt without our reference may be faster than the answer that tells us the carrier's id.
-_UNMATCHED_WAITS = (1.0, 5.0, 30.0, 120.0)
+# A receipt without our reference may be faster than the answer that tells us the carrier's id, and whoever speaks for
+# a lent trunk may be proving just now that it has the account.
+_WAITS = (1.0, 5.0, 30.0, 120.0)
 
 
 class CarrierEvents:
@@ -55,20 +58,28 @@ class CarrierEvents:
 
     async def handle(self, delivery: Delivery) -> None:
         """Work on one event until its consequence is recorded and told."""
-        event = decode(delivery.type or "", delivery.body, accept=(CarrierReceiptEvent, CarrierInboundEvent))
+        accept = (CarrierReceiptEvent, CarrierInboundEvent, InboundEvent)
+        event = decode(delivery.type or "", delivery.body, accept=accept)
         if isinstance(event, CarrierReceiptEvent):
             await self._receipt(event, delivery)
         elif isinstance(event, CarrierInboundEvent):
             await self._inbound(event, delivery)
+        elif isinstance(event, InboundEvent):
+            # It was parked, and a person sends it on: it goes the way of a new text.
+            await self._inbound(arrival_again(event, self._snapshot()), delivery, parked=event)
 
     async def _receipt(self, event: CarrierReceiptEvent, delivery: Delivery) -> None:
+        refusals: list[Code] = []
+
         def allowed(entry: Entry) -> bool:
-            return self._may_speak_for(event, entry)
+            refusal = self._may_not_speak_for(event, entry)
+            refusals.extend([] if refusal is None else [refusal])
+            return refusal is None
 
         receipt = _receipt_of(event, self._clock() + self._receipt_window)
         change = await self._ledger.apply(MatchedReceipt(receipt, event.reference, allowed))
         if change is None:
-            await self._unmatched(event, delivery)
+            await self._unmatched(event, delivery, unproved=Code.ACCOUNT_UNPROVED in refusals)
         elif change.happened:
             metrics.receipts_total.labels(event.carrier, "applied").inc()
             metrics.receipt_statuses_total.labels(event.carrier, event.status.value).inc()
@@ -81,51 +92,83 @@ class CarrierEvents:
             if _worked_on_before(delivery):
                 await self._teller.tell(current(change.after))
 
-    def _may_speak_for(self, event: CarrierReceiptEvent, entry: Entry) -> bool:
-        """A carrier has one webhook for an account: receipts come through any configuration of the same tenant or
-        trunk.
+    def _may_not_speak_for(self, event: CarrierReceiptEvent, entry: Entry) -> Code | None:
+        """Why a receipt says nothing about an entry; None: it does. A carrier has one webhook for an account: receipts
+        come through any configuration of the same tenant, and through those that prove to have the same lent account.
         """
         if entry.kind in {Kind.INBOUND, Kind.PARENT} or entry.carrier != event.carrier:
-            return False
+            return Code.UNMATCHED_RECEIPT
         if event.config_id == entry.config_id or event.tenant_id == entry.tenant_id:
-            return True
+            return None
         snapshot = self._snapshot()
-        told, sent = snapshot.config(event.config_id), snapshot.config(entry.config_id or "")
-        return told is not None and sent is not None and told.trunk_id == sent.trunk_id
+        sent = snapshot.config(entry.config_id or "")
+        return (
+            Code.UNMATCHED_RECEIPT if sent is None else may_not_speak(snapshot.config(event.config_id), sent.trunk_id)
+        )
 
-    async def _unmatched(self, event: CarrierReceiptEvent, delivery: Delivery) -> None:
-        if delivery.deferrals < len(_UNMATCHED_WAITS):
-            raise RetryLater(_UNMATCHED_WAITS[delivery.deferrals])
+    async def _unmatched(self, event: CarrierReceiptEvent, delivery: Delivery, *, unproved: bool) -> None:
+        if delivery.deferrals < len(_WAITS):
+            raise RetryLater(_WAITS[delivery.deferrals])
         metrics.receipts_total.labels(event.carrier, "unmatched").inc()
+        if unproved:
+            log.warning("receipt.unproved", config_id=event.config_id, code=Code.ACCOUNT_UNPROVED)
+            reason = "Its webhook belongs to another tenant, and has not proved to have the lent trunk's account."
+            raise UnreadableEvent(Code.ACCOUNT_UNPROVED, reason)
         raise UnreadableEvent(Code.UNMATCHED_RECEIPT, "No message in the ledger belongs to this receipt.")
 
-    async def _inbound(self, event: CarrierInboundEvent, delivery: Delivery) -> None:
+    async def _inbound(
+        self, event: CarrierInboundEvent, delivery: Delivery, *, parked: InboundEvent | None = None
+    ) -> None:
         routing = route_inbound(_arrival(event), self._snapshot())
+        if routing.refusal is Code.ACCOUNT_UNPROVED and delivery.deferrals < len(_WAITS):
+            raise RetryLater(_WAITS[delivery.deferrals])
         if routing.route is None:
             metrics.inbound_total.labels("blocked").inc()
             log.info("inbound.blocked", tenant_id=routing.tenant_id, config_id=event.config_id)
             return
         inbound = _inbound_event(event, routing, routing.route)
+        if routing.refusal is None or discards(routing.route):
+            await self._give(inbound, event, delivery, parked)
+        else:
+            await self._park(inbound, event, routing.refusal, again=parked is not None or _worked_on_before(delivery))
+
+    async def _give(
+        self, inbound: InboundEvent, event: CarrierInboundEvent, delivery: Delivery, parked: InboundEvent | None
+    ) -> None:
+        """Record a text under its tenant and give it to the PBX, once."""
         known = await self._ledger.accept(_inbound_entry(inbound, event, self._clock()))
+        if known is not None and parked is not None and never_given(parked, inbound):
+            known = None
         if known is not None and not _worked_on_before(delivery):
             metrics.inbound_total.labels("duplicate").inc()
             return
         if known is not None and known.destination is not None:
             # Told twice, it is told the same, whatever the rules say by now.
             inbound = inbound.model_copy(update={"route": known.destination})
-        await self._hand_over(inbound, routing.refusal)
-
-    async def _hand_over(self, inbound: InboundEvent, refusal: Code | None) -> None:
         if discards(inbound.route):
             metrics.inbound_total.labels("discarded").inc()
             return
-        metrics.inbound_total.labels(refusal or "routed").inc()
-        if refusal is None:
-            await self._teller.publish(_to_pbx(inbound))
-        else:
-            metrics.unrouted_total.inc()
-            log.warning("inbound.unrouted", config_id=inbound.config_id, code=refusal)
-            await self._teller.publish(_to_unrouted(inbound, refusal))
+        metrics.inbound_total.labels("routed").inc()
+        await self._teller.publish(_to_pbx(inbound))
+
+    async def _park(self, inbound: InboundEvent, event: CarrierInboundEvent, refusal: Code, *, again: bool) -> None:
+        """Keep a text for which there is nobody, or for which its webhook may not speak, each webhook's apart.
+
+        It is recorded under an id of its own, so that it takes neither the id of a text that may still come by another
+        webhook, nor its own for when a person sends it on.
+        """
+        kept = inbound.model_copy(
+            update={"message_id": (id_ := parked_id(event)), "event_id": event_id("inbound-event", id_)}
+        )
+        entry = replace(_inbound_entry(kept, event, self._clock()), tenant_id=topology.NO_TENANT)
+        if await self._ledger.accept(entry) is not None and not again:
+            metrics.inbound_total.labels("duplicate").inc()
+            return
+        metrics.inbound_total.labels(refusal).inc()
+        metrics.unrouted_total.inc()
+        what = "inbound.unproved" if refusal is Code.ACCOUNT_UNPROVED else "inbound.unrouted"
+        log.warning(what, config_id=inbound.config_id, code=refusal)
+        await self._teller.publish(_to_unrouted(kept, refusal))
 
 
 def _arrival(event: CarrierInboundEvent) -> Arrival:
@@ -140,7 +183,7 @@ def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: R
     config = routing.config
     sender, did = from_carrier(event.sender), from_carrier(event.did)
     recipients = tuple(map(from_carrier, event.recipients))
-    message_id = event_id("inbound", event.carrier, event.carrier_message_id, event.did)
+    message_id = given_id(event)
     return InboundEvent(
         event_id=event_id("inbound-event", message_id),
         message_id=message_id,

@@ -28,6 +28,11 @@ _MESSAGE_ID = "explain"
 # More than any carrier takes, so that a text that is too long is explained as well.
 _MAX_TEXT = 16_384
 _DEFAULT_COUNTRY = "US"
+_REFUSALS = {
+    Code.UNROUTED_DID: "No tenant owns this number.",
+    Code.ACCOUNT_UNPROVED: "The SMS configuration has not proved to have the account of its lent trunk, so its webhook "
+    "speaks for its own tenant's numbers only; texts for others wait in sms.unrouted.",
+}
 
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 Number = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
@@ -190,7 +195,7 @@ class Explainer:
             did,
             question.channel,
             named.id if named is not None else _webhook_of(did, snapshot),
-            named.tenant_id if named is not None else None,
+            named.tenant_id if named is not None else _tenant_of(did, snapshot),
             question.at or self._clock(),
         )
         routing = route_inbound(arrival, snapshot, explain=True)
@@ -281,10 +286,16 @@ def _webhook_of(did: str, snapshot: DispatcherSnapshot) -> str:
     return next((config.id for config in of_trunk if config.enabled), of_trunk[0].id if of_trunk else "")
 
 
+def _tenant_of(did: str, snapshot: DispatcherSnapshot) -> str:
+    pool = snapshot.owner_of(did)
+    return pool.tenant_id if pool is not None else topology.NO_TENANT
+
+
 def _routed(did: str, routing: InboundRouting) -> InboundExplanation:
     decision, route = routing.decision, routing.route
     if decision is None:
-        return _nobodys(did, RejectionShown(code=Code.UNROUTED_DID, reason="No tenant owns this number."))
+        code = routing.refusal or Code.UNROUTED_DID
+        return _nobodys(did, RejectionShown(code=code, reason=_REFUSALS[code]))
     rejection = None
     if routing.refusal is not None and route is not None:
         reason = "The SMS configuration is disabled; its texts wait in sms.unrouted."

@@ -18,14 +18,14 @@ _BY_DID = "did"
 class Arrival:
     """An inbound text, as far as its routing looks at it. `moment` is the carrier's time of it.
 
-    `config_id` and `tenant_id` are those of the webhook by which it came; no `tenant_id`: whoever's.
+    `config_id` and `tenant_id` are those of the webhook by which it came.
     """
 
     sender: str
     did: str
     channel: MsgType
     config_id: str
-    tenant_id: str | None
+    tenant_id: str
     moment: datetime
 
 
@@ -35,7 +35,7 @@ class InboundRouting:
 
     `config` is the tenant's own, by which it came. `route` is where it goes, nowhere for one that is discarded; None
     when its sender is blocked. `refusal` says why no PBX gets it for now, though it is kept for one. `decision` is the
-    rules', None for a number that nobody owns.
+    rules', None for a number that nobody owns or for which this webhook may not speak.
     """
 
     tenant_id: str | None
@@ -50,8 +50,8 @@ def route_inbound(arrival: Arrival, snapshot: DispatcherSnapshot, *, explain: bo
     """Decide on an inbound text. With `explain`, every rule's verdict is in the decision."""
     told = snapshot.config(arrival.config_id)
     tenant_id = _owner(arrival, told, snapshot)
-    if tenant_id is None:
-        return InboundRouting(None, told, _to_did(arrival, "The number itself."), Code.UNROUTED_DID)
+    if isinstance(tenant_id, Code):
+        return InboundRouting(None, told, _to_did(arrival, "The number itself."), tenant_id)
     config = _own_config(tenant_id, told, snapshot)
     rules = snapshot.rules_of(tenant_id)
     config_id = arrival.config_id if config is None else config.id
@@ -68,17 +68,29 @@ def discards(route: Route) -> bool:
     return route.kind == ActionKind.DISCARD
 
 
-def _owner(arrival: Arrival, config: SmsConfig | None, snapshot: DispatcherSnapshot) -> str | None:
-    """The tenant whose number was written to: by the pools, else by the sender id that is no number."""
+def may_not_speak(config: SmsConfig | None, trunk_id: str) -> Code | None:
+    """Why the webhook of a configuration does not speak for other tenants' numbers on a trunk; None: it does.
+
+    Who knows the webhook of one tenant must not speak for another. A lent trunk has one webhook for all; whose
+    configuration only lies on that trunk has not shown yet that it has the account behind it.
+    """
+    if config is None or config.trunk_id != trunk_id:
+        return Code.UNROUTED_DID
+    return None if config.account_proved else Code.ACCOUNT_UNPROVED
+
+
+def _owner(arrival: Arrival, config: SmsConfig | None, snapshot: DispatcherSnapshot) -> str | Code:
+    """The tenant whose number was written to: by the pools, else by the sender id that is no number. A code when this
+    webhook gives it to nobody.
+    """
     pool = snapshot.owner_of(arrival.did)
     if pool is not None:
-        # Who knows the webhook of one tenant must not speak to the numbers of another; a trunk that several share has
-        # one webhook for all.
-        shared = config is not None and config.trunk_id == pool.trunk_id
-        return pool.tenant_id if shared or arrival.tenant_id in {None, pool.tenant_id} else None
+        if arrival.tenant_id == pool.tenant_id:
+            return pool.tenant_id
+        return may_not_speak(config, pool.trunk_id) or pool.tenant_id
     # No carrier says whether it writes a short code with a plus.
     names = {arrival.did, arrival.did.removeprefix("+")}
-    return config.tenant_id if config is not None and config.sender_id in names else None
+    return config.tenant_id if config is not None and config.sender_id in names else Code.UNROUTED_DID
 
 
 def _own_config(tenant_id: str, told: SmsConfig | None, snapshot: DispatcherSnapshot) -> SmsConfig | None:

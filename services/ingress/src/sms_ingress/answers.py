@@ -6,6 +6,9 @@ from types import MappingProxyType
 
 from aiohttp import web
 
+from sms_common.carriers.protocol import KEPT_FOR
+from sms_common.errors import Code
+
 # A name without a version: what runs here is nobody's business, and the library would tell its own version otherwise.
 _SERVER = {"Server": "sms-gateway"}
 
@@ -50,6 +53,8 @@ _RETRY_AFTER = {"Retry-After": "5"}
 
 _HEADERS: Mapping[Outcome, Mapping[str, str]] = MappingProxyType(
     {
+        Outcome.NOT_HANDLED: {KEPT_FOR: Code.WEBHOOK_NOT_HANDLED},
+        Outcome.UNREADABLE: {KEPT_FOR: Code.WEBHOOK_UNREADABLE},
         Outcome.WRONG_METHOD: {"Allow": "POST"},
         Outcome.ENCODED: {"Accept-Encoding": "identity"},
         Outcome.NO_CONFIGURATION: _RETRY_AFTER,

@@ -61,13 +61,16 @@ class PoolEntry(Entry):
 
 
 class TrunkEntry(Entry):
-    """A trunk with its numbers: a tenant's own, or without a tenant one of the system with a pool for each borrower."""
+    """A trunk with its numbers: a tenant's own, or without a tenant one of the system with a pool for each borrower and
+    the lender's account at the carrier.
+    """
 
     tenant: TenantId | None = None
     name: Name
     brand: Name
     carrier: str | None = None
     hostname: str | None = None
+    account: str | None = None
     dids: str = ""
     default_did: str | None = None
     pools: list[PoolEntry] | None = None

@@ -174,7 +174,7 @@ def _trunk(shown: JsonObject) -> Item:
     fields = _copied(shown, "brand", "carrier", "hostname", "dids", "default_did")
     lent = shown["pools"] is not None
     if lent:
-        fields["pools"] = shown["pools"]
+        fields |= {"pools": shown["pools"], "account": shown.get("account")}
     # The system's administrator sees no numbers there but in the pools.
     borrowed = lent and bool(shown["dids"])
     return Item(Kind.TRUNK, _key(shown), shown["id"], shown["version"], fields, borrowed=borrowed)

@@ -19,13 +19,14 @@ from sms_common.broker.headers import (
 )
 from sms_common.broker.messages import JSON, Delivery, HeaderValue, Outgoing
 from sms_common.events import InboundEvent, event_id
-from sms_common.topology import DEFAULT_EXCHANGE, SMS, inbound_key
+from sms_common.topology import CARRIER, DEFAULT_EXCHANGE, NO_TENANT, SMS, UNROUTED
 
 # A parked message may have been put there by anyone who may publish; none may name another queue as its origin.
 _OUR_QUEUES = ("sms.", "pbx.")
 _LADDER = "sms.retry."
 # The door of a carrier's webhook that was kept as it came: it can be handed in there again, which is no publishing.
 FROM_WEBHOOKS = "webhooks"
+_INBOUND = "sms.inbound."
 # What RabbitMQ itself writes when a message reached its delivery limit (https://www.rabbitmq.com/docs/dlx).
 _LAST_QUEUE, _FIRST_QUEUE, _FIRST_REASON = "x-last-death-queue", "x-first-death-queue", "x-first-death-reason"
 
@@ -54,28 +55,52 @@ class Parked:
     def read(cls, delivery: Delivery) -> Self:
         """Read the facts about a message that came out of a parking place. Never raises."""
         headers = delivery.headers
+        # Whoever may publish at all can have a message come to `sms.unrouted`, with headers that name another origin.
+        strange = delivery.queue == UNROUTED
+        named = None if strange else _text(headers, ROUTING_KEY) or _text(headers, ORIGIN_KEY)
         return cls(
             id=delivery.message_id or event_id("parked", delivery.routing_key, delivery.body),
             code=_text(headers, CODE) or _text(headers, _FIRST_REASON),
             reason=_text(headers, REASON),
-            source=_source(headers),
-            routing_key=_text(headers, ROUTING_KEY) or _text(headers, ORIGIN_KEY) or delivery.routing_key,
+            source=None if strange else _source(headers),
+            routing_key=named or delivery.routing_key,
             parked_at=_text(headers, DEAD_AT),
             delivery=delivery,
         )
+
+    @property
+    def text(self) -> InboundEvent | None:
+        """The inbound text that nobody got so far, with the tenant of its routing key, the one that the broker saw;
+        None when it is something else.
+        """
+        if self.source is not None or self.delivery.type != InboundEvent.TYPE or not self._key_of_inbound:
+            return None
+        try:
+            tenant_id = self.routing_key.removeprefix(_INBOUND).partition(".")[0]
+            body = orjson.loads(self.delivery.body)
+            return InboundEvent.model_validate({**body, "tenant_id": None if tenant_id == NO_TENANT else tenant_id})
+        except (TypeError, ValueError):
+            return None
+
+    @property
+    def _key_of_inbound(self) -> bool:
+        return self.routing_key.startswith(_INBOUND)
 
     def back(self, *, tenant_id: str | None = None) -> Outgoing:
         """It, as it is published to be worked on once more: to its queue, or where it was first published.
 
         Its failures are forgotten, its ids stay, so a second look does no harm, and it says that it was worked on
-        before: what was recorded then may not have been told. `tenant_id` gives an inbound text that nobody owned to a
-        tenant. Raises NoWayBack.
+        before: what was recorded then may not have been told. An inbound text that nobody got goes the way of a new
+        one: whose it is, rules and blocked senders are looked at again. With `tenant_id` that is the tenant of whose
+        webhook it came by, as a person says who knows. Raises NoWayBack.
         """
+        if (text := self.text) is not None:
+            return self._arriving(text if tenant_id is None else text.model_copy(update={"tenant_id": tenant_id}))
         if tenant_id is not None:
-            return self._given_to(tenant_id)
+            raise NoWayBack("Only an inbound text that nobody got can be given to a tenant.")
         if self.source is None:
-            if self.routing_key.startswith("sms.inbound.-."):
-                raise NoWayBack("Nobody owned its number when it came; name the tenant that gets it.")
+            if self._key_of_inbound:
+                raise NoWayBack("It was published as an inbound text and is none that can be read.")
             return self._published(SMS, self.routing_key, self.delivery.body)
         if not self.source.startswith(_OUR_QUEUES):
             raise NoWayBack(f"It came through {self.source}, which is no queue; hand its body in there again.")
@@ -83,13 +108,9 @@ class Parked:
             DEFAULT_EXCHANGE, self.source, self.delivery.body, {ORIGIN_KEY: self.routing_key, DEFERRALS: 1}
         )
 
-    def _given_to(self, tenant_id: str) -> Outgoing:
-        # An inbound text that nobody owned has no tenant yet, and so is no whole event.
-        try:
-            event = InboundEvent.model_validate({**orjson.loads(self.delivery.body), "tenant_id": tenant_id})
-        except (TypeError, ValueError):
-            raise NoWayBack("Only an inbound text can be given to a tenant.") from None
-        return self._published(SMS, inbound_key(tenant_id, event.did), event.encode())
+    def _arriving(self, text: InboundEvent) -> Outgoing:
+        """The text as the dispatcher reads it: from where carriers' events come."""
+        return self._published(DEFAULT_EXCHANGE, CARRIER, text.encode(), {ORIGIN_KEY: self.routing_key})
 
     def _published(
         self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, HeaderValue] | None = None

@@ -15,6 +15,8 @@ from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
 
 # With this body the gateway calls its own webhooks, to see what a carrier would meet: it is answered and not kept.
 TEST_BODY: Final = b'[{"type":"sms-gateway-test"}]'
+# Beside a 200: the code for which ingress keeps the body as it came. A carrier does not look at it.
+KEPT_FOR: Final = "X-Kept-For"
 # Ingress answers that body with this header: what it made of the request, in its own word.
 RESULT_HEADER: Final = "X-Webhook-Test"
 OTHER_SCHEME: Final = "other_scheme"

@@ -74,6 +74,7 @@ export const CODES = {
   not_utf8: "It is not UTF-8.",
   unknown_type: "An event of a type that nobody here reads.",
   unrouted_did: "Nobody owns the number.",
+  account_unproved: "It came by another tenant's webhook, which has not proved to have the lent trunk's account.",
 };
 
 export const KINDS = {
@@ -102,6 +103,8 @@ export const FIELDS = {
   "credentials.api_token": "API token",
   "credentials.api_secret": "API secret",
   "webhook.token": "Webhook address",
+  account_proof: "Proof of the lender's account",
+  account: "Lender's account at the carrier",
   brand: "Brand",
   hostname: "Host name",
   dids: "Numbers",

@@ -15,7 +15,7 @@ const PLACES = {
   "dead-letters": { title: "Dead letters", lead: "Messages that could not be worked on. Mend the cause, then replay them.", none: "No dead letter", happy: "Everything could be worked on." },
   unrouted: { title: "Unrouted", lead: "Messages that nobody was bound for, or whose number nobody owns.", none: "Nothing unrouted", happy: "Every message had somebody to go to." },
 };
-const COMMON = ["handler_failed", "webhook_unreadable", "webhook_not_handled", "unmatched_receipt", "not_json", "unknown_type", "unrouted_did", "config_disabled"];
+const COMMON = ["handler_failed", "webhook_unreadable", "webhook_not_handled", "unmatched_receipt", "not_json", "unknown_type", "unrouted_did", "account_unproved", "config_disabled"];
 
 const placeOf = (query) => (query.get("place") === "unrouted" ? "unrouted" : "dead-letters");
 const pathTo = (place, id) => hash(`dead/${encodeURIComponent(id)}`, { place: place === "unrouted" ? place : null });
@@ -177,12 +177,12 @@ function facts(item) {
   return h("aside", { class: "card", "aria-labelledby": "facts-title" }, h("h2", { id: "facts-title" }, "Facts"), h("dl", {}, rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
 }
 
-// An inbound text whose number nobody owned, for the tenant that owns it now.
+// An inbound text whose number nobody owned when it came, or that came by another's webhook, for the tenant that owns it.
 function given(item) {
   const save = async (data) => {
     const answer = await call("POST", "unrouted/replay", { body: { ids: [item.id], tenant_id: text(data, "tenant_id") ?? "" } });
     await told("unrouted", "replay", answer);
   };
   return form({ save, submit: "Give it to the tenant", working: "Giving…", label: "Give it to a tenant" },
-    h("div", { class: "card narrow" }, picker({ name: "tenant_id", label: "Tenant", required: true, find: findTenant, hint: "Add the number to one of its trunks first, so that the next text finds it." })));
+    h("div", { class: "card narrow" }, picker({ name: "tenant_id", label: "Tenant", required: true, find: findTenant, hint: "The tenant that owns the number; if none does, add it to a trunk first." })));
 }

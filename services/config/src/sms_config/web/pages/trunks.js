@@ -73,7 +73,7 @@ function fields(item, context, tenantNames) {
   const chooses = item === null && everywhere(context);
   const save = async (data) => {
     const lent = item === null ? data.get("whose") === "lent" : item.pools !== null;
-    const values = { name: text(data, "name") ?? "", brand: text(data, "brand") ?? "", hostname: text(data, "hostname"), ...(lent ? { pools: listed(data, "pools").map(({ tenant_id: tenant, dids, default_did: usual }) => ({ tenant_id: tenant ?? undefined, dids: dids ?? "", default_did: usual })) } : { dids: text(data, "dids") ?? "", default_did: text(data, "default_did") }) };
+    const values = { name: text(data, "name") ?? "", brand: text(data, "brand") ?? "", hostname: text(data, "hostname"), ...(lent ? { pools: listed(data, "pools").map(({ tenant_id: tenant, dids, default_did: usual }) => ({ tenant_id: tenant ?? undefined, dids: dids ?? "", default_did: usual })), account: text(data, "account") } : { dids: text(data, "dids") ?? "", default_did: text(data, "default_did") }) };
     if (item === null) {
       await call("POST", "trunks", { body: { ...values, ...(chooses && !lent ? { tenant_id: text(data, "tenant_id") } : {}) } });
       go("trunks");
@@ -95,7 +95,7 @@ function fields(item, context, tenantNames) {
       field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
       field({ name: "brand", label: "Brand", required: true, value: loaded.brand ?? "Bandwidth", autocomplete: "off", hint: "The carrier's name. Bandwidth is the carrier this version speaks to." }),
       field({ name: "hostname", label: "Host name", value: loaded.hostname ?? "", autocomplete: "off", hint: "Of the SIP trunk, for your own overview." })),
-    chooses ? whose(context.session, loaded) : h("div", { class: "card narrow" }, item?.pools ? pools(item.pools, tenantNames) : numbers(loaded)));
+    chooses ? whose(context.session, loaded) : h("div", { class: "card narrow" }, item?.pools ? pools(item.pools, tenantNames, item.account) : numbers(loaded)));
 }
 
 const numbers = (loaded) => [
@@ -107,7 +107,7 @@ const numbers = (loaded) => [
 function whose(session, loaded) {
   const among = [["own", "One tenant's own", null], ["lent", "The system's, lent to tenants", "Each tenant gets numbers of its own from it, and cannot change it."]];
   const radios = choices({ name: "whose", label: "Whose trunk it is", type: "radio", among, chosen: ["own"] });
-  const parts = { own: [tenantField(session), ...numbers(loaded)], lent: [pools([], new Map())] };
+  const parts = { own: [tenantField(session), ...numbers(loaded)], lent: [pools([], new Map(), null)] };
   const place = h("div", { class: "stacked" });
   const show = () => place.replaceChildren(...parts[radios.querySelector("input:checked").value]);
   radios.addEventListener("change", show);
@@ -115,13 +115,14 @@ function whose(session, loaded) {
   return h("div", { class: "card narrow" }, radios, place);
 }
 
-function pools(given, tenantNames) {
+function pools(given, tenantNames, account) {
   const make = (prefix, pool) => [
     picker({ name: `${prefix}.tenant_id`, label: "Tenant", required: true, value: pool.tenant_id ?? "", text: tenantNames.get(pool.tenant_id) ?? "", find: findTenant, placeholder: "Name or id" }),
     field({ name: `${prefix}.dids`, label: "Numbers", as: "textarea", rows: "2", value: pool.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160" }),
     field({ name: `${prefix}.default_did`, label: "Default number", value: pool.default_did ?? "", autocomplete: "off", inputmode: "tel" }),
   ];
   return h("section", { class: "stacked", "aria-labelledby": "pools-title" },
+    field({ name: "account", label: FIELDS.account, value: account ?? "", autocomplete: "off", spellcheck: "false", hint: "A configuration speaks for all these tenants once the carrier accepted its credentials for this account." }),
     h("div", {}, h("h2", { id: "pools-title" }, "Numbers lent to tenants"), h("p", { class: "hint" }, "No number may be in two pools. A tenant sees its own numbers only.")),
     rows({ name: "pools", noun: "tenant", items: given, most: POOLS, make, none: "Lent to nobody yet." }));
 }
