@@ -38,7 +38,7 @@ QUEUES = tuple(
         topology.tenant("acme").queues,
     )
 )
-PARKED = {UNROUTED, DEAD}
+PARKED = {UNROUTED, DEAD, topology.REFUSED}
 
 
 def routing() -> Routing:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sms_common.telemetry import configure
 from sms_native import compose, demo, native
-from sms_native.environment import load, make
+from sms_native.environment import complete, load, make
 from sms_native.processes import NativeError
 from sms_native.seed import DID, TENANT
 from sms_native.settings import Settings, inherited
@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0 if wanted == "down" else _FAILED
         if wanted == "env":
             if not make(root):
-                terminal.say("there is a .env already; it stays as it is")
+                added = complete(root)
+                told = f"added {', '.join(added)}; the rest stays" if added else "it stays"
+                terminal.say(f"there is a .env already; {told} as it is")
             return 0
         env = load(root, inherited())
         if wanted == "status":

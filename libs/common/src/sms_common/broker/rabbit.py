@@ -14,7 +14,7 @@ from aiormq.exceptions import ChannelClosed
 from sms_common.broker import browsing
 from sms_common.broker.connection import Link, Timeouts
 from sms_common.broker.consuming import Intake
-from sms_common.broker.declaring import Declarations
+from sms_common.broker.declaring import Declarations, NotDeclared
 from sms_common.broker.decoding import be_lenient
 from sms_common.broker.listening import Listeners
 from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Subscription, Survey
@@ -90,6 +90,8 @@ class RabbitBroker:
             if was_cancelled():
                 raise
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection went silent.") from None
+        except NotDeclared as error:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, f"It is {error}.") from error
         except ChannelClosed as error:
             raise Refused(Code.BROKER_UNAVAILABLE, f"The broker refused a declaration: {error}.") from error
         except Exception as error:
@@ -156,6 +158,9 @@ class RabbitBroker:
     async def _serve(self, connection: AbstractConnection) -> None:
         try:
             await self._declarations.restore(connection)
+        except NotDeclared as error:
+            self._problem = str(error)
+            raise
         except ChannelClosed as error:
             self._problem = f"the broker refuses the topology: {error}"
             raise
