@@ -114,6 +114,9 @@ RETRY_LADDER = (
     Rung(600, "sms.retry.10m"),
 )
 
+# What queue_kind calls the queues that PBXs read.
+PBX_KIND = "pbx"
+
 # A status whose tenant the gateway does not know cannot be told to that tenant's PBX; the default PBX hears of it.
 NO_TENANT = "-"
 
@@ -189,6 +192,19 @@ def base() -> Topology:
         ),
         forwardings=(Forwarding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
         retired=(Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
+    )
+
+
+def edge() -> Topology:
+    """What ingress declares, or finds, and cannot do without: the way of what a carrier says, and the parking places.
+
+    A queue that is missing elsewhere must not keep webhooks out.
+    """
+    whole, needed = base(), {SMS, UNROUTED, DEAD, SEEN, CARRIER}
+    return Topology(
+        exchanges=tuple(exchange for exchange in whole.exchanges if exchange.name in needed),
+        queues=tuple(queue for queue in whole.queues if queue.name in needed),
+        bindings=tuple(binding for binding in whole.bindings if {binding.exchange, binding.queue} <= needed),
     )
 
 
@@ -317,7 +333,7 @@ def queue_kind(name: str) -> str:
         return "lane"
     if is_outbound(name):
         return OUTBOUND
-    return "pbx" if name.startswith("pbx.") else name
+    return PBX_KIND if name.startswith("pbx.") else name
 
 
 def outbound_key(tenant_id: str) -> str:

@@ -25,6 +25,7 @@ from sms_dispatcher.ledger import Ledger
 from sms_dispatcher.outbound import Outbound
 from sms_dispatcher.reconciling import Reconciler
 from sms_dispatcher.sending import Sending
+from sms_dispatcher.strays import Strays
 from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
 
@@ -89,6 +90,8 @@ class Dispatcher:
         self._carrier_events = CarrierEvents(ledger, hasty, self._present, clock, receipt_window=window)
         reconciler = Reconciler(ledger, teller, carriers, self._present, clock, limits.patience)
         self.due = DueEntries(ledger, self.lanes, hasty, reconciler, clock)
+        self.strays = Strays(broker)
+        broker.on_restored(self.strays.look)
         self.fleet = Fleet(member, coordination, self, lambda: broker.why_away() is None, monotonic)
 
     def _present(self) -> DispatcherSnapshot:

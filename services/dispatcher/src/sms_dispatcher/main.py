@@ -67,6 +67,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
             stack.push_async_callback(carrier.close)
         client = ConfigClient(settings.config_url, settings.config_token, DispatcherSnapshot)
         dispatcher = Dispatcher(broker, stores, carriers, utc_now, _limits(settings), member=_member())
+        stack.push_async_callback(dispatcher.strays.close)
         client.on_change(dispatcher.follow)
         health = _health(stop, broker, ledger, client)
         health.add("fleet", dispatcher.fleet.check)

@@ -15,7 +15,7 @@ from pamqp.common import FieldTable
 
 from sms_common.broker.browsing import survey
 from sms_common.broker.connection import open_channel
-from sms_common.topology import Binding, Exchange, Forwarding, Queue, Topology
+from sms_common.topology import PBX_KIND, Binding, Exchange, Forwarding, Queue, Topology, queue_kind
 
 log = structlog.get_logger(__name__)
 
@@ -141,6 +141,22 @@ class Declarations:
                 await self._unbind(connection, [binding])
             except ChannelClosed as error:
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
+
+    def watched(self) -> Topology:
+        """What nobody else would miss: all exchanges, and the queues that no service reads. Of a queue that is read the
+        broker tells its reader when it is gone.
+        """
+        exchanges = {exchange.name: exchange for exchange in self._base.exchanges} | self._exchanges
+        unread = (queue for queue in self._queues.values() if queue_kind(queue.name) == PBX_KIND)
+        queues = {queue.name: queue for queue in (*self._base.queues, *unread)}
+        return Topology(tuple(exchanges.values()), tuple(queues.values()))
+
+    async def missing(self, connection: AbstractConnection) -> tuple[str, ...]:
+        """The names of what is watched and is not there. Raises Unavailable."""
+        watched = self.watched()
+        if not watched.exchanges and not watched.queues:
+            return ()
+        return (await survey(connection, watched, self._timeout)).missing
 
     async def restore_queue(self, connection: AbstractConnection, name: str) -> None:
         """Declare the queue `name` again, with its bindings, when it is one of those remembered or of the base."""

@@ -1,7 +1,7 @@
 """The broker on RabbitMQ: one connection for publishing, one for everything else, each kept up in the background."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -17,9 +17,10 @@ from sms_common.broker.consuming import Intake
 from sms_common.broker.declaring import Declarations, NotDeclared
 from sms_common.broker.decoding import be_lenient
 from sms_common.broker.listening import Listeners
-from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Subscription, Survey
+from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Restored, Subscription, Survey
 from sms_common.broker.publishing import ConfirmedPublisher
 from sms_common.broker.trying import was_cancelled
+from sms_common.broker.watching import Watch
 from sms_common.errors import Code, Refused, Unavailable
 from sms_common.telemetry import metrics, redact_text
 from sms_common.topology import Topology
@@ -42,8 +43,9 @@ class RabbitBroker:
         self._timeouts = timeouts or Timeouts()
         self._topology_ready = asyncio.Event()
         self._declarations = Declarations(topology, self._timeouts.connect)
-        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready)
-        self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish)
+        self._watch = Watch(self._declarations)
+        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready, self._watch.suspect)
+        self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish, self._watch.made_again)
         self._listeners = Listeners(self._timeouts)
         self._links = (
             Link(url, f"{name} publishing", self._timeouts, self._publisher.serve, self._note_connected),
@@ -122,6 +124,10 @@ class RabbitBroker:
         await self._restored.wait()
         await self._publisher.ready()
 
+    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
+        """See Broker.on_restored."""
+        self._watch.tell(told)
+
     def check(self) -> str | None:
         """See Broker.check."""
         trouble = self._problem or self._publisher.trouble()
@@ -129,6 +135,8 @@ class RabbitBroker:
             return trouble
         if not self._restored.is_set():
             return "not connected to the broker for consuming"
+        if (gone := self._watch.trouble()) is not None:
+            return gone
         missing = self._intake.missing() + self._listeners.missing()
         if missing:
             return f"{len(missing)} of the consumers not running, one of them on {missing[0]}"
@@ -172,6 +180,7 @@ class RabbitBroker:
             async with asyncio.TaskGroup() as users:
                 users.create_task(self._intake.serve(connection))
                 users.create_task(self._listeners.serve(connection))
+                users.create_task(self._watch.serve(connection))
         finally:
             self._restored.clear()
             self._connection = None
