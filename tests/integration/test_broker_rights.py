@@ -13,9 +13,11 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import ChannelAccessRefused
 
 from sms_common import broker_rights, topology
-from sms_common.broker import Outgoing, Parked, RabbitBroker
+from sms_common.broker import Outgoing, Parked, RabbitBroker, RetryLater, dead_letter
 from sms_common.broker_rights import pbx_user, rights_of
+from sms_common.errors import Code, UnreadableEvent
 from sms_common.topology import CARRIER, CONFIG_CHANGES, DEAD, REFUSED, SEEN, SMS, Topology, base, joined
+from tests.common.broker_contract import Inbox
 from tests.eventually import eventually_told
 from tests.stack import Broker
 
@@ -282,3 +284,31 @@ async def test_what_a_pbx_lets_expire_lies_among_the_dead_letters_of_its_own_que
         letter = Parked.read(held[0].delivery)
     assert (letter.source, letter.code, letter.routing_key) == ("sms.outbound.acme", "expired", "sms.outbound.acme")
     assert (letter.back().exchange, letter.back().routing_key) == ("", "sms.outbound.acme")
+
+
+async def test_the_config_service_puts_parked_messages_back_and_reads_when_webhooks_came(url, dispatcher):
+    parked = {
+        "sms.outbound.acme": dead_letter(
+            b"{}", Code.HANDLER_FAILED, "No.", source="sms.outbound.acme", routing_key="sms.outbound.acme"
+        ),
+        "pbx.west.status": Outgoing(topology.UNROUTED, "sms.status.beta.sent", b"{}", "t", "m1"),
+    }
+    again, dead = Inbox(RetryLater(1)), Inbox(UnreadableEvent(Code.NOT_JSON, "No."))
+    async with RabbitBroker(url(broker_rights.CONFIG), name="config", topology=base()) as config:
+        await asyncio.wait_for(config.ready(), 20)
+        for message in parked.values():
+            await dispatcher.publish(message)
+        for place in (DEAD, topology.UNROUTED):
+            async with config.browse(place, limit=1) as held:
+                await config.publish(Parked.read(held[0].delivery).back())
+                await held[0].remove()
+        await eventually_told(lambda: depths(dispatcher), lambda found: found == dict.fromkeys(parked, 1), 10)
+        await config.publish(Outgoing(SMS, "sms.config.acme.updated", b"{}", "t", "m2"))
+        subscription = await config.consume(SEEN, again, prefetch=1)
+        await dispatcher.publish(Outgoing(SEEN, SEEN, b"{}", "t", "m3"))
+        assert [(await again.next()).deferrals for _ in range(2)] == [0, 1]
+        await subscription.cancel()
+        await config.consume(SEEN, dead, prefetch=1)
+        await dispatcher.publish(Outgoing(SEEN, SEEN, b"{}", "t", "m4"))
+        await eventually_told(lambda: depths(dispatcher), lambda found: found.get(DEAD) == 1, 10)
+        assert config.check() is None
