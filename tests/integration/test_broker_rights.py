@@ -10,7 +10,7 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as Wire
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import ChannelAccessRefused
+from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
 from sms_common import broker_rights, topology
 from sms_common.broker import Outgoing, Parked, RabbitBroker, RetryLater, dead_letter
@@ -167,6 +167,15 @@ async def test_only_the_dispatcher_may_change_what_there_is(open_channel, user):
         assert await allowed(channel, CHANGE_QUEUE, name) == [], name
     for name in sorted(EXCHANGES):
         assert await allowed(channel, CHANGE_EXCHANGE, name) == [], name
+
+
+async def test_a_client_that_declares_a_queue_itself_is_turned_away_and_one_that_looks_is_not(open_channel, vhost):
+    channel = await open_channel(pbx_user("main"))
+    assert await refused(channel, lambda channel: channel.declare_queue("pbx.main.status", durable=True))
+    await channel.declare_queue("pbx.main.status", passive=True)
+    async with await aio_pika.connect(vhost) as trusted:
+        with pytest.raises(ChannelPreconditionFailed, match="PRECONDITION_FAILED"):
+            await (await trusted.channel()).declare_queue("pbx.main.status", durable=True)
 
 
 @pytest.mark.parametrize("header", ["CC", "BCC"])

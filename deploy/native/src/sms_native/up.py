@@ -187,6 +187,7 @@ def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     terminal.say("the next text: publish, with any AMQP client")
     terminal.show(f"  exchange sms, routing key sms.outbound.{TENANT}, body {body}")
     terminal.show(f"  statuses arrive in the queue pbx.main.status, texts to {DID} in pbx.main.inbound")
+    terminal.show("  as the user pbx-main (RABBITMQ_PBX_PASSWORDS in .env), who may do no more, to pbx.main.requests")
     terminal.say("a text from a handset: in another terminal, here")
     terminal.show(f"  {_text_in(stack.simulator_url)}")
     terminal.say("Ctrl-C stops everything")
