@@ -105,7 +105,7 @@ def test_of_what_webhooks_were_seen_the_oldest_may_go():
 
 def test_only_the_ladder_lets_messages_expire():
     expiring = {queue.name: queue.arguments["x-message-ttl"] for queue in QUEUES if "x-message-ttl" in queue.arguments}
-    assert expiring == {rung.name: rung.seconds * 1_000 for rung in RETRY_LADDER}
+    assert expiring == {rung.queue: rung.seconds * 1_000 for rung in RETRY_LADDER}
 
 
 def test_the_ladder_climbs():
@@ -122,7 +122,15 @@ def test_a_wait_takes_the_first_rung_that_is_not_shorter(seconds: float, expecte
 
 @pytest.mark.parametrize("rung", RETRY_LADDER, ids=lambda rung: rung.name)
 def test_a_rung_takes_messages_for_any_queue(rung: topology.Rung):
-    assert routing().route(rung.name, OUTBOUND) == [rung.name]
+    assert routing().route(rung.name, OUTBOUND) == [rung.queue]
+
+
+@pytest.mark.parametrize(
+    "queue", ["sms.outbound", "sms.carrier", "sms.seen", "sms.outbound.acme", "sms.outbound.former", "sms.lane.c1"]
+)
+def test_what_waited_goes_back_to_its_queue_and_to_the_dead_letters_when_that_is_gone(queue: str):
+    assert routing().route(topology.BACK, queue) == [queue]
+    assert routing().route(topology.BACK, f"{queue}.gone") == [DEAD]
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime
+from typing import Any
 
 import aio_pika
 import pytest
 from aiormq.abc import AbstractChannel as Wire
 
 from sms_common import topology
-from sms_common.broker import Outgoing, RabbitBroker, Restored, Timeouts, watching
+from sms_common.broker import Outgoing, Parked, RabbitBroker, Restored, RetryLater, Timeouts, watching
+from sms_common.broker.headers import DEFERRALS, ORIGIN_KEY
 from sms_common.broker_rights import DISPATCHER, INGRESS, rights_of
 from sms_common.errors import Unavailable
 from sms_common.events import utc_now
@@ -91,7 +93,7 @@ async def works(broker: RabbitBroker) -> None:
         "sms.refused": 1,
         UNROUTED: 1,
         DEAD: 1,
-        **{rung.name: 1 for rung in RETRY_LADDER[3:]},
+        **{rung.queue: 1 for rung in RETRY_LADDER[3:]},
     }
     await eventually_told(lambda: depths(broker), lambda found: found == expected, 10)
 
@@ -159,7 +161,7 @@ async def test_a_queue_that_is_missing_elsewhere_keeps_no_webhook_out(url, wire)
         await asyncio.wait_for(dispatcher.ready(), 20)
     async with RabbitBroker(url(INGRESS), name="ingress", topology=topology.edge()) as ingress:
         await asyncio.wait_for(ingress.ready(), 20)
-        for name in ("pbx.main.status", "sms.retry.1s", OUTBOUND):
+        for name in ("pbx.main.status", "sms.wait.1s", OUTBOUND):
             await wire.queue_delete(name)
         await wire.exchange_delete(SEEN)
         told = await eventually_told(
@@ -193,3 +195,39 @@ async def test_what_the_broker_will_not_let_make_again_is_said_for_as_long_as_it
     assert "gone from the broker: sms.retry.1s" in told
     await wire.exchange_delete(UNROUTED)
     await eventually_told(said, lambda text: text == "", 20)
+
+
+async def test_what_waits_for_a_queue_that_is_gone_ends_among_the_dead_letters_and_holds_nobody_up(broker):
+    """RabbitMQ forwards 32 messages of a queue at a time, and keeps those for which there is no place."""
+    rung = RETRY_LADDER[0]
+    await delivered(broker, *(Outgoing(rung.name, "nowhere", b"{}", "t", f"lost-{n}") for n in range(40)))
+    await delivered(broker, Outgoing(rung.name, "sms.outbound.beta", b"{}", "t", "m1"))
+    await eventually_told(lambda: depths(broker), lambda found: found == {DEAD: 40, "sms.outbound.beta": 1}, 20)
+    async with broker.browse(DEAD, limit=1) as held:
+        letter = Parked.read(held[0].delivery)
+    assert (letter.code, letter.source, letter.routing_key) == ("expired", None, "nowhere")
+
+
+async def test_what_waits_in_the_ladder_of_an_older_version_still_goes_back(vhost: str, wire: Wire):
+    rung = RETRY_LADDER[0]
+    former: dict[str, Any] = {
+        "x-queue-type": "quorum",
+        "x-message-ttl": 3_000,
+        "x-delivery-limit": 20,
+        "x-overflow": "reject-publish",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-strategy": "at-least-once",
+    }
+    await wire.exchange_declare(rung.name, exchange_type="fanout", durable=True)
+    await wire.queue_declare(rung.name, durable=True, arguments=former)
+    await wire.queue_bind(rung.name, rung.name)
+    before = aio_pika.Message(b"{}", delivery_mode=2, headers={ORIGIN_KEY: "sms.carrier.b.c", DEFERRALS: 1}).properties
+    await wire.basic_publish(b"{}", exchange=rung.name, routing_key=CARRIER, properties=before)
+    async with RabbitBroker(vhost, name="test", topology=base()) as broker:
+        await asyncio.wait_for(broker.ready(), 20)
+        inbox = Inbox(RetryLater(1))
+        await broker.consume(CARRIER, inbox, prefetch=1)
+        came = [await inbox.next(), await inbox.next()]
+        assert [(one.routing_key, one.deferrals) for one in came] == [("sms.carrier.b.c", 1), ("sms.carrier.b.c", 2)]
+        assert inbox.empty
+        assert await depths(broker) == {}

@@ -85,12 +85,19 @@ def joined(topologies: Iterable[Topology]) -> Topology:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One delay of the retry ladder: an exchange and a queue of the same name. A message expires after `seconds` and
-    goes back, through the default exchange, to the queue that its routing key names.
+    """One delay of the retry ladder: an exchange, and a queue behind it. A message expires there after `seconds` and
+    goes back, through the exchange `sms.back`, to the queue that its routing key names.
     """
 
     seconds: int
     name: str
+
+    @property
+    def queue(self) -> str:
+        """Where it waits. Queues of older versions had the exchange's name and let messages for a queue that is gone
+        stay for ever, and 32 of these stopped all others.
+        """
+        return self.name.replace("sms.retry.", "sms.wait.")
 
 
 DEFAULT_EXCHANGE = ""
@@ -104,6 +111,7 @@ CONFIG = "sms.config"
 CONFIG_CHANGES = "sms.config.#"
 SEEN = "sms.seen"
 REFUSED = "sms.refused"
+BACK = "sms.back"
 
 # Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
 RETRY_LADDER = (
@@ -156,6 +164,9 @@ def base() -> Topology:
             Exchange(REFUSED, "fanout", "what a PBX published for a tenant that is not its own"),
             pbx_requests(DEFAULT_PBX),
             *(Exchange(rung.name, "fanout", f"retry after {rung.seconds} s") for rung in RETRY_LADDER),
+            Exchange(
+                BACK, "direct", "after its wait, to the queue it came from; to `sms.dead` when that is gone", DEAD
+            ),
         ),
         queues=(
             Queue(
@@ -165,7 +176,7 @@ def base() -> Topology:
             ),
             Queue(DEAD, "parked: each with a reason header", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
             *(
-                Queue(rung.name, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung))
+                Queue(rung.queue, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung))
                 for rung in RETRY_LADDER
             ),
             Queue(OUTBOUND, "requests that name no tenant that is known, or were put here by the queue's name", _WORK),
@@ -184,14 +195,19 @@ def base() -> Topology:
             Binding(DEAD, DEAD),
             Binding(SEEN, SEEN),
             Binding(REFUSED, REFUSED),
-            *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
+            *(Binding(rung.name, rung.queue) for rung in RETRY_LADDER),
+            *map(_back, (OUTBOUND, CARRIER, SEEN, pbx_inbound_queue(DEFAULT_PBX), pbx_status_queue(DEFAULT_PBX))),
             Binding(OUTBOUND_REST, OUTBOUND),
             Binding(SMS, CARRIER, "sms.carrier.#"),
             Binding(SMS, CONFIG, CONFIG_CHANGES),
             Binding(SMS, pbx_status_queue(DEFAULT_PBX), f"sms.status.{NO_TENANT}.#"),
         ),
         forwardings=(Forwarding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
-        retired=(Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
+        retired=(
+            Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),
+            # What is in the queues of the former ladder still goes back by itself.
+            *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
+        ),
     )
 
 
@@ -212,10 +228,15 @@ def _retry(rung: Rung) -> Arguments:
     return {
         "x-message-ttl": rung.seconds * 1_000,
         "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEFAULT_EXCHANGE,
+        "x-dead-letter-exchange": BACK,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
+
+
+def _back(queue: str) -> Binding:
+    """Whoever reads `queue` may have a message come back later."""
+    return Binding(BACK, queue, queue)
 
 
 def _pbx_queues(pbx_id: str) -> tuple[Queue, ...]:
@@ -243,7 +264,10 @@ def pbx(pbx_id: str, tenant_ids: Iterable[str], moved: Iterable[str] = ()) -> To
     return Topology(
         exchanges=(pbx_requests(pbx_id),),
         queues=_pbx_queues(pbx_id),
-        bindings=tuple(binding for tenant_id in tenant_ids for binding in _events_of(tenant_id, pbx_id)),
+        bindings=(
+            *map(_back, (pbx_inbound_queue(pbx_id), pbx_status_queue(pbx_id))),
+            *(binding for tenant_id in tenant_ids for binding in _events_of(tenant_id, pbx_id)),
+        ),
         retired=tuple(binding for tenant_id in moved for binding in _events_of(tenant_id, pbx_id)),
     )
 
@@ -263,7 +287,7 @@ def tenant(tenant_id: str, pbx_id: str | None = None, former_pbx_ids: Iterable[s
     own = () if pbx_id is None else (_from_pbx(tenant_id, pbx_id),)
     return Topology(
         queues=(_requests(queue),),
-        bindings=(_own(queue), *own),
+        bindings=(_own(queue), _back(queue), *own),
         retired=tuple(_from_pbx(tenant_id, former) for former in former_pbx_ids),
     )
 
@@ -274,7 +298,7 @@ def former_tenant(tenant_id: str, pbx_ids: Iterable[str] = ()) -> Topology:
     """
     queue = outbound_queue(tenant_id)
     retired = (_own(queue), *(_from_pbx(tenant_id, pbx_id) for pbx_id in pbx_ids))
-    return Topology(queues=(_requests(queue),), retired=retired)
+    return Topology(queues=(_requests(queue),), bindings=(_back(queue),), retired=retired)
 
 
 def _requests(queue: str) -> Queue:
@@ -292,8 +316,9 @@ def _from_pbx(tenant_id: str, pbx_id: str) -> Binding:
 
 def lane(config_id: str, *, bulk: bool = False) -> Topology:
     """The paced sending lane of one SMS configuration: read by one dispatcher at a time."""
+    queue = lane_queue(config_id, bulk=bulk)
     return Topology(
-        queues=(Queue(lane_queue(config_id, bulk=bulk), "one paced lane", {**_WORK, "x-single-active-consumer": True}),)
+        queues=(Queue(queue, "one paced lane", {**_WORK, "x-single-active-consumer": True}),), bindings=(_back(queue),)
     )
 
 
@@ -406,7 +431,8 @@ def markdown() -> str:
         )
     fed = {f.destination: f"; fed by `{f.source}` `{f.key}`" for f in topology.forwardings}
     of_tenant, of_pbx = tenant("<tenant>", "<pbx_id>"), pbx("<pbx_id>", ("<tenant>",))
-    for binding in of_tenant.bindings + of_pbx.bindings:
+    of_lane = lane("<config_id>").bindings + lane("<config_id>", bulk=True).bindings
+    for binding in of_tenant.bindings + of_pbx.bindings + of_lane:
         keys.setdefault(binding.queue, []).append(f"`{binding.exchange}` `{binding.key}`")
     lanes = of_tenant.queues + lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + of_pbx.queues
     lines = ["| exchange | kind | alternate | holds |", "| --- | --- | --- | --- |"]

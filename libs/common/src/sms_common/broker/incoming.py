@@ -14,9 +14,11 @@ from sms_common.broker.headers import (
     ORIGIN_KEY,
 )
 from sms_common.broker.messages import Delivery, HeaderValue
-from sms_common.topology import DEFAULT_EXCHANGE
+from sms_common.topology import BACK, DEFAULT_EXCHANGE
 
 _LADDER_HEADERS = frozenset({ATTEMPT, DEFERRALS, ORIGIN_KEY})
+# The ladder of older versions ended in the default exchange, and what people put back still goes there.
+_WAYS_BACK = frozenset({BACK, DEFAULT_EXCHANGE})
 _MOST = 1_000_000  # a stranger may write any number; ours only grow by one
 
 
@@ -57,10 +59,10 @@ def _buried(headers: dict[str, HeaderValue], deaths: object) -> dict[str, Header
 def interpret(raw: Delivery, exchange: str) -> Delivery:
     """`raw`, which came through `exchange`, with what the ladder's headers say about it.
 
-    Only the ladder's way back ends in the default exchange under the queue's own name. From any other way those headers
-    are a stranger's, who could pretend with them to have used a routing key that he has no right to.
+    Only the ladder's way back, and a replay's, end under the queue's own name. From any other way those headers are a
+    stranger's, who could pretend with them to have used a routing key that he has no right to.
     """
-    if exchange != DEFAULT_EXCHANGE or raw.routing_key != raw.queue:
+    if exchange not in _WAYS_BACK or raw.routing_key != raw.queue:
         if _LADDER_HEADERS.isdisjoint(raw.headers):
             return raw
         return replace(raw, headers={name: raw.headers[name] for name in raw.headers if name not in _LADDER_HEADERS})

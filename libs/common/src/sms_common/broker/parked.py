@@ -26,7 +26,7 @@ from sms_common.topology import DEFAULT_EXCHANGE, SMS, inbound_key, parse_outbou
 
 # A parked message may have been put there by anyone who may publish; none may name another queue as its origin.
 _OUR_QUEUES = ("sms.", "pbx.")
-_LADDER = "sms.retry."
+_LADDER = ("sms.retry.", "sms.wait.")
 # The door of a carrier's webhook that was kept as it came: it can be handed in there again, which is no publishing.
 FROM_WEBHOOKS = "webhooks"
 

@@ -97,7 +97,7 @@ class FakeBroker:
         for listener in listeners:
             listener.tell(Stored(message, message.exchange).delivery("listener"))
         for name in queues:
-            wait = next((rung.seconds for rung in RETRY_LADDER if rung.name == name), 0)
+            wait = next((rung.seconds for rung in RETRY_LADDER if rung.queue == name), 0)
             self._queues[name].waiting.append(Stored(message, message.exchange, due=self._now + wait))
         self._dispatch()
 
@@ -226,12 +226,11 @@ class FakeBroker:
         """Let `seconds` pass: what has waited long enough in the retry ladder goes back to its queue."""
         self._now += seconds
         for rung in RETRY_LADDER:
-            queue = self._queues.get(rung.name)
+            queue = self._queues.get(rung.queue)
             while queue and queue.waiting and queue.waiting[0].due <= self._now:
                 stored = queue.waiting.popleft()
-                target = self._queues.get(stored.message.routing_key)
-                if target is not None:
-                    target.waiting.append(Stored(stored.message, names.DEFAULT_EXCHANGE))
+                for name in self._routing.route(names.BACK, stored.message.routing_key):
+                    self._queues[name].waiting.append(Stored(stored.message, names.BACK))
         self._dispatch()
 
     def lose(self, queue: str) -> None:
