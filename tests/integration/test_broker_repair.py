@@ -10,7 +10,7 @@ import pytest
 from aiormq.abc import AbstractChannel as Wire
 
 from sms_common import topology
-from sms_common.broker import Outgoing, Parked, RabbitBroker, Restored, RetryLater, Timeouts, watching
+from sms_common.broker import Outgoing, Parked, RabbitBroker, Restored, RetryLater, Timeouts, listening, watching
 from sms_common.broker.headers import DEFERRALS, ORIGIN_KEY
 from sms_common.broker_rights import DISPATCHER, INGRESS, rights_of
 from sms_common.errors import Unavailable
@@ -35,11 +35,13 @@ QUEUES = [queue.name for queue in EVERYTHING.queues if not queue.name.startswith
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "_LOOK_EVERY", 0.3)
     monkeypatch.setattr(watching, "_LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(watching, "_RENEW_EVERY", 1.0)
+    monkeypatch.setattr(listening, "_BIND_EVERY", 0.5)
 
 
 @pytest.fixture
 async def broker(vhost: str) -> AsyncIterator[RabbitBroker]:
-    async with RabbitBroker(vhost, name="test", topology=base(), timeouts=Timeouts(publish=2)) as broker:
+    async with RabbitBroker(vhost, name="test", topology=base(), timeouts=Timeouts(publish=2), repairs=True) as broker:
         await asyncio.wait_for(broker.ready(), 20)
         await broker.declare(EVERYTHING)
         yield broker
@@ -139,7 +141,7 @@ async def test_ingress_is_not_ready_and_confirms_nothing_until_it_is_there_again
 
     event = Outgoing(SMS, "sms.carrier.bandwidth.c1", b"{}", "t", "m1")
     async with RabbitBroker(url(INGRESS), name="ingress", topology=topology.edge(), timeouts=Timeouts(2)) as ingress:
-        async with RabbitBroker(url(DISPATCHER), name="dispatcher", topology=base()) as dispatcher:
+        async with RabbitBroker(url(DISPATCHER), name="dispatcher", topology=base(), repairs=True) as dispatcher:
             await asyncio.wait_for(dispatcher.ready(), 20)
             await asyncio.wait_for(ingress.ready(), 20)
             await ingress.publish(event)
@@ -150,14 +152,14 @@ async def test_ingress_is_not_ready_and_confirms_nothing_until_it_is_there_again
                 await ingress.publish(event)
         await eventually_told(said, lambda told: f"gone from the broker: {name}" in told, 10)
         assert counted("confirmed") == before
-        async with RabbitBroker(url(DISPATCHER), name="dispatcher", topology=base()) as dispatcher:
+        async with RabbitBroker(url(DISPATCHER), name="dispatcher", topology=base(), repairs=True) as dispatcher:
             await asyncio.wait_for(dispatcher.ready(), 20)
             await eventually_told(said, lambda told: told == "", 10)
             await ingress.publish(event)
 
 
 async def test_a_queue_that_is_missing_elsewhere_keeps_no_webhook_out(url, wire):
-    async with RabbitBroker(url(DISPATCHER), name="dispatcher", topology=base()) as dispatcher:
+    async with RabbitBroker(url(DISPATCHER), name="dispatcher", topology=base(), repairs=True) as dispatcher:
         await asyncio.wait_for(dispatcher.ready(), 20)
     async with RabbitBroker(url(INGRESS), name="ingress", topology=topology.edge()) as ingress:
         await asyncio.wait_for(ingress.ready(), 20)
@@ -231,3 +233,50 @@ async def test_what_waits_in_the_ladder_of_an_older_version_still_goes_back(vhos
         assert [(one.routing_key, one.deferrals) for one in came] == [("sms.carrier.b.c", 1), ("sms.carrier.b.c", 2)]
         assert inbox.empty
         assert await depths(broker) == {}
+
+
+async def test_a_binding_that_somebody_takes_away_is_there_again(broker, wire):
+    await wire.queue_unbind("pbx.west.status", SMS, "sms.status.acme.#")
+    await wire.queue_unbind("sms.outbound.acme", "pbx.west.requests", "sms.outbound.acme.#")
+    await wire.queue_unbind(CARRIER, SMS, "sms.carrier.#")
+
+    async def routed() -> int:
+        await delivered(
+            broker,
+            Outgoing(SMS, "sms.status.acme.sent", b"{}", "t", "m1"),
+            Outgoing("pbx.west.requests", "sms.outbound.acme", b"{}", "t", "m2"),
+            Outgoing(SMS, "sms.carrier.b.c", b"{}", "t", "m3"),
+        )
+        counts = await depths(broker)
+        return sum(name in counts for name in ("pbx.west.status", "sms.outbound.acme", CARRIER))
+
+    await eventually_told(routed, lambda count: count == 3, 20)
+
+
+async def test_another_process_that_makes_an_exchange_again_does_not_leave_it_without_bindings(broker, wire, vhost):
+    """Of services with one account for all, ingress may be the first to connect after the exchange is gone."""
+    await wire.exchange_delete(SMS)
+    async with RabbitBroker(vhost, name="ingress", topology=topology.edge()) as ingress:
+        await asyncio.wait_for(ingress.ready(), 20)
+
+        async def told() -> dict[str, int]:
+            await ingress.publish(Outgoing(SMS, "sms.status.acme.sent", b"{}", "t", "m1"))
+            return await depths(broker)
+
+        await eventually_told(told, lambda found: "pbx.west.status" in found, 20)
+
+
+async def test_who_listens_hears_again_when_the_exchange_is_there_again(broker, wire):
+    heard: asyncio.Queue[object] = asyncio.Queue()
+    await broker.listen("sms.config.#", heard.put)
+    assert await asyncio.wait_for(heard.get(), 10) is None
+    await wire.exchange_delete(SMS)
+    await eventually_told(lambda: missing(broker), lambda gone: gone == (), 20)
+
+    async def announced() -> bool:
+        await broker.publish(Outgoing(SMS, "sms.config.acme.updated", b"{}", "t", "m1"))
+        await asyncio.sleep(0.05)
+        said = [heard.get_nowait() for _ in range(heard.qsize())]
+        return any(said)
+
+    await eventually_told(announced, bool, 20)

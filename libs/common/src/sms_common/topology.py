@@ -212,11 +212,12 @@ def base() -> Topology:
 
 
 def edge() -> Topology:
-    """What ingress declares, or finds, and cannot do without: the way of what a carrier says, and the parking places.
+    """What ingress and config declare, or find, and cannot do without: the way of what a carrier says and of what is
+    announced, and the parking places.
 
     A queue that is missing elsewhere must not keep webhooks out.
     """
-    whole, needed = base(), {SMS, UNROUTED, DEAD, SEEN, CARRIER}
+    whole, needed = base(), {SMS, UNROUTED, DEAD, SEEN, CARRIER, CONFIG}
     return Topology(
         exchanges=tuple(exchange for exchange in whole.exchanges if exchange.name in needed),
         queues=tuple(queue for queue in whole.queues if queue.name in needed),

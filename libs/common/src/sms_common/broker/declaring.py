@@ -142,6 +142,12 @@ class Declarations:
             except ChannelClosed as error:
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
 
+    @property
+    def size(self) -> int:
+        """How many things there are to declare."""
+        exchanges_and_queues = len(self._exchanges) + len(self._queues)
+        return exchanges_and_queues + len(self._bindings) + len(self._forwardings) + len(self._retired)
+
     def watched(self) -> Topology:
         """What nobody else would miss: all exchanges, and the queues that no service reads. Of a queue that is read the
         broker tells its reader when it is gone.

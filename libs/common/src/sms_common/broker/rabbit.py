@@ -33,17 +33,20 @@ class RabbitBroker:
 
     A broker that is away is no failure here: `ready` waits for it, `check` says what is wrong, `publish` raises
     Unavailable after its deadline, and consumers start when it is back. `name` is shown in RabbitMQ's list of
-    connections.
+    connections. With `repairs` what somebody deletes is made again while the connection lives: for the one service that
+    declares everything.
     """
 
-    def __init__(self, url: str, *, name: str, topology: Topology, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, url: str, *, name: str, topology: Topology, timeouts: Timeouts | None = None, repairs: bool = False
+    ) -> None:
         if urlsplit(url).scheme not in {"amqp", "amqps"}:
             raise ValueError("the broker's address has to begin with amqp:// or amqps://")
         be_lenient()
         self._timeouts = timeouts or Timeouts()
         self._topology_ready = asyncio.Event()
         self._declarations = Declarations(topology, self._timeouts.connect)
-        self._watch = Watch(self._declarations)
+        self._watch = Watch(self._declarations, repairs=repairs)
         self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready, self._watch.suspect)
         self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish, self._watch.made_again)
         self._listeners = Listeners(self._timeouts)

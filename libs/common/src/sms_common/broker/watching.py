@@ -22,13 +22,22 @@ log = structlog.get_logger(__name__)
 _LOOK_EVERY = 5.0
 # A publish that failed, or something that is known to be gone, has it looked sooner, though never more often than this.
 _LOOK_AGAIN = 1.0
+# A binding cannot be looked for. So all is declared again from time to time, though no more than so many a second.
+_RENEW_EVERY = 30.0
+_RENEWED_A_SECOND = 100
 
 
 class Watch:
-    """Looks for what `declarations` holds, makes again what is gone, and tells those who asked to be told."""
+    """Looks for what `declarations` holds, and tells those who asked to be told of what was gone.
 
-    def __init__(self, declarations: Declarations) -> None:
+    With `repairs` it makes that again. Only the process that knows all bindings may: an exchange that another made
+    again would have few, and would not be missed any more.
+    """
+
+    def __init__(self, declarations: Declarations, *, repairs: bool) -> None:
         self._declarations = declarations
+        self._repairs = repairs
+        self._renew_at = 0.0
         self._suspicion = asyncio.Event()
         self._told: list[Callable[[Restored], Awaitable[None]]] = []
         self._gone: tuple[str, ...] = ()
@@ -52,6 +61,7 @@ class Watch:
     async def serve(self, connection: AbstractConnection) -> None:
         """Look on `connection`, which has just been given everything, for as long as it lives."""
         await self._whole()
+        self._renewed()
         while not was_cancelled():  # an AMQP call that is answered at the same moment swallows a cancellation
             began = time.monotonic()
             with suppress(TimeoutError):
@@ -72,12 +82,18 @@ class Watch:
         asked_at = utc_now()
         missing = await self._declarations.missing(connection)
         if not missing:
+            if self._repairs and time.monotonic() >= self._renew_at:
+                await self._declarations.restore(connection)
+                self._renewed()
             await self._whole(asked_at)
             return
         if missing != self._gone:
             log.error("topology_gone", missing=missing)
         self._gone = missing
         metrics.topology_missing.set(len(missing))
+        if not self._repairs:
+            self._refusal = "another service declares it"
+            return
         try:
             await self._declarations.restore(connection)
         except NotDeclared:
@@ -85,7 +101,11 @@ class Watch:
         except ChannelClosed as error:
             self._refusal = f"the broker refuses: {error}"
         else:
+            self._renewed()
             await self._whole()
+
+    def _renewed(self) -> None:
+        self._renew_at = time.monotonic() + max(_RENEW_EVERY, self._declarations.size / _RENEWED_A_SECOND)
 
     async def _whole(self, at: datetime | None = None) -> None:
         """Note that everything is there, and tell of it when something had not been."""
