@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
 from bandwidth_simulator.settings import SimulatorSettings
-from sms_common import events, topology
+from sms_common import broker_rights, events, topology
 from sms_config.settings import Settings as ConfigSettings
 from sms_dispatcher.settings import Settings as DispatcherSettings
 from sms_ingress.settings import Settings as IngressSettings
@@ -147,6 +147,41 @@ of `provider_time` in the tenant's time zone. What a rule discards, and what com
 `to` is always as it was asked, whatever number a route makes of it for its carrier. `smsgw explain` tells all of this for a text that is not sent.
 """
 
+EVENTS_DECLARED = """
+### Do not declare them
+
+The gateway declares all of these before a PBX first connects, and again within seconds when somebody deletes one. Use them by name. A client that declares one itself
+(`assertQueue("pbx.main.status")` in amqplib, `declare_queue` in aio-pika, `queueDeclare` in Java) asks for it with other arguments than it has, and RabbitMQ closes the
+channel with 406, or with 403 where the user may declare nothing. To look whether one is there use the passive way: `checkQueue`, `get_queue`, `queueDeclarePassive`.
+
+What was published while a queue of a PBX was gone went to `sms.unrouted`; once the queue is there again the dispatcher brings its statuses and texts back from there by itself.
+What lay in the deleted queue is lost.
+
+## Users and rights
+
+"""
+
+EVENTS_USERS = """
+Permissions are regular expressions on names; the last two columns are topic permissions on the exchange `sms`. Other PBXs have the same rights on their own names. A right to
+configure is a right to delete, so that only the dispatcher has one on what is listed above: all others look whether it is there, and wait until it is.
+`docker compose up` and `make up` make these users with the passwords in `.env` ([deploy/README.md](../deploy/README.md)).
+
+### A PBX with a user of its own
+
+The PBX `main` logs in as `pbx-main`, publishes to the exchange **`pbx.main.requests`** and reads `pbx.main.status` and `pbx.main.inbound`. Routing keys and bodies are those of this
+page. The exchange leads to the queues of that PBX's tenants and to nothing else, whatever the headers `CC` and `BCC` say, and follows when a tenant moves to another PBX.
+
+* What is published there for a tenant of another PBX, or for none, is not sent and not answered with a status: it is confirmed, and kept in the queue `sms.refused` for people to see
+  (`mandatory` returns nothing). When 10,000 lie there, the next is refused with a negative confirm.
+* A request counts for the tenant whose queue it reached. One that names another tenant in its body is `rejected` with `tenant_mismatch`, told to the tenant whose queue it was.
+
+### The old way: the exchange `sms`
+
+Publishing to `sms`, or to the default exchange under the name `sms.outbound`, goes on working for an account that may. It is for **one PBX that is trusted like the gateway itself**:
+such an account speaks for every tenant, and can forge statuses, carriers' words and announcements of changes. Topic permissions do not help: RabbitMQ routes by the headers `CC` and
+`BCC` without looking at them (tried with 3.10), and who may write to the default exchange may write into every queue.
+"""
+
 CONFIGURATION_HEAD = """# Configuration of the processes
 
 Each service reads its environment once, at its start, and refuses to start with a clear line when something is missing
@@ -265,7 +300,8 @@ def pages() -> dict[str, str]:
 
 
 def _events() -> str:
-    parts = [EVENTS_HEAD, "## Exchanges and queues\n", topology.markdown(), ""]
+    parts = [EVENTS_HEAD, "## Exchanges and queues\n", topology.markdown(), EVENTS_DECLARED + broker_rights.markdown()]
+    parts.append(EVENTS_USERS)
     for event, key in KEYS.items():
         parts += [f"## {event.TYPE}", "", _one_paragraph(event), "", f"Routing key: `{key}`", "", *_fields(event), ""]
         sample = SAMPLES / f"{event.TYPE}.json"

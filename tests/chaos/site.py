@@ -263,7 +263,8 @@ class Site:
     def _plan(self) -> dict[str, Service]:
         carrier = simulated_carrier(f"http://{LOOPBACK}:{self.to_carrier.port}")
         env = {"DISPATCHER_CARRIER_OPTIONS": json.dumps(carrier), **self.env}
-        services = plan(env, self._amqp_url(self.to_broker.port), self._mongo_url(self.to_store.port))
+        amqp_url = self._amqp_url(self.to_broker.port)
+        services = plan(env, lambda _: amqp_url, self._mongo_url(self.to_store.port))
         return {service.name: service for service in services}
 
     def _amqp_url(self, port: int) -> str:

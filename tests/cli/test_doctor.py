@@ -19,6 +19,7 @@ from sms_common.topology import (
     CARRIER,
     DEAD,
     OUTBOUND,
+    REFUSED,
     UNROUTED,
     Topology,
     lane,
@@ -223,11 +224,18 @@ async def test_warnings_alone_are_no_failure(gateway: Gateway):
     assert found[UNROUTED] == ("warn", "1 message there", "See why: smsgw unrouted list")
 
 
+async def test_what_a_pbx_asks_for_tenants_that_are_not_its_own_is_named(gateway: Gateway):
+    assert REFUSED not in await gateway.examined()
+    await gateway.broker.publish(Outgoing("pbx.main.requests", "sms.outbound.somebody", b"{}", "t", "m"))
+    assert (await gateway.examined())[REFUSED][0] == "warn"
+
+
 async def test_a_bare_broker_has_neither_topology_nor_readers(gateway: Gateway):
     gateway.broker = FakeBroker(Topology())
     found = await gateway.examined()
     assert found["topology"][0] == "fail"
     assert "sms.retry.1s" in found["topology"][1]
+    assert "pbx.main.requests" in found["topology"][1]
     for queue in (OUTBOUND, CARRIER, DEAD, UNROUTED):
         assert found[queue][:2] == ("fail", "does not exist")
 

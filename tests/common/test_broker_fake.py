@@ -95,7 +95,7 @@ async def test_an_outcome_waits_until_it_can_be_published(broker: FakeBroker):
     await inbox.next()
     broker.blocked = False
     await broker.idle()
-    assert [delivery.message_id for delivery in broker.waiting("sms.retry.1s")] == ["m1"]
+    assert [delivery.message_id for delivery in broker.waiting("sms.wait.1s")] == ["m1"]
 
 
 async def test_listeners_are_told_when_it_is_back(broker: FakeBroker):

@@ -109,6 +109,20 @@ async def test_health_routes_answer():
 
 
 @pytest.mark.loopback
+async def test_the_metrics_page_says_of_each_part_whether_it_is_ready():
+    health = Health()
+    health.add("well", lambda: None)
+    health.add("ill", lambda: "It is away.")
+    async with (
+        serve(app_with(health), "127.0.0.1", 0) as port,
+        aiohttp.request("GET", f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
+        page = await answer.text()
+    assert 'smsgw_ready{part="well"} 1.0' in page
+    assert 'smsgw_ready{part="ill"} 0.0' in page
+
+
+@pytest.mark.loopback
 async def test_server_lets_a_running_handler_end_and_takes_no_new_request():
     arrived, go_on = asyncio.Event(), asyncio.Event()
 

@@ -38,7 +38,7 @@ QUEUES = tuple(
         topology.tenant("acme").queues,
     )
 )
-PARKED = {UNROUTED, DEAD}
+PARKED = {UNROUTED, DEAD, topology.REFUSED}
 
 
 def routing() -> Routing:
@@ -105,7 +105,7 @@ def test_of_what_webhooks_were_seen_the_oldest_may_go():
 
 def test_only_the_ladder_lets_messages_expire():
     expiring = {queue.name: queue.arguments["x-message-ttl"] for queue in QUEUES if "x-message-ttl" in queue.arguments}
-    assert expiring == {rung.name: rung.seconds * 1_000 for rung in RETRY_LADDER}
+    assert expiring == {rung.queue: rung.seconds * 1_000 for rung in RETRY_LADDER}
 
 
 def test_the_ladder_climbs():
@@ -122,7 +122,15 @@ def test_a_wait_takes_the_first_rung_that_is_not_shorter(seconds: float, expecte
 
 @pytest.mark.parametrize("rung", RETRY_LADDER, ids=lambda rung: rung.name)
 def test_a_rung_takes_messages_for_any_queue(rung: topology.Rung):
-    assert routing().route(rung.name, OUTBOUND) == [rung.name]
+    assert routing().route(rung.name, OUTBOUND) == [rung.queue]
+
+
+@pytest.mark.parametrize(
+    "queue", ["sms.outbound", "sms.carrier", "sms.seen", "sms.outbound.acme", "sms.outbound.former", "sms.lane.c1"]
+)
+def test_what_waited_goes_back_to_its_queue_and_to_the_dead_letters_when_that_is_gone(queue: str):
+    assert routing().route(topology.BACK, queue) == [queue]
+    assert routing().route(topology.BACK, f"{queue}.gone") == [DEAD]
 
 
 @pytest.mark.parametrize(
@@ -193,6 +201,66 @@ def test_the_key_of_a_request_names_its_tenant(key: str, expected: OutboundKey):
 
 
 @pytest.mark.parametrize(
+    ("queue", "key", "expected"),
+    [
+        ("sms.outbound.acme", "sms.outbound.acme", OutboundKey("acme", cancel=False)),
+        ("sms.outbound.acme", "sms.outbound.acme.cancel", OutboundKey("acme", cancel=True)),
+        ("sms.outbound.acme", "sms.outbound.beta", OutboundKey("acme", cancel=False)),
+        ("sms.outbound.acme", "sms.outbound.beta.cancel", OutboundKey("acme", cancel=True)),
+        ("sms.outbound.acme", "anything", OutboundKey("acme", cancel=False)),
+        ("sms.outbound.acme", "", OutboundKey("acme", cancel=False)),
+        (OUTBOUND, "sms.outbound.beta", OutboundKey("beta", cancel=False)),
+        (OUTBOUND, OUTBOUND, OutboundKey(None, cancel=False)),
+    ],
+)
+def test_a_request_is_asked_by_the_tenant_whose_queue_it_came_out_of(queue: str, key: str, expected: OutboundKey):
+    assert topology.asked_by(queue, key) == expected
+
+
+@pytest.mark.parametrize(
+    ("exchange", "key", "queues"),
+    [
+        ("pbx.main.requests", topology.outbound_key("acme"), ["sms.outbound.acme"]),
+        ("pbx.main.requests", topology.cancel_key("acme"), ["sms.outbound.acme"]),
+        ("pbx.main.requests", topology.outbound_key("gamma"), [topology.REFUSED]),
+        ("pbx.main.requests", OUTBOUND, [topology.REFUSED]),
+        ("pbx.main.requests", topology.carrier_key("bandwidth", "c1"), [topology.REFUSED]),
+        ("pbx.main.requests", topology.outbound_key("former"), [topology.REFUSED]),
+        ("pbx.main.requests", topology.outbound_key("moved"), [topology.REFUSED]),
+        ("pbx.west.requests", topology.outbound_key("moved"), ["sms.outbound.moved"]),
+        (SMS, topology.status_key("moved", Status.SENT), ["pbx.west.status"]),
+        (SMS, topology.inbound_key("moved", "+13125550100"), ["pbx.west.inbound"]),
+    ],
+)
+def test_a_pbx_reaches_the_requests_of_its_own_tenants_and_hears_of_them_alone(
+    exchange: str, key: str, queues: list[str]
+):
+    declared = routing()
+    for one in (
+        topology.pbx("main", ("moved",)),
+        topology.tenant("moved", "main"),
+        topology.tenant("former", "main"),
+        topology.tenant("acme", "main"),
+        topology.pbx("main", ("acme",), moved=["moved"]),
+        topology.pbx("west", ("gamma", "moved")),
+        topology.tenant("moved", "west", ["main"]),
+        topology.former_tenant("former", ["main"]),
+    ):
+        declared.add(one)
+    assert declared.route(exchange, key) == queues
+
+
+def test_no_exchange_of_a_pbx_leads_to_another_exchange():
+    """RabbitMQ routes by the headers CC and BCC as well, and hands them on from exchange to exchange."""
+    everything = topology.joined((base(), pbx("main", ("acme",)), topology.tenant("acme", "main")))
+    assert [one for one in everything.forwardings if one.source.startswith("pbx.")] == []
+    assert {b.queue for b in everything.bindings if b.exchange == "pbx.main.requests"} == {"sms.outbound.acme"}
+    (refused,) = [one for one in everything.exchanges if one.name == topology.REFUSED]
+    assert refused.kind == "fanout"
+    assert [b.queue for b in everything.bindings if b.exchange == topology.REFUSED] == [topology.REFUSED]
+
+
+@pytest.mark.parametrize(
     ("queue", "kind"),
     [
         ("sms.lane.c1", "lane"),
@@ -219,7 +287,7 @@ def test_the_documentation_names_everything():
     ).stdout
     for name in (*(exchange.name for exchange in base().exchanges), *(queue.name for queue in base().queues)):
         assert f"| `{name}` |" in printed
-    for name in ("sms.lane.<config_id>", "sms.lane.<config_id>.bulk", "pbx.<pbx_id>.inbound"):
+    for name in ("sms.lane.<config_id>", "sms.lane.<config_id>.bulk", "pbx.<pbx_id>.inbound", "pbx.<pbx_id>.requests"):
         assert f"| `{name}` |" in printed
     assert "fed by `sms` `sms.outbound.#`" in printed
     assert "`sms.outbound` `sms.outbound.<tenant>.#`" in printed

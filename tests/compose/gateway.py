@@ -11,9 +11,17 @@ from typing import Any, Self
 import aiohttp
 
 from sms_common.broker import Delivery, Outgoing, RabbitBroker
+from sms_common.broker_rights import pbx_passwords, pbx_user
 from sms_common.errors import Code, Unavailable
 from sms_common.events import InboundEvent, OutboundRequest, StatusEvent, decode
-from sms_common.topology import SMS, Topology, outbound_key, pbx_inbound_queue, pbx_status_queue
+from sms_common.topology import (
+    SMS,
+    Topology,
+    outbound_key,
+    pbx_inbound_queue,
+    pbx_requests_exchange,
+    pbx_status_queue,
+)
 from tests.compose.stack import Stack
 
 PASSWORD = "callback-password"
@@ -23,21 +31,24 @@ HANDSET = "+13125550100"
 class Pbx:
     """The PBX's side of RabbitMQ: publishes requests and remembers every event it is told, each once."""
 
-    def __init__(self, broker: RabbitBroker, pbx_id: str) -> None:
+    def __init__(self, broker: RabbitBroker, pbx_id: str, exchange: str) -> None:
         self.statuses: dict[str, list[StatusEvent]] = defaultdict(list)
         self.inbound: dict[str, InboundEvent] = {}
         self._broker = broker
         self._pbx_id = pbx_id
+        self._exchange = exchange
         self._seen: set[str] = set()
         self._news = asyncio.Condition()
 
     @classmethod
     @asynccontextmanager
-    async def connected(cls, amqp_url: str, pbx_id: str, *, listens: bool = True) -> AsyncIterator[Self]:
+    async def connected(
+        cls, amqp_url: str, pbx_id: str, exchange: str = SMS, *, listens: bool = True
+    ) -> AsyncIterator[Self]:
         """A PBX that listens to its two queues, also after the broker was away; or one that only sends."""
         async with RabbitBroker(amqp_url, name="test-pbx", topology=Topology()) as broker:
             await broker.ready()
-            pbx = cls(broker, pbx_id)
+            pbx = cls(broker, pbx_id, exchange)
             if listens:
                 await broker.consume(pbx_status_queue(pbx_id), pbx._on_status, prefetch=100)
                 await broker.consume(pbx_inbound_queue(pbx_id), pbx._on_inbound, prefetch=100)
@@ -63,7 +74,7 @@ class Pbx:
         """Publish the smallest request until the broker confirms it; its message_id."""
         message_id = message_id or str(uuid.uuid4())
         request = OutboundRequest(message_id=message_id, tenant_id=tenant_id, extension="101", to=(to,), text=text)
-        outgoing = Outgoing(SMS, outbound_key(tenant_id), request.encode(), request.TYPE, message_id)
+        outgoing = Outgoing(self._exchange, outbound_key(tenant_id), request.encode(), request.TYPE, message_id)
         while True:
             try:
                 await self._broker.publish(outgoing)
@@ -185,6 +196,13 @@ class Gateway:
     def pbx(self, *, listens: bool = True) -> AbstractAsyncContextManager[Pbx]:
         """A connected PBX, as an async context manager."""
         return Pbx.connected(self.amqp_url, "main", listens=listens)
+
+    def pbx_with_its_own_user(self) -> AbstractAsyncContextManager[Pbx]:
+        """A connected PBX whose user may do only what a PBX does."""
+        values = self.stack.environment
+        password = pbx_passwords(values["RABBITMQ_PBX_PASSWORDS"])[pbx_user("main")]
+        amqp_url = f"amqp://{pbx_user('main')}:{password}@127.0.0.1:{values['AMQP_PORT']}/"
+        return Pbx.connected(amqp_url, "main", pbx_requests_exchange("main"))
 
     async def record(self, message_id: str) -> Any:
         """What the dispatchers' store says of a message."""

@@ -43,7 +43,7 @@ class Container:
     @property
     def ready(self) -> bool:
         """Whether it is up and healthy, or is the one that has work at the start only and did it."""
-        if self.service == "mongo-init":
+        if self.service in {"mongo-init", "rabbitmq-init"}:
             return self.state == "exited" and self.exit_code == 0
         return self.state == "running" and self.health == "healthy"
 
@@ -53,6 +53,9 @@ def made_up_environment() -> dict[str, str]:
     dispatcher = _free_range(DISPATCHERS)
     return {
         "RABBITMQ_PASSWORD": secrets.token_hex(16),
+        # Ingress and a PBX as in a new .env; the others as in one from before they had passwords there.
+        "RABBITMQ_INGRESS_PASSWORD": secrets.token_hex(16),
+        "RABBITMQ_PBX_PASSWORDS": f"main:{secrets.token_hex(16)}",
         "MONGO_PASSWORD": secrets.token_hex(16),
         "MONGO_CONFIG_PASSWORD": secrets.token_hex(16),
         "MONGO_DISPATCHER_PASSWORD": secrets.token_hex(16),
@@ -139,7 +142,10 @@ class Stack:
 
     def log(self) -> str:
         """The end of what every container logged; the services' own is longer, and last."""
-        stores, services = ("mongo", "mongo-init", "rabbitmq"), ("config", "simulator", "ingress", "dispatcher")
+        stores, services = (
+            ("mongo", "mongo-init", "rabbitmq", "rabbitmq-init"),
+            ("config", "simulator", "ingress", "dispatcher"),
+        )
         parts = (
             self.compose("logs", "--no-color", f"--tail={n}", *names) for n, names in ((10, stores), (60, services))
         )

@@ -62,6 +62,19 @@ async def test_a_text_from_a_handset_reaches_the_queue_of_the_pbx(gateway: Gatew
     assert (event.tenant_id, event.sender, event.did) == (gateway.tenant, HANDSET, gateway.did)
 
 
+async def test_a_pbx_with_its_own_user_sends_a_text_and_is_told(gateway: Gateway):
+    async with gateway.pbx_with_its_own_user() as pbx:
+        message_id = await pbx.send(gateway.tenant, HANDSET, "Hello from a PBX of its own")
+        await pbx.until_final([message_id])
+    assert pbx.final(message_id) == ["delivered"]
+
+
+def test_no_service_logs_in_to_rabbitmq_as_its_administrator(stack: Stack):
+    (rabbitmq,) = stack.containers("rabbitmq")
+    listed = docker("exec", rabbitmq.id, "rabbitmqctl", "--silent", "list_connections", "user").split()
+    assert set(listed) == {"sms-ingress", "sms-dispatcher", "sms-config"}
+
+
 async def test_dispatchers_are_scaled_to_three_that_all_work(gateway: Gateway):
     await asyncio.to_thread(gateway.stack.up, "--scale", f"dispatcher={DISPATCHERS}")
     assert len(gateway.stack.containers("dispatcher")) == DISPATCHERS
@@ -154,7 +167,7 @@ async def test_what_was_configured_stored_and_queued_outlives_down_and_up(gatewa
 
     await asyncio.to_thread(stack.compose, "stop")
     assert {c.service: c.exit_code for c in stack.containers()} == dict.fromkeys(
-        (*SERVICES, "rabbitmq", "mongo", "mongo-init"), 0
+        (*SERVICES, "rabbitmq", "mongo", "mongo-init", "rabbitmq-init"), 0
     )
     await asyncio.to_thread(stack.compose, "down")
     assert stack.containers() == []

@@ -168,7 +168,7 @@ class TestProof:
 
         assert (shown["account"], changed.status) == (None, 403)
 
-    @pytest.mark.parametrize("given", ["", " ", "55\u200b00777", "ünï", "1" * 65])
+    @pytest.mark.parametrize("given", ["55\u200b00777", "ünï", "1" * 65])
     async def test_an_account_that_none_can_have_is_refused(self, api, trunk, given):
         answer = await api.call("PATCH", f"{TRUNKS}/{trunk['id']}", {"account": given})
 
@@ -203,7 +203,9 @@ class TestEnd:
         assert not await proved(made["id"])
 
     async def test_another_trunk_ends_it(self, api, made, proved, globex):
-        other = await api.made(TRUNKS, {**TRUNK, "pools": [{"tenant_id": "globex", "dids": "4015550100"}]})
+        other = await api.made(
+            TRUNKS, {**TRUNK, "name": "Another trunk", "pools": [{"tenant_id": "globex", "dids": "4015550100"}]}
+        )
         await globex.call("PATCH", f"{SMS}/{made['id']}", {"provider_id": other["id"]})
         assert not await proved(made["id"])
 

@@ -1,6 +1,6 @@
 """A ledger and its history in memory; they pass the same contract tests as those on MongoDB."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -25,6 +25,7 @@ class MemoryLedger(Ledger):
         self.changes: set[str] = set()
         self.bulk: set[str] = set()
         self.had_queues: set[str] = set()
+        self.had_pbxs: dict[str, frozenset[str]] = {}
         self.away = False
         self.recalled = 0
         self.lose_answers: set[str] = set()
@@ -175,6 +176,16 @@ class MemoryLedger(Ledger):
     async def tenants(self) -> list[str]:
         self._answer()
         return sorted(self.had_queues)
+
+    async def remember_pbxs(self, pbxs: Mapping[str, Collection[str]]) -> None:
+        self._answer()
+        for tenant_id, theirs in pbxs.items():
+            self.had_queues.add(tenant_id)
+            self.had_pbxs[tenant_id] = self.had_pbxs.get(tenant_id, frozenset()) | frozenset(theirs)
+
+    async def pbxs(self) -> dict[str, frozenset[str]]:
+        self._answer()
+        return dict(self.had_pbxs)
 
     async def bulk_lanes(self) -> list[str]:
         self._answer()

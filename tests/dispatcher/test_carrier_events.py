@@ -124,7 +124,7 @@ async def test_a_receipt_settles_nothing_it_cannot_speak_of(rig, changes):
     named = {name: value.format(inbound=text.message_id) for name, value in changes.items()}
     await rig.carrier_says(receipt(**{"carrier_message_id": "nobody's", **named}))
 
-    assert (len(rig.statuses()), len(rig.broker.waiting("sms.retry.1s"))) == (told, 1)
+    assert (len(rig.statuses()), len(rig.broker.waiting("sms.wait.1s"))) == (told, 1)
 
 
 async def test_an_inbound_text_reaches_the_tenant_that_owns_the_number(rig):

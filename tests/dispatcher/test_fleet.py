@@ -307,5 +307,5 @@ async def test_patience_ends_in_the_retry_ladder(rig):
             rig.dispatcher.lanes.held["cfg"].gate.wake()
             await asyncio.sleep(0)
 
-    assert len(rig.broker.waiting("sms.retry.10m")) == 1
-    assert topology.lane_queue("cfg") in {d.routing_key for d in rig.broker.waiting("sms.retry.10m")}
+    assert len(rig.broker.waiting("sms.wait.10m")) == 1
+    assert topology.lane_queue("cfg") in {d.routing_key for d in rig.broker.waiting("sms.wait.10m")}

@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
+from sms_common.broker import Outgoing
+from sms_common.broker.headers import ORIGIN_KEY
 from sms_common.configuration import Tenant
 from sms_common.errors import Code, Refused, Throttled, Unavailable
 from sms_common.messages import Accepted
 from sms_common.telemetry import metrics
-from tests.dispatcher.builders import HANDSET, config, entry, snapshot
+from sms_common.topology import DEFAULT_EXCHANGE
+from tests.dispatcher.builders import HANDSET, config, entry, request, snapshot
 from tests.dispatcher.conftest import Rig
 
 ELSEWHERE = snapshot(
@@ -186,3 +189,44 @@ async def test_a_queue_into_which_something_is_on_its_way_is_not_taken_for_empty
         assert await lanes.depart(entry(message_id="m-2")) is None
         arrives.set()
         await putting
+
+
+MOVED = snapshot(tenants=(Tenant(id="acme", name="Acme", pbx_id="second"), Tenant(id="other", name="Other")))
+
+
+@pytest.mark.parametrize("meanwhile", ["it follows the move", "another dispatcher starts", "nobody knew where it was"])
+async def test_a_tenant_that_moves_to_another_pbx_is_asked_for_and_told_there_only(rig, meanwhile):
+    if meanwhile == "nobody knew where it was":
+        rig.ledger.had_pbxs.clear()
+    mover = (
+        rig if meanwhile == "it follows the move" else Rig(rig.clock, rig.ledger, member="second", broker=rig.broker)
+    )
+    await mover.use(MOVED)
+    told = len(rig.broker.waiting("pbx.main.status"))
+
+    await rig.publish(request().encode(), exchange="pbx.main.requests")
+    assert [one.routing_key for one in rig.broker.waiting("sms.refused")] == ["sms.outbound.acme"]
+    assert rig.carrier.sent == []
+    await rig.publish(request().encode(), exchange="pbx.second.requests")
+    assert len(rig.broker.waiting("sms.refused")) == 1
+    assert len(rig.broker.waiting("pbx.main.status")) == told
+    assert len(rig.broker.waiting("pbx.second.status")) == 2
+
+
+async def test_no_pbx_asks_for_a_tenant_that_is_no_more(rig):
+    await rig.use(snapshot(tenants=(Tenant(id="other", name="Other"),)))
+    await rig.publish(request().encode(), exchange="pbx.main.requests")
+
+    assert len(rig.broker.waiting("sms.refused")) == 1
+
+
+@pytest.mark.parametrize("key", ["sms.outbound.acme", "sms.outbound.other", "sms.outbound", "anything"])
+async def test_a_request_for_another_tenant_than_its_queues_is_told_to_the_tenant_of_the_queue(rig, key):
+    """With the header CC a PBX brings what it likes into its own tenants' queues, under whatever key."""
+    arrives_under = {ORIGIN_KEY: key}
+    body = request(tenant_id="other").encode()
+    await rig.broker.publish(Outgoing(DEFAULT_EXCHANGE, "sms.outbound.acme", body, "", "pbx-1", headers=arrives_under))
+    await rig.idle()
+
+    (event,) = rig.statuses("m-1")
+    assert (event.error.code, event.tenant_id, rig.carrier.sent) == ("tenant_mismatch", "acme", [])

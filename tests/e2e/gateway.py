@@ -12,10 +12,11 @@ from typing import Any, Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from sms_common.broker_rights import rights_of
 from sms_native.environment import SECRETS
 from sms_native.mongodb import drop_database
 from sms_native.ports import LOOPBACK, free_port
-from sms_native.services import ServiceProcess, plan
+from sms_native.services import ServiceProcess, broker_accounts, plan
 from tests.e2e.amqp import PATIENCE, Client, Inbox
 from tests.eventually import eventually_told
 from tests.stack import Broker
@@ -50,10 +51,8 @@ class Gateway:
         self.seconds_to_ready = 0.0
         self._broker = broker
         self._vhost = vhost
-        self._password = secrets.token_hex(16)
-        self.secrets.add(self._password)
-        amqp_url = f"amqp://{vhost}:{self._password}@{broker.address}/{vhost}"
-        self._services = {service.name: service for service in plan(env, amqp_url, mongo_url)}
+        self._accounts = {f"{vhost}_{user}": password for user, password in broker_accounts(env).items()}
+        self._services = {service.name: service for service in plan(env, self.amqp_url, mongo_url)}
         self._running: dict[str, ServiceProcess] = {}
 
     @classmethod
@@ -72,7 +71,8 @@ class Gateway:
                 started.callback(drop_database, mongo_url, database)
             gateway.http = await started.enter_async_context(aiohttp.ClientSession())
             gateway.let_in()
-            started.callback(broker.management.delete_user, name)
+            for account in gateway._accounts:
+                started.callback(broker.management.delete_user, account)
             started.push_async_callback(gateway._stop_all)
             began = time.monotonic()
             await gateway.start(*SERVICES)
@@ -147,17 +147,28 @@ class Gateway:
 
     @property
     def pbx_url(self) -> str:
-        """The AMQP URL of the PBX, whose account is not that of the services."""
+        """The AMQP URL of a trusted PBX, which may do everything; its account is not one of the services."""
         return f"amqp://{self._vhost}_pbx:{self._vhost}@{self._broker.address}/{self._vhost}"
+
+    def amqp_url(self, user: str) -> str:
+        """The AMQP URL of one of the gateway's users, such as `sms-ingress` or `pbx-main`, with its own rights only."""
+        account = f"{self._vhost}_{user}"
+        return f"amqp://{account}:{self._accounts[account]}@{self._broker.address}/{self._vhost}"
 
     def shut_out(self) -> None:
         """Take RabbitMQ away from the services: they are cut off and not let in again."""
-        self._broker.management.create_user(self._vhost, secrets.token_hex(16), self._vhost)
-        self._broker.management.close_connections(self._vhost)
+        for account in self._accounts:
+            self._let_in(account, secrets.token_hex(16))
+            self._broker.management.close_connections(account)
 
     def let_in(self) -> None:
         """Give RabbitMQ back to the services."""
-        self._broker.management.create_user(self._vhost, self._password, self._vhost)
+        for account, password in self._accounts.items():
+            self._let_in(account, password)
+
+    def _let_in(self, account: str, password: str) -> None:
+        rights = rights_of(account.removeprefix(f"{self._vhost}_"))
+        self._broker.management.create_user(account, password, self._vhost, rights)
 
     def depths(self) -> dict[str, int]:
         """Messages in each queue, ready or not; up to 0.3 s old."""

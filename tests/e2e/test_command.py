@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from sms_common.broker_rights import TOOLS
 from sms_native.settings import inherited
 from tests.e2e.customer import HANDSET, Customer
 
@@ -37,7 +38,7 @@ async def customer(new_customer) -> AsyncIterator[Customer]:
 def smsgw(customer: Customer, tmp_path: Path) -> Smsgw:
     """Run the command in a directory with a .env as `make up` makes it."""
     lines = [f"{name}={value}" for name, value in customer.gateway.env.items()]
-    (tmp_path / ".env").write_text("\n".join([*lines, f"SMSGW_AMQP_URL={customer.gateway.pbx_url}", ""]))
+    (tmp_path / ".env").write_text("\n".join([*lines, f"SMSGW_AMQP_URL={customer.gateway.amqp_url(TOOLS)}", ""]))
 
     async def run(*arguments: str) -> Ended:
         process = await asyncio.create_subprocess_exec(

@@ -359,6 +359,16 @@ async def test_bulk_lanes_are_remembered_once(ledger):
     assert await ledger.bulk_lanes() == ["cfg"]
 
 
+async def test_the_pbxs_of_a_tenant_are_remembered_for_ever_and_only_of_those_of_whom_they_were_noted(ledger):
+    await ledger.remember_tenants(["acme", "older"])
+    await ledger.remember_pbxs({"acme": ["main"], "beta": {"west", "main"}})
+    await ledger.remember_pbxs({"acme": ["west", "main"]})
+    await ledger.remember_pbxs({})
+
+    assert await ledger.pbxs() == {"acme": {"main", "west"}, "beta": {"west", "main"}}
+    assert sorted(await ledger.tenants()) == ["acme", "beta", "older"]
+
+
 async def test_history_is_paged_filtered_and_never_shows_another_tenants(ledger):
     start = now()
     for n in range(5):

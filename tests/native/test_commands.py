@@ -42,7 +42,7 @@ def test_outside_a_checkout_the_command_says_so(command, tmp_path):
     assert ".env.example" in done.stderr
 
 
-def test_env_is_made_alone_and_an_existing_one_stays_as_it_is(command, tmp_path):
+def test_env_is_made_alone_and_an_existing_one_gets_what_it_lacks_and_nothing_else(command, tmp_path):
     done = command("env")
     assert (done.returncode, done.stderr) == (0, "")
     assert "made .env" in done.stdout
@@ -52,7 +52,12 @@ def test_env_is_made_alone_and_an_existing_one_stays_as_it_is(command, tmp_path)
     again = command("env")
     assert again.returncode == 0
     assert "there is a .env already" in again.stdout
-    assert (tmp_path / ".env").read_text() == "AMQP_PORT=5672\n"
+    assert "added RABBITMQ_PASSWORD, RABBITMQ_INGRESS_PASSWORD" in again.stdout
+    lines = (tmp_path / ".env").read_text().splitlines()
+    assert lines[:3] == ["AMQP_PORT=5672", "", "# --- added"]
+    assert "RABBITMQ_PBX_PASSWORDS" in [line.partition("=")[0] for line in lines]
+    assert "it stays as it is" in command("env").stdout
+    assert (tmp_path / ".env").read_text().splitlines() == lines
 
 
 @pytest.mark.parametrize("wanted", ["up", "smoke"])

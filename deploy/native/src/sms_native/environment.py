@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from sms_common.broker_rights import pbx_passwords
+from sms_common.configuration import DEFAULT_PBX
 from sms_native.ports import free_port, is_free
 from sms_native.processes import NativeError, write_private
 
@@ -26,8 +28,17 @@ def _key_ring() -> str:
     return "k1:" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+def _pbx_passwords() -> str:
+    return f"{DEFAULT_PBX}:{_password()}"
+
+
 SECRETS: Mapping[str, Callable[[], str]] = {
     "RABBITMQ_PASSWORD": _password,
+    "RABBITMQ_INGRESS_PASSWORD": _password,
+    "RABBITMQ_DISPATCHER_PASSWORD": _password,
+    "RABBITMQ_CONFIG_PASSWORD": _password,
+    "RABBITMQ_TOOLS_PASSWORD": _password,
+    "RABBITMQ_PBX_PASSWORDS": _pbx_passwords,
     "MONGO_PASSWORD": _password,
     "MONGO_CONFIG_PASSWORD": _password,
     "MONGO_DISPATCHER_PASSWORD": _password,
@@ -60,19 +71,28 @@ def make(root: Path) -> bool:
     return True
 
 
+def complete(root: Path) -> list[str]:
+    """Add the secrets that .env of an older version lacks, and leave the rest as it is; returns their names.
+
+    Raises NativeError when a line cannot be read.
+    """
+    path = root / ".env"
+    values = parse(path.read_text())
+    missing = [name for name in SECRETS if name not in values and name not in _NEEDED_ONCE]
+    if missing:
+        added = "".join(f"{name}={SECRETS[name]()}\n" for name in missing)
+        write_private(path, f"{path.read_text().rstrip()}\n\n# --- added\n{added}")
+    return missing
+
+
 def load(root: Path, given: Mapping[str, str]) -> dict[str, str]:
     """Return what .env in `root` says, overridden by `given`; makes .env, or adds secrets that it lacks.
 
     Raises NativeError when a line cannot be read or a secret could not stand in a URL.
     """
     make(root)
-    path = root / ".env"
-    values = parse(path.read_text())
-    missing = [name for name in SECRETS if name not in values and name not in _NEEDED_ONCE]
-    if missing:  # of an older version
-        added = "".join(f"{name}={SECRETS[name]()}\n" for name in missing)
-        write_private(path, f"{path.read_text().rstrip()}\n\n# --- added\n{added}")
-        values = parse(path.read_text())
+    complete(root)
+    values = parse((root / ".env").read_text())
     values |= {name: given[name] for name in given.keys() & values.keys()}
     _check(values)
     return values
@@ -114,3 +134,7 @@ def _check(values: Mapping[str, str]) -> None:
             continue
         if name.endswith("_PASSWORD") and not re.fullmatch(r"[A-Za-z0-9_-]+", value):
             raise NativeError(f"{name} in .env may hold letters, digits, - and _ only")
+    try:
+        pbx_passwords(values.get("RABBITMQ_PBX_PASSWORDS", ""))
+    except ValueError as error:
+        raise NativeError(f"RABBITMQ_PBX_PASSWORDS in .env: {error}") from None

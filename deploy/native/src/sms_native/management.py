@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from sms_common.broker_rights import Rights
+from sms_common.topology import SMS
 from sms_native.processes import NativeError
 
-_EVERYTHING = {"configure": ".*", "write": ".*", "read": ".*"}
+EVERYTHING = Rights("everything", ".*", ".*", ".*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,20 @@ class Management:
         listed = self._call("GET", f"/api/queues/{_segment(vhost)}?disable_stats=true&enable_queue_totals=true")
         return {queue["name"]: _queue_state(queue, consumers.get(queue["name"], 0)) for queue in listed}
 
-    def create_user(self, name: str, password: str, vhost: str) -> None:
-        """Make an account that may do everything in one virtual host, and nothing else."""
+    def create_user(self, name: str, password: str, vhost: str, rights: Rights = EVERYTHING) -> None:
+        """Make an account with these rights in one virtual host, by default all, and none elsewhere; one that is there
+        gets this password and these rights.
+        """
         self._call("PUT", f"/api/users/{_segment(name)}", {"password": password, "tags": ""})
-        self._call("PUT", f"/api/permissions/{_segment(vhost)}/{_segment(name)}", _EVERYTHING)
+        place = f"{_segment(vhost)}/{_segment(name)}"
+        permissions = {"configure": rights.configure, "write": rights.write, "read": rights.read}
+        topics = rights.topics
+        if topics is None:
+            self._call("DELETE", f"/api/topic-permissions/{place}", absent_is_fine=True)
+        else:  # before the permissions: until these are set it may do nothing
+            body = {"exchange": SMS, "write": topics.write, "read": topics.read}
+            self._call("PUT", f"/api/topic-permissions/{place}", body)
+        self._call("PUT", f"/api/permissions/{place}", permissions)
 
     def delete_user(self, name: str) -> None:
         """Remove an account; nothing happens when there is none."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from sms_common.broker_rights import rights_of
 from sms_native.mongodb import MongoNode
 from sms_native.ports import LOOPBACK, is_free
 from sms_native.processes import NativeError, Process, StateFile
 from sms_native.rabbitmq import RabbitNode
-from sms_native.services import ServiceProcess, plan
+from sms_native.services import AmqpUrls, ServiceProcess, broker_accounts, plan
 from sms_native.settings import Settings
 from sms_native.stack import Stack
 from sms_native.terminal import Terminal
@@ -27,6 +28,8 @@ _DRAIN = 120
 @dataclass(frozen=True, slots=True)
 class _Nodes:
     amqp_url: str
+    """With the administrator's account, or the one that was given for a RabbitMQ that runs elsewhere."""
+    amqp_url_of: AmqpUrls
     management_url: str | None
     mongo_url: str
 
@@ -144,12 +147,23 @@ async def _start_nodes(
         for name, node in nodes.items():
             tasks.create_task(start(name, node))
     rabbit, mongo = nodes.get("RabbitMQ"), nodes.get("MongoDB")
-    amqp_url = rabbit.url() if isinstance(rabbit, RabbitNode) else settings.amqp_url
     mongo_url = mongo.url if isinstance(mongo, MongoNode) else settings.mongo_url
-    assert amqp_url is not None
     assert mongo_url is not None
-    management_url = rabbit.management_url if isinstance(rabbit, RabbitNode) else settings.management_url
-    return _Nodes(amqp_url, management_url, mongo_url)
+    if isinstance(rabbit, RabbitNode):
+        await asyncio.to_thread(_make_accounts, rabbit, env)
+        accounts = broker_accounts(env)
+        own = rabbit
+        return _Nodes(rabbit.url(), lambda user: own.url_of(user, accounts[user]), rabbit.management_url, mongo_url)
+    amqp_url = settings.amqp_url
+    assert amqp_url is not None
+    return _Nodes(amqp_url, lambda _: amqp_url, settings.management_url, mongo_url)
+
+
+def _make_accounts(rabbit: RabbitNode, env: Mapping[str, str]) -> None:
+    """Give each service and each PBX its user, with the password of .env and its own rights only."""
+    management = rabbit.management
+    for user, password in broker_accounts(env).items():
+        management.create_user(user, password, "/", rights_of(user))
 
 
 async def _start_services(
@@ -162,7 +176,7 @@ async def _start_services(
 ) -> None:
     """Start config and, once it is ready, the others together. Keeps their process numbers in `records`."""
     log_format = "console" if terminal.colour else "json"
-    services = plan(env, nodes.amqp_url, nodes.mongo_url, log_format=log_format)
+    services = plan(env, nodes.amqp_url_of, nodes.mongo_url, log_format=log_format)
     http = await started.enter_async_context(aiohttp.ClientSession())
     stopping = asyncio.Event()
     begun = time.monotonic()

@@ -162,6 +162,10 @@ class RabbitNode:
         """Return the AMQP URL of a virtual host, with user and password."""
         return f"amqp://{self._account()}@{self.address}/{quote(vhost, safe='')}"
 
+    def url_of(self, user: str, password: str) -> str:
+        """Return the AMQP URL of another user, in the virtual host that is there from the start."""
+        return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{self.address}/"
+
     def set_memory_alarm(self, *, on: bool) -> None:
         """Raise or clear the memory alarm, which blocks whoever publishes; a restart clears it too."""
         self.control("set_vm_memory_high_watermark", "0" if on else _WATERMARK)

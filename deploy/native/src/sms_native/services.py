@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
+from sms_common import broker_rights
 from sms_native.ports import LOOPBACK
 from sms_native.processes import NativeError, Process
 from sms_native.settings import inherited
@@ -17,6 +18,9 @@ _PREFIXES = ("CONFIG_", "INGRESS_", "DISPATCHER_", "SIMULATOR_")
 _LONGEST_LINE = 65_536
 _DRAIN = 50
 """Seconds: a dispatcher waits up to 45 s for what is under way to the carrier."""
+
+AmqpUrls = Callable[[str], str]
+"""Gives the address of RabbitMQ for one of its users, with the user's name and password."""
 
 Sink = Callable[[str, str], None]
 """Takes a service's name and a line of its output."""
@@ -32,8 +36,20 @@ class Service:
     environment: Mapping[str, str] = field(repr=False)
 
 
-def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: str = "json") -> list[Service]:
-    """Return the four services in the order of their start; `env` is what .env says.
+def broker_accounts(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the passwords of RabbitMQ's users, each with the rights that go with its name; `env` is what .env says."""
+    given = {
+        broker_rights.INGRESS: env["RABBITMQ_INGRESS_PASSWORD"],
+        broker_rights.DISPATCHER: env["RABBITMQ_DISPATCHER_PASSWORD"],
+        broker_rights.CONFIG: env["RABBITMQ_CONFIG_PASSWORD"],
+        broker_rights.TOOLS: env["RABBITMQ_TOOLS_PASSWORD"],
+    }
+    return given | broker_rights.pbx_passwords(env["RABBITMQ_PBX_PASSWORDS"])
+
+
+def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_format: str = "json") -> list[Service]:
+    """Return the four services in the order of their start; `env` is what .env says, `amqp_urls` gives RabbitMQ's
+    address by the name of the user that a service logs in as.
 
     Each gets what .env holds under its own prefix, never what is another's. The carrier is the simulator, unless
     DISPATCHER_CARRIER_OPTIONS says otherwise.
@@ -43,7 +59,7 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
     carrier = env.get("DISPATCHER_CARRIER_OPTIONS") or json.dumps(simulated_carrier(simulator_url))
     told = {
         "config": {
-            "AMQP_URL": amqp_url,
+            "AMQP_URL": amqp_urls(broker_rights.CONFIG),
             "MONGO_URL": mongo_url,
             "PUBLIC_URL": f"http://{LOOPBACK}:{env['INGRESS_PORT']}",
             "DISPATCHER_URL": f"http://{LOOPBACK}:{env['DISPATCHER_PORT']}",
@@ -52,13 +68,13 @@ def plan(env: Mapping[str, str], amqp_url: str, mongo_url: str, *, log_format: s
         },
         "simulator": {},
         "ingress": {
-            "AMQP_URL": amqp_url,
+            "AMQP_URL": amqp_urls(broker_rights.INGRESS),
             "CONFIG_URL": config_url,
             "CONFIG_TOKEN": env["CONFIG_INGRESS_TOKEN"],
             "LEAVE_SECONDS": "0",  # there is no load balancer that has to notice first
         },
         "dispatcher": {
-            "AMQP_URL": amqp_url,
+            "AMQP_URL": amqp_urls(broker_rights.DISPATCHER),
             "MONGO_URL": mongo_url,
             "CONFIG_URL": config_url,
             "CONFIG_TOKEN": env["CONFIG_DISPATCHER_TOKEN"],

@@ -13,7 +13,7 @@ from typing import Any
 
 from sms_common.telemetry import configure
 from sms_native import compose, demo, native
-from sms_native.environment import load, make
+from sms_native.environment import complete, load, make
 from sms_native.processes import NativeError
 from sms_native.seed import DID, TENANT
 from sms_native.settings import Settings, inherited
@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
             return 0 if wanted == "down" else _FAILED
         if wanted == "env":
             if not make(root):
-                terminal.say("there is a .env already; it stays as it is")
+                added = complete(root)
+                told = f"added {', '.join(added)}; the rest stays" if added else "it stays"
+                terminal.say(f"there is a .env already; {told} as it is")
             return 0
         env = load(root, inherited())
         if wanted == "status":
@@ -185,6 +187,7 @@ def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     terminal.say("the next text: publish, with any AMQP client")
     terminal.show(f"  exchange sms, routing key sms.outbound.{TENANT}, body {body}")
     terminal.show(f"  statuses arrive in the queue pbx.main.status, texts to {DID} in pbx.main.inbound")
+    terminal.show("  as the user pbx-main (RABBITMQ_PBX_PASSWORDS in .env), who may do no more, to pbx.main.requests")
     terminal.say("a text from a handset: in another terminal, here")
     terminal.show(f"  {_text_in(stack.simulator_url)}")
     terminal.say("Ctrl-C stops everything")

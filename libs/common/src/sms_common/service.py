@@ -60,7 +60,10 @@ class Health:
     async def problems(self) -> dict[str, str | None]:
         """Run all checks at once and return what each says. One that raises or takes over 2 s is a problem itself."""
         said = await asyncio.gather(*(_ask(check) for check in self._checks.values()))
-        return dict(zip(self._checks, said, strict=True))
+        problems = dict(zip(self._checks, said, strict=True))
+        for part, problem in problems.items():
+            metrics.ready.labels(part).set(problem is None)
+        return problems
 
 
 async def _ask(check: Check) -> str | None:
@@ -88,6 +91,7 @@ def add_health_routes(app: web.Application, health: Health) -> None:
         return web.json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
 
     async def show_metrics(_request: web.Request) -> web.Response:
+        await health.problems()
         return web.Response(body=metrics.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.router.add_get("/healthz", healthz)

@@ -85,12 +85,19 @@ def joined(topologies: Iterable[Topology]) -> Topology:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One delay of the retry ladder: an exchange and a queue of the same name. A message expires after `seconds` and
-    goes back, through the default exchange, to the queue that its routing key names.
+    """One delay of the retry ladder: an exchange, and a queue behind it. A message expires there after `seconds` and
+    goes back, through the exchange `sms.back`, to the queue that its routing key names.
     """
 
     seconds: int
     name: str
+
+    @property
+    def queue(self) -> str:
+        """Where it waits. Queues of older versions had the exchange's name and let messages for a queue that is gone
+        stay for ever, and 32 of these stopped all others.
+        """
+        return self.name.replace("sms.retry.", "sms.wait.")
 
 
 DEFAULT_EXCHANGE = ""
@@ -103,6 +110,8 @@ CARRIER = "sms.carrier"
 CONFIG = "sms.config"
 CONFIG_CHANGES = "sms.config.#"
 SEEN = "sms.seen"
+REFUSED = "sms.refused"
+BACK = "sms.back"
 
 # Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
 RETRY_LADDER = (
@@ -112,6 +121,9 @@ RETRY_LADDER = (
     Rung(120, "sms.retry.2m"),
     Rung(600, "sms.retry.10m"),
 )
+
+# What queue_kind calls the queues that PBXs read.
+PBX_KIND = "pbx"
 
 # A status whose tenant the gateway does not know cannot be told to that tenant's PBX; the default PBX hears of it.
 NO_TENANT = "-"
@@ -124,6 +136,13 @@ _WORK: Arguments = {
 }
 # For people's eyes only: while nobody reads, the oldest go.
 _NEWEST: Arguments = {"x-max-length": 1_000, "x-overflow": "drop-head", "x-delivery-limit": DELIVERY_LIMIT}
+# Bounded, and full of it refuses: whoever publishes for tenants that are not his fills no disk and hides nothing of
+# others.
+_REFUSED: Arguments = {
+    "x-max-length": 10_000,
+    "x-overflow": "reject-publish",
+    "x-delivery-limit": PARKED_DELIVERY_LIMIT,
+}
 _LAST_ONLY: Arguments = {"x-max-length": 1, "x-overflow": "drop-head", "x-delivery-limit": PARKED_DELIVERY_LIMIT}
 
 
@@ -141,7 +160,13 @@ def base() -> Topology:
             Exchange(OUTBOUND_REST, "fanout", "requests of tenants that have no queue"),
             Exchange(OUTBOUND, "topic", "requests, to the queue of their tenant", alternate=OUTBOUND_REST),
             Exchange(SMS, "topic", "every public and internal event", alternate=UNROUTED),
+            Exchange(SEEN, "fanout", "when webhooks came and how they were answered"),
+            Exchange(REFUSED, "fanout", "what a PBX published for a tenant that is not its own"),
+            pbx_requests(DEFAULT_PBX),
             *(Exchange(rung.name, "fanout", f"retry after {rung.seconds} s") for rung in RETRY_LADDER),
+            Exchange(
+                BACK, "direct", "after its wait, to the queue it came from; to `sms.dead` when that is gone", DEAD
+            ),
         ),
         queues=(
             Queue(
@@ -151,7 +176,7 @@ def base() -> Topology:
             ),
             Queue(DEAD, "parked: each with a reason header", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
             *(
-                Queue(rung.name, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung))
+                Queue(rung.queue, f"waits {rung.seconds} s, then goes back to the queue it came from", _retry(rung))
                 for rung in RETRY_LADDER
             ),
             Queue(OUTBOUND, "requests that name no tenant that is known, or were put here by the queue's name", _WORK),
@@ -163,18 +188,40 @@ def base() -> Topology:
                 _LAST_ONLY,
             ),
             Queue(SEEN, "when webhooks came and how they were answered, read by the config service", _NEWEST),
+            Queue(REFUSED, "parked: what a PBX published for a tenant that is not its own; never worked on", _REFUSED),
         ),
         bindings=(
             Binding(UNROUTED, UNROUTED),
             Binding(DEAD, DEAD),
-            *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
+            Binding(SEEN, SEEN),
+            Binding(REFUSED, REFUSED),
+            *(Binding(rung.name, rung.queue) for rung in RETRY_LADDER),
+            *map(_back, (OUTBOUND, CARRIER, SEEN, pbx_inbound_queue(DEFAULT_PBX), pbx_status_queue(DEFAULT_PBX))),
             Binding(OUTBOUND_REST, OUTBOUND),
             Binding(SMS, CARRIER, "sms.carrier.#"),
             Binding(SMS, CONFIG, CONFIG_CHANGES),
             Binding(SMS, pbx_status_queue(DEFAULT_PBX), f"sms.status.{NO_TENANT}.#"),
         ),
         forwardings=(Forwarding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
-        retired=(Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
+        retired=(
+            Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),
+            # What is in the queues of the former ladder still goes back by itself.
+            *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
+        ),
+    )
+
+
+def edge() -> Topology:
+    """What ingress and config declare, or find, and cannot do without: the way of what a carrier says and of what is
+    announced, and the parking places.
+
+    A queue that is missing elsewhere must not keep webhooks out.
+    """
+    whole, needed = base(), {SMS, UNROUTED, DEAD, SEEN, CARRIER, CONFIG}
+    return Topology(
+        exchanges=tuple(exchange for exchange in whole.exchanges if exchange.name in needed),
+        queues=tuple(queue for queue in whole.queues if queue.name in needed),
+        bindings=tuple(binding for binding in whole.bindings if {binding.exchange, binding.queue} <= needed),
     )
 
 
@@ -182,10 +229,15 @@ def _retry(rung: Rung) -> Arguments:
     return {
         "x-message-ttl": rung.seconds * 1_000,
         "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEFAULT_EXCHANGE,
+        "x-dead-letter-exchange": BACK,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
+
+
+def _back(queue: str) -> Binding:
+    """Whoever reads `queue` may have a message come back later."""
+    return Binding(BACK, queue, queue)
 
 
 def _pbx_queues(pbx_id: str) -> tuple[Queue, ...]:
@@ -195,42 +247,79 @@ def _pbx_queues(pbx_id: str) -> tuple[Queue, ...]:
     )
 
 
-def pbx(pbx_id: str, tenant_ids: Iterable[str]) -> Topology:
-    """The queue pair of one PBX, bound for each tenant it serves."""
-    inbound, status = pbx_inbound_queue(pbx_id), pbx_status_queue(pbx_id)
-    bindings = tuple(
-        binding
-        for tenant_id in tenant_ids
-        for binding in (
-            Binding(SMS, inbound, f"sms.inbound.{tenant_id}.#"),
-            Binding(SMS, status, f"sms.status.{tenant_id}.#"),
-        )
+def pbx_requests(pbx_id: str) -> Exchange:
+    """Where a PBX with a broker user of its own publishes requests.
+
+    It leads to the queues of its tenants' requests and nowhere else, and never to another exchange: RabbitMQ routes by
+    the headers CC and BCC too, whatever topic rights a user has, and hands them on from exchange to exchange.
+    """
+    return Exchange(
+        pbx_requests_exchange(pbx_id), "topic", f"requests of the PBX {pbx_id}, to its tenants' queues", REFUSED
     )
-    return Topology(queues=_pbx_queues(pbx_id), bindings=bindings)
 
 
-def tenant(tenant_id: str) -> Topology:
-    """The queue of a tenant's requests, so that no tenant's flood stands before another tenant's texts."""
-    queue = outbound_queue(tenant_id)
+def pbx(pbx_id: str, tenant_ids: Iterable[str], moved: Iterable[str] = ()) -> Topology:
+    """The exchange of a PBX and its queue pair, bound for each tenant it serves, and no more for those that `moved` to
+    another PBX.
+    """
     return Topology(
-        queues=(Queue(queue, "one tenant's requests, read by one dispatcher", _WORK),), bindings=_own(queue)
+        exchanges=(pbx_requests(pbx_id),),
+        queues=_pbx_queues(pbx_id),
+        bindings=(
+            *map(_back, (pbx_inbound_queue(pbx_id), pbx_status_queue(pbx_id))),
+            *(binding for tenant_id in tenant_ids for binding in _events_of(tenant_id, pbx_id)),
+        ),
+        retired=tuple(binding for tenant_id in moved for binding in _events_of(tenant_id, pbx_id)),
     )
 
 
-def former_tenant(tenant_id: str) -> Topology:
-    """The queue of a tenant that is no more: what is in it is still read, and nothing comes any more."""
+def _events_of(tenant_id: str, pbx_id: str) -> tuple[Binding, ...]:
+    return (
+        Binding(SMS, pbx_inbound_queue(pbx_id), f"sms.inbound.{tenant_id}.#"),
+        Binding(SMS, pbx_status_queue(pbx_id), f"sms.status.{tenant_id}.#"),
+    )
+
+
+def tenant(tenant_id: str, pbx_id: str | None = None, former_pbx_ids: Iterable[str] = ()) -> Topology:
+    """The queue of a tenant's requests, so that no tenant's flood stands before another tenant's texts. Of all PBXs
+    only the tenant's own, `pbx_id`, reaches it; declare that one's exchange before.
+    """
     queue = outbound_queue(tenant_id)
-    return Topology(queues=(Queue(queue, "one tenant's requests, read by one dispatcher", _WORK),), retired=_own(queue))
+    own = () if pbx_id is None else (_from_pbx(tenant_id, pbx_id),)
+    return Topology(
+        queues=(_requests(queue),),
+        bindings=(_own(queue), _back(queue), *own),
+        retired=tuple(_from_pbx(tenant_id, former) for former in former_pbx_ids),
+    )
 
 
-def _own(queue: str) -> tuple[Binding, ...]:
-    return (Binding(OUTBOUND, queue, f"{queue}.#"),)
+def former_tenant(tenant_id: str, pbx_ids: Iterable[str] = ()) -> Topology:
+    """The queue of a tenant that is no more: what is in it is still read, and nothing comes any more, also not from the
+    PBXs that it ever had.
+    """
+    queue = outbound_queue(tenant_id)
+    retired = (_own(queue), *(_from_pbx(tenant_id, pbx_id) for pbx_id in pbx_ids))
+    return Topology(queues=(_requests(queue),), bindings=(_back(queue),), retired=retired)
+
+
+def _requests(queue: str) -> Queue:
+    return Queue(queue, "one tenant's requests, read by one dispatcher", _WORK)
+
+
+def _own(queue: str) -> Binding:
+    return Binding(OUTBOUND, queue, f"{queue}.#")
+
+
+def _from_pbx(tenant_id: str, pbx_id: str) -> Binding:
+    queue = outbound_queue(tenant_id)
+    return Binding(pbx_requests_exchange(pbx_id), queue, f"{queue}.#")
 
 
 def lane(config_id: str, *, bulk: bool = False) -> Topology:
     """The paced sending lane of one SMS configuration: read by one dispatcher at a time."""
+    queue = lane_queue(config_id, bulk=bulk)
     return Topology(
-        queues=(Queue(lane_queue(config_id, bulk=bulk), "one paced lane", {**_WORK, "x-single-active-consumer": True}),)
+        queues=(Queue(queue, "one paced lane", {**_WORK, "x-single-active-consumer": True}),), bindings=(_back(queue),)
     )
 
 
@@ -242,6 +331,11 @@ def pbx_inbound_queue(pbx_id: str) -> str:
 def pbx_status_queue(pbx_id: str) -> str:
     """The queue in which a PBX finds statuses."""
     return f"pbx.{pbx_id}.status"
+
+
+def pbx_requests_exchange(pbx_id: str) -> str:
+    """The exchange to which a PBX with a broker user of its own publishes."""
+    return f"pbx.{pbx_id}.requests"
 
 
 def outbound_queue(tenant_id: str) -> str:
@@ -265,7 +359,7 @@ def queue_kind(name: str) -> str:
         return "lane"
     if is_outbound(name):
         return OUTBOUND
-    return "pbx" if name.startswith("pbx.") else name
+    return PBX_KIND if name.startswith("pbx.") else name
 
 
 def outbound_key(tenant_id: str) -> str:
@@ -317,6 +411,17 @@ def parse_outbound_key(key: str) -> OutboundKey:
     return OutboundKey(parts[2], cancel=parts[3:] == ["cancel"])
 
 
+def asked_by(queue: str, key: str) -> OutboundKey:
+    """Who asks for what, of a request that came out of `queue` and was published under `key`.
+
+    A tenant's own queue says who: only those who may ask for the tenant reach it, while the key that a message shows
+    may be any when the header CC brought it there.
+    """
+    read = parse_outbound_key(key)
+    owner = parse_outbound_key(queue).tenant_id
+    return read if owner is None else OutboundKey(owner, cancel=read.cancel)
+
+
 def markdown() -> str:
     """The tables of exchanges and queues for docs/events.md."""
     topology = base()
@@ -326,14 +431,15 @@ def markdown() -> str:
             f"`{binding.exchange}`" + (f" `{binding.key}`" if binding.key else "")
         )
     fed = {f.destination: f"; fed by `{f.source}` `{f.key}`" for f in topology.forwardings}
-    of_tenant, of_pbx = tenant("<tenant>"), pbx("<pbx_id>", ())
-    for binding in of_tenant.bindings:
+    of_tenant, of_pbx = tenant("<tenant>", "<pbx_id>"), pbx("<pbx_id>", ("<tenant>",))
+    of_lane = lane("<config_id>").bindings + lane("<config_id>", bulk=True).bindings
+    for binding in of_tenant.bindings + of_pbx.bindings + of_lane:
         keys.setdefault(binding.queue, []).append(f"`{binding.exchange}` `{binding.key}`")
     lanes = of_tenant.queues + lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + of_pbx.queues
     lines = ["| exchange | kind | alternate | holds |", "| --- | --- | --- | --- |"]
     lines += [
         f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose}{fed.get(e.name, '')} |"
-        for e in topology.exchanges
+        for e in (*topology.exchanges, *of_pbx.exchanges)
     ]
     lines += [
         "",

@@ -88,7 +88,7 @@ async def main(settings: Settings, stop: asyncio.Event, tell: Callable[[str], No
     """
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
-        broker = await stack.enter_async_context(RabbitBroker(address, name="sms-config", topology=topology.base()))
+        broker = await stack.enter_async_context(RabbitBroker(address, name="sms-config", topology=topology.edge()))
         store = await stack.enter_async_context(MongoStore(settings.mongo_url, settings.mongo_database))
         first = _people(settings, store, Passwords(), lambda: None, now_utc).first_administrator
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from sms_common import topology
 from sms_common.broker import Broker
 from sms_common.carriers.protocol import Carrier
-from sms_common.configuration import DispatcherSnapshot
+from sms_common.configuration import DEFAULT_PBX, DispatcherSnapshot, Tenant
 from sms_common.errors import Refused
 from sms_common.telemetry import metrics
 from sms_dispatcher.allowances import allowances
@@ -25,6 +25,7 @@ from sms_dispatcher.ledger import Ledger
 from sms_dispatcher.outbound import Outbound
 from sms_dispatcher.reconciling import Reconciler
 from sms_dispatcher.sending import Sending
+from sms_dispatcher.strays import Strays
 from sms_dispatcher.telling import Teller
 from sms_dispatcher.together import together
 
@@ -89,6 +90,8 @@ class Dispatcher:
         self._carrier_events = CarrierEvents(ledger, hasty, self._present, clock, receipt_window=window)
         reconciler = Reconciler(ledger, teller, carriers, self._present, clock, limits.patience)
         self.due = DueEntries(ledger, self.lanes, hasty, reconciler, clock)
+        self.strays = Strays(broker)
+        broker.on_restored(self.strays.look)
         self.fleet = Fleet(member, coordination, self, lambda: broker.why_away() is None, monotonic)
 
     def _present(self) -> DispatcherSnapshot:
@@ -107,14 +110,15 @@ class Dispatcher:
         Raises Refused when the broker refused a part of that, and has done the rest; Unavailable when broker or store
         are away, and it has to be called again.
         """
-        trouble = [await _refused(self._serve_pbxs(snapshot))]
+        served = await self._served(snapshot)
+        trouble = [await _refused(self._serve_pbxs(snapshot, served))]
         before, self._snapshot = self._snapshot, snapshot
         self._followed.set()
         changed = [config.id for config in snapshot.configs if before is None or before.config(config.id) != config]
         off = frozenset(config.id for config in snapshot.configs if not config.enabled)
         self.lanes.follow(allowances(snapshot, self._carriers), off, changed)
         former = await self._former_tenants(snapshot)
-        trouble.append(await _refused(self._serve_tenants(snapshot, former)))
+        trouble.append(await _refused(self._serve_tenants(snapshot, former, served)))
         self._pieces = _pieces(snapshot, former)
         metrics.lanes.set(sum(not topology.is_outbound(piece) for piece in self._pieces))
         await self.fleet.follow(self._pieces)
@@ -128,9 +132,24 @@ class Dispatcher:
         await self._stores.ledger.remember_tenants(present - known)
         return sorted(known - present)
 
-    async def _serve_tenants(self, snapshot: DispatcherSnapshot, former: Iterable[str]) -> None:
-        present = {f"tenant {tenant.id}": topology.tenant(tenant.id) for tenant in snapshot.tenants}
-        await self._declare(present | {f"tenant {id_}": topology.former_tenant(id_) for id_ in former})
+    async def _served(self, snapshot: DispatcherSnapshot) -> Mapping[str, frozenset[str]]:
+        """All PBXs that each tenant ever had, the present one included: what the others were given has to be taken
+        from them, also when the tenant moved while no dispatcher ran. Raises Unavailable.
+        """
+        known = await self._stores.ledger.pbxs()
+        all_pbxs = frozenset({DEFAULT_PBX, *(tenant.pbx_id for tenant in snapshot.tenants)})
+        # Of a tenant of whom it was not noted yet, as none was by older versions, any PBX may be a former one.
+        found = {tenant.id: known.get(tenant.id, all_pbxs) | {tenant.pbx_id} for tenant in snapshot.tenants}
+        new = {id_: pbxs - known.get(id_, frozenset()) for id_, pbxs in found.items()}
+        await self._stores.ledger.remember_pbxs({id_: pbxs for id_, pbxs in new.items() if pbxs})
+        return {**known, **found}
+
+    async def _serve_tenants(
+        self, snapshot: DispatcherSnapshot, former: Iterable[str], served: Mapping[str, frozenset[str]]
+    ) -> None:
+        present = {f"tenant {one.id}": _of_tenant(one, served[one.id]) for one in snapshot.tenants}
+        gone = {f"tenant {id_}": topology.former_tenant(id_, sorted(served.get(id_, ()))) for id_ in former}
+        await self._declare(present | gone)
 
     # -- this process's share of the work, as the fleet asks for it
 
@@ -167,11 +186,20 @@ class Dispatcher:
             self._measure_at = self._monotonic() + _MEASURE_SECONDS
             await self.lanes.measure()
 
-    async def _serve_pbxs(self, snapshot: DispatcherSnapshot) -> None:
-        served: dict[str, list[str]] = {}
+    async def _serve_pbxs(self, snapshot: DispatcherSnapshot, served: Mapping[str, frozenset[str]]) -> None:
+        tenants: defaultdict[str, list[str]] = defaultdict(list)
+        moved: defaultdict[str, list[str]] = defaultdict(list)
         for tenant in snapshot.tenants:
-            served.setdefault(tenant.pbx_id, []).append(tenant.id)
-        await self._declare({f"pbx {id_}": topology.pbx(id_, tenants) for id_, tenants in served.items()})
+            tenants[tenant.pbx_id].append(tenant.id)
+            for pbx_id in sorted(served[tenant.id] - {tenant.pbx_id}):
+                moved[pbx_id].append(tenant.id)
+        wanted = {f"pbx {id_}": topology.pbx(id_, theirs, moved.pop(id_, ())) for id_, theirs in tenants.items()}
+        # A PBX that serves nobody any more keeps what lies in its queues.
+        left = {
+            f"pbx {id_}": topology.Topology(retired=topology.pbx(id_, (), theirs).retired)
+            for id_, theirs in moved.items()
+        }
+        await self._declare(wanted | left)
 
     async def _declare(self, wanted: Mapping[str, topology.Topology]) -> None:
         """Declare those of whom it was not done yet, and when the broker refuses, those whom it does not refuse. Raises
@@ -189,6 +217,10 @@ class Dispatcher:
     async def _declare_one(self, whom: str, queues: topology.Topology) -> None:
         await self._broker.declare(queues)
         self._declared[whom] = queues
+
+
+def _of_tenant(tenant: Tenant, pbxs: frozenset[str]) -> topology.Topology:
+    return topology.tenant(tenant.id, tenant.pbx_id, sorted(pbxs - {tenant.pbx_id}))
 
 
 async def _refused(work: Awaitable[None]) -> Refused | None:

@@ -378,6 +378,22 @@ class Ledger:
         async with operation("tenants"):
             return [document["_id"] async for document in self._tenants.find({})]
 
+    async def remember_pbxs(self, pbxs: Mapping[str, Collection[str]]) -> None:
+        """Note which PBXs may reach these tenants' requests and are told of them, in addition to those known."""
+        if pbxs:
+            async with operation("tenants"):
+                notes = [
+                    UpdateOne({"_id": id_}, {"$addToSet": {"pbxs": {"$each": sorted(theirs)}}}, upsert=True)
+                    for id_, theirs in pbxs.items()
+                ]
+                await self._tenants.bulk_write(notes, ordered=False)
+
+    async def pbxs(self) -> dict[str, frozenset[str]]:
+        """The PBXs that each tenant ever had, of those tenants of whom it was noted."""
+        async with operation("tenants"):
+            found = self._tenants.find({"pbxs": {"$exists": True}})
+            return {document["_id"]: frozenset(document["pbxs"]) async for document in found}
+
     async def bulk_lanes(self) -> list[str]:
         """The configurations that have a bulk lane."""
         async with operation("lanes"):

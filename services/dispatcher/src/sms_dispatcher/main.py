@@ -55,7 +55,9 @@ def run_service(settings: Settings) -> int:
 async def _work(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
-        broker = await stack.enter_async_context(RabbitBroker(address, name="sms-dispatcher", topology=topology.base()))
+        broker = await stack.enter_async_context(
+            RabbitBroker(address, name="sms-dispatcher", topology=topology.base(), repairs=True)
+        )
         url = settings.mongo_url.get_secret_value()
         database = await stack.enter_async_context(open_database(url, settings.mongo_database))
         clock = DatabaseClock()
@@ -68,6 +70,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
             stack.push_async_callback(carrier.close)
         client = ConfigClient(settings.config_url, settings.config_token, DispatcherSnapshot)
         dispatcher = Dispatcher(broker, stores, carriers, clock, _limits(settings), member=_member())
+        stack.push_async_callback(dispatcher.strays.close)
         client.on_change(dispatcher.follow)
         health = _health(stop, broker, ledger, client)
         health.add("fleet", dispatcher.fleet.check)

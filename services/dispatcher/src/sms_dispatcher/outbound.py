@@ -76,7 +76,7 @@ class Outbound:
             await self._handle(delivery)
 
     async def _handle(self, delivery: Delivery) -> None:
-        key = topology.parse_outbound_key(delivery.routing_key)
+        key = topology.asked_by(delivery.queue, delivery.routing_key)
         try:
             event = decode(_type_of(delivery, key), delivery.body, accept=(OutboundRequest, CancelRequest))
         except UnreadableEvent as error:

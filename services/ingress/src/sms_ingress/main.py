@@ -35,7 +35,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         address = settings.amqp_url.get_secret_value()
         timeouts = Timeouts(publish=settings.deadline_seconds)
         broker = await stack.enter_async_context(
-            RabbitBroker(address, name="sms-ingress", topology=topology.base(), timeouts=timeouts)
+            RabbitBroker(address, name="sms-ingress", topology=topology.edge(), timeouts=timeouts)
         )
         client = await stack.enter_async_context(
             ConfigClient(settings.config_url, settings.config_token, IngressSnapshot)

@@ -102,7 +102,7 @@ def _seen(key: _Key, last: tuple[datetime, str | None, str | None]) -> SeenWebho
 
 def _outgoing(event: WebhooksSeen) -> Outgoing:
     return Outgoing(
-        exchange=topology.DEFAULT_EXCHANGE,
+        exchange=topology.SEEN,
         routing_key=topology.SEEN,
         body=event.encode(),
         type=event.TYPE,

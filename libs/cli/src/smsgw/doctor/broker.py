@@ -9,6 +9,7 @@ from sms_common.topology import (
     CARRIER,
     DEAD,
     OUTBOUND,
+    REFUSED,
     UNROUTED,
     Queue,
     Topology,
@@ -36,7 +37,8 @@ async def findings(
     requests = [queue for tenant_id in tenant_ids for queue in tenant(tenant_id).queues]
     shared = [queue for topology in (base(), *(pbx(pbx_id, ()) for pbx_id in pbx_ids)) for queue in topology.queues]
     queues = {queue.name: queue for queue in (*shared, *lanes, *requests)}
-    topology = Topology(exchanges=base().exchanges, queues=tuple(queues.values()))
+    exchanges = {one.name: one for part in (base(), *(pbx(id_, ()) for id_ in pbx_ids)) for one in part.exchanges}
+    topology = Topology(exchanges=tuple(exchanges.values()), queues=tuple(queues.values()))
     try:
         async with access.broker() as broker:
             survey = await broker.survey(topology)
@@ -48,6 +50,7 @@ async def findings(
     found.append(_topology(survey.missing, lanes, requests))
     found += [_reader(name, survey.queues.get(name)) for name in (OUTBOUND, CARRIER)]
     found += [_parked(name, command, survey.queues.get(name)) for name, command in _PARKING.items()]
+    found += _refused(survey.queues.get(REFUSED))
     found += [finding for pbx_id in pbx_ids for finding in _pbx(pbx_id, survey.queues)]
     found += _requests(requests, survey.queues)
     found += _lanes(lanes, survey.queues)
@@ -88,6 +91,15 @@ def _parked(queue: str, command: str, counts: QueueCounts | None) -> Finding:
     if counts.waiting:
         return warn(queue, f"{counted(counts.waiting, 'message')} there", f"See why: smsgw {command} list")
     return ok(queue, "empty")
+
+
+def _refused(counts: QueueCounts | None) -> Iterable[Finding]:
+    if counts is not None and counts.waiting:
+        yield warn(
+            REFUSED,
+            f"{counted(counts.waiting, 'message')} there: a PBX asks for tenants that are not its own",
+            "Give the tenant that PBX, or correct the PBX; then purge the queue: nothing in it is ever sent.",
+        )
 
 
 def _pbx(pbx_id: str, queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:

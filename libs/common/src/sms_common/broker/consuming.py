@@ -1,7 +1,7 @@
 """Keeps consumers running: starts each on every new connection, on channels that they share, and stops them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import count
 
 import structlog
@@ -33,6 +33,7 @@ class Consumer:
         self.prefetch = prefetch
         self.backoff = Backoff()
         self.suspect = False
+        self.queue_gone = False
         self.tried = asyncio.Event()
         self.place: _SharedChannel | None = None
         self.tag = ""
@@ -44,11 +45,18 @@ class Consumer:
 
 
 class Intake:
-    """The consuming half of the broker."""
+    """The consuming half of the broker. `made_again` is told of each queue that had been deleted under its consumer."""
 
-    def __init__(self, timeouts: Timeouts, declarations: Declarations, publish: Publish) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        declarations: Declarations,
+        publish: Publish,
+        made_again: Callable[[str], Awaitable[None]],
+    ) -> None:
         self._timeouts = timeouts
         self._declarations = declarations
+        self._made_again = made_again
         self._deliveries = Deliveries(publish, timeouts.hold)
         self._consumers: dict[Consumer, None] = {}
         self._to_start: asyncio.Queue[Consumer] = asyncio.Queue()
@@ -140,6 +148,9 @@ class Intake:
         place = None if consumer.suspect else next((place for place in self._channels if place.has_room), None)
         if consumer.suspect:
             await self._declarations.restore_queue(connection, consumer.reader.queue)
+        if consumer.queue_gone:
+            consumer.queue_gone = False
+            await self._made_again(consumer.reader.queue)
         if place is None:
             place = _SharedChannel(await open_channel(connection, self._timeouts.connect), self, self._deliveries)
         try:
@@ -175,7 +186,7 @@ class Intake:
         if consumer.place is place:
             log.warning("consumers_lost", count=1, queue=consumer.reader.queue, reason="cancelled by the broker")
             consumer.place = None
-            consumer.suspect = True
+            consumer.suspect = consumer.queue_gone = True
             self._start_later(consumer)
 
 

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 
 import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq import spec
-from aiormq.exceptions import ChannelClosed
+from aiormq.exceptions import ChannelAccessRefused, ChannelClosed, ChannelNotFoundEntity
 from pamqp import frame
 from pamqp.base import Frame
 from pamqp.common import FieldTable
 
+from sms_common.broker.browsing import survey
 from sms_common.broker.connection import open_channel
-from sms_common.topology import Binding, Exchange, Forwarding, Queue, Topology
+from sms_common.topology import PBX_KIND, Binding, Exchange, Forwarding, Queue, Topology, queue_kind
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +26,13 @@ _CHANNELS = 8
 _PORTION_SECONDS = 60.0
 
 Ask = Callable[[AbstractConnection, Sequence[Frame]], Awaitable[None]]
+
+
+class NotDeclared(ConnectionError):
+    """What this process needs and may not declare itself; a service that may will do so."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"waiting for another service to declare {', '.join(missing)}")
 
 
 class Declarations:
@@ -52,14 +61,23 @@ class Declarations:
             there[binding] = None
 
     async def declare(self, connection: AbstractConnection, topology: Topology) -> None:
-        """Declare `topology` on channels of its own, since a refusal closes the channel.
+        """Declare `topology` on channels of its own, since a refusal closes the channel. A user who may not declare
+        only looks whether somebody else has.
 
-        Raises ChannelClosed when the broker refuses (it exists with other arguments, no permission), or whatever the
-        loss of the connection looks like.
+        Raises NotDeclared when nobody has; ChannelClosed when the broker refuses (it exists with other arguments), or
+        whatever the loss of the connection looks like.
         """
-        await self._all(connection, topology, self._ask)
-        if topology.retired:
-            await self._unbind(connection, topology.retired)
+        try:
+            await self._all(connection, topology, self._ask)
+            if topology.retired:
+                await self._unbind(connection, topology.retired)
+        except ChannelAccessRefused:
+            await self._look_for(connection, topology)
+
+    async def _look_for(self, connection: AbstractConnection, topology: Topology) -> None:
+        missing = (await survey(connection, topology, self._timeout)).missing
+        if missing:
+            raise NotDeclared(missing)
 
     async def _all(self, connection: AbstractConnection, topology: Topology, ask: Ask) -> None:
         """Ask for everything but what is retired, a few portions at a time, until one of them fails."""
@@ -96,7 +114,10 @@ class Declarations:
         channel = await open_channel(connection, self._timeout)
         try:
             for binding in retired:
-                await channel.wire.queue_unbind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
+                if not channel.is_open:
+                    channel = await open_channel(connection, self._timeout)
+                with suppress(ChannelNotFoundEntity):  # without queue or exchange there is no binding
+                    await channel.wire.queue_unbind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
         finally:
             await channel.close()
 
@@ -120,6 +141,28 @@ class Declarations:
                 await self._unbind(connection, [binding])
             except ChannelClosed as error:
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
+
+    @property
+    def size(self) -> int:
+        """How many things there are to declare."""
+        exchanges_and_queues = len(self._exchanges) + len(self._queues)
+        return exchanges_and_queues + len(self._bindings) + len(self._forwardings) + len(self._retired)
+
+    def watched(self) -> Topology:
+        """What nobody else would miss: all exchanges, and the queues that no service reads. Of a queue that is read the
+        broker tells its reader when it is gone.
+        """
+        exchanges = {exchange.name: exchange for exchange in self._base.exchanges} | self._exchanges
+        unread = (queue for queue in self._queues.values() if queue_kind(queue.name) == PBX_KIND)
+        queues = {queue.name: queue for queue in (*self._base.queues, *unread)}
+        return Topology(tuple(exchanges.values()), tuple(queues.values()))
+
+    async def missing(self, connection: AbstractConnection) -> tuple[str, ...]:
+        """The names of what is watched and is not there. Raises Unavailable."""
+        watched = self.watched()
+        if not watched.exchanges and not watched.queues:
+            return ()
+        return (await survey(connection, watched, self._timeout)).missing
 
     async def restore_queue(self, connection: AbstractConnection, name: str) -> None:
         """Declare the queue `name` again, with its bindings, when it is one of those remembered or of the base."""

@@ -20,6 +20,15 @@ REASON = "x-reason"
 SOURCE_QUEUE = "x-source-queue"
 ROUTING_KEY = "x-routing-key"
 DEAD_AT = "x-dead-at"
+# What RabbitMQ itself writes about a message that expired or reached its limit (https://www.rabbitmq.com/docs/dlx).
+DEATHS = "x-death"
+LAST_DEATH_QUEUE = "x-last-death-queue"
+FIRST_DEATH_QUEUE = "x-first-death-queue"
+FIRST_DEATH_REASON = "x-first-death-reason"
+# None of these is believed of a message that the broker itself has dead-lettered.
+DEAD_LETTER_HEADERS = frozenset(
+    {CODE, REASON, SOURCE_QUEUE, ROUTING_KEY, DEAD_AT, LAST_DEATH_QUEUE, FIRST_DEATH_QUEUE, FIRST_DEATH_REASON}
+)
 # https://www.w3.org/TR/trace-context/ and https://w3c.github.io/trace-context-amqp/
 TRACEPARENT = "traceparent"
 

@@ -3,6 +3,7 @@ connection.
 """
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from aio_pika.abc import AbstractConnection
@@ -16,6 +17,8 @@ from sms_common.broker.trying import Backoff, was_cancelled
 from sms_common.topology import SMS
 
 log = structlog.get_logger(__name__)
+
+_BIND_EVERY = 20.0
 
 
 class Listening:
@@ -62,7 +65,13 @@ class Listening:
             await channel.wire.basic_consume(queue, deliver, no_ack=True, timeout=timeout)
             self._news.put_nowait(None)
             self.connected = True
-            await channel.closed()
+            while channel.is_open:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_BIND_EVERY):
+                        await channel.closed()
+                        return
+                # Whoever deletes the exchange takes the binding along, and tells nobody.
+                await channel.wire.queue_bind(queue, SMS, self.key, timeout=timeout)
         finally:
             self.connected = False
             await channel.close()

@@ -114,6 +114,16 @@ class Survey:
     queues: Mapping[str, QueueCounts]
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """Exchanges and queues that had been gone for a while and are there again, with their bindings. `since`: when all
+    was last seen there.
+    """
+
+    names: frozenset[str]
+    since: datetime
+
+
 class Subscription(Protocol):
     """A running consumer or listener."""
 
@@ -177,6 +187,11 @@ class Broker(Publisher, Protocol):
 
     async def ready(self) -> None:
         """Return once the topology exists and messages can be published and consumed."""
+
+    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
+        """Call `told` whenever something that was declared had been deleted and was made again. What was published in
+        between may lie in `sms.unrouted`. It runs beside nothing else of the watch; it must not raise.
+        """
 
     def check(self) -> str | None:
         """Why this broker cannot do its work right now, or None: for a readiness probe."""

@@ -10,6 +10,9 @@ from sms_common.broker.headers import (
     CODE,
     DEAD_AT,
     DEFERRALS,
+    FIRST_DEATH_QUEUE,
+    FIRST_DEATH_REASON,
+    LAST_DEATH_QUEUE,
     ORIGIN_KEY,
     REASON,
     ROUTING_KEY,
@@ -19,16 +22,14 @@ from sms_common.broker.headers import (
 )
 from sms_common.broker.messages import JSON, Delivery, HeaderValue, Outgoing
 from sms_common.events import InboundEvent, event_id
-from sms_common.topology import CARRIER, DEFAULT_EXCHANGE, NO_TENANT, SMS, UNROUTED
+from sms_common.topology import CARRIER, DEFAULT_EXCHANGE, NO_TENANT, SMS, UNROUTED, parse_outbound_key
 
 # A parked message may have been put there by anyone who may publish; none may name another queue as its origin.
 _OUR_QUEUES = ("sms.", "pbx.")
-_LADDER = "sms.retry."
+_LADDER = ("sms.retry.", "sms.wait.")
 # The door of a carrier's webhook that was kept as it came: it can be handed in there again, which is no publishing.
 FROM_WEBHOOKS = "webhooks"
 _INBOUND = "sms.inbound."
-# What RabbitMQ itself writes when a message reached its delivery limit (https://www.rabbitmq.com/docs/dlx).
-_LAST_QUEUE, _FIRST_QUEUE, _FIRST_REASON = "x-last-death-queue", "x-first-death-queue", "x-first-death-reason"
 
 
 class NoWayBack(Exception):  # it is an answer to the person who asked
@@ -57,13 +58,14 @@ class Parked:
         headers = delivery.headers
         # Whoever may publish at all can have a message come to `sms.unrouted`, with headers that name another origin.
         strange = delivery.queue == UNROUTED
+        source = None if strange else _source(headers)
         named = None if strange else _text(headers, ROUTING_KEY) or _text(headers, ORIGIN_KEY)
         return cls(
             id=delivery.message_id or event_id("parked", delivery.routing_key, delivery.body),
-            code=_text(headers, CODE) or _text(headers, _FIRST_REASON),
+            code=_text(headers, CODE) or _text(headers, FIRST_DEATH_REASON),
             reason=_text(headers, REASON),
-            source=None if strange else _source(headers),
-            routing_key=named or delivery.routing_key,
+            source=source,
+            routing_key=_key_of_request(source, named or delivery.routing_key),
             parked_at=_text(headers, DEAD_AT),
             delivery=delivery,
         )
@@ -129,6 +131,12 @@ class Parked:
         )
 
 
+def _key_of_request(source: str | None, key: str) -> str:
+    """`key`, unless the queue is that of another tenant's requests than it names: CC may have brought it there."""
+    owner = parse_outbound_key(source or "").tenant_id
+    return key if source is None or owner in {None, parse_outbound_key(key).tenant_id} else source
+
+
 def _text(headers: Mapping[str, HeaderValue], name: str) -> str | None:
     value = headers.get(name)
     return value if isinstance(value, str) and value else None
@@ -136,5 +144,5 @@ def _text(headers: Mapping[str, HeaderValue], name: str) -> str | None:
 
 def _source(headers: Mapping[str, HeaderValue]) -> str | None:
     """Where it came from; the retry ladder is a way and not an origin."""
-    named = (_text(headers, name) for name in (SOURCE_QUEUE, _LAST_QUEUE, _FIRST_QUEUE))
+    named = (_text(headers, name) for name in (SOURCE_QUEUE, LAST_DEATH_QUEUE, FIRST_DEATH_QUEUE))
     return next((queue for queue in named if queue and not queue.startswith(_LADDER)), None)

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+from collections.abc import Callable
 from uuid import uuid4
 
 import structlog
@@ -38,11 +39,16 @@ class _Twins:
 
 
 class ConfirmedPublisher:
-    """The publishing half of the broker. `topology_ready` is set once the exchanges exist."""
+    """The publishing half of the broker. `topology_ready` is set once the exchanges exist; `suspect` is called when
+    one of them, or a queue, may exist no more.
+    """
 
-    def __init__(self, timeouts: Timeouts, topology_ready: asyncio.Event) -> None:
+    def __init__(
+        self, timeouts: Timeouts, topology_ready: asyncio.Event, suspect: Callable[[], None] = lambda: None
+    ) -> None:
         self._timeouts = timeouts
         self._topology_ready = topology_ready
+        self._suspect = suspect
         self._channel: Channel | None = None
         self._wire: PublishingWire | None = None
         self._opened = asyncio.Event()
@@ -68,6 +74,7 @@ class ConfirmedPublisher:
                 self._opened.clear()
                 if self._unblocking is not None:
                     self._unblocking.cancel()
+            self._suspect()
             await asyncio.sleep(backoff.delay())
 
     async def ready(self) -> None:
@@ -149,6 +156,7 @@ class ConfirmedPublisher:
 
     def _on_return(self, message: DeliveredMessage) -> None:
         """Called before the confirm of the returned message is read, which for RabbitMQ is a positive one."""
+        self._suspect()
         twins = self._pending.get(message.header.properties.message_id or "")
         if twins is not None:
             twins.returned = True

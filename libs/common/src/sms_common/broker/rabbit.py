@@ -1,7 +1,7 @@
 """The broker on RabbitMQ: one connection for publishing, one for everything else, each kept up in the background."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
@@ -14,12 +14,13 @@ from aiormq.exceptions import ChannelClosed
 from sms_common.broker import browsing
 from sms_common.broker.connection import Link, Timeouts
 from sms_common.broker.consuming import Intake
-from sms_common.broker.declaring import Declarations
+from sms_common.broker.declaring import Declarations, NotDeclared
 from sms_common.broker.decoding import be_lenient
 from sms_common.broker.listening import Listeners
-from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Subscription, Survey
+from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Restored, Subscription, Survey
 from sms_common.broker.publishing import ConfirmedPublisher
 from sms_common.broker.trying import was_cancelled
+from sms_common.broker.watching import Watch
 from sms_common.errors import Code, Refused, Unavailable
 from sms_common.telemetry import metrics, redact_text
 from sms_common.topology import Topology
@@ -32,18 +33,22 @@ class RabbitBroker:
 
     A broker that is away is no failure here: `ready` waits for it, `check` says what is wrong, `publish` raises
     Unavailable after its deadline, and consumers start when it is back. `name` is shown in RabbitMQ's list of
-    connections.
+    connections. With `repairs` what somebody deletes is made again while the connection lives: for the one service that
+    declares everything.
     """
 
-    def __init__(self, url: str, *, name: str, topology: Topology, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self, url: str, *, name: str, topology: Topology, timeouts: Timeouts | None = None, repairs: bool = False
+    ) -> None:
         if urlsplit(url).scheme not in {"amqp", "amqps"}:
             raise ValueError("the broker's address has to begin with amqp:// or amqps://")
         be_lenient()
         self._timeouts = timeouts or Timeouts()
         self._topology_ready = asyncio.Event()
         self._declarations = Declarations(topology, self._timeouts.connect)
-        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready)
-        self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish)
+        self._watch = Watch(self._declarations, repairs=repairs)
+        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready, self._watch.suspect)
+        self._intake = Intake(self._timeouts, self._declarations, self._publisher.publish, self._watch.made_again)
         self._listeners = Listeners(self._timeouts)
         self._links = (
             Link(url, f"{name} publishing", self._timeouts, self._publisher.serve, self._note_connected),
@@ -90,6 +95,8 @@ class RabbitBroker:
             if was_cancelled():
                 raise
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection went silent.") from None
+        except NotDeclared as error:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, f"It is {error}.") from error
         except ChannelClosed as error:
             raise Refused(Code.BROKER_UNAVAILABLE, f"The broker refused a declaration: {error}.") from error
         except Exception as error:
@@ -120,6 +127,10 @@ class RabbitBroker:
         await self._restored.wait()
         await self._publisher.ready()
 
+    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
+        """See Broker.on_restored."""
+        self._watch.tell(told)
+
     def check(self) -> str | None:
         """See Broker.check."""
         trouble = self._problem or self._publisher.trouble()
@@ -127,6 +138,8 @@ class RabbitBroker:
             return trouble
         if not self._restored.is_set():
             return "not connected to the broker for consuming"
+        if (gone := self._watch.trouble()) is not None:
+            return gone
         missing = self._intake.missing() + self._listeners.missing()
         if missing:
             return f"{len(missing)} of the consumers not running, one of them on {missing[0]}"
@@ -156,6 +169,9 @@ class RabbitBroker:
     async def _serve(self, connection: AbstractConnection) -> None:
         try:
             await self._declarations.restore(connection)
+        except NotDeclared as error:
+            self._problem = str(error)
+            raise
         except ChannelClosed as error:
             self._problem = f"the broker refuses the topology: {error}"
             raise
@@ -167,6 +183,7 @@ class RabbitBroker:
             async with asyncio.TaskGroup() as users:
                 users.create_task(self._intake.serve(connection))
                 users.create_task(self._listeners.serve(connection))
+                users.create_task(self._watch.serve(connection))
         finally:
             self._restored.clear()
             self._connection = None

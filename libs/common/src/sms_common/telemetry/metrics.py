@@ -46,6 +46,14 @@ def _histogram(name: str, says: str, *labels: str, buckets: tuple[float, ...]) -
     return Histogram(f"smsgw_{name}", says, labels, registry=registry, buckets=buckets)
 
 
+ready: Final = _gauge(
+    "ready",
+    "1 for each part of this process's readiness that is well, 0 for each that is not, as /readyz says with the reason."
+    " Looked at when this page is read and when /readyz is.",
+    "part",
+)
+
+
 def render() -> bytes:
     """Return all metrics in Prometheus' text format."""
     return generate_latest(registry)
@@ -83,8 +91,9 @@ webhook_events_total: Final = _counter(
 
 publish_total: Final = _counter(
     "publish_total",
-    "Publishes by outcome: confirmed, returned, nacked, timeout, error. Returned: a queue or binding is missing."
-    " Nacked: a queue is full. Timeout: the broker is blocked or slow.",
+    "Publishes by outcome: confirmed, returned, nacked, timeout, error, unrouted. Returned: a queue or binding is"
+    " missing. Nacked: a queue is full. Timeout: the broker is blocked or slow. Unrouted: confirmed, but only"
+    " sms.unrouted took it, since its queue had been deleted; it was published again once that was there.",
     "outcome",
 )
 broker_connected: Final = _gauge(
@@ -93,6 +102,11 @@ broker_connected: Final = _gauge(
 broker_blocked: Final = _gauge(
     "broker_blocked",
     "1 while RabbitMQ blocks publishers: a memory or disk alarm. Free disk or drain queues; webhooks get 503 then.",
+)
+topology_missing: Final = _gauge(
+    "topology_missing",
+    "Exchanges and queues that this process needs and somebody deleted. They are declared again within seconds; above"
+    " zero for longer: RabbitMQ refuses that, or no dispatcher runs. /readyz says which.",
 )
 consumed_total: Final = _counter(
     "consumed_total",

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from itertools import takewhile
 from types import TracebackType
@@ -25,6 +26,7 @@ from sms_common.broker.messages import (
     Listener,
     Outgoing,
     QueueCounts,
+    Restored,
     Survey,
     Unroutable,
 )
@@ -53,6 +55,7 @@ class FakeBroker:
         self._blocked = False
         self._away = False
         self._drained = False
+        self._told: list[Callable[[Restored], Awaitable[None]]] = []
         self._usable = asyncio.Event()
         self._usable.set()
         self._now = 0.0
@@ -94,7 +97,7 @@ class FakeBroker:
         for listener in listeners:
             listener.tell(Stored(message, message.exchange).delivery("listener"))
         for name in queues:
-            wait = next((rung.seconds for rung in RETRY_LADDER if rung.name == name), 0)
+            wait = next((rung.seconds for rung in RETRY_LADDER if rung.queue == name), 0)
             self._queues[name].waiting.append(Stored(message, message.exchange, due=self._now + wait))
         self._dispatch()
 
@@ -160,6 +163,10 @@ class FakeBroker:
         """See Broker.ready."""
         await self._usable.wait()
 
+    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
+        """See Broker.on_restored."""
+        self._told.append(told)
+
     def check(self) -> str | None:
         """See Broker.check."""
         if self._away:
@@ -219,13 +226,23 @@ class FakeBroker:
         """Let `seconds` pass: what has waited long enough in the retry ladder goes back to its queue."""
         self._now += seconds
         for rung in RETRY_LADDER:
-            queue = self._queues.get(rung.name)
+            queue = self._queues.get(rung.queue)
             while queue and queue.waiting and queue.waiting[0].due <= self._now:
                 stored = queue.waiting.popleft()
-                target = self._queues.get(stored.message.routing_key)
-                if target is not None:
-                    target.waiting.append(Stored(stored.message, names.DEFAULT_EXCHANGE))
+                for name in self._routing.route(names.BACK, stored.message.routing_key):
+                    self._queues[name].waiting.append(Stored(stored.message, names.BACK))
         self._dispatch()
+
+    def lose(self, queue: str) -> None:
+        """Have somebody delete a queue with all that is in it, and its bindings."""
+        self._queues.pop(queue)
+        self._routing.forget_queue(queue)
+
+    async def restore(self, topology: Topology, since: datetime) -> None:
+        """Make again what was lost, as the real broker does after a while, and tell those who asked to be told."""
+        self._add(topology)
+        for told in self._told:
+            await told(Restored(frozenset(queue.name for queue in topology.queues), since))
 
     def waiting(self, queue: str) -> list[Delivery]:
         """The messages in `queue` that no consumer holds, in their order."""

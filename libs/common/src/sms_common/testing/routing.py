@@ -35,6 +35,11 @@ class Routing:
         for binding in topology.retired:
             self._bindings.pop(binding, None)
 
+    def forget_queue(self, name: str) -> None:
+        """Delete a queue, and with it its bindings."""
+        self._queues.pop(name)
+        self._bindings = {binding: None for binding in self._bindings if binding.queue != name}
+
     def has_exchange(self, name: str) -> bool:
         """Whether there is an exchange of that name."""
         return name in self._exchanges
