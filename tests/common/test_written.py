@@ -143,6 +143,8 @@ def test_a_request_that_an_empty_text_made_another_one_before_is_known_again(for
         ("to", [13125550100, "3125550101"], ("13125550100", "3125550101")),
         ("to", [NUMBER, None], (NUMBER, "")),
         ("category", " OTP ", "otp"),
+        ("group", " True", True),
+        ("group", 1, True),
     ],
 )
 def test_what_is_made_of_digits_may_be_a_number(field: str, value: object, read: object):
@@ -207,6 +209,10 @@ def test_a_body_with_a_byte_order_mark_or_of_wide_characters_is_read(encoding: s
         (["https://h.example/a%20b?x=%2B&y=[1]#z"], ["https://h.example/a%20b?x=%2B&y=%5B1%5D#z"]),
         (["https://h.example/100%.png"], ["https://h.example/100%25.png"]),
         (["https://[2001:db8::1]/a.png"], ["https://[2001:db8::1]/a.png"]),
+        (
+            "https://h.example/1\nHTTPS://h.example/2, http://i/3",
+            ["https://h.example/1", "https://h.example/2", "http://i/3"],
+        ),
     ],
 )
 def test_a_media_address_is_read_as_meant(media: object, urls: list[str]):
@@ -219,6 +225,7 @@ def test_a_media_address_is_read_as_meant(media: object, urls: list[str]):
         (["https:///a.jpg"], "invalid_media", "media.0.url names no host."),
         (["https://"], "invalid_media", "media.0.url names no host."),
         (["https://?a.jpg"], "invalid_media", "media.0.url names no host."),
+        (["https://a..b/c.jpg"], "invalid_media", "media.0.url names a host that cannot exist."),
         (["https://a b/c.jpg"], "invalid_media", "media.0.url names a host that cannot exist."),
         (["https://h.example:99999/"], "invalid_media", "media.0.url names a port or host that cannot exist."),
         (["https://h.example/a\nb.jpg"], "invalid_media", None),
@@ -278,6 +285,7 @@ def test_a_media_address_is_stable_once_it_is_read(end: str):
         "0000-12-31T19:00:00-05:00",
         "1970-01-01T00:00:00Z",
         "1970-01-01T01:00:00+01:00",
+        "-0001-11-30T00:00:00+00:00",
         "1900-01-01T00:00:00Z",
         "1601-01-01T00:00:00Z",
         "1899-12-30T00:00:00",

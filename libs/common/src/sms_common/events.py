@@ -8,6 +8,7 @@ import json
 import math
 import uuid
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from hashlib import sha1
 from itertools import product
@@ -50,6 +51,8 @@ MAX_TEXT = 2048
 MAX_RECIPIENTS = 1_000
 MAX_MEDIA = 10
 MAX_METADATA_BYTES = 4096
+# What Python reads as a whole number by default; with more digits it is an infinite one.
+_MOST_DIGITS = 4000
 # What a store's and most programming languages' whole numbers hold.
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -139,7 +142,7 @@ class OutboundRequest(FromPbx, Event):
     to: Annotated[tuple[Recipient, ...], Field(min_length=1, max_length=MAX_RECIPIENTS), BeforeValidator(as_numbers)]
     text: Annotated[str | None, BeforeValidator(as_text)] = None
     media: Annotated[tuple[Annotated[OutboundMedia, BeforeValidator(as_file)], ...], BeforeValidator(as_files)] = ()
-    group: bool = False
+    group: Annotated[bool, BeforeValidator(as_choice)] = False
     sender: Annotated[Annotated[str, Field(max_length=64), BeforeValidator(as_number)] | None, Field(alias="from")] = (
         None
     )
@@ -501,20 +504,24 @@ def _has_half_characters(value: object) -> bool:
 
 def _peek(body: bytes) -> dict[str, Any] | None:
     """The JSON object in a body nobody could act on, or None."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = _peek_closer(body)
+    value = _peek_closer(body)
+    if value is None:
+        with suppress(orjson.JSONDecodeError):
+            value = orjson.loads(body)  # it goes deeper
     return value if isinstance(value, dict) else None
 
 
 def _peek_closer(body: bytes) -> object:
-    """What Python takes for JSON and others do not: NaN, numbers of any length, halves of surrogate pairs."""
+    """What Python takes for JSON and others do not: NaN, whole numbers of any length, halves of surrogate pairs."""
     try:
-        value = json.loads(body.decode(), parse_int=float)
+        value = json.loads(body.decode(), parse_int=_whole)
         return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
         return None
+
+
+def _whole(written: str) -> int | float:
+    return int(written) if len(written) <= _MOST_DIGITS else float(written)
 
 
 def utc_now() -> datetime:

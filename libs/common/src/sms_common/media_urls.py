@@ -9,7 +9,8 @@ from sms_common.pasted import is_invisible, named, trimmed
 MAX_MEDIA_URL: Final = 4096
 _SCHEME: Final = re.compile(r"(https?)://", re.IGNORECASE)
 _AUTHORITY_ENDS: Final = re.compile(r"[/?#\\]")
-_HOST: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
+_LABEL: Final = "[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\]")
 # RFC 3986: what may stand in a path, a query or a fragment as it is. Brackets may not, and strict readers refuse them.
 _KEPT: Final = "/?#:@!$&'()*+,;=-._~%"
 _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")

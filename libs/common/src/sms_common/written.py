@@ -20,15 +20,16 @@ from sms_common.pasted import entries, trimmed
 _EXACT: Final = 2**53
 _TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?[0-9]")
+_NEXT_ADDRESS: Final = re.compile(r"[,;]?\s+(?=https?://)", re.IGNORECASE)
 # A shorter part of a list could be an extension to dial after a pause.
 _WHOLE_NUMBER: Final = range(7, 25)
 _NO_PART_OF_A_NUMBER: Final = re.compile(r"[^\W\d_]|[@:=*#]")
 # What most write, seen at a glance.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 _ONE_NUMBER: Final = re.compile(r"[0-9+ ().-]*")
-# The dates that programs write for "no time": of Go and .NET, MySQL, SQL Server, OLE, Windows and Unix.
+# The dates that programs write for "no time": of Go and .NET, MySQL, PHP, SQL Server, OLE, Windows and Unix.
 _ZERO_DATES: Final = re.compile(
-    r"0000-|(0001-01-0[12]|1601-01-01|1753-01-01|1899-12-3[01]|1900-01-01)([ T]|\Z)"
+    r"0000-|-0001-11-30|(0001-01-0[12]|1601-01-01|1753-01-01|1899-12-3[01]|1900-01-01)([ T]|\Z)"
     r"|1970-01-01[ T]00:00(:00(\.0*)?)?(Z|[+-]00:?00)?\Z"
 )
 _UNIX_ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -146,12 +147,13 @@ def _is_whole_number(text: str) -> bool:
 
 
 def as_files(value: object) -> object:
-    """Media files: one or a list, each an address or an object."""
-    if isinstance(value, str | Mapping):
-        return [value]
-    if not isinstance(value, list | tuple):
+    """Media files: one or a list, each an address or an object. A text may hold several addresses, apart by blanks or
+    line ends.
+    """
+    if not isinstance(value, str | Mapping | list | tuple):
         raise refusal("must be a list of files")
-    return value
+    items = value if isinstance(value, list | tuple) else [value]
+    return [file for item in items for file in (_NEXT_ADDRESS.split(item) if isinstance(item, str) else [item])]
 
 
 def as_file(value: object) -> object:
