@@ -10,8 +10,8 @@ import resource
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final, TypeVar
 
@@ -21,14 +21,24 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ValidationError
 
+from sms_common.http_server import SHUTDOWN_TIMEOUT_SECONDS, serve
 from sms_common.telemetry import metrics, redact_text
+
+__all__ = [
+    "DRAIN_DEADLINE_SECONDS",
+    "SHUTDOWN_TIMEOUT_SECONDS",
+    "Health",
+    "add_health_routes",
+    "load_settings",
+    "log_settings",
+    "run",
+    "serve",
+]
 
 # How long a process may take from the first signal to its end before it is ended. The longest is the dispatcher's: a
 # carrier call (25 s) and its margin (5 s), writing the result (5 s), publishing it (5 s) and closing connections (5 s)
 # make 45 s; 3 s more are for a busy machine. Whoever starts the process waits longer than this before killing it.
 DRAIN_DEADLINE_SECONDS: Final = 48.0
-# Handlers still running when a server stops get this long; no handler of ours waits longer than 10 s for anything.
-SHUTDOWN_TIMEOUT_SECONDS: Final = 15.0
 EXIT_CRASHED: Final = 1
 EXIT_SETTINGS: Final = 2
 EXIT_DRAIN_OVERRUN: Final = 70  # EX_SOFTWARE of sysexits.h
@@ -93,28 +103,6 @@ def add_health_routes(app: web.Application, health: Health) -> None:
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", show_metrics)
-
-
-@asynccontextmanager
-async def serve(
-    app: web.Application, host: str, port: int, *, shutdown_timeout: float = SHUTDOWN_TIMEOUT_SECONDS
-) -> AsyncIterator[int]:
-    """Serve `app` inside the context; gives the port, which is the system's choice when `port` is 0.
-
-    Leaving stops listening at once and gives running handlers `shutdown_timeout` seconds. A client that hangs up does
-    not cancel its handler, and compressed bodies are handed on as they are. Raises OSError when the address is taken.
-    """
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=False, shutdown_timeout=shutdown_timeout, auto_decompress=False
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        taken: int = runner.addresses[0][1]
-        _log.info("service.listening", host=host, port=taken)
-        yield taken
-    finally:
-        await runner.cleanup()
 
 
 def load_settings(settings: type[S]) -> S:

@@ -14,6 +14,7 @@ from aiohttp import hdrs, web
 from pydantic import BaseModel
 
 from sms_common.errors import Code, Unavailable
+from sms_common.telemetry import code_places
 from sms_config import openapi
 from sms_config.auth import Authenticator, Caller, Scope, ServiceTokens
 from sms_config.live import stream
@@ -219,7 +220,7 @@ async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.St
         path = resource.canonical if resource is not None else "unknown"
         took = round((time.monotonic() - begun) * 1000, 1)
         log = _log.debug if path in _PROBES or response.status == HTTPStatus.NOT_MODIFIED else _log.info
-        log("config.request", method=request.method, route=path, status=response.status, milliseconds=took)
+        log("config.request", method=_known(request.method), route=path, status=response.status, milliseconds=took)
         structlog.contextvars.unbind_contextvars("caller")
     return response
 
@@ -230,8 +231,15 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets the API's one error shape
         problem = _problem(error)
         if isinstance(problem, Internal):
-            _log.exception("config.request_failed", method=request.method)
+            # Without the exception's own words, which may quote the request.
+            where = code_places(error)
+            _log.error("config.request_failed", method=_known(request.method), error=type(error).__name__, where=where)
         return _refusal(problem, request)
+
+
+def _known(method: str) -> str:
+    """The method for a log line; a client may call one by any word, also by a secret."""
+    return method if method in hdrs.METH_ALL else "unknown"
 
 
 def _problem(error: Exception) -> Problem:

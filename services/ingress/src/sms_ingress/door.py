@@ -14,6 +14,7 @@ from sms_common.carriers.protocol import TEST_BODY, Carrier, WebhookRequest
 from sms_common.configuration import IngressSnapshot, WebhookEndpoint
 from sms_common.errors import Code, Unavailable, WebhookUnauthorized
 from sms_common.events import utc_now
+from sms_common.telemetry import code_places
 from sms_ingress import meters
 from sms_ingress.answers import Outcome, Refused, answer
 from sms_ingress.reading import UNKNOWN, Reading, read
@@ -104,9 +105,9 @@ class Door:
             outcome = Outcome.UNAVAILABLE
         except TimeoutError:
             outcome = Outcome.TIMED_OUT if visit.received else Outcome.TOO_SLOW
-        except Exception:  # noqa: BLE001  # see below
-            # A bug of ours: the carrier repeats, and the log says where.
-            _log.exception("webhook.failed")
+        except Exception as error:  # noqa: BLE001  # see below
+            # A bug of ours: the carrier repeats, and the log says where, not in words that may quote the webhook.
+            _log.error("webhook.failed", error=type(error).__name__, where=code_places(error))
             outcome = Outcome.FAILED
         _record(outcome, visit, self._timer() - started)
         self._note(outcome, visit, request.remote)
