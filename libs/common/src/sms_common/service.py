@@ -6,6 +6,7 @@ import gc
 import inspect
 import json
 import os
+import re
 import resource
 import signal
 import sys
@@ -22,6 +23,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ValidationError
 
 from sms_common.http_server import SHUTDOWN_TIMEOUT_SECONDS, serve
+from sms_common.settings import sentence
 from sms_common.telemetry import metrics, redact_text
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "Health",
     "add_health_routes",
     "load_settings",
+    "log_passed_over",
     "log_settings",
     "run",
     "serve",
@@ -114,16 +117,27 @@ def load_settings(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        lines = [f"{_variable(settings, found['loc'])}: {_reason(found['msg'])}" for found in _errors(error)]
+        lines = [f"{_variable(settings, found['loc'])}{_reason(found['msg'])}" for found in _errors(error)]
     except ValueError as error:  # pydantic-settings, for a variable that is not the JSON it should be
-        lines = [redact_text(str(error))]
-    sys.stderr.write("\n".join(("The settings cannot be used:", *(f"  {line}" for line in lines), "")))
+        lines = [_not_json(settings, str(error))]
+    sys.stderr.write("".join(f"The settings cannot be used: {' '.join(line.split())}\n" for line in lines))
     raise SystemExit(EXIT_SETTINGS)
 
 
 def log_settings(settings: BaseModel) -> None:
-    """Write one line with the settings in use; secrets are starred."""
+    """Write one line with the settings in use, secrets starred; then as `log_passed_over`."""
     _log.info("service.settings", settings=settings.model_dump(mode="json"))
+    log_passed_over(settings)
+
+
+def log_passed_over(settings: BaseModel) -> None:
+    """Write one line for each variable that counts as not set, since Kubernetes made it."""
+    for name in getattr(settings, "passed_over", ()):
+        _log.warning(
+            "service.setting_passed_over",
+            setting=name,
+            reason="Kubernetes sets this for a service of that name: set enableServiceLinks: false, or another name.",
+        )
 
 
 def _errors(error: ValidationError) -> list[Any]:
@@ -131,16 +145,22 @@ def _errors(error: ValidationError) -> list[Any]:
 
 
 def _variable(settings: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """The beginning of a line about the setting at `loc`; what is wrong with several names them itself."""
     if not loc:
-        return "All together"
+        return ""
     name, *inside = map(str, loc)
     if name in settings.model_fields:
         name = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
-    return ".".join((name, *inside))
+    return ".".join((name, *inside)) + ": "
+
+
+def _not_json(settings: type[BaseModel], message: str) -> str:
+    named = re.search(r'field "(\w+)"', message)
+    return redact_text(message) if named is None else f"{_variable(settings, (named.group(1),))}must be JSON"
 
 
 def _reason(message: str) -> str:
-    return redact_text(message.removeprefix("Value error, ").removeprefix("Assertion failed, "))
+    return redact_text(sentence(message))
 
 
 def _keep_programs_out_of_garbage_collection() -> None:

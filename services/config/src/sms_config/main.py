@@ -15,6 +15,7 @@ from sms_common import topology
 from sms_common.broker import Broker, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.errors import Unavailable
+from sms_common.proxies import TrustedProxies
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_config.announce import Announcer
 from sms_config.api import Doors, create_app
@@ -23,6 +24,7 @@ from sms_config.audit import Audit
 from sms_config.auth import Authenticator, FailureBrake, ServiceTokens
 from sms_config.changes import Changes, Clock
 from sms_config.configs import ConfigOptions, SmsConfigs
+from sms_config.devices import Devices
 from sms_config.dispatcher_api import DispatcherApi
 from sms_config.explaining import Explanations, explain_routes
 from sms_config.first_administrator import FirstAdministrator
@@ -184,7 +186,7 @@ def build_app(
         audit=Audit(store),
         users=people.users,
         sessions=people.sessions,
-        doorkeeper=Doorkeeper(store, passwords, people.sessions, clock),
+        doorkeeper=Doorkeeper(store, passwords, people.sessions, Devices(ring, clock), clock),
         first_administrator=people.first_administrator,
         history=history,
     )
@@ -195,7 +197,8 @@ def build_app(
         ),
         sessions=people.sessions,
         waiting_for=waiting_for,
-        secure=settings.portal.startswith("https:"),
+        portal=settings.portal,
+        proxies=TrustedProxies(settings.trusted_proxies),
     )
     outside = outside or Outside()
     calls, webhooks = Carriers(settings.carrier_options), WebhookTrial(outside.trust)

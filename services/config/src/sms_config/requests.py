@@ -8,12 +8,15 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
+from sms_common.proxies import Client
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject
 from sms_config.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
-from sms_config.sessions import Presented
+from sms_config.sessions import Presented, Visitor
 
 SESSION_COOKIE = "sms_session"
+DEVICE_COOKIE = "sms_device"
+CLIENT = web.RequestKey("client", Client)
 CSRF_HEADER = "X-CSRF-Token"
 MAX_BODY_BYTES = 256 * 1024
 MAX_VERSION = 2**53 - 1
@@ -45,9 +48,14 @@ async def read_call(request: web.Request, caller: Caller, *, takes_body: bool) -
 
 def presented(request: web.Request) -> Presented:
     """Return what a browser presents."""
-    cookie = request.cookies.get(SESSION_COOKIE)
     changes = request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}
-    return Presented(SecretStr(cookie) if cookie else None, request.headers.get(CSRF_HEADER, ""), changes)
+    visitor = Visitor(request[CLIENT], _cookie(request, DEVICE_COOKIE))
+    return Presented(_cookie(request, SESSION_COOKIE), request.headers.get(CSRF_HEADER, ""), changes, visitor)
+
+
+def _cookie(request: web.Request, name: str) -> SecretStr | None:
+    value = request.cookies.get(name)
+    return SecretStr(value) if value else None
 
 
 async def read_object(request: web.Request) -> JsonObject:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -25,6 +26,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from sms_common.addresses import blamed_option
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
 from sms_config.documents import (
@@ -98,6 +100,22 @@ _INDEX_CONFLICTS = {
     85: "one with other options exists. Drop that index",
     86: "one of that name with other fields exists. Drop that index",
 }
+
+
+def check_address(url: str) -> None:
+    """Raise ValueError, with a sentence and nothing of the address, unless the driver can use it. Asks nobody: neither
+    a server nor, for mongodb+srv, the DNS.
+    """
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            pymongo.MongoClient(url, connect=False).close()
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
+            raise ValueError(f"MongoDB's driver cannot use it: {blamed_option(url, str(error))}") from None
+    # It tells a wrong value of an option in this way, and would go on without the option: without TLS, for one.
+    wrong = [str(one.message) for one in heard if not str(one.message).startswith("Unknown option")]
+    if wrong:
+        raise ValueError(f"MongoDB's driver would pass an option over: {blamed_option(url, wrong[0])}")
 
 
 @asynccontextmanager

@@ -1,15 +1,18 @@
 """The dispatcher's MongoDB: how it is opened, and how the driver's errors become ours."""
 
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import TypeAlias
 
+import pymongo
 from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import WriteConcern
 from pymongo.errors import BulkWriteError, PyMongoError
 
+from sms_common.addresses import blamed_option
 from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.telemetry import metrics
 from sms_dispatcher.documents import Document
@@ -20,6 +23,22 @@ MAJORITY = WriteConcern("majority", j=True)
 # One operation on the store. Longer than a fail-over of a healthy replica set takes to be noticed by the driver.
 _OPERATION_TIMEOUT_MS = 5_000
 _DUPLICATE_KEY = 11000
+
+
+def check_address(url: str) -> None:
+    """Raise ValueError, with a sentence and nothing of the address, unless the driver can use it. Asks nobody: neither
+    a server nor, for mongodb+srv, the DNS.
+    """
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            pymongo.MongoClient(url, connect=False).close()
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
+            raise ValueError(f"MongoDB's driver cannot use it: {blamed_option(url, str(error))}") from None
+    # It tells a wrong value of an option in this way, and would go on without the option: without TLS, for one.
+    wrong = [str(one.message) for one in heard if not str(one.message).startswith("Unknown option")]
+    if wrong:
+        raise ValueError(f"MongoDB's driver would pass an option over: {blamed_option(url, wrong[0])}")
 
 
 @asynccontextmanager
