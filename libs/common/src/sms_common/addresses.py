@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -30,9 +31,16 @@ def host(text: str) -> str:
     """A name or address to listen on, without scheme and port. Raises ValueError."""
     word = trimmed(text)
     bare = word.removeprefix("[").removesuffix("]")
-    if not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]+(%\w+)?", bare):
+    if not re.fullmatch(r"[\w.-]+", bare) and not _is_ipv6(bare):
         raise ValueError("must be an address or a name alone, such as 127.0.0.1 or 0.0.0.0, without http:// and port")
     return bare
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return isinstance(ip_address(text), IPv6Address)
+    except ValueError:
+        return False
 
 
 def http_base(text: str) -> str:
@@ -99,8 +107,7 @@ def mongo_url(text: str) -> str:
             _check_host(one, example)
     if scheme == "mongodb+srv" and (len(hosts) > 1 or ":" in hosts[0]):
         raise ValueError("with mongodb+srv:// there is one name, without a port")
-    options = {name.casefold(): value for name, value in parts.options.items()}
-    _check_certificates(options, authorities=("tlscafile",), own=("tlscertificatekeyfile",))
+    _check_certificates(parts.options, authorities=("tlsCAFile",), own=("tlsCertificateKeyFile",))
     return f"{scheme}://{rest}"
 
 
@@ -159,12 +166,12 @@ def _check_host(authority: str, example: str) -> None:
 
 def _check_certificates(options: Mapping[str, str], *, authorities: tuple[str, ...], own: tuple[str, ...]) -> None:
     """Raise ValueError unless the files that the options name can be read and hold certificates."""
+    given = {name.casefold(): path for name, path in options.items()}
     for name in (*authorities, *own):
-        if (path := options.get(name)) is not None:
+        if (path := given.get(name.casefold())) is not None:
             _check_readable(name, path)
-    for name in authorities:
-        if (path := options.get(name)) is not None:
-            check_authorities(path, f"its option {name}")
+            if name in authorities:
+                check_authorities(path, f"its option {name}")
 
 
 def check_authorities(path: str, what: str) -> None:

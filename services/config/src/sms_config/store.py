@@ -16,6 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, A
 from pydantic import SecretStr
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
@@ -29,6 +30,7 @@ from pymongo.write_concern import WriteConcern
 from sms_common.addresses import blamed_option
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
+from sms_common.mongo_reasons import why_unusable
 from sms_config.documents import (
     INDEXES,
     RETIRED_FOR,
@@ -127,11 +129,13 @@ async def _away() -> AsyncIterator[None]:
         if not _is_away(error):
             raise
         _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
-        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now ({type(error).__name__}).") from error
+        why = why_unusable(type(error).__name__, getattr(error, "code", None), str(error))
+        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now: {why}.") from error
 
 
 def _is_away(error: PyMongoError) -> bool:
-    if isinstance(error, (ConnectionFailure, ExecutionTimeout, WTimeoutError)) or error.timeout:
+    # The address was checked at the start; what is left of its configuration is a name that the DNS does not know yet.
+    if isinstance(error, (ConnectionFailure, ConfigurationError, ExecutionTimeout, WTimeoutError)) or error.timeout:
         return True
     if isinstance(error, OperationFailure) and error.code in _REFUSED:
         return True

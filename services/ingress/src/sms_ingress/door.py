@@ -110,14 +110,15 @@ class Door:
             _log.error("webhook.failed", error=type(error).__name__, where=code_places(error))
             outcome = Outcome.FAILED
         _record(outcome, visit, self._timer() - started)
-        self._note(outcome, visit, request.remote)
+        self._note(outcome, visit, request)
         return answer(outcome, headers)
 
-    def _note(self, outcome: Outcome, visit: _Visit, source: str | None) -> None:
+    def _note(self, outcome: Outcome, visit: _Visit, request: web.BaseRequest) -> None:
         """Let people see that it came, whatever was answered, unless the gateway called itself."""
         if self._seen is None or visit.endpoint is None or visit.at is None or visit.tested:
             return
         kinds = visit.reading.kinds if visit.reading else None
+        source = self._seen.source_of(request.remote, request.headers)
         self._seen.note(visit.endpoint, outcome, visit.at, kinds[-1] if kinds else None, source)
 
     async def _bounded(self, request: web.BaseRequest, carrier: str, token: str, visit: _Visit) -> Outcome:
