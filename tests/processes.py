@@ -149,3 +149,23 @@ async def ended(name: str, **changes: str) -> tuple[int, str, str]:
             await process.communicate()
     assert process.returncode is not None
     return process.returncode, out.decode(), err.decode()
+
+
+async def logged(name: str, words: str, **changes: str) -> str:
+    """The first line with these words that a service writes after its start."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", KINDS[name].module),
+        env=environment(name, **changes),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while words not in (line := (await process.stdout.readline()).decode()):
+                assert line, f"it ended without {words}"
+            return line
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
