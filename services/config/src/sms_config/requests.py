@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
+from sms_common.content_coding import is_coded
 from sms_common.proxies import Client
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject
@@ -60,7 +61,7 @@ def _cookie(request: web.Request, name: str) -> SecretStr | None:
 
 async def read_object(request: web.Request) -> JsonObject:
     """Return the body as a JSON object."""
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+    if is_coded(request.headers.getall(hdrs.CONTENT_ENCODING, ())):
         raise UnsupportedMediaType("The body must be sent without a Content-Encoding.")
     if request.content_type not in _JSON_TYPES:
         raise UnsupportedMediaType("The body must be application/json.")
