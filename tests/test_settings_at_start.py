@@ -1,13 +1,20 @@
 """A setting that cannot be used ends its service at once: status 2, one line that names it, and none of its value."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic_settings import BaseSettings
 
-from tests.processes import KINDS, ended, logged, running
+from bandwidth_simulator.settings import SimulatorSettings
+from sms_common.service import load_settings
+from sms_config.settings import Settings as ConfigSettings
+from sms_dispatcher.settings import Settings as DispatcherSettings
+from sms_ingress.settings import Settings as IngressSettings
+from tests.processes import KINDS, ended, environment, logged
 
 pytestmark = pytest.mark.loopback
 
@@ -68,37 +75,69 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
 ]
 
 
+SETTINGS: dict[str, type[BaseSettings]] = {
+    "ingress": IngressSettings,
+    "dispatcher": DispatcherSettings,
+    "config": ConfigSettings,
+    "simulator": SimulatorSettings,
+}
+
+
+@pytest.fixture
+def environ(monkeypatch):
+    """Let this process have the whole environment of a service."""
+
+    def have(service: str, **changes: str) -> None:
+        for name in set(os.environ) - set(wanted := environment(service, **changes)):
+            monkeypatch.delenv(name)
+        for name, value in wanted.items():
+            monkeypatch.setenv(name, value)
+
+    return have
+
+
 @pytest.mark.parametrize(("service", "given", "told"), WRONG)
-async def test_a_wrong_setting_is_refused_in_one_line_that_names_it(service, given, told):
-    status, out, err = await ended(service, **given)
+def test_a_wrong_setting_is_refused_in_one_line_that_names_it(environ, capsys, service, given, told):
+    environ(service, **given)
+
+    with pytest.raises(SystemExit) as left:
+        load_settings(SETTINGS[service])
 
     (name, value), *_ = given.items()
-    assert (status, out) == (2, "")
+    out, err = capsys.readouterr()
+    assert (left.value.code, out) == (2, "")
     assert len(err.splitlines()) == 1
     assert name in err
     assert told in err
-    assert "Traceback" not in err
     assert value not in err
     password = value.partition("://")[2].rpartition("@")[0].partition(":")[2]
     assert not password or password not in err
 
 
-async def test_several_wrong_settings_are_told_a_line_each():
-    status, _, err = await ended("config", CONFIG_PORT="x", CONFIG_PUBLIC_URL="x")
+@pytest.mark.parametrize(("service", "given"), [(service, given) for service, given, _ in WRONG[::9]])
+async def test_a_process_with_a_wrong_setting_ends_at_once_without_a_traceback(service, given):
+    status, out, err = await ended(service, **given)
 
-    assert status == 2
-    told = zip(("CONFIG_PORT", "CONFIG_PUBLIC_URL"), err.splitlines(), strict=True)
+    assert (status, out, len(err.splitlines())) == (2, "", 1)
+    assert next(iter(given)) in err
+
+
+def test_several_wrong_settings_are_told_a_line_each(environ, capsys):
+    environ("config", CONFIG_PORT="x", CONFIG_PUBLIC_URL="x")
+
+    with pytest.raises(SystemExit):
+        load_settings(ConfigSettings)
+
+    told = zip(("CONFIG_PORT", "CONFIG_PUBLIC_URL"), capsys.readouterr().err.splitlines(), strict=True)
     assert all(name in line for name, line in told)
 
 
 @pytest.mark.parametrize("given", [one for one in URLS if "".join(*one.items()) in _TRIMMED])
-async def test_what_nobody_sees_at_the_ends_of_a_setting_is_taken_off(given):
-    async with running("config", **given) as process:
-        log = await process.stop()
+def test_what_nobody_sees_at_the_ends_of_a_setting_is_taken_off(environ, given):
+    environ("config", **given)
 
     (name, value), *_ = given.items()
-    field = name.removeprefix("CONFIG_").lower()
-    assert f'"{field}":"{value.strip().rstrip("/")}"' in log
+    assert getattr(load_settings(ConfigSettings), name.removeprefix("CONFIG_").lower()) == value.strip().rstrip("/")
 
 
 @pytest.mark.parametrize("service", KINDS)
