@@ -6,6 +6,8 @@ from types import MappingProxyType
 
 from aiohttp import web
 
+from sms_common.errors import Code
+
 # A name without a version: what runs here is nobody's business, and the library would tell its own version otherwise.
 _SERVER = {"Server": "sms-gateway"}
 
@@ -29,7 +31,7 @@ class Outcome(Enum):
     CHALLENGED = "challenged", 401
     UNAUTHORIZED = "unauthorized", 401
     NOT_FOUND = "not_found", 404
-    UNKNOWN_WEBHOOK = "unknown_webhook", 404
+    UNKNOWN_WEBHOOK = Code.UNKNOWN_WEBHOOK.value, 404
     WRONG_METHOD = "wrong_method", 405
     TOO_SLOW = "too_slow", 408
     TOO_LARGE = "too_large", 413
