@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -151,10 +151,20 @@ async def ended(name: str, **changes: str) -> tuple[int, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-async def logged(name: str, words: str, **changes: str) -> str:
+@dataclass(frozen=True)
+class Start:
+    """How many files a process may open (None: as many as this one), and what is called with each line it writes."""
+
+    files: int | None = None
+    each_line: Callable[[str], None] = lambda _: None
+
+
+async def logged(name: str, words: str, start: Start | None = None, **changes: str) -> str:
     """The first line with these words that a service writes after its start."""
+    start = start or Start()
+    limit = () if start.files is None else ("prlimit", f"--nofile={start.files}")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", KINDS[name].module),
+        *(*limit, sys.executable, "-m", KINDS[name].module),
         env=environment(name, **changes),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -164,6 +174,7 @@ async def logged(name: str, words: str, **changes: str) -> str:
         async with asyncio.timeout(PATIENCE):
             while words not in (line := (await process.stdout.readline()).decode()):
                 assert line, f"it ended without {words}"
+                start.each_line(line)
             return line
     finally:
         with contextlib.suppress(ProcessLookupError):

@@ -62,6 +62,10 @@ def fixed_answer(status: HTTPStatus) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json", headers=_HEADERS)
 
 
+class CannotListen(OSError):
+    """The address is taken, not this machine's, or not known; or the port needs rights."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manners:
     """How a server answers errors, and how many seconds running handlers get when it stops."""
@@ -77,7 +81,7 @@ async def serve(
     """Serve `app` inside the context; gives the port, which is the system's choice when `port` is 0.
 
     Leaving stops listening at once and gives running handlers `shutdown_timeout` seconds. A client that hangs up does
-    not cancel its handler, and compressed bodies are handed on as they are. Raises OSError when the address is taken.
+    not cancel its handler, and compressed bodies are handed on as they are. Raises CannotListen.
     """
     runner = _AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=shutdown_timeout)
     async with _listening(runner, host, port) as taken:
@@ -90,6 +94,7 @@ async def serve_handler(handler: Handler, host: str, port: int, manners: Manners
     """Give every request to `handler` inside the context, without application, router and middlewares; gives the port.
 
     Leaving stops listening at once and lets the answers under way be given. A client that hangs up cancels nothing.
+    Raises CannotListen.
     """
     server = _Server(handler, manners.error_answer)
     async with _listening(web.ServerRunner(server, shutdown_timeout=manners.shutdown_timeout), host, port) as taken:
@@ -100,7 +105,10 @@ async def serve_handler(handler: Handler, host: str, port: int, manners: Manners
 async def _listening(runner: web.BaseRunner, host: str, port: int) -> AsyncIterator[int]:
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise CannotListen(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
         taken: int = runner.addresses[0][1]
         yield taken
     finally:

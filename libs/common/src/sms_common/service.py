@@ -22,7 +22,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ValidationError
 
-from sms_common.http_server import SHUTDOWN_TIMEOUT_SECONDS, serve
+from sms_common.http_server import SHUTDOWN_TIMEOUT_SECONDS, CannotListen, serve
+from sms_common.open_files import OpenFiles
 from sms_common.settings import sentence
 from sms_common.telemetry import metrics, redact_text
 
@@ -175,7 +176,8 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
     """Run `main(stop)` on uvloop until it returns, and return the exit status of the process.
 
     The first SIGTERM or SIGINT sets `stop`; `main` then has `drain_seconds` to return, after which the process is ended
-    with status 70. A second signal ends it at once. 0: `main` returned; 1: it raised, and the log says what.
+    with status 70. A second signal ends it at once. 0: `main` returned; 1: it raised, and the log says what;
+    2: its address cannot be listened on.
     """
     _raise_file_limit()
     _keep_programs_out_of_garbage_collection()
@@ -183,6 +185,9 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_supervised(main, signals))
+    except CannotListen as error:
+        _log.critical("service.cannot_listen", reason=str(error))
+        return EXIT_SETTINGS
     except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the last place to say in the log why a process ends
         _log.critical("service.crashed", exc_info=True)
         return EXIT_CRASHED
@@ -195,7 +200,11 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
 async def _supervised(main: Main, signals: "_Signals") -> None:
     stop = asyncio.Event()
     signals.take(asyncio.get_running_loop(), stop)
-    await main(stop)
+    watching = asyncio.create_task(OpenFiles().watch())
+    try:
+        await main(stop)
+    finally:
+        watching.cancel()
 
 
 class _Signals:

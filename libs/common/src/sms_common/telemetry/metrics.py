@@ -48,6 +48,14 @@ def render() -> bytes:
     return generate_latest(registry)
 
 
+# the process
+
+file_limit_reached_total: Final = _counter(
+    "file_limit_reached_total",
+    "Seconds in which this process could open no more files: new connections were closed unread. Raise the limit of"
+    " open files (process_max_fds), or run more processes.",
+)
+
 # the public door
 
 webhook_requests_total: Final = _counter(
