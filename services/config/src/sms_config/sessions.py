@@ -150,7 +150,7 @@ class Doorkeeper:
     What is counted, known name or not: wrong passwords for one name from one place, and all wrong ones from one place.
     So nobody shuts a name out but where he is himself. A browser that logged in under this name before is a place of
     its own. Behind a proxy that is not declared, places are told apart by whom the proxy says to speak for; since that
-    can be made up, the proxy's address has a bound of its own, five times as high. (Decision 0017.)
+    can be made up, the proxy's address has a bound of its own, five times as high. (Decision 0020.)
     """
 
     def __init__(
