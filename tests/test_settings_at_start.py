@@ -57,7 +57,7 @@ WRONG: list[tuple[str, dict[str, str], str]] = [
     ("config", {"CONFIG_DISPATCHER_URL": "http://dispatcher:80 82"}, "a blank"),
     ("config", {"CONFIG_PORTAL_URL": "https://sms.example.com/portal"}, "root"),
     ("config", {"CONFIG_KEY_RING": "k1"}, "key ring"),
-    ("config", {"CONFIG_INGRESS_TOKEN": "a token with blanks in it"}, "a blank"),
+    ("config", {"CONFIG_INGRESS_TOKEN": "a-token-with\u200bsomething-in-it"}, "U+200B"),
     ("config", {"CONFIG_MONGO_DATABASE": "sms.config"}, ""),
     ("config", {"CONFIG_TRUSTED_PROXIES": "10.0.0.0/8, proxy.example.com"}, "10.0.0.0/8, not names"),
     ("config", {"CONFIG_MONGO_URL": "mongodb://h/?tls=maybe"}, "tls"),

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sms_common.pasted import UncleanText, is_invisible, named, trimmed
 
@@ -57,7 +57,8 @@ def http_base(text: str) -> str:
         raise ValueError(f"{_BASE}: it names the scheme twice")
     _check_host(authority, _BASE)
     path = f"{slash}{path}".rstrip("/")
-    if not _PATH.fullmatch(path) or ".." in path or _BROKEN_ESCAPE.search(path):
+    hidden = any(is_invisible(character) for character in unquote(path))
+    if not _PATH.fullmatch(path) or ".." in path or hidden or _BROKEN_ESCAPE.search(path):
         raise ValueError(f"{_BASE}: its path cannot be used")
     return f"{scheme}://{authority}{path}"
 
@@ -158,10 +159,16 @@ def _parts(rest: str, example: str) -> _Parts:
 def _check_host(authority: str, example: str) -> None:
     """Raise ValueError unless this is a host with or without a port."""
     found = _HOST.fullmatch(authority)
-    if found is None:
+    if found is None or not _is_name(found.group(1)):
         raise ValueError(f"{example}: its host or its port cannot be used")
     if found.group(2) is not None and not 0 < int(found.group(2)) <= _MAX_PORT:
         raise ValueError(f"{example}: a port is a number from 1 to {_MAX_PORT}")
+
+
+def _is_name(text: str) -> bool:
+    """Whether this may be a host: an address in brackets, or labels with something in each."""
+    labels = text.removesuffix(".").split(".")
+    return text.startswith("[") or all(label.strip("-_") and label[0] != "-" and label[-1] != "-" for label in labels)
 
 
 def _check_certificates(options: Mapping[str, str], *, authorities: tuple[str, ...], own: tuple[str, ...]) -> None:

@@ -143,7 +143,7 @@ def _without_echo(handler: Handler, error_answer: ErrorAnswer) -> Handler:
             answer = error_answer(HTTPStatus(refusal.status))
             if (allowed := refusal.headers.get(hdrs.ALLOW)) is not None:
                 answer.headers[hdrs.ALLOW] = allowed
-        except web.RequestPayloadError:  # the body broke off, or its chunks are none
+        except (web.RequestPayloadError, ConnectionError):  # the body broke off, or its chunks are none
             answer = error_answer(HTTPStatus.BAD_REQUEST)
             answer.force_close()
         return answer

@@ -7,6 +7,7 @@ setting and holds nothing of the value.
 import json
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Self, TypeAlias
 
 from pydantic import (
@@ -84,7 +85,7 @@ MongoUrl: TypeAlias = Annotated[SecretStr, _secret(addresses.mongo_url)]
 # What MongoDB takes as the name of a database.
 DatabaseName: TypeAlias = Annotated[str, Field(pattern=r'^[^/\\. "$*<>:|?\x00-\x20\x7f]{1,63}$')]
 # What goes into an HTTP header as it is.
-Token: TypeAlias = Annotated[SecretStr, Field(min_length=1), _secret(printable_ascii)]
+Token: TypeAlias = Annotated[SecretStr, Field(min_length=1), _secret(partial(printable_ascii, blanks=True))]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=LONGEST, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(ge=1, le=LONGEST)]
 CarrierOptions: TypeAlias = Annotated[

@@ -235,7 +235,7 @@ def _session_answer(request: web.Request, doors: Doors, answer: Opened | Closed,
     if answer.device is not None:
         response.set_cookie(
             *(DEVICE_COOKIE, answer.device.get_secret_value()),
-            path=request.path,
+            path=f"{PREFIX}/session",
             max_age=int(DEVICE_LASTS.total_seconds()),
             secure=secure,
             httponly=True,

@@ -69,7 +69,7 @@ async def read_object(request: web.Request) -> JsonObject:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise TooLarge(f"The body may have {MAX_BODY_BYTES} bytes.") from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise Malformed("The body broke off, or its chunks are no proper HTTP.") from None
     try:
         value = orjson.loads(body)
