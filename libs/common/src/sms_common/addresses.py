@@ -36,6 +36,14 @@ def host(text: str) -> str:
     return bare
 
 
+def is_loopback(name: str) -> bool:
+    """Whether a host is the machine itself."""
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
 def _is_ipv6(text: str) -> bool:
     try:
         return isinstance(ip_address(text), IPv6Address)
@@ -69,7 +77,8 @@ def public_base(text: str) -> str:
     parts = urlsplit(base)
     if "webhooks" in parts.path.casefold().split("/"):
         raise ValueError("leave /webhooks/... away: the gateway adds it")
-    if (parts.port or 443) not in _CARRIERS_PORTS:
+    # On its own machine a simulator calls every port.
+    if (parts.port or 443) not in _CARRIERS_PORTS and not is_loopback(parts.hostname or ""):
         raise ValueError("carriers call the ports 80, 443 and 1024 and above only")
     return base
 

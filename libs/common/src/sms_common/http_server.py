@@ -144,6 +144,8 @@ def _without_echo(handler: Handler, error_answer: ErrorAnswer) -> Handler:
             if (allowed := refusal.headers.get(hdrs.ALLOW)) is not None:
                 answer.headers[hdrs.ALLOW] = allowed
         except (web.RequestPayloadError, ConnectionError):  # the body broke off, or its chunks are none
+            if request.writer.output_size > 0:
+                raise
             answer = error_answer(HTTPStatus.BAD_REQUEST)
             answer.force_close()
         return answer

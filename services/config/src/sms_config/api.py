@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from http import HTTPStatus
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,6 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
+from sms_common.addresses import is_loopback
 from sms_common.errors import Code, Unavailable
 from sms_common.proxies import TrustedProxies, says_https
 from sms_common.telemetry import code_places
@@ -125,7 +125,7 @@ def _require_https(request: web.Request, doors: Doors) -> None:
         return
     origin = request.headers.get(hdrs.ORIGIN, "null")
     asked = _host(f"http://{request.host}" if origin == "null" else origin)
-    if origin.casefold().startswith("https:") or _is_loopback(asked):
+    if origin.casefold().startswith("https:") or is_loopback(asked):
         return
     if origin == "null" and asked == _host(doors.portal):
         return
@@ -137,13 +137,6 @@ def _host(address: str) -> str:
         return urlsplit(address).hostname or ""
     except ValueError:
         return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _require_open(doors: Doors) -> None:
