@@ -3,25 +3,19 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from sms_common.addresses import check_authorities
 from sms_common.configuration import ID_PATTERN
 from sms_common.service import load_settings
 from sms_common.settings import AmqpUrl, HttpUrl, ProcessSettings, Token
 
 DEFAULT_ENV_FILE = Path(".env")
 _HERE = "127.0.0.1"
-
-
-def _certificates(path: Path) -> Path:
-    check_authorities(str(path), "it")
-    return path
 
 
 class Settings(ProcessSettings):
@@ -41,7 +35,7 @@ class Settings(ProcessSettings):
     ingress_url: HttpUrl = Field(
         default=f"http://{_HERE}:9080", description="Base address of ingress's internal port (health)"
     )
-    ca_file: Annotated[Path, AfterValidator(_certificates)] | None = Field(
+    ca_file: Path | None = Field(
         default=None,
         description="Certificates (PEM) to trust for HTTPS instead of the system's, for a private authority",
     )

@@ -187,15 +187,14 @@ def _check_certificates(options: Mapping[str, str], *, authorities: tuple[str, .
         if (path := given.get(name.casefold())) is not None:
             _check_readable(name, path)
             if name in authorities:
-                check_authorities(path, f"its option {name}")
+                _check_authorities(name, path)
 
 
-def check_authorities(path: str, what: str) -> None:
-    """Raise ValueError, with `what` in its sentence, unless the file holds certificates in PEM."""
+def _check_authorities(name: str, path: str) -> None:
     try:
         ssl.create_default_context(cafile=path)
     except (OSError, ValueError):  # SSLError is an OSError
-        raise ValueError(f"{what} names a file that cannot be read or holds no certificate in PEM") from None
+        raise ValueError(f"its option {name} names a file that cannot be read or holds no certificate in PEM") from None
 
 
 def _check_readable(name: str, path: str) -> None:
