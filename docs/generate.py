@@ -63,6 +63,9 @@ among a message's
 statuses is by `sequence`; a lower one that arrives later is old. Changes inside a version are additive: ignore fields
 you do not know.
 
+The gateway declares its exchanges and queues. Do not declare them, nor the PBX's own (`pbx.<pbx_id>.inbound`, `pbx.<pbx_id>.status`): read them as they are, or look with a passive
+declaration (`checkQueue`). A declaration with other arguments than these ends with 406 `PRECONDITION_FAILED` and closes the channel.
+
 Tenant ids hold letters, digits, `_` and `-`. Numbers in routing keys are digits without the plus.
 
 ## How a request is read

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from sms_common.carriers.bandwidth.codes import CODES as BANDWIDTH_CODES
 from sms_common.errors import Code
+from sms_config.problems import Problem
 from sms_config.settings import Settings as ConfigSettings
 from sms_dispatcher.settings import Settings as DispatcherSettings
 from sms_ingress.settings import Settings as IngressSettings
@@ -44,7 +46,56 @@ def test_every_module_that_the_architecture_names_is_there():
     assert [name for name in named if not any(f"/{path.as_posix()}".endswith(f"/{name}") for path in there)] == []
 
 
-def test_every_error_code_is_explained_to_operators():
-    text = (DOCS / "operations.md").read_text()
+CODES = re.compile(r"`([a-z][a-z0-9_]*)`")
 
-    assert [code.value for code in Code if f"`{code.value}`" not in text] == []
+
+def documented(section: str) -> set[str]:
+    """The codes in the first column of the tables under a heading of the page for operators."""
+    page = (DOCS / "operations.md").read_text()
+    level = section.partition(" ")[0]
+    found = re.search(rf"^{re.escape(section)}\n(.*?)(?=^#{{2,{len(level)}}} |\Z)", page, re.MULTILINE | re.DOTALL)
+    assert found is not None, f"there is no section {section}"
+    rows = re.findall(r"^\| (`[^|]*) \|", found.group(1), re.MULTILINE)
+    return {code for row in rows for code in CODES.findall(row)}
+
+
+def sources() -> str:
+    """The code of everything but the list of codes itself."""
+    folders = (DOCS.parent / "libs" / "common" / "src", DOCS.parent / "services")
+    files = [file for folder in folders for file in folder.rglob("*.py") if file.name != "errors.py"]
+    return "\n".join(file.read_text() for file in files)
+
+
+def test_every_code_is_explained_to_operators_and_no_other():
+    sections = (
+        *("### Requests (status `rejected` or `expired`)", "### Configuration", "### The carrier's call"),
+        *("### The carrier's receipt", "### Webhooks and broker messages", "### Dependencies"),
+    )
+    explained = set().union(*map(documented, sections))
+
+    assert sorted(explained ^ {code.value for code in Code}) == [], "mend the tables under `## Codes`"
+
+
+def test_no_code_is_there_that_nothing_gives():
+    said = sources()
+
+    assert [code.name for code in Code if re.search(rf"\bCode\.{code.name}\b", said) is None] == []
+
+
+def test_every_code_that_a_receipt_can_give_is_explained_as_one():
+    by_carrier = {meaning.code.value for meaning in BANDWIDTH_CODES.values()}
+    ours = {Code.GROUP_PARTLY_FAILED, Code.NO_RECEIPT, Code.UNCLASSIFIED}
+
+    assert documented("### The carrier's receipt") == by_carrier | {code.value for code in ours}
+
+
+def problems(kind: type[Problem] = Problem) -> set[str]:
+    """The codes of the API's answers, from the classes that make them."""
+    return {kind.code}.union(*(problems(one) for one in kind.__subclasses__()))
+
+
+def test_every_code_of_an_answer_is_explained_to_operators_and_no_other():
+    of_every_port = {"bad_request", "expectation_failed", "request_header_fields_too_large"}
+    of_the_dispatcher = {"unauthorized", "invalid_query"}
+
+    assert documented("### Answers of the API") == problems() | of_every_port | of_the_dispatcher

@@ -103,15 +103,16 @@ async def test_it_tells_its_version():
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "status", "told"),
     [
-        pytest.param("", "SMSGW_AMQP_URL is not set", id="none"),
-        pytest.param("http://u:hidden@h", "has to begin with amqp", id="another scheme"),
+        pytest.param("", 1, "SMSGW_AMQP_URL is not set", id="none"),
+        pytest.param("http://u:hidden@h", 2, "begin it with amqp:// or amqps://", id="another scheme"),
+        pytest.param("amqp://u:hid/den@h", 2, "percent-encoded", id="a password that is not escaped"),
     ],
 )
-async def test_an_address_of_the_broker_that_cannot_be_used(url: str, told: str):
+async def test_an_address_of_the_broker_that_cannot_be_used(url: str, status: int, told: str):
     ended = await Command({"SMSGW_AMQP_URL": url})("tail")
-    assert ended.status == 1
+    assert ended.status == status
     assert told in ended.err
     assert "hidden" not in ended.err
 

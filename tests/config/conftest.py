@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from sms_common.testing.broker import FakeBroker
@@ -87,7 +88,9 @@ async def serve(
                 passwords=quick_passwords(),
                 outside=outside,
             )
-            return Api(await stack.enter_async_context(TestClient(TestServer(app))), BOOTSTRAP)
+            return Api(
+                await stack.enter_async_context(TestClient(TestServer(app), cookie_jar=DummyCookieJar())), BOOTSTRAP
+            )
 
         yield start
 

@@ -10,20 +10,23 @@ from tests.config.world import PASSWORD, Answer, Api
 SESSION = "/api/v1/session"
 USERS = "/api/v1/users"
 COOKIE = "sms_session"
+DEVICE = "sms_device"
 
 
 class Browser:
-    """Calls the API as the portal does. It keeps the one cookie there is."""
+    """Calls the API as the portal does. It keeps the cookie of its session, and the one by which it is known later."""
 
     def __init__(self, api: Api) -> None:
         self._anyone = api.with_credential(None)
         self.cookie: str | None = None
+        self.device: str | None = None
         self.csrf = ""
 
     async def call(self, method: str, path: str, json: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         given = CIMultiDict(headers or {})
-        if self.cookie is not None:
-            given.setdefault("Cookie", f"{COOKIE}={self.cookie}")
+        kept = {COOKIE: self.cookie, DEVICE: self.device}
+        if cookies := "; ".join(f"{cookie}={value}" for cookie, value in kept.items() if value is not None):
+            given.setdefault("Cookie", cookies)
         if self.csrf and method != "GET":
             given.setdefault("X-CSRF-Token", self.csrf)
         return await self._anyone.call(method, path, json, headers=given)
@@ -39,7 +42,8 @@ class Browser:
 
     def take(self, answer: Answer) -> None:
         """Keep what the answer gives."""
-        self.cookie = answer.headers["Set-Cookie"].split(";")[0].partition("=")[2]
+        given = dict(line.split(";")[0].split("=", 1) for line in answer.headers.getall("Set-Cookie"))
+        self.cookie, self.device = given[COOKIE], given.get(DEVICE, self.device)
         self.csrf = answer.json["csrf_token"]
 
 

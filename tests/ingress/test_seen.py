@@ -9,6 +9,7 @@ from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.protocol import TEST_BODY
 from sms_common.errors import Code, Unavailable
 from sms_common.events import WebhooksSeen
+from sms_common.proxies import TrustedProxies, read_networks
 from sms_common.topology import DEAD, SEEN, SMS
 from sms_ingress.answers import Outcome
 from sms_ingress.door import Door
@@ -37,6 +38,21 @@ async def ingress(broker, seen):
     door = Door(publisher=broker, snapshot=lambda: SNAPSHOT, carriers=carriers, clock=lambda: NOW, seen=seen)
     async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
         yield Ingress(port, http)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "source"),
+    [("127.0.0.1", "203.0.113.9"), ("10.0.0.0/8", "127.0.0.1")],
+    ids=["a listed proxy", "a stranger"],
+)
+async def test_where_a_webhook_came_from_is_believed_of_listed_proxies_only(broker, proxies, source):
+    seen = SeenWebhooks(broker, proxies=TrustedProxies(read_networks(proxies)))
+    door = Door(publisher=broker, snapshot=lambda: SNAPSHOT, carriers={"bandwidth": Bandwidth()}, seen=seen)
+    async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+        await Ingress(port, http).post(RECEIPT, OPEN, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
+    await seen.tell()
+
+    assert [one[-1] for one in told(broker)] == [source]
 
 
 def told(broker):

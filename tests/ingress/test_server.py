@@ -7,7 +7,8 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from sms_ingress.server import KEEP_ALIVE_SECONDS, serve_webhooks
+from sms_common.http_server import KEEP_ALIVE_SECONDS
+from sms_ingress.server import serve_webhooks
 from tests.ingress.world import OPEN
 
 pytestmark = pytest.mark.loopback

@@ -52,7 +52,7 @@ async def test_it_serves_what_its_environment_says_and_stops_when_told(sent):
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"port": "many"}, "PORT"), ({"log_level": "loud"}, "LOG_LEVEL"), ({"accounts": "{"}, "accounts")],
+    [({"port": "many"}, "PORT"), ({"log_level": "loud"}, "LOG_LEVEL"), ({"accounts": "{"}, "SIMULATOR_ACCOUNTS")],
 )
 async def test_wrong_settings_end_it_with_the_reason(settings, named):
     child = await process(**settings)

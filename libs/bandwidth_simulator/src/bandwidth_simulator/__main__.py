@@ -14,6 +14,8 @@ def start() -> int:
     settings = service.load_settings(SimulatorSettings)
     configure("simulator", log_format=settings.log_format, level=settings.log_level)
 
+    service.log_passed_over(settings)
+
     async def serve_until(stop: asyncio.Event) -> None:
         await main(settings, stop)
 

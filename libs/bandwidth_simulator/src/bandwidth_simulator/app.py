@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from bandwidth_simulator import api, control
@@ -17,6 +17,7 @@ from bandwidth_simulator.refusals import (
     unknown_path,
 )
 from bandwidth_simulator.simulator import Simulator
+from sms_common.telemetry import code_places
 
 __all__ = ["create_app"]
 
@@ -46,6 +47,11 @@ def _in_shape(request: web.Request, refusal: Refusal) -> Refusal:
     return in_multichannel_shape(refusal) if request.path.endswith("/messages/multiChannel") else refusal
 
 
+def _known(method: str) -> str:
+    """The method for an answer; a client may call one by any word, also by a secret."""
+    return method if method in hdrs.METH_ALL else "UNKNOWN"
+
+
 @web.middleware
 async def _unexpected(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer unknown paths, wrong methods, oversized bodies and our own failures in Bandwidth's manner."""
@@ -54,11 +60,12 @@ async def _unexpected(request: web.Request, handler: Handler) -> web.StreamRespo
     except web.HTTPNotFound:
         return refusal_answer(unknown_path(request.path, request.app[SIMULATOR].clock.time()))
     except web.HTTPMethodNotAllowed as error:
-        return refusal_answer(_in_shape(request, method_not_allowed(error.method, error.headers["Allow"])))
+        return refusal_answer(_in_shape(request, method_not_allowed(_known(error.method), error.headers["Allow"])))
     except web.HTTPRequestEntityTooLarge:
         return refusal_answer(_in_shape(request, too_large()))
-    except web.HTTPException:
+    except (web.HTTPException, web.RequestPayloadError):
         raise
-    except Exception:
-        log.exception("request.failed", method=request.method)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the client gets Bandwidth's 500
+        # Without the exception's own words, which may quote the request.
+        log.error("request.failed", error=type(error).__name__, where=code_places(error))  # noqa: TRY400
         return refusal_answer(_in_shape(request, internal_error()))

@@ -1,32 +1,36 @@
 """The simulator's settings, read from `SIMULATOR_*` environment variables or given by a test."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import AwareDatetime, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bandwidth_simulator.accounts import Account
-from sms_common.telemetry import LogFormat, LogLevel
+from sms_common.settings import (
+    Count,
+    Host,
+    HttpUrl,
+    LogFormat,
+    LogLevel,
+    Port,
+    ProcessSettings,
+    Seconds,
+    SettingsConfigDict,
+)
 
 __all__ = ["SimulatorSettings"]
 
-Seconds = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
 
-
-class SimulatorSettings(BaseSettings):
+class SimulatorSettings(ProcessSettings):
     """Everything that can be set before the start; times are in seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SIMULATOR_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="SIMULATOR_")
 
-    host: str = Field("127.0.0.1", description="Address to listen on")
-    port: int = Field(8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    host: Host = Field("127.0.0.1", description="Address to listen on")
+    port: Port = Field(8090, description="Port to listen on; 0 takes a free one")
     log_format: LogFormat = Field("auto", description="Form of the log lines")
     log_level: LogLevel = Field("info", description="Lowest level that is logged")
-    public_url: str | None = Field(
+    public_url: HttpUrl | None = Field(
         None, description="Base of the media URLs in inbound messages; by default the address it listens on"
     )
     control_token: SecretStr | None = Field(
@@ -48,7 +52,7 @@ class SimulatorSettings(BaseSettings):
     )
 
     webhook_timeout: Seconds = Field(10, description="Longest time a webhook may take to be answered")
-    webhook_retry_delays: tuple[float, ...] = Field(
+    webhook_retry_delays: tuple[Seconds, ...] = Field(
         (1, 5, 15, 60, 300, 900, 1800, 3600),
         min_length=1,
         description="Waits between tries of a webhook; the last one repeats. Bandwidth's own are not published",

@@ -3,48 +3,37 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
+from typing import Any
+from urllib.parse import quote
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sms_common.configuration import ID_PATTERN
 from sms_common.pasted import trimmed
 from sms_common.service import load_settings
+from sms_common.settings import AmqpUrl, HttpUrl, ProcessSettings, Token
 
 DEFAULT_ENV_FILE = Path(".env")
 _HERE = "127.0.0.1"
 
 
-def _base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or parts.username:
-        raise ValueError("must be the base of a URL, such as https://sms.example.com")
-    return text.rstrip("/")
-
-
-BaseUrl = Annotated[str, AfterValidator(_base_url)]
-
-
-class Settings(BaseSettings):
+class Settings(ProcessSettings):
     """Where the gateway is, and what opens it. Every secret is optional: a command says which one it needs."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="SMSGW_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="SMSGW_")
 
-    amqp_url: SecretStr | None = Field(default=None, description="RabbitMQ, e.g. amqp://user:password@host:5672/vhost")
-    config_url: BaseUrl = Field(default=f"http://{_HERE}:8081", description="Base address of the config service")
-    api_key: SecretStr | None = Field(default=None, description="API key for the config service")
-    dispatcher_url: BaseUrl = Field(
+    amqp_url: AmqpUrl | None = Field(default=None, description="RabbitMQ, e.g. amqp://user:password@host:5672/vhost")
+    config_url: HttpUrl = Field(default=f"http://{_HERE}:8081", description="Base address of the config service")
+    api_key: Token | None = Field(default=None, description="API key for the config service")
+    dispatcher_url: HttpUrl = Field(
         default=f"http://{_HERE}:8082", description="Base address of the dispatcher's internal port"
     )
-    dispatcher_token: SecretStr | None = Field(
+    dispatcher_token: Token | None = Field(
         default=None, description="Token for the dispatcher's message history (DISPATCHER_API_TOKEN)"
     )
-    ingress_url: BaseUrl = Field(
+    ingress_url: HttpUrl = Field(
         default=f"http://{_HERE}:9080", description="Base address of ingress's internal port (health)"
     )
     ca_file: Path | None = Field(
@@ -53,7 +42,9 @@ class Settings(BaseSettings):
     )
     tenant: str | None = Field(default=None, pattern=ID_PATTERN, description="The tenant when --tenant is not given")
     extension: str | None = Field(default=None, max_length=64, description="The sender's extension for `send`")
-    timeout: float = Field(default=10.0, gt=0, le=300, description="Seconds to wait for an answer of each service")
+    timeout: float = Field(
+        default=10.0, gt=0, le=300, allow_inf_nan=False, description="Seconds to wait for an answer of each service"
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -83,7 +83,6 @@ class Code(StrEnum):
     WEBHOOK_UNREADABLE = "webhook_unreadable"
     WEBHOOK_NOT_HANDLED = "webhook_not_handled"
     BODY_TOO_LARGE = "body_too_large"
-    CONTENT_ENCODING_REFUSED = "content_encoding_refused"
     # broker messages
     NOT_UTF8 = "not_utf8"
     NOT_JSON = "not_json"

@@ -6,12 +6,13 @@ import gc
 import inspect
 import json
 import os
+import re
 import resource
 import signal
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final, TypeVar
 
@@ -21,14 +22,27 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, ValidationError
 
+from sms_common.http_server import SHUTDOWN_TIMEOUT_SECONDS, CannotListen, serve
+from sms_common.open_files import OpenFiles
+from sms_common.settings import sentence
 from sms_common.telemetry import metrics, redact_text
+
+__all__ = [
+    "DRAIN_DEADLINE_SECONDS",
+    "SHUTDOWN_TIMEOUT_SECONDS",
+    "Health",
+    "add_health_routes",
+    "load_settings",
+    "log_passed_over",
+    "log_settings",
+    "run",
+    "serve",
+]
 
 # How long a process may take from the first signal to its end before it is ended. The longest is the dispatcher's: a
 # carrier call (25 s) and its margin (5 s), writing the result (5 s), publishing it (5 s) and closing connections (5 s)
 # make 45 s; 3 s more are for a busy machine. Whoever starts the process waits longer than this before killing it.
 DRAIN_DEADLINE_SECONDS: Final = 48.0
-# Handlers still running when a server stops get this long; no handler of ours waits longer than 10 s for anything.
-SHUTDOWN_TIMEOUT_SECONDS: Final = 15.0
 EXIT_CRASHED: Final = 1
 EXIT_SETTINGS: Final = 2
 EXIT_DRAIN_OVERRUN: Final = 70  # EX_SOFTWARE of sysexits.h
@@ -99,28 +113,6 @@ def add_health_routes(app: web.Application, health: Health) -> None:
     app.router.add_get("/metrics", show_metrics)
 
 
-@asynccontextmanager
-async def serve(
-    app: web.Application, host: str, port: int, *, shutdown_timeout: float = SHUTDOWN_TIMEOUT_SECONDS
-) -> AsyncIterator[int]:
-    """Serve `app` inside the context; gives the port, which is the system's choice when `port` is 0.
-
-    Leaving stops listening at once and gives running handlers `shutdown_timeout` seconds. A client that hangs up does
-    not cancel its handler, and compressed bodies are handed on as they are. Raises OSError when the address is taken.
-    """
-    runner = web.AppRunner(
-        app, access_log=None, handler_cancellation=False, shutdown_timeout=shutdown_timeout, auto_decompress=False
-    )
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        taken: int = runner.addresses[0][1]
-        _log.info("service.listening", host=host, port=taken)
-        yield taken
-    finally:
-        await runner.cleanup()
-
-
 def load_settings(settings: type[S]) -> S:
     """Return the process's settings, read from its environment.
 
@@ -130,16 +122,27 @@ def load_settings(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        lines = [f"{_variable(settings, found['loc'])}: {_reason(found['msg'])}" for found in _errors(error)]
+        lines = [f"{_variable(settings, found['loc'])}{_reason(found['msg'])}" for found in _errors(error)]
     except ValueError as error:  # pydantic-settings, for a variable that is not the JSON it should be
-        lines = [redact_text(str(error))]
-    sys.stderr.write("\n".join(("The settings cannot be used:", *(f"  {line}" for line in lines), "")))
+        lines = [_not_json(settings, str(error))]
+    sys.stderr.write("".join(f"The settings cannot be used: {' '.join(line.split())}\n" for line in lines))
     raise SystemExit(EXIT_SETTINGS)
 
 
 def log_settings(settings: BaseModel) -> None:
-    """Write one line with the settings in use; secrets are starred."""
+    """Write one line with the settings in use, secrets starred; then as `log_passed_over`."""
     _log.info("service.settings", settings=settings.model_dump(mode="json"))
+    log_passed_over(settings)
+
+
+def log_passed_over(settings: BaseModel) -> None:
+    """Write one line for each variable that counts as not set, since Kubernetes made it."""
+    for name in getattr(settings, "passed_over", ()):
+        _log.warning(
+            "service.setting_passed_over",
+            setting=name,
+            reason="Kubernetes sets this for a service of that name: set enableServiceLinks: false, or another name.",
+        )
 
 
 def _errors(error: ValidationError) -> list[Any]:
@@ -147,16 +150,22 @@ def _errors(error: ValidationError) -> list[Any]:
 
 
 def _variable(settings: type[BaseModel], loc: tuple[int | str, ...]) -> str:
+    """The beginning of a line about the setting at `loc`; what is wrong with several names them itself."""
     if not loc:
-        return "All together"
+        return ""
     name, *inside = map(str, loc)
     if name in settings.model_fields:
         name = f"{settings.model_config.get('env_prefix', '')}{name}".upper()
-    return ".".join((name, *inside))
+    return ".".join((name, *inside)) + ": "
+
+
+def _not_json(settings: type[BaseModel], message: str) -> str:
+    named = re.search(r'field "(\w+)"', message)
+    return redact_text(message) if named is None else f"{_variable(settings, (named.group(1),))}must be JSON"
 
 
 def _reason(message: str) -> str:
-    return redact_text(message.removeprefix("Value error, ").removeprefix("Assertion failed, "))
+    return redact_text(sentence(message))
 
 
 def _keep_programs_out_of_garbage_collection() -> None:
@@ -171,7 +180,8 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
     """Run `main(stop)` on uvloop until it returns, and return the exit status of the process.
 
     The first SIGTERM or SIGINT sets `stop`; `main` then has `drain_seconds` to return, after which the process is ended
-    with status 70. A second signal ends it at once. 0: `main` returned; 1: it raised, and the log says what.
+    with status 70. A second signal ends it at once. 0: `main` returned; 1: it raised, and the log says what;
+    2: its address cannot be listened on.
     """
     _raise_file_limit()
     _keep_programs_out_of_garbage_collection()
@@ -179,6 +189,9 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_supervised(main, signals))
+    except CannotListen as error:
+        _log.critical("service.cannot_listen", reason=str(error))
+        return EXIT_SETTINGS
     except (Exception, asyncio.CancelledError):  # noqa: BLE001 - the last place to say in the log why a process ends
         _log.critical("service.crashed", exc_info=True)
         return EXIT_CRASHED
@@ -191,7 +204,11 @@ def run(main: Main, *, drain_seconds: float = DRAIN_DEADLINE_SECONDS) -> int:
 async def _supervised(main: Main, signals: "_Signals") -> None:
     stop = asyncio.Event()
     signals.take(asyncio.get_running_loop(), stop)
-    await main(stop)
+    watching = asyncio.create_task(OpenFiles().watch())
+    try:
+        await main(stop)
+    finally:
+        watching.cancel()
 
 
 class _Signals:

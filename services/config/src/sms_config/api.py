@@ -7,19 +7,32 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 import orjson
 import structlog
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
+from sms_common.addresses import is_loopback
 from sms_common.errors import Code, Unavailable
+from sms_common.proxies import TrustedProxies, says_https
+from sms_common.telemetry import code_places
 from sms_config import openapi
 from sms_config.auth import Authenticator, Caller, Scope, ServiceTokens
+from sms_config.devices import LASTS as DEVICE_LASTS
 from sms_config.live import stream
 from sms_config.portal import add_portal
-from sms_config.problems import BrokerAway, Internal, MethodNotAllowed, NotFound, Problem, StoreAway
-from sms_config.requests import MAX_BODY_BYTES, SESSION_COOKIE, etag_matches, presented, read_call
+from sms_config.problems import BrokerAway, HttpsNeeded, Internal, MethodNotAllowed, NotFound, Problem, StoreAway
+from sms_config.requests import (
+    CLIENT,
+    DEVICE_COOKIE,
+    MAX_BODY_BYTES,
+    SESSION_COOKIE,
+    etag_matches,
+    presented,
+    read_call,
+)
 from sms_config.routes import PREFIX, Closed, Listening, Listing, Opened, Route
 from sms_config.sessions import Sessions
 from sms_config.snapshots import Rendered, Snapshots
@@ -36,6 +49,7 @@ TENANT_HEADER = "X-Tenant"
 # A page sends it with what nobody asked for, such as looking again after an event.
 UNATTENDED_HEADER = "X-Unattended"
 REQUEST_ID = web.RequestKey("request_id", str)
+PROXIES = web.AppKey("proxies", TrustedProxies)
 ROUTES = web.AppKey("routes", tuple[Route, ...])
 # Asked for every few seconds; a line each would hide the rest.
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -54,19 +68,26 @@ _SECURITY_HEADERS = {
 class Doors:
     """Who may come in, and whether the house is open: `waiting_for` is a sentence until the store is prepared.
 
-    `secure`: the portal is reached over TLS, so cookies are for TLS only.
+    `portal` is where it is opened: with https, cookies are for TLS only. `proxies` are believed about their clients.
     """
 
     authenticator: Authenticator
     sessions: Sessions
     services: ServiceTokens
     waiting_for: Callable[[], str | None]
-    secure: bool
+    portal: str
+    proxies: TrustedProxies
+
+    @property
+    def secure(self) -> bool:
+        """Whether the portal is reached over TLS."""
+        return self.portal.startswith("https:")
 
 
 def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, version: str) -> web.Application:
     """Return the application. It holds no state of its own; `version` is the release shown in the OpenAPI document."""
     app = web.Application(middlewares=[_answer_in_one_shape], client_max_size=MAX_BODY_BYTES)
+    app[PROXIES] = doors.proxies
 
     @cache
     def document() -> bytes:
@@ -76,12 +97,12 @@ def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, versi
         return _json(document())
 
     async def ingress(request: web.Request) -> web.Response:
-        doors.services.require_ingress(request.headers.get(hdrs.AUTHORIZATION), request.remote)
+        doors.services.require_ingress(request.headers.get(hdrs.AUTHORIZATION), request[CLIENT])
         _require_open(doors)
         return await _snapshot(request, snapshots, snapshots.ingress)
 
     async def dispatcher(request: web.Request) -> web.Response:
-        doors.services.require_dispatcher(request.headers.get(hdrs.AUTHORIZATION), request.remote)
+        doors.services.require_dispatcher(request.headers.get(hdrs.AUTHORIZATION), request[CLIENT])
         _require_open(doors)
         return await _snapshot(request, snapshots, snapshots.dispatcher)
 
@@ -95,6 +116,29 @@ def create_app(routes: list[Route], snapshots: Snapshots, doors: Doors, *, versi
     return app
 
 
+def _require_https(request: web.Request, doors: Doors) -> None:
+    """Raise HttpsNeeded where the browser would not keep the cookie: it takes one for TLS over TLS, or on its own
+    machine. It says itself how the page was opened; where nobody says, the host that was asked for must be another one
+    than the portal's.
+    """
+    if not doors.secure or request.secure or says_https(request.headers):
+        return
+    origin = request.headers.get(hdrs.ORIGIN, "null")
+    asked = _host(f"http://{request.host}" if origin == "null" else origin)
+    if origin.casefold().startswith("https:") or is_loopback(asked):
+        return
+    if origin == "null" and asked == _host(doors.portal):
+        return
+    raise HttpsNeeded(doors.portal)
+
+
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
+
+
 def _require_open(doors: Doors) -> None:
     if doors.waiting_for() is not None:
         raise StoreAway
@@ -105,6 +149,8 @@ def _handler(route: Route, doors: Doors) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         _require_open(doors)
+        if route.lets_in:
+            _require_https(request, doors)
         caller = _nobody(request) if route.scope is None else await _caller(request, doors)
         structlog.contextvars.bind_contextvars(caller=caller.id)
         if route.scope is not None:
@@ -144,9 +190,11 @@ async def _caller(request: web.Request, doors: Doors, *, at_work: bool = True) -
     shown = presented(request)
     if header is None and shown.token is not None:
         at_work = at_work and UNATTENDED_HEADER not in request.headers
-        caller = await doors.sessions.caller(shown, request_id=request_id, address=request.remote, extend=at_work)
+        caller = await doors.sessions.caller(
+            shown, request_id=request_id, address=request[CLIENT].address, extend=at_work
+        )
     else:
-        caller = await doors.authenticator.authenticate(header, request_id=request_id, address=request.remote)
+        caller = await doors.authenticator.authenticate(header, request_id=request_id, client=request[CLIENT])
     tenant_id = request.headers.get(TENANT_HEADER)
     return caller if tenant_id is None else caller.within(tenant_id)
 
@@ -164,11 +212,11 @@ async def _may_go_on(request: web.Request, doors: Doors, scope: Scope | None, te
 
 def _nobody(request: web.Request) -> Caller:
     """Return the caller of a route that is open to anyone: it may do nothing and sees nothing."""
-    return Caller("anyone", "anyone", frozenset(), frozenset(), request[REQUEST_ID], request.remote)
+    return Caller("anyone", "anyone", frozenset(), frozenset(), request[REQUEST_ID], request[CLIENT].address)
 
 
 def _session_answer(request: web.Request, doors: Doors, answer: Opened | Closed, status: HTTPStatus) -> web.Response:
-    secure = doors.secure or request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+    secure = doors.secure or request.secure or says_https(request.headers)
     if isinstance(answer, Closed):
         response = web.Response(status=status)
         response.del_cookie(SESSION_COOKIE, path="/", secure=secure, httponly=True, samesite="Strict")
@@ -177,6 +225,15 @@ def _session_answer(request: web.Request, doors: Doors, answer: Opened | Closed,
     # Without an end of its own, which every use would have to move: it ends with the session kept here, or the browser.
     token = answer.session.token.get_secret_value()
     response.set_cookie(SESSION_COOKIE, token, path="/", secure=secure, httponly=True, samesite="Strict")
+    if answer.device is not None:
+        response.set_cookie(
+            *(DEVICE_COOKIE, answer.device.get_secret_value()),
+            path=f"{PREFIX}/session",
+            max_age=int(DEVICE_LASTS.total_seconds()),
+            secure=secure,
+            httponly=True,
+            samesite="Strict",
+        )
     return response
 
 
@@ -208,6 +265,7 @@ def _etag(version: str) -> str:
 async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Names the request, logs it in one line, and turns whatever went wrong into the API's one error shape."""
     given = request.headers.get("X-Request-ID", "")
+    request[CLIENT] = request.app[PROXIES].client(request.remote, request.headers)
     request[REQUEST_ID] = given if _GIVEN_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     begun = time.monotonic()
     with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
@@ -219,7 +277,7 @@ async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.St
         path = resource.canonical if resource is not None else "unknown"
         took = round((time.monotonic() - begun) * 1000, 1)
         log = _log.debug if path in _PROBES or response.status == HTTPStatus.NOT_MODIFIED else _log.info
-        log("config.request", method=request.method, route=path, status=response.status, milliseconds=took)
+        log("config.request", method=_known(request.method), route=path, status=response.status, milliseconds=took)
         structlog.contextvars.unbind_contextvars("caller")
     return response
 
@@ -230,8 +288,15 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets the API's one error shape
         problem = _problem(error)
         if isinstance(problem, Internal):
-            _log.exception("config.request_failed", method=request.method)
+            # Without the exception's own words, which may quote the request.
+            where = code_places(error)
+            _log.error("config.request_failed", method=_known(request.method), error=type(error).__name__, where=where)
         return _refusal(problem, request)
+
+
+def _known(method: str) -> str:
+    """The method for a log line; a client may call one by any word, also by a secret."""
+    return method if method in hdrs.METH_ALL else "unknown"
 
 
 def _problem(error: Exception) -> Problem:

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from pydantic import SecretStr
 
+from sms_common.proxies import Client
 from sms_config.problems import Forbidden, NotFound, TooManyFailures, Unauthenticated
 from sms_config.store_protocol import EVERYONE, Store, Tenancy
 
@@ -200,18 +201,23 @@ class Authenticator:
         self._bootstrap = digest(bootstrap.get_secret_value()) if bootstrap else None
         self._clock = clock
 
-    async def authenticate(self, header: str | None, *, request_id: str, address: str | None) -> Caller:
+    async def authenticate(self, header: str | None, *, request_id: str, client: Client) -> Caller:
         """Raise Unauthenticated, TooManyFailures, or Unavailable when the store cannot be asked."""
         token = bearer(header)
-        self._brake.check(address or "", token)
+        made = token is not None and _KEY.fullmatch(token) is not None
+        # A made key is never kept out by what others get wrong: its 256 random bits cannot be guessed, however often
+        # somebody tries. The bootstrap key is an operator's own word.
+        if not made:
+            self._brake.check(client.origin, token)
         if token is None:
             # A request without any credential guesses nothing.
             raise Unauthenticated
-        caller = await self._caller(token, request_id, address)
+        caller = await self._caller(token, request_id, client.address)
         if caller is None:
-            self._brake.failed(address or "")
+            self._brake.check(client.origin, None)
+            self._brake.failed(client.origin)
             raise Unauthenticated
-        self._brake.succeeded(address or "", token)
+        self._brake.succeeded(client.origin, token)
         return caller
 
     async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
@@ -238,20 +244,20 @@ class ServiceTokens:
         self._ingress = digest(ingress.get_secret_value())
         self._dispatcher = digest(dispatcher.get_secret_value())
 
-    def require_ingress(self, header: str | None, address: str | None) -> None:
+    def require_ingress(self, header: str | None, client: Client) -> None:
         """Raise Unauthenticated unless the header carries ingress's token."""
-        self._require(header, self._ingress, address)
+        self._require(header, self._ingress, client)
 
-    def require_dispatcher(self, header: str | None, address: str | None) -> None:
+    def require_dispatcher(self, header: str | None, client: Client) -> None:
         """Raise Unauthenticated unless the header carries the dispatcher's token."""
-        self._require(header, self._dispatcher, address)
+        self._require(header, self._dispatcher, client)
 
-    def _require(self, header: str | None, sha256: str, address: str | None) -> None:
+    def _require(self, header: str | None, sha256: str, client: Client) -> None:
         token = bearer(header)
-        self._brake.check(address or "", token)
+        self._brake.check(client.origin, token)
         if token is None:
             raise Unauthenticated
         if not same(token, sha256):
-            self._brake.failed(address or "")
+            self._brake.failed(client.origin)
             raise Unauthenticated
-        self._brake.succeeded(address or "", token)
+        self._brake.succeeded(client.origin, token)

@@ -14,6 +14,7 @@ from sms_common import topology
 from sms_common.broker import Broker, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.errors import Unavailable
+from sms_common.proxies import TrustedProxies
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_common.version import VERSION
 from sms_config.account_proofs import AccountProofs
@@ -24,6 +25,7 @@ from sms_config.audit import Audit
 from sms_config.auth import Authenticator, FailureBrake, ServiceTokens
 from sms_config.changes import Changes, Clock
 from sms_config.configs import ConfigOptions, SmsConfigs
+from sms_config.devices import Devices
 from sms_config.dispatcher_api import DispatcherApi
 from sms_config.explaining import Explanations, explain_routes
 from sms_config.first_administrator import FirstAdministrator
@@ -195,7 +197,7 @@ def build_app(
         audit=Audit(store),
         users=people.users,
         sessions=people.sessions,
-        doorkeeper=Doorkeeper(store, passwords, people.sessions, clock),
+        doorkeeper=Doorkeeper(store, passwords, people.sessions, Devices(ring, clock), clock),
         first_administrator=people.first_administrator,
         history=history,
     )
@@ -206,7 +208,8 @@ def build_app(
         ),
         sessions=people.sessions,
         waiting_for=waiting_for,
-        secure=settings.portal.startswith("https:"),
+        portal=settings.portal,
+        proxies=TrustedProxies(settings.trusted_proxies),
     )
     trials = Trials(store, ring, calls, webhooks, proofs, TrialBrake(clock), settings.public_url)
     live = Live(outside.broker, rhythm=outside.rhythm)

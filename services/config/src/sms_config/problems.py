@@ -73,6 +73,15 @@ class LogInFailed(Problem):
         super().__init__("The user name or the password is wrong.")
 
 
+class HttpsNeeded(Problem):
+    """A log-in over plain HTTP, while the portal is for HTTPS: the browser would drop the session's cookie."""
+
+    status, code = HTTPStatus.FORBIDDEN, "https_needed"
+
+    def __init__(self, portal: str) -> None:
+        super().__init__(f"Open the portal by https, at {portal} (over plain HTTP no browser keeps the session).")
+
+
 class SetUpClosed(Problem):
     """The set-up link was used, is too old, or never was one; or there is a user already."""
 

@@ -10,12 +10,15 @@ from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
 from sms_common.content_coding import is_coded
+from sms_common.proxies import Client
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject
 from sms_config.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
-from sms_config.sessions import Presented
+from sms_config.sessions import Presented, Visitor
 
 SESSION_COOKIE = "sms_session"
+DEVICE_COOKIE = "sms_device"
+CLIENT = web.RequestKey("client", Client)
 CSRF_HEADER = "X-CSRF-Token"
 MAX_BODY_BYTES = 256 * 1024
 MAX_VERSION = 2**53 - 1
@@ -47,9 +50,14 @@ async def read_call(request: web.Request, caller: Caller, *, takes_body: bool) -
 
 def presented(request: web.Request) -> Presented:
     """Return what a browser presents."""
-    cookie = request.cookies.get(SESSION_COOKIE)
     changes = request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}
-    return Presented(SecretStr(cookie) if cookie else None, request.headers.get(CSRF_HEADER, ""), changes)
+    visitor = Visitor(request[CLIENT], _cookie(request, DEVICE_COOKIE))
+    return Presented(_cookie(request, SESSION_COOKIE), request.headers.get(CSRF_HEADER, ""), changes, visitor)
+
+
+def _cookie(request: web.Request, name: str) -> SecretStr | None:
+    value = request.cookies.get(name)
+    return SecretStr(value) if value else None
 
 
 async def read_object(request: web.Request) -> JsonObject:
@@ -62,6 +70,8 @@ async def read_object(request: web.Request) -> JsonObject:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise TooLarge(f"The body may have {MAX_BODY_BYTES} bytes.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Malformed("The body broke off, or its chunks are no proper HTTP.") from None
     try:
         value = orjson.loads(body.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError:

@@ -6,7 +6,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Generic, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from sms_config import api_keys, audit, configs, tenants, trunks, users
 from sms_config.auth import Caller, Scope
@@ -63,10 +63,11 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer that gives the browser its session."""
+    """An answer that gives the browser its session, and after a log-in what it is known by later."""
 
     view: SessionView
     session: Session
+    device: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ class Route:
 
     `scope` None: anyone may call, and the handler looks at what is presented. `asks` are the parameters of its query.
     `single`: there is one of it, at an address without an id. `streams`: it answers with server-sent events.
+    `lets_in`: it makes a session, which is of no use where the browser would not keep its cookie.
     """
 
     method: Method
@@ -108,6 +110,7 @@ class Route:
     single: bool = False
     versioned: bool = False
     streams: bool = False
+    lets_in: bool = False
 
 
 class Readable(Protocol[R]):
@@ -321,17 +324,18 @@ def key_creation(resource: Resource[R], keys: api_keys.ApiKeys) -> Route:
 def session_routes(open_sessions: Sessions, door: Doorkeeper, first: FirstAdministrator) -> list[Route]:
     """Make the routes by which people come in and go, and the first one is let in."""
 
-    async def opened(session: Session) -> Opened:
-        return Opened(await open_sessions.show(session), session)
+    async def let_in(session: Session) -> Opened:
+        return Opened(await open_sessions.show(session), session, door.devices.issue(session.user.name_key))
 
     async def log_in(call: Call) -> Opened:
-        return await opened(await door.log_in(call.given, call.caller.address))
+        return await let_in(await door.log_in(call.given, call.presented.visitor))
 
     async def set_up(call: Call) -> Opened:
-        return await opened(await first.set_up(call.given, call.caller))
+        return await let_in(await first.set_up(call.given, call.caller))
 
     async def who(call: Call) -> Opened:
-        return await opened(await open_sessions.find(call.presented))
+        session = await open_sessions.find(call.presented)
+        return Opened(await open_sessions.show(session), session)
 
     async def log_out(call: Call) -> Closed:
         await open_sessions.close(await open_sessions.find(call.presented))
@@ -339,10 +343,18 @@ def session_routes(open_sessions: Sessions, door: Doorkeeper, first: FirstAdmini
 
     path, made = f"{PREFIX}/session", HTTPStatus.CREATED
     return [
-        Route("POST", path, "log_in", "Log in; the session is in the cookie", None, log_in, SessionView, made, LogIn),
+        Route(
+            *("POST", path, "log_in", "Log in; the session is in the cookie", None),
+            *(log_in, SessionView, made, LogIn),
+            lets_in=True,
+        ),
         Route("GET", path, "who_am_i", "Tell who is logged in", None, who, SessionView),
         Route("DELETE", path, "log_out", "Log out", None, log_out, status=HTTPStatus.NO_CONTENT),
-        Route("POST", f"{PREFIX}/set-up", "set_up", "Make the first user", None, set_up, SessionView, made, SetUp),
+        Route(
+            *("POST", f"{PREFIX}/set-up", "set_up", "Make the first user", None),
+            *(set_up, SessionView, made, SetUp),
+            lets_in=True,
+        ),
     ]
 
 

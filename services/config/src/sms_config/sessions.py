@@ -3,14 +3,16 @@
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
 
 from sms_common.pasted import trimmed
+from sms_common.proxies import Client
 from sms_config.auth import Caller, FailureBrake, Scope, digest
 from sms_config.bodies import JsonObject, LogIn, parse
+from sms_config.devices import Devices
 from sms_config.fields import normalised
 from sms_config.passwords import Passwords
 from sms_config.problems import CsrfRefused, LogInFailed, Unauthenticated
@@ -30,12 +32,21 @@ _MAX_TENANTS = 100
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is at the door: from where, and the cookie of a browser that was here before."""
+
+    client: Client = field(default_factory=Client)
+    device: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Presented:
     """What a browser presents: its session cookie, and the X-CSRF-Token header. `changes`: the method is unsafe."""
 
     token: SecretStr | None = None
     csrf: str = ""
     changes: bool = False
+    visitor: Visitor = field(default_factory=Visitor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,35 +138,62 @@ def _tenancy(user: UserRecord) -> frozenset[str] | None:
     return frozenset() if user.tenant_id is None else frozenset({user.tenant_id})
 
 
-class Doorkeeper:
-    """Lets people in by name and password, and slows guessing down: by address and by name, known or not."""
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """One count of wrong log-ins that a try falls under."""
 
-    def __init__(self, store: Store, passwords: Passwords, sessions: Sessions, clock: Callable[[], datetime]) -> None:
+    brake: FailureBrake
+    key: str
+
+
+class Doorkeeper:
+    """Lets people in by name and password, and slows guessing down.
+
+    What is counted, known name or not: wrong passwords for one name from one place, and all wrong ones from one place.
+    So nobody shuts a name out but where he is himself. A browser that logged in under this name before is a place of
+    its own. Behind a proxy that is not declared, places are told apart by whom the proxy says to speak for; since that
+    can be made up, the proxy's address has a bound of its own, five times as high. (Decision 0020.)
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        passwords: Passwords,
+        sessions: Sessions,
+        devices: Devices,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._store = store
         self._passwords = passwords
         self._sessions = sessions
+        self.devices = devices
         self._clock = clock
-        said = "Too many failed log-ins"
-        self._addresses = FailureBrake(clock, failures=20, window=timedelta(minutes=5), said=said)
-        self._names = FailureBrake(clock, failures=10, window=timedelta(minutes=15), said=said)
 
-    async def log_in(self, given: JsonObject, address: str | None) -> Session:
+        def brake(failures: int, minutes: int) -> FailureBrake:
+            return FailureBrake(
+                clock, failures=failures, window=timedelta(minutes=minutes), said="Too many failed log-ins"
+            )
+
+        self._names, self._names_of_proxy = brake(10, 15), brake(50, 15)
+        self._places, self._places_of_proxy = brake(20, 5), brake(100, 5)
+
+    async def log_in(self, given: JsonObject, visitor: Visitor) -> Session:
         """Open a session. Raises LogInFailed, which never says what was wrong, TooManyFailures, Invalid."""
         body = parse(LogIn, given)
         name = body.username.casefold()
         # Counted before the password is looked at, so that a thousand guesses at once are a thousand.
-        counted = ((self._addresses, address or ""), (self._names, name))
-        for brake, key in counted:
-            brake.check(key, None)
-        for brake, key in counted:
-            brake.failed(key)
+        counted = self._counts(visitor, name)
+        for one in counted:
+            one.brake.check(one.key, None)
+        for one in counted:
+            one.brake.failed(one.key)
         found = await self._store.find(UserRecord, Query((Clause("name_key", "eq", (name,)),), top=1), EVERYONE)
         user = found.items[0] if found.items else None
         kept = None if user is None or user.disabled else user.password_hash
         if not await self._matches(body.password, kept) or user is None:
             raise LogInFailed
-        for brake, key in counted:
-            brake.forgive(key)
+        for one in counted:
+            one.brake.forgive(one.key)
         await self._store.touch_user(user.id, self._clock())
         return await self._sessions.open(user)
 
@@ -164,3 +202,20 @@ class Doorkeeper:
         written = normalised(typed.get_secret_value())
         forms = dict.fromkeys((written, trimmed(written)))
         return any([await self._passwords.matches(SecretStr(form), kept) for form in forms])
+
+    def _counts(self, visitor: Visitor, name: str) -> list[_Counted]:
+        """Under what a try of `name` is counted."""
+        device = self.devices.known(visitor.device, name)
+        if device is not None:
+            return [_Counted(self._names, repr((device, name)))]
+        origin, claimed = visitor.client.origin, visitor.client.claimed
+        counts = [
+            _Counted(self._places, repr((origin, claimed))),
+            _Counted(self._names, repr((origin, claimed, name))),
+        ]
+        if claimed:
+            counts += [
+                _Counted(self._places_of_proxy, origin),
+                _Counted(self._names_of_proxy, repr((origin, name))),
+            ]
+        return counts

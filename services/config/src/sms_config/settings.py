@@ -1,24 +1,33 @@
 """The settings of this process: environment variables with the prefix CONFIG_, read once."""
 
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from yarl import URL
 
+from sms_common.settings import (
+    AmqpUrl,
+    CarrierOptions,
+    DatabaseName,
+    Host,
+    HttpUrl,
+    LogFormat,
+    LogLevel,
+    MongoUrl,
+    Networks,
+    Port,
+    PortalUrl,
+    ProcessSettings,
+    PublicUrl,
+    SettingsConfigDict,
+)
+from sms_common.settings import Token as AnyToken
 from sms_config.fields import MAX_GRACE, Password, UserName
 from sms_config.keyring import KeyRing
+from sms_config.store import check_address
 
 # Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
 _MIN_TOKEN = 16
-
-
-def _base_url(text: str) -> str:
-    url = URL(text)
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment or url.user:
-        raise ValueError("must be the base of a URL, such as https://sms.example.com")
-    return text.rstrip("/")
 
 
 def _key_ring(value: SecretStr) -> SecretStr:
@@ -26,35 +35,28 @@ def _key_ring(value: SecretStr) -> SecretStr:
     return value
 
 
-Token = Annotated[SecretStr, Field(min_length=_MIN_TOKEN)]
+def _known_to_the_driver(value: SecretStr) -> SecretStr:
+    check_address(value.get_secret_value())
+    return value
 
 
-class Settings(BaseSettings):
+Token = Annotated[AnyToken, Field(min_length=_MIN_TOKEN)]
+
+
+class Settings(ProcessSettings):
     """Everything the config service is told from outside."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CONFIG_", env_ignore_empty=True, frozen=True, extra="ignore", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CONFIG_")
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on.")
-    port: int = Field(
-        default=8081, ge=0, le=65535, description="Port of the API, the snapshots, /healthz, /readyz and /metrics."
-    )
-    log_format: Literal["auto", "json", "console"] = Field(
-        default="auto", description="auto: console on a terminal, else JSON."
-    )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        default="info", description="The least serious lines to log."
-    )
-    amqp_url: SecretStr = Field(description="RabbitMQ, where changes are announced.")
-    mongo_url: SecretStr = Field(description="MongoDB, a replica set.")
-    mongo_database: str = Field(
-        default="sms_config", description="The database of the configuration.", pattern=r"^[A-Za-z0-9_-]{1,60}$"
-    )
-    public_url: Annotated[str, AfterValidator(_base_url)] = Field(
-        description="Base of the webhook URLs, where carriers reach ingress."
-    )
-    portal_url: Annotated[str | None, AfterValidator(lambda text: text and _base_url(text))] = Field(
+    host: Host = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Port = Field(default=8081, description="Port of the API, the snapshots, /healthz, /readyz and /metrics.")
+    log_format: LogFormat = Field(default="auto", description="auto: console on a terminal, else JSON.")
+    log_level: LogLevel = Field(default="info", description="The least serious lines to log.")
+    amqp_url: AmqpUrl = Field(description="RabbitMQ, where changes are announced.")
+    mongo_url: Annotated[MongoUrl, AfterValidator(_known_to_the_driver)] = Field(description="MongoDB, a replica set.")
+    mongo_database: DatabaseName = Field(default="sms_config", description="The database of the configuration.")
+    public_url: PublicUrl = Field(description="Base of the webhook URLs, where carriers reach ingress.")
+    portal_url: PortalUrl | None = Field(
         default=None,
         description="Base of the portal's address as administrators open it, e.g. https://sms-admin.example.com. "
         "Unset: this host and port.",
@@ -66,14 +68,18 @@ class Settings(BaseSettings):
         default=None,
         description="Its password, 12 characters or more. Unset: a one-time link is printed while there is no user.",
     )
-    dispatcher_url: Annotated[str, AfterValidator(_base_url)] = Field(
+    trusted_proxies: Networks = Field(
+        default=(),
+        description="Addresses or networks (10.0.0.0/8) of the reverse proxies whose X-Forwarded-For is believed.",
+    )
+    dispatcher_url: HttpUrl = Field(
         default="http://127.0.0.1:8082", description="Base address of the dispatcher, which keeps the message history."
     )
     dispatcher_api_token: Token | None = Field(
         default=None,
         description="The dispatcher's DISPATCHER_API_TOKEN. Unset: the portal shows no message history.",
     )
-    carrier_options: dict[str, dict[str, Any]] = Field(
+    carrier_options: CarrierOptions = Field(
         default_factory=dict,
         description="By carrier, as JSON: where credentials are tried; the same as DISPATCHER_CARRIER_OPTIONS.",
     )
@@ -107,14 +113,14 @@ class Settings(BaseSettings):
             if token is not None
         ]
         if len(set(tokens)) != len(tokens):
-            raise ValueError("ingress_token, dispatcher_token and bootstrap_api_key must differ")
+            raise ValueError("CONFIG_INGRESS_TOKEN, CONFIG_DISPATCHER_TOKEN and CONFIG_BOOTSTRAP_API_KEY must differ")
         return self
 
     @model_validator(mode="after")
     def _password_is_no_name(self) -> Self:
         password = self.first_admin_password
         if password is not None and password.get_secret_value().casefold() == self.first_admin.casefold():
-            raise ValueError("first_admin_password must not be the user name")
+            raise ValueError("CONFIG_FIRST_ADMIN_PASSWORD must not be the user name (CONFIG_FIRST_ADMIN)")
         return self
 
     @property

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, A
 from pydantic import SecretStr
 from pymongo import ASCENDING, IndexModel, UpdateOne
 from pymongo.errors import (
+    ConfigurationError,
     ConnectionFailure,
     DuplicateKeyError,
     ExecutionTimeout,
@@ -25,8 +27,10 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from sms_common.addresses import blamed_option
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
+from sms_common.mongo_reasons import why_unusable
 from sms_config.documents import (
     INDEXES,
     RETIRED_FOR,
@@ -100,6 +104,22 @@ _INDEX_CONFLICTS = {
 }
 
 
+def check_address(url: str) -> None:
+    """Raise ValueError, with a sentence and nothing of the address, unless the driver can use it. Asks nobody: neither
+    a server nor, for mongodb+srv, the DNS.
+    """
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            pymongo.MongoClient(url, connect=False).close()
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
+            raise ValueError(f"MongoDB's driver cannot use it: {blamed_option(url, str(error))}") from None
+    # It tells a wrong value of an option in this way, and would go on without the option: without TLS, for one.
+    wrong = [str(one.message) for one in heard if not str(one.message).startswith("Unknown option")]
+    if wrong:
+        raise ValueError(f"MongoDB's driver would pass an option over: {blamed_option(url, wrong[0])}")
+
+
 @asynccontextmanager
 async def _away() -> AsyncIterator[None]:
     """Turn what the driver raises while MongoDB is away, slow or between primaries into Unavailable."""
@@ -109,11 +129,13 @@ async def _away() -> AsyncIterator[None]:
         if not _is_away(error):
             raise
         _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
-        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now ({type(error).__name__}).") from error
+        why = why_unusable(type(error).__name__, getattr(error, "code", None), str(error))
+        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now: {why}.") from error
 
 
 def _is_away(error: PyMongoError) -> bool:
-    if isinstance(error, (ConnectionFailure, ExecutionTimeout, WTimeoutError)) or error.timeout:
+    # The address was checked at the start; what is left of its configuration is a name that the DNS does not know yet.
+    if isinstance(error, (ConnectionFailure, ConfigurationError, ExecutionTimeout, WTimeoutError)) or error.timeout:
         return True
     if isinstance(error, OperationFailure) and error.code in _REFUSED:
         return True

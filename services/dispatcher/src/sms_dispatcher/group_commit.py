@@ -4,7 +4,7 @@ one gathers.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from sms_common.errors import Unavailable
@@ -19,12 +19,15 @@ Result = TypeVar("Result")
 class GroupCommit(Generic[Item, Result]):
     """Gives every caller of `submit` its own result of a shared commit.
 
-    `commit` gets a batch of at most `limit` items and returns one result an item, in order. When it raises Unavailable
+    `commit` gets a batch of at most `limit` items and returns one result an item, in order; a result that is an
+    exception is raised to that one's caller. When it raises Unavailable
     every caller of that batch gets it; after anything else each item is tried alone, so that one which cannot be
     committed fails alone. At most one commit runs at a time, so batches take effect in the order of their items.
     """
 
-    def __init__(self, commit: Callable[[list[Item]], Awaitable[list[Result]]], *, limit: int = 256) -> None:
+    def __init__(
+        self, commit: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]], *, limit: int = 256
+    ) -> None:
         self._commit = commit
         self._limit = limit
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -63,5 +66,9 @@ class GroupCommit(Generic[Item, Result]):
                     future.set_exception(error)
             return
         for (_, future), result in zip(batch, results, strict=True):
-            if not future.done():
+            if future.done():
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
                 future.set_result(result)

@@ -18,7 +18,7 @@ from pymongo.errors import BulkWriteError
 from sms_common.errors import Unavailable
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
-from sms_dispatcher.database import MAJORITY, Database, operation, places_taken
+from sms_dispatcher.database import MAJORITY, Database, failures_of, operation, unstorable
 from sms_dispatcher.database_clock import DatabaseClock
 from sms_dispatcher.documents import (
     Document,
@@ -153,17 +153,19 @@ class Ledger:
         """
         return await self._accepting.submit((entry, claim))
 
-    async def _insert(self, accepted: list[tuple[Entry, Entry | None]]) -> list[Entry | None]:
+    async def _insert(self, accepted: list[tuple[Entry, Entry | None]]) -> list[Entry | Exception | None]:
+        """One that can never be stored fails alone: those beside it are new, and tried again they would be repeats."""
         documents = [self._new_document(entry, claim) for entry, claim in accepted]
         async with _batch("accept", len(accepted)):
             try:
                 await self._messages.insert_many(documents, ordered=False)
             except BulkWriteError as error:
-                taken = places_taken(error)
+                failed = failures_of(error)
             else:
                 return [None] * len(accepted)
-            known = await self._by_id([accepted[n][0].id for n in taken])
-        return [known.get(entry.id) if n in taken else None for n, (entry, _) in enumerate(accepted)]
+            known = await self._by_id([accepted[n][0].id for n in failed.taken])
+        found = [known.get(entry.id) if n in failed.taken else None for n, (entry, _) in enumerate(accepted)]
+        return [unstorable() if n in failed.unstorable else one for n, one in enumerate(found)]
 
     def _new_document(self, entry: Entry, claim: Entry | None) -> Document:
         document = to_document(entry, self._retention)

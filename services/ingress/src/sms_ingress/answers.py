@@ -32,7 +32,7 @@ class Outcome(Enum):
     CHALLENGED = "challenged", 401
     UNAUTHORIZED = "unauthorized", 401
     NOT_FOUND = "not_found", 404
-    UNKNOWN_WEBHOOK = "unknown_webhook", 404
+    UNKNOWN_WEBHOOK = Code.UNKNOWN_WEBHOOK.value, 404
     WRONG_METHOD = "wrong_method", 405
     TOO_SLOW = "too_slow", 408
     TOO_LARGE = "too_large", 413

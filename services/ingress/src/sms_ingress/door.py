@@ -17,6 +17,7 @@ from sms_common.content_coding import is_coded
 from sms_common.errors import Code, Unavailable, WebhookUnauthorized
 from sms_common.events import utc_now
 from sms_common.pasted import trimmed
+from sms_common.telemetry import code_places
 from sms_ingress import meters
 from sms_ingress.answers import Outcome, Refused, answer
 from sms_ingress.reading import UNKNOWN, Reading, read
@@ -108,22 +109,23 @@ class Door:
             outcome = Outcome.UNAVAILABLE
         except TimeoutError:
             outcome = Outcome.TIMED_OUT if visit.received else Outcome.TOO_SLOW
-        except Exception:  # noqa: BLE001  # see below
-            # A bug of ours: the carrier repeats, and the log says where.
-            _log.exception("webhook.failed")
+        except Exception as error:  # noqa: BLE001  # see below
+            # A bug of ours: the carrier repeats, and the log says where, not in words that may quote the webhook.
+            _log.error("webhook.failed", error=type(error).__name__, where=code_places(error))
             outcome = Outcome.FAILED
         _record(outcome, visit, self._timer() - started)
-        self._note(outcome, visit, request.remote)
+        self._note(outcome, visit, request)
         response = answer(outcome, headers)
         if visit.tested:
             response.headers[RESULT_HEADER] = _tested(outcome, request)
         return response
 
-    def _note(self, outcome: Outcome, visit: _Visit, source: str | None) -> None:
+    def _note(self, outcome: Outcome, visit: _Visit, request: web.BaseRequest) -> None:
         """Let people see that it came, whatever was answered, unless the gateway called itself."""
         if self._seen is None or visit.endpoint is None or visit.at is None or visit.tested:
             return
         kinds = visit.reading.kinds if visit.reading else None
+        source = self._seen.source_of(request.remote, request.headers)
         self._seen.note(visit.endpoint, outcome, visit.at, kinds[-1] if kinds else None, source)
 
     async def _bounded(self, request: web.BaseRequest, carrier: str, token: str, visit: _Visit) -> Outcome:

@@ -12,6 +12,7 @@ from sms_common.broker import Delivery, RabbitBroker, Timeouts
 from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import IngressSnapshot
+from sms_common.proxies import TrustedProxies
 from sms_common.service import SHUTDOWN_TIMEOUT_SECONDS, Health, add_health_routes, log_settings, run, serve
 from sms_ingress.door import Door, Limits
 from sms_ingress.seen import SeenWebhooks
@@ -48,7 +49,7 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         health = web.Application()
         add_health_routes(health, _health(stop, broker, client))
         await stack.enter_async_context(serve(health, settings.health_host, settings.health_port))
-        seen = await stack.enter_async_context(SeenWebhooks(broker))
+        seen = await stack.enter_async_context(SeenWebhooks(broker, proxies=TrustedProxies(settings.trusted_proxies)))
         door = Door(
             publisher=broker,
             snapshot=lambda: client.snapshot,

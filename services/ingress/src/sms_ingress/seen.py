@@ -18,6 +18,7 @@ from sms_common.broker import Outgoing, Publisher
 from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Unavailable
 from sms_common.events import SeenWebhook, WebhooksSeen
+from sms_common.proxies import Headers, TrustedProxies
 from sms_ingress.answers import Outcome
 
 _log = structlog.get_logger(__name__)
@@ -31,13 +32,23 @@ _Key = tuple[str, Outcome]
 
 
 class SeenWebhooks:
-    """`note` is called for every webhook of a known configuration, so it does nothing but remember."""
+    """`note` is called for every webhook of a known configuration, so it does nothing but remember.
 
-    def __init__(self, publisher: Publisher, *, every: float = EVERY_SECONDS) -> None:
+    `proxies` are believed about where a webhook came from.
+    """
+
+    def __init__(
+        self, publisher: Publisher, *, every: float = EVERY_SECONDS, proxies: TrustedProxies | None = None
+    ) -> None:
         self._publisher = publisher
+        self._proxies = proxies or TrustedProxies()
         self._every = every
         self._last: dict[_Key, tuple[datetime, str | None, str | None]] = {}
         self._task: asyncio.Task[None] | None = None
+
+    def source_of(self, peer: str | None, headers: Headers) -> str | None:
+        """The address that a request came from, whatever proxy handed it on."""
+        return self._proxies.client(peer, headers).address
 
     def note(
         self, endpoint: WebhookEndpoint, outcome: Outcome, at: datetime, kind: str | None, source: str | None

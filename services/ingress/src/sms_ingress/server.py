@@ -1,37 +1,17 @@
-"""The HTTP server under the webhook door: connections, their limits, and bodies read with a limit.
+"""The HTTP server under the webhook door, and bodies read with a limit.
 
 It is aiohttp's low-level server, without application, router and middlewares: one path needs none of them.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from http import HTTPStatus
 
 import structlog
 from aiohttp import StreamReader, web
 
-from sms_common.service import SHUTDOWN_TIMEOUT_SECONDS
+from sms_common.http_server import Handler, Manners, serve_handler
 from sms_ingress.answers import Outcome, Refused, answer
-
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-
-# Longer than the idle time of the usual load balancers (60 s), so that they and not we end an idle connection. It also
-# bounds how long a connection may take over its request line and headers.
-KEEP_ALIVE_SECONDS = 75.0
-# How long the rest of a request is read and thrown away, so that the client sees the answer and not a reset connection.
-LINGER_SECONDS = 5.0
-
-_LIMITS: dict[str, Any] = {
-    "access_log": None,
-    # A compressed request is refused, so nothing is ever decompressed, not even to throw it away.
-    "auto_decompress": False,
-    "keepalive_timeout": KEEP_ALIVE_SECONDS,
-    "lingering_time": LINGER_SECONDS,
-    "max_line_size": 8190,
-    "max_field_size": 8190,
-    "max_headers": 64,
-}
 
 _log = structlog.get_logger(__name__)
 
@@ -42,41 +22,14 @@ async def serve_webhooks(handler: Handler, host: str, port: int) -> AsyncIterato
 
     Leaving stops listening at once and lets the answers under way be given. A client that hangs up cancels nothing.
     """
-    runner = web.ServerRunner(_Server(handler), shutdown_timeout=SHUTDOWN_TIMEOUT_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port).start()
-        taken: int = runner.addresses[0][1]
+    async with serve_handler(handler, host, port, Manners(_empty_answer)) as taken:
         _log.info("ingress.listening", host=host, port=taken)
         yield taken
-    finally:
-        await runner.cleanup()
 
 
-class _Server(web.Server):
-    def __call__(self) -> web.RequestHandler:
-        """Make one connection."""
-        return _Connection(self, loop=asyncio.get_running_loop(), **_LIMITS)
-
-
-class _Connection(web.RequestHandler):
-    """One client connection; its errors get an empty answer, and no line of what was sent reaches the log."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002  # it quotes the request
-    ) -> web.StreamResponse:
-        outcome = Outcome.FAILED if status >= 500 else Outcome.BROKEN  # noqa: PLR2004  # the first server error
-        log = _log.error if outcome is Outcome.FAILED else _log.debug
-        log("http.error", status=outcome.status, error=type(exc).__name__)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
-        return answer(outcome)
+def _empty_answer(status: HTTPStatus) -> web.Response:
+    """Answer an error of the connection as every webhook is answered: with an empty body."""
+    return answer(Outcome.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Outcome.BROKEN)
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:

@@ -1,6 +1,7 @@
 """Keeps one AMQP connection alive: connects with back-off, hands every new connection to its user, notices an alarm."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import structlog
 from aio_pika.abc import AbstractConnection
 from aiormq.abc import AbstractConnection as WireConnection
 from aiormq.channel import Channel as Wire
-from aiormq.exceptions import ChannelInvalidStateError
+from aiormq.exceptions import ChannelInvalidStateError, InvalidFrameError, ProbableAuthenticationError
+from pamqp import commands as spec
 
 from sms_common.broker.answering import Answers
 from sms_common.broker.trying import Backoff, was_cancelled
@@ -138,9 +140,30 @@ async def _end(task: asyncio.Future[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
+def _refusal(error: BaseException) -> str | None:
+    """What RabbitMQ refused of the address, as a sentence; None for all else.
+
+    Of a virtual host aiormq raises that it got another frame than it expected, and keeps to itself what the frame says.
+    """
+    if isinstance(error, ProbableAuthenticationError):
+        return "RabbitMQ refuses the log-in: correct user and password of the address, percent-encoded where needed"
+    if not isinstance(error, InvalidFrameError):
+        return None
+    closes = (frame.f_locals.get("frame") for frame, _ in traceback.walk_tb(error.__traceback__))
+    said = next((one.reply_text for one in closes if isinstance(one, spec.Connection.Close)), None)
+    if said is None:
+        return None
+    if "not found" in said:
+        return "there is no vhost of the name in the address: make it in RabbitMQ, or correct the end of the address"
+    if "limit" in said:
+        return "RabbitMQ takes no more connections to this vhost, or of this user"
+    return "RabbitMQ refuses the vhost to this user: give the user permissions on it, or correct the address"
+
+
 class Link:
     """One connection that is always being kept up. `serve` uses each new one for as long as it lives; `changed` is
-    called whenever `connected` changes. `reason` is why the last one ended, or none came about.
+    called whenever `connected` changes. `reason` is why the last one ended, or none came about; `refusal`
+    says what RabbitMQ refuses and a person must mend.
     """
 
     def __init__(
@@ -159,11 +182,13 @@ class Link:
         self._log = log.bind(connection=name)
         self.connected = False
         self.reason: str | None = None
+        self.refusal: str | None = None
 
     async def run(self) -> None:
         """Connect, serve, and begin again, until cancelled."""
         backoff = Backoff()
         while True:
+            refusal: str | None = None
             try:
                 await self._live()
             except asyncio.CancelledError:
@@ -171,8 +196,9 @@ class Link:
                     raise
                 reason = "no heartbeat"
             except Exception as error:  # noqa: BLE001  # whatever went wrong, the answer is to connect again
-                reason = f"{type(error).__name__}: {error}"
-            self.reason = reason
+                refusal = _refusal(error)
+                reason = refusal or f"{type(error).__name__}: {error}"
+            self.reason, self.refusal = reason, refusal
             delay = backoff.delay()
             self._log.warning("broker_away", reason=reason, retry_in=round(delay, 2))
             await asyncio.sleep(delay)

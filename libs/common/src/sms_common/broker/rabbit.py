@@ -133,7 +133,8 @@ class RabbitBroker:
 
     def check(self) -> str | None:
         """See Broker.check."""
-        trouble = self._problem or self._publisher.trouble()
+        refused = next((link.refusal for link in self._links if not link.connected and link.refusal), None)
+        trouble = self._problem or refused or self._publisher.trouble()
         if trouble is not None:
             return trouble
         if not self._restored.is_set():

@@ -2,6 +2,7 @@
 
 from sms_common.telemetry import metrics
 from sms_common.telemetry.logs import LogFormat, LogLevel, bind_log_context, clear_log_context, configure
+from sms_common.telemetry.places import code_places
 from sms_common.telemetry.redaction import redact, redact_text
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "LogLevel",
     "bind_log_context",
     "clear_log_context",
+    "code_places",
     "configure",
     "metrics",
     "redact",

@@ -18,7 +18,17 @@ LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
 # They tell each request, frame or command; at their own INFO and DEBUG they would drown ours.
-_NOISY: Final = ("aiohttp.access", "aio_pika", "aiormq", "pamqp", "pymongo", "motor", "asyncio", "urllib3")
+_NOISY: Final = (
+    "aiohttp.access",
+    "aiohttp.internal",
+    "aio_pika",
+    "aiormq",
+    "pamqp",
+    "pymongo",
+    "motor",
+    "asyncio",
+    "urllib3",
+)
 # They say at ERROR what their caller says in its own words: a broker that is away, at each try to reach it; a message
 # that came back, with all its content.
 _REPEATING: Final = ("aiormq.connection", "aiormq.channel")

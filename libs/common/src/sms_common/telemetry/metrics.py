@@ -59,10 +59,18 @@ def render() -> bytes:
     return generate_latest(registry)
 
 
+# the process
+
 build_info: Final = _gauge(
     "build_info", "Always 1; its labels say which version runs, on which Python.", "version", "python"
 )
 build_info.labels(VERSION, platform.python_version()).set(1)
+
+file_limit_reached_total: Final = _counter(
+    "file_limit_reached_total",
+    "Seconds in which this process could open no more files: new connections were closed unread. Raise the limit of"
+    " open files (process_max_fds), or run more processes.",
+)
 
 # the public door
 

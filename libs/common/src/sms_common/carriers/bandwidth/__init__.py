@@ -23,7 +23,7 @@ __all__ = ["Bandwidth", "Options"]
 class Bandwidth:
     """The carrier Bandwidth; see Carrier for what each method promises.
 
-    Credentials: account_id, application_id, api_token, api_secret, and `auth` = basic for an account without OAuth2.
+    Credentials: account_id, application_id, api_token, api_secret.
     `options` are the fields of Options; a wrong or unknown one raises a ValueError that names it.
     """
 
