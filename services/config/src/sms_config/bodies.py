@@ -11,6 +11,7 @@ from sms_config.auth import Scope
 from sms_config.fields import (
     MAX_GRACE,
     Dids,
+    GivenPassword,
     Hostname,
     Moment,
     Name,
@@ -201,6 +202,14 @@ class UserWrite(Body):
     password: Password | None = Field(default=None, description="Absent: the password stays as it is.")
 
 
+class UserChange(UserWrite):
+    """A person, changed. Whoever changes the own password proves to be that person, and not somebody at its desk."""
+
+    current_password: GivenPassword | None = Field(
+        default=None, description="The present password; needed with `password` by whoever changes its own."
+    )
+
+
 class UserCreate(UserWrite):
     """A new user."""
 
@@ -211,7 +220,7 @@ class LogIn(Body):
     """Who wants to come in. A wrong form is a wrong name or password and nothing more."""
 
     username: Annotated[str, Field(max_length=256)]
-    password: Annotated[SecretStr, Field(max_length=1024)]
+    password: GivenPassword
 
 
 class SetUp(Body):

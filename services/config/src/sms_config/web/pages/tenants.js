@@ -3,11 +3,13 @@
 import { call, get } from "../api.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { confirm, h, say } from "../dom.js";
+import { confirm } from "../dialogs.js";
+import { h } from "../dom.js";
 import { findConfig, findZone, names } from "../finding.js";
 import { changes, field, form, text } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
-import { go, inTenant, link } from "../router.js";
+import { back, go, goBack, inTenant, link } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { removeOf } from "./trunks.js";
 
@@ -28,12 +30,12 @@ export async function tenants({ query }) {
   return [
     top,
     search({ path: "tenants", query, label: "Name or id" }),
-    found.items.length ? table({ caption: "Tenants", columns, items: found.items, open: (item) => `tenants/${item.id}` }) : nothingFound("tenants"),
+    found.items.length ? table({ caption: "Tenants", columns, items: found.items, open: (item) => `tenants/${item.id}` }) : nothingFound("tenants", { query, found }),
     paging({ path: "tenants", query, found }),
   ];
 }
 
-export async function tenant({ id, refresh }) {
+export async function tenant({ id, refresh, system }) {
   const item = id === "new" ? null : await get(`tenants/${encodeURIComponent(id)}`);
   const loaded = item ?? { country: "US", pbx_id: "main" };
   const configs = await names("sms", [loaded.default_config_id].filter(Boolean));
@@ -47,7 +49,9 @@ export async function tenant({ id, refresh }) {
       return;
     }
     await refresh();
-    go("tenants");
+    if (!system) go(`tenants/${item.id}`);
+    else if (item === null) go("tenants");
+    else goBack("tenants");
     say("Saved");
   };
   const remove = async () => {
@@ -56,10 +60,10 @@ export async function tenant({ id, refresh }) {
     await refresh();
   };
   return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("tenants") }, "Tenants")),
+    system ? h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("tenants") }, "Tenants")) : "",
     head(item?.name ?? "Add tenant", null),
     form(
-      { save, submit: item === null ? "Add tenant" : "Save changes", secondary: [h("a", { class: "button", href: link("tenants") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Tenant" },
+      { save, submit: item === null ? "Add tenant" : "Save changes", secondary: system ? [h("a", { class: "button", href: back("tenants") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")] : [], label: "Tenant" },
       h("div", { class: "card narrow" },
         field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
         item === null
