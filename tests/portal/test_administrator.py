@@ -71,7 +71,7 @@ def add_draft(page: Page) -> str:
     page.get_by_role("button", name="Save").click()
     said(page, "Saved. Copy the webhook into Bandwidth.")
     expect(page.get_by_text("Needs Account ID, Application ID, API token, API secret")).to_be_visible()
-    page.get_by_role("button", name="Copy Webhook webhook address").click()
+    page.get_by_role("button", name="Copy webhook address", exact=True).click()
     said(page, "Webhook address copied")
     webhook = copied(page)
     assert webhook == page.get_by_label("Webhook address").text_content()

@@ -13,6 +13,7 @@ export class ApiError extends Error {
 let csrfToken = "";
 let tenant = null;
 let recover = async () => false;
+let trying = false;
 
 // Remember what every request needs: the session's CSRF token, and the tenant that is worked in, or null for all.
 export function use({ csrf, tenantId }) {
@@ -39,8 +40,27 @@ export async function call(method, path, options = {}) {
   }
 }
 
+// Learn what the API has against what `work` would change, and change nothing: resolves to its errors, field by field.
+export async function refusals(work) {
+  trying = true;
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof Tried) return [];
+    if (error instanceof ApiError && error.errors.length) return error.errors;
+    throw error;
+  } finally {
+    trying = false;
+  }
+  return [];
+}
+
+class Tried extends Error {}
+
 async function send({ method, path, body, query, version, inside, unattended = false }) {
   const headers = {};
+  const trial = trying && method !== "GET";
+  if (trial) headers["X-Trial"] = "1";
   if (unattended) headers["X-Unattended"] = "1";
   if (inside !== null) headers["X-Tenant"] = inside;
   if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
@@ -56,6 +76,7 @@ async function send({ method, path, body, query, version, inside, unattended = f
   const text = await response.text();
   const answer = text ? decoded(text, response) : null;
   if (!response.ok) throw new ApiError(response.status, answer ?? { code: "unknown", message: response.statusText || `The gateway answered ${response.status} without a word.` });
+  if (trial) throw new Tried(); // what would have come next must not
   return answer;
 }
 

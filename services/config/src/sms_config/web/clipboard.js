@@ -60,12 +60,11 @@ function byHand(text, what) {
   field.select();
 }
 
-// A button that copies. Its spoken name begins with what is written on it.
+// A button that copies. Its spoken name, "Copy webhook address", begins with what is written on it.
 export function copyButton(text, what, { label = "Copy" } = {}) {
-  const said = label.toLowerCase().includes(what.toLowerCase()) ? undefined : `${label} ${what}`;
   const onclick = (event) => {
     event.stopPropagation();
     copy(text, what, event.currentTarget);
   };
-  return h("button", { type: "button", class: "button small", "aria-label": said, onclick }, icon("copy"), h("span", {}, label));
+  return h("button", { type: "button", class: "button small", "aria-label": `Copy ${what}`, onclick }, icon("copy"), h("span", {}, label));
 }

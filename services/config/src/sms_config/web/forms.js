@@ -1,6 +1,6 @@
 // Forms: fields with labels, hints and errors, and saving with the errors of the API beside their fields.
 
-import { ApiError } from "./api.js";
+import { ApiError, refusals } from "./api.js";
 import { guard } from "./dirty.js";
 import { h } from "./dom.js";
 import { clearErrors, showErrors } from "./problems.js";
@@ -42,9 +42,9 @@ export function toggle({ name, label, hint, checked }) {
   );
 }
 
-// A form that saves. `save(values)` does it; errors are shown beside their fields, or above all when they have none. What is
+// A form that saves. `save(values)` does it, unless `check(values)` finds errors; errors are shown beside their fields, or above all when they have none. What is
 // typed into a `guarded` form is not left without a question.
-export function form({ save, submit = "Save", secondary = [], working = "Saving…", refused = "Not saved", label, guarded = true }, ...children) {
+export function form({ save, submit = "Save", secondary = [], working = "Saving…", refused = "Not saved", label, guarded = true, check = () => [] }, ...children) {
   const problem = h("div", { class: "problem", role: "alert", hidden: true, tabindex: "-1" });
   const button = h("button", { type: "submit", class: "button primary" }, submit);
   const element = h(
@@ -61,7 +61,11 @@ export function form({ save, submit = "Save", secondary = [], working = "Saving�
     button.disabled = true;
     button.textContent = working;
     try {
-      await save(new FormData(element), element);
+      const data = new FormData(element);
+      const wrong = check(data);
+      // What the page finds is told together with what the API finds.
+      if (wrong.length) throw new ApiError(422, { code: "invalid_request", message: "", errors: [...wrong, ...(await refusals(() => save(data, element)))] });
+      await save(data, element);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       showErrors(element, problem, error, refused);

@@ -1,6 +1,6 @@
 // One's own account: who one is, and one's password.
 
-import { ApiError, call } from "../api.js";
+import { call } from "../api.js";
 import { h, time } from "../dom.js";
 import { field, form } from "../forms.js";
 import { head } from "../lists.js";
@@ -29,19 +29,17 @@ export async function account({ session }) {
 function password(user) {
   const save = async (data) => {
     const wanted = data.get("password");
-    if (wanted !== data.get("repeated")) throw refused("repeated", "is not the same as the new password");
     await call("PATCH", `users/${user.id}`, { body: { password: wanted, current_password: data.get("current_password") }, inside: null });
     // The new password has ended every session, this one too.
     enter(await begin(user.name, wanted));
     go("account");
     say("Password changed. Everywhere else you are logged out.");
   };
-  return form({ save, submit: "Change password", label: "Password" },
+  const check = (data) => (data.get("password") === data.get("repeated") ? [] : [{ field: "repeated", message: "is not the same as the new password" }]);
+  return form({ save, check, submit: "Change password", label: "Password" },
     h("section", { class: "card narrow", "aria-labelledby": "password-title" }, h("h2", { id: "password-title" }, "Change your password"),
       h("input", { type: "text", hidden: true, autocomplete: "username", value: user.name, readonly: true }),
       field({ name: "current_password", label: "Present password", type: "password", required: true, autocomplete: "current-password" }),
       field({ name: "password", label: "New password", type: "password", required: true, autocomplete: "new-password", hint: PASSWORD_RULE }),
       field({ name: "repeated", label: "New password again", type: "password", required: true, autocomplete: "new-password" })));
 }
-
-const refused = (field, message) => new ApiError(422, { code: "invalid_request", message: "", errors: [{ field, message }] });

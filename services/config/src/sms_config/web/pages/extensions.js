@@ -7,7 +7,7 @@ import { confirm } from "../dialogs.js";
 import { badge, h } from "../dom.js";
 import { findTrunk, names } from "../finding.js";
 import { changes, choices, field, form, text, words } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { back, go, goBack, hash, link } from "../router.js";
 import { listed, rows } from "../rows.js";
 import { say } from "../toast.js";
@@ -23,7 +23,7 @@ const TONES = { DISABLE: "bad", ALLOW: "good", ALLOW_WITH_SENDER_ID: "good" };
 
 export async function extensions({ query, system, tenantId }) {
   const everywhere = system && tenantId === null;
-  const found = await read(PATH, query, { orderby: everywhere ? "tenant_id, extension" : "extension" });
+  const found = await readCounted(PATH, query, { orderby: everywhere ? "tenant_id, extension" : "extension", key: (item) => (everywhere ? `${item.tenant_id} ${item.extension}` : item.extension) });
   const top = head(TITLE, "Who may send, and as which numbers. An extension that is not listed here may send as any number of its tenant.", addButton("extensions/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "extension", title: "No extension yet", text: "Every extension may send, as the SMS configuration's sender ID. Add one to give it a number of its own, to put it into a group, or to keep it from sending.", action: addButton("extensions/new", "Add an extension") })];

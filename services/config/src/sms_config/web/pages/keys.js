@@ -6,7 +6,7 @@ import { patch } from "../conflict.js";
 import { confirm, show } from "../dialogs.js";
 import { badge, h, time } from "../dom.js";
 import { changes, field, form, text } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { back, go, goBack, link } from "../router.js";
 import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
@@ -21,7 +21,7 @@ const SCOPES = [
 ];
 
 export async function keys({ query }) {
-  const found = await read("api-keys", query, { orderby: "name" });
+  const found = await readCounted("api-keys", query, { orderby: "name", key: (item) => item.name });
   const top = head("API keys", "For programs that configure the gateway or read from it. A key is shown once, when it is made.", addButton("keys/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "key", title: "No API key yet", text: "Make one for each program, with no more rights than it needs. To replace a key, make a second one and delete the first when the program has it.", action: addButton("keys/new", "Make an API key") })];

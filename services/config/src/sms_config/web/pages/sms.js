@@ -3,14 +3,14 @@
 import { call } from "../api.js";
 import { copyButton } from "../clipboard.js";
 import { badge, h } from "../dom.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, read, readCounted, search, table } from "../lists.js";
 import { link } from "../router.js";
 import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { healthBadge, healthOf, lastWebhook, later } from "./tests.js";
 
 export async function sms({ query, system, tenantId, session }) {
-  const found = await read("sms", query, { orderby: "name" });
+  const found = await readCounted("sms", query, { orderby: "name", key: (item) => item.name });
   const lead = "Each one sends and receives texts through a trunk, with its own credentials and webhook.";
   const top = head("SMS/MMS", lead, addButton("sms/new", "Add"));
   if (found.count === 0 && !query.get("search")) return [top, await first(session, system)];

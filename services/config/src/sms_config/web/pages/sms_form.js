@@ -70,7 +70,7 @@ function webhookCard(item, last, health) {
     h("h2", { id: "webhook-title" }, "Webhook for receiving SMS/MMS"),
     item.webhook === null
       ? h("p", { class: "problem" }, "The address cannot be read with the present key ring. Rotate it to get a new one.")
-      : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "webhook address", { label: "Copy Webhook" })),
+      : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "webhook address", { label: "Copy webhook" })),
     h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
     later(health, (known) => webhooksSeen(known.get(item.id))),
     item.webhook_former_until && h("p", { class: "hint" }, "The address before this one is taken until ", time(item.webhook_former_until), "."),
@@ -91,7 +91,7 @@ function fields(item, trunks) {
     await store(item, body);
   };
   return form(
-    { save, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: back("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
+    { save, check, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: back("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
     h("div", { class: "card" },
       field({ name: "name", label: "Name", required: true, value: item?.name ?? "", autocomplete: "off" }),
       trunk,
@@ -131,11 +131,9 @@ function credential(item, name, label, type) {
 const plain = (data) => ({ name: text(data, "name") ?? "", provider_id: text(data, "provider_id") ?? undefined, sender_id: text(data, "sender_id"), failure_policy: data.get("failure_policy"), limits: readLimits(data) });
 
 // Only a new password is held to the rule: one that is stored goes on working.
-function checkCallback(data) {
+function check(data) {
   const password = text(data, "callback.password");
-  if (password !== null && password.length < MIN_PASSWORD) {
-    throw new ApiError(422, { code: "invalid_request", message: "", errors: [{ field: "callback.password", message: `must have ${MIN_PASSWORD} characters or more; Generate makes one` }] });
-  }
+  return password !== null && password.length < MIN_PASSWORD ? [{ field: "callback.password", message: `must have ${MIN_PASSWORD} characters or more; Generate makes one` }] : [];
 }
 
 function secrets(data) {

@@ -7,14 +7,14 @@ import { confirm } from "../dialogs.js";
 import { h } from "../dom.js";
 import { findConfig, findZone, names } from "../finding.js";
 import { changes, field, form, text } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { back, go, goBack, inTenant, link } from "../router.js";
 import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { removeOf } from "./trunks.js";
 
 export async function tenants({ query }) {
-  const found = await read("tenants", query, { orderby: "name" });
+  const found = await readCounted("tenants", query, { orderby: "name", key: (item) => item.name });
   const top = head("Tenants", "The customers of the PBX. Trunks, numbers, SMS configurations and messages belong to one each.", addButton("tenants/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "tenant", title: "No tenant yet", text: "Add the first customer of the PBX. Its id is what the PBX names in every request.", action: addButton("tenants/new", "Add a tenant") })];

@@ -8,7 +8,7 @@ import { badge, h } from "../dom.js";
 import { counted, counting } from "../entries.js";
 import { findTenant, names } from "../finding.js";
 import { changes, choices, field, form, text } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { sentenceOf } from "../problems.js";
 import { back, go, goBack, inTenant, link } from "../router.js";
 import { listed, rows } from "../rows.js";
@@ -19,7 +19,7 @@ const POOLS = 1000;
 
 export async function trunks({ query, system, tenantId, session }) {
   const all = system && tenantId === null;
-  const found = await read("trunks", query, { orderby: "name" });
+  const found = await readCounted("trunks", query, { orderby: "name", key: (item) => item.name });
   const top = head("Trunks & DIDs", "A trunk is a connection to the carrier, with the pool of numbers (DIDs) that came with it.", addButton("trunks/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     const first = system && session.tenant_count === 0;

@@ -5,7 +5,7 @@ import { patch } from "../conflict.js";
 import { confirm } from "../dialogs.js";
 import { badge, dateTime, h, time } from "../dom.js";
 import { changes, field, form, option, text, toggle } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { back, go, goBack, link } from "../router.js";
 import { say } from "../toast.js";
 import { FIELDS, ROLES } from "../words.js";
@@ -14,7 +14,7 @@ import { removeOf, tenantField } from "./trunks.js";
 export const PASSWORD_RULE = "12 characters or more, and not the user name.";
 
 export async function users({ query, session }) {
-  const found = await read("users", query, { orderby: "name" });
+  const found = await readCounted("users", query, { orderby: "name", key: (item) => item.name });
   const top = head("Users", "The people who may log in to this portal.", addButton("users/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "users", title: "No user in this tenant", text: "Add a tenant administrator, who sees this tenant and nothing else.", action: addButton("users/new", "Add a user") })];
