@@ -2,24 +2,29 @@
 
 import pytest
 
-from tests.config.people import PASSWORD
+from tests.config.world import PASSWORD
 
 pytestmark = pytest.mark.loopback
 
 TRUNKS, USERS, TENANTS = "/api/v1/trunks", "/api/v1/users", "/api/v1/tenants"
 
 
+_TRUNK = {"name": " ", "brand": "Bandwidth"}
+_USER = {"name": "a b", "role": "tenant_admin", "password": "short", "tenant_id": "gone"}
+_EXTENSION = {"extension": "1 0 1 x !", "caller_ids": [{"number": "+12025550140", "trunk_id": "gone"}]}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "fields"),
     [
-        (TRUNKS, {"name": " ", "brand": "Bandwidth", "dids": "nonsense"}, {"name", "dids"}),
-        (TRUNKS, {"name": " ", "brand": "Bandwidth", "default_did": "+12025550199"}, {"name", "default_did"}),
-        (TRUNKS, {"name": " ", "brand": "Nobody", "dids": "nonsense"}, {"name", "brand"}),
-        (USERS, {"name": "a b", "role": "tenant_admin", "password": "short", "tenant_id": "gone"}, {"name", "password", "tenant_id"}),
-        ("/api/v1/extensions", {"extension": "1 0 1 x !", "caller_ids": [{"number": "+12025550140", "trunk_id": "gone"}]}, {"extension", "caller_ids.0.trunk_id"}),
+        (TRUNKS, {**_TRUNK, "dids": "nonsense"}, {"name", "dids"}),
+        (TRUNKS, {**_TRUNK, "default_did": "+12025550199"}, {"name", "default_did"}),
+        (TRUNKS, {**_TRUNK, "brand": "Nobody", "dids": "nonsense"}, {"name", "brand"}),
+        (USERS, _USER, {"name", "password", "tenant_id"}),
+        ("/api/v1/extensions", _EXTENSION, {"extension", "caller_ids.0.trunk_id"}),
         (TENANTS, {"id": "acme", "name": " "}, {"id", "name"}),
     ],
-)  # fmt: skip
+)
 async def test_what_is_wrong_with_a_new_object_is_told_at_once(api, acme, path, body, fields):
     tenant = {} if path == TENANTS else {"tenant_id": "acme"}
 

@@ -173,6 +173,7 @@ def test_a_user_is_added_and_the_last_administrator_stays(filled, page):
     page.get_by_role("link", name="admin", exact=True).click()
     page.get_by_role("switch", name="Disabled").check()
     page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("button", name="Disable me").click()
     expect(page.get_by_role("alert")).to_contain_text("last system administrator")
 
 

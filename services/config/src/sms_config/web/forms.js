@@ -66,6 +66,7 @@ export function form({ save, submit = "Save", secondary = [], working = "Savingâ
       // What the page finds is told together with what the API finds.
       if (wrong.length) throw new ApiError(422, { code: "invalid_request", message: "", errors: [...wrong, ...(await refusals(() => save(data, element)))] });
       await save(data, element);
+      if (guarded) guard(element);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       showErrors(element, problem, error, refused);

@@ -25,7 +25,9 @@ export function hushOthers() {
 
 function hush() {
   clearTimeout(timer);
-  document.getElementById("said").classList.remove("shown");
+  const said = document.getElementById("said");
+  said.classList.remove("shown");
+  said.textContent = "";
 }
 
 // Put what floats over the page over an open dialog: what lies under it is neither seen nor read aloud.
