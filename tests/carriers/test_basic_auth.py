@@ -9,6 +9,7 @@ from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.protocol import WebhookRequest
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code, WebhookUnauthorized
+from tests.cases import case
 
 USER, WORD = "bandwidth-caller", "correct horse:battery"
 
@@ -31,6 +32,12 @@ def authenticate(authorization, user=USER, word=WORD):
         pytest.param(basic(f"{USER}:{WORD}", scheme="  Basic  ") + "  ", USER, WORD, id="blanks"),
         pytest.param(basic("jürgen:geheim€"), "jürgen", "geheim€", id="not-ascii"),
         pytest.param(basic(f"{USER}:"), USER, "", id="empty-password"),
+        pytest.param(basic("jürgen:geheim", encoding="latin-1"), "jürgen", "geheim", id="in-iso-8859-1"),
+        pytest.param(
+            case("35-callback-non-ascii")["input"]["authorization"], "sms", "Schl\u00fcssel-2026-xy", id="case-35"
+        ),
+        pytest.param(basic(f"{USER}:{WORD}").rstrip("="), USER, WORD, id="without-padding"),
+        pytest.param(basic(f"{USER}:{WORD}").replace(" ", "\t"), USER, WORD, id="a-tab-after-the-scheme"),
         pytest.param("Basic " + base64.b64encode(b"u:\xed\xb3\xbf").decode(), "u", "\udcff", id="no-unicode"),
     ],
 )

@@ -1,19 +1,26 @@
+import json
 import re
+from pathlib import Path
 
+import phonenumbers
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from sms_common.pasted import is_invisible
 from sms_common.phone import (
+    FILLING,
     InvalidNumber,
     NumberPool,
     NumberRange,
     digits,
+    from_carrier,
     is_alphanumeric_sender,
     is_country,
     is_short_code,
     mask,
     normalise,
+    normalise_recipient,
     normalise_sender,
 )
 
@@ -38,8 +45,8 @@ WRITTEN = st.from_regex(r"\+?0{0,2}[0-9]{4,16}", fullmatch=True) | st.text(
         pytest.param("0011 1 404 555 0121", "AU", "+14045550121", id="Australia's 0011"),
         pytest.param("14045550121", "US", "+14045550121", id="missing plus"),
         pytest.param("14045550121", "us", "+14045550121", id="country in lower case"),
-        pytest.param("447911123456", "US", "+447911123456", id="missing plus, foreign"),
-        pytest.param("14045550121", "GB", "+14045550121", id="missing plus, foreign to Britain"),
+        pytest.param("525555550100", "MX", "+525555550100", id="missing plus in a country without a trunk prefix"),
+        pytest.param("393123456789", "IT", "+393123456789", id="missing plus in Italy"),
         pytest.param("4915123456789", "DE", "+4915123456789", id="missing plus where both readings are possible"),
         pytest.param("4045550121", "US", "+14045550121", id="national"),
         pytest.param("07911 123456", "GB", "+447911123456", id="national with trunk zero"),
@@ -63,6 +70,43 @@ WRITTEN = st.from_regex(r"\+?0{0,2}[0-9]{4,16}", fullmatch=True) | st.text(
         pytest.param("+72345", "US", "72345", id="short code with a plus"),
         pytest.param("404555", "XX", "404555", id="short code without a country"),
         pytest.param("+49 1234", "DE", "491234", id="six digits are a short code, whatever they begin with"),
+        pytest.param("911", "US", "911", id="short code of three"),
+        pytest.param("+1911", "US", "1911", id="short code of four with a plus"),
+        pytest.param("810 44 20 8366 1177", "RU", "+442083661177", id="Russia's international prefix"),
+        pytest.param("010 1 404 555 0121", "JP", "+14045550121", id="Japan's international prefix"),
+        pytest.param("0011 65 6123 4567", "AU", "+6561234567", id="0011 before what could follow 00 as well"),
+        pytest.param("0061 491 570 156", "AU", "+61491570156", id="00 in Australia"),
+        pytest.param("3125550100.0", "US", "+13125550100", id="a sheet's .0"),
+        pytest.param("3125550100.00", "US", "+13125550100", id="a sheet's .00"),
+        pytest.param("3125550100,0", "US", "+13125550100", id="a sheet's ,0"),
+        pytest.param("(312) 555-0100.0", "US", "+13125550100", id=".0 behind a number with filling"),
+        pytest.param("+13125550100.0", "US", "+13125550100", id=".0 behind E.164"),
+        pytest.param("72345.0", "US", "72345", id=".0 behind a short code"),
+        pytest.param("030123456.0", "DE", "+4930123456", id=".0 where a longer number is possible"),
+        pytest.param("312555.0000", "US", "+13125550000", id="a dot before four zeros is filling"),
+        pytest.param("01.23.45.67.00", "FR", "+33123456700", id="dots between pairs"),
+        pytest.param("2.025.550.150", "US", "+12025550150", id="dots between thousands"),
+        pytest.param("'2025550140", "US", "+12025550140", id="a sheet's apostrophe"),
+        pytest.param('="2025550140"', "US", "+12025550140", id="a sheet's formula"),
+        pytest.param("\u061c+13125550100", "US", "+13125550100", id="Arabic letter mark"),
+        pytest.param("1\u00b7312\u00b7555\u00b70100", "US", "+13125550100", id="middle dots"),
+        pytest.param("312\u2022555\u20220100", "US", "+13125550100", id="bullets"),
+        pytest.param("312\u200b555\u20600100\ufeff", "US", "+13125550100", id="zero-width marks"),
+        pytest.param("14045550121\x00", "US", "+14045550121", id="a NUL at the end"),
+        pytest.param("sip:+13125550100@pbx.example.com", "US", "+13125550100", id="SIP address"),
+        pytest.param("sips:3125550100@h;user=phone", "US", "+13125550100", id="SIP address, national"),
+        pytest.param("sip:%2B13125550100:secret@h", "US", "+13125550100", id="SIP address, escaped, with a password"),
+        pytest.param('"Bob" <sip:+13125550100;npdi@h>;tag=1', "US", "+13125550100", id="SIP address with a name"),
+        pytest.param("tel:+1-202-555-0140;phone-context=x.example", "US", "+12025550140", id="tel URI with a context"),
+        pytest.param("tel:555-0140;phone-context=+1-202", "US", "+12025550140", id="local tel URI in its context"),
+        pytest.param("sms:+12025550140?body=hi", "US", "+12025550140", id="sms URI"),
+        pytest.param("+5215555550100", "US", "+525555550100", id="Mexico's old mobile form"),
+        pytest.param("5215555550100", "MX", "+525555550100", id="Mexico's old mobile form without its plus"),
+        pytest.param("00 52 1 55 5555 0100", "US", "+525555550100", id="Mexico's old mobile form behind 00"),
+        pytest.param("044 55 5555 0100", "MX", "+525555550100", id="Mexico's old trunk prefix"),
+        pytest.param("+54 9 11 2345 6789", "US", "+5491123456789", id="Argentina keeps its 9"),
+        pytest.param("011 15 2345 6789", "AR", "+5491123456789", id="Argentina's 15 becomes its 9"),
+        pytest.param("+229 97 12 34 56", "US", "+2290197123456", id="Benin's old form"),
     ],
 )
 def test_number_is_normalised(written, country, e164):
@@ -75,28 +119,228 @@ def test_number_is_normalised(written, country, e164):
         pytest.param("", "US", "empty", id="empty"),
         pytest.param(" - ", "US", "empty", id="nothing but filling"),
         pytest.param("+", "US", "empty", id="a plus alone"),
-        pytest.param("555-0121", "US", "area code", id="no area code"),
-        pytest.param("911", "US", "short", id="emergency number"),
-        pytest.param("+1911", "US", "short", id="international emergency number"),
-        pytest.param("1234", "DE", "short", id="shorter than any E.164 number"),
+        pytest.param("555-0121", "US", "lacks its area code", id="no area code"),
+        pytest.param("472-1033", "US", "lacks its area code", id="no area code, possible abroad"),
+        pytest.param("12", "DE", "short", id="shorter than any short code"),
         pytest.param("+1 404 555 01211", "US", "long", id="too long"),
         pytest.param("+123456789012345678901", "US", "long", id="far too long"),
         pytest.param("1" * 10_000, "US", "long", id="endless"),
+        pytest.param("1" * 80, "US", "long", id="longer than a number"),
         pytest.param("+999 123 456 789", "US", "country code", id="no such country code"),
+        pytest.param("00999123456789", "DE", "country code", id="no such country code behind 00"),
         pytest.param("4045550121", "XX", "country", id="unknown country"),
-        pytest.param("1-800-FLOWERS", "US", "digits", id="letters"),
-        pytest.param("+14045550121x12", "US", "digits", id="extension"),
-        pytest.param("+14045550121;ext=12", "US", "digits", id="extension in a tel URI"),
-        pytest.param("alice@example.com", "US", "digits", id="mail address"),
-        pytest.param("+1404+5550121", "US", "digits", id="plus inside"),
-        pytest.param("++14045550121", "US", "digits", id="two pluses"),
-        pytest.param("14045550121\x00", "US", "digits", id="a NUL"),
-        pytest.param("PortSIP", "US", "digits", id="alphanumeric sender"),
+        pytest.param("312-555-01001", "US", "a digit too many for a US number; write \\+", id="a digit too many"),
+        pytest.param("20255501401", "US", "a digit too many for a US number; write \\+", id="possible in Egypt"),
+        pytest.param("626952009", "US", "a digit too few for a US number", id="a digit missing"),
+        pytest.param("(312) 555-010", "US", "a digit too few", id="a digit missing, in brackets"),
+        pytest.param("1312555010", "US", "begins as no US number does", id="a digit missing behind the 1"),
+        pytest.param("12025550140", "MX", "a digit too many for an MX number; write \\+", id="a US number in Mexico"),
+        pytest.param("15555550100", "MX", "a digit too many", id="Mexico's old 1 alone"),
+        pytest.param("447911123456", "US", "foreign number without its plus; write \\+44", id="British in the US"),
+        pytest.param("5215555550100", "US", "foreign number without its plus; write \\+52", id="old Mexican in the US"),
+        pytest.param("12025550140", "DE", "foreign number without its plus; write \\+1", id="American in Germany"),
+        pytest.param("2025550140 2025550141", "US", "too many digits", id="two numbers apart by a blank"),
+        pytest.param("0081 90 1234 5678", "ID", "two numbers", id="00 or the prefix 008"),
+        pytest.param("4155550100.5", "US", "decimals", id="decimals"),
+        pytest.param("030123456.5", "DE", "decimals", id="decimals where a longer number is possible"),
+        pytest.param("030123456.25", "DE", "decimals", id="two decimals"),
+        pytest.param("2.02555E+09", "US", "rounded", id="rounded by a sheet"),
+        pytest.param("2,02555e9", "US", "rounded", id="rounded by a sheet with commas"),
+        pytest.param("1-800-FLOWERS", "US", "letters", id="letters"),
+        pytest.param("2025550140 (home)", "US", "letters", id="a remark"),
+        pytest.param("+14045550121x12", "US", "extension", id="extension"),
+        pytest.param("404 555 0121 ext. 12", "US", "extension", id="extension in a word"),
+        pytest.param("+14045550121;ext=12", "US", "extension", id="extension as a parameter"),
+        pytest.param("tel:+14045550121;ext=12", "US", "extension", id="extension in a tel URI"),
+        pytest.param("tel:+14045550121,,12", "US", "extension", id="extension behind pauses"),
+        pytest.param("2025550140;2025550141", "US", "more than one", id="two numbers"),
+        pytest.param("2025550140 or 2025550141", "US", "more than one", id="one number or another"),
+        pytest.param("030 1234567/68", "DE", "two numbers", id="two numbers with one stem"),
+        pytest.param("alice@example.com", "US", "e-mail", id="mail address"),
+        pytest.param("mailto:4045550121@example.com", "US", "e-mail", id="mail URI"),
+        pytest.param("sip:alice@example.com", "US", "name", id="SIP address of a name"),
+        pytest.param("+1404+5550121", "US", "plus", id="plus inside"),
+        pytest.param("++14045550121", "US", "plus", id="two pluses"),
+        pytest.param("1404\x005550121", "US", "U\\+0000", id="a NUL inside"),
+        pytest.param("2025550140\u260e", "US", "BLACK TELEPHONE", id="a picture"),
+        pytest.param("*67 2025550140", "US", "dialling code", id="a dialling code"),
+        pytest.param("2,025,550,140", "US", "comma", id="commas between thousands"),
+        pytest.param("PortSIP", "US", "name", id="alphanumeric sender"),
+        pytest.param("Bank of America", "US", "name", id="name of several words"),
     ],
 )
 def test_what_is_no_number_is_refused_with_a_reason(written, country, says):
     with pytest.raises(InvalidNumber, match=says):
         normalise(written, country)
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+
+
+def case(name):
+    return json.loads((CASES / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("request_", case("13-float-and-slip-become-foreign")["input"], ids=lambda one: one["to"])
+def test_slip_or_float_of_a_sheet_never_becomes_a_number_abroad(request_):
+    country = "MX" if "MX" in request_["tenant_id"] else "US"
+    number, refusal = normalised_or_refusal(request_["to"], country)
+    code = "+52" if country == "MX" else "+1"
+    whole = re.fullmatch(r"(\d{10})\.0+", request_["to"])
+    assert number == code + whole[1] if whole else refusal
+
+
+@pytest.mark.parametrize(
+    ("written", "e164"),
+    case("13-float-and-slip-become-foreign")["regression"]["still taken"].items(),
+)
+def test_what_is_beyond_doubt_is_still_taken(written, e164):
+    assert normalise(written, "US") == e164
+
+
+@pytest.mark.parametrize("request_", case("18-uri-forms")["input"], ids=lambda one: ascii(one["to"]))
+def test_uri_extension_name_or_mark_is_read_or_named(request_):
+    number, refusal = normalised_or_refusal(request_["to"], "US")
+    assert number == "+13125550100" or re.search("extension|name", refusal)
+    assert (number is None) == bool(re.search("ext|x12|SUPPORT", request_["to"]))
+
+
+@pytest.mark.parametrize(
+    ("written", "country", "e164"),
+    [
+        ("447911123456", "US", "+447911123456"),
+        ("12025550140", "GB", "+12025550140"),
+        ("12025550140", "MX", "+12025550140"),
+        ("2025550140", "US", "+12025550140"),
+        ("4915123456789", "DE", "+4915123456789"),
+    ],
+)
+def test_tenant_may_allow_foreign_numbers_without_plus(written, country, e164):
+    assert normalise(written, country, foreign_without_plus=True) == e164
+
+
+def test_what_is_no_number_anywhere_is_refused_with_foreign_ones_allowed():
+    with pytest.raises(InvalidNumber):
+        normalise("99912345678901", "US", foreign_without_plus=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "recipient"), [("72345", "72345"), ("723456", "723456"), ("(404) 555-0121", "+14045550121")]
+)
+def test_text_can_be_sent_to_numbers_and_short_codes_of_companies(written, recipient):
+    assert normalise_recipient(written, "US") == recipient
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("789", "short code of 3 digits"),
+        ("+7890", "short code of 4 digits"),
+        ("AMAZON", "a name, not a phone number"),
+        ("user@example.com", "an e-mail address, not a phone number"),
+    ],
+)
+def test_what_can_write_and_cannot_be_answered_is_refused_as_recipient(written, says):
+    with pytest.raises(InvalidNumber, match=says):
+        normalise_recipient(written, "US")
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        pytest.param("+12025550143", "+12025550143", id="E.164"),
+        pytest.param("12025550143", "+12025550143", id="without plus"),
+        pytest.param(" +1 202 555 0143\u2069", "+12025550143", id="filling"),
+        pytest.param("0044 20 8366 1177", "+442083661177", id="00"),
+        pytest.param("+5215555550100", "+525555550100", id="Mexico's old form"),
+        pytest.param("5215555550100", "+525555550100", id="Mexico's old form without plus"),
+        pytest.param("123", "123", id="short code of three"),
+        pytest.param("+72345", "72345", id="short code with a plus"),
+        pytest.param("AMAZON", "AMAZON", id="name"),
+        pytest.param(" Amazon.com ", "Amazon.com", id="name with blanks at its ends"),
+        pytest.param("user@example.com", "user@example.com", id="e-mail address"),
+        pytest.param("", "", id="nothing"),
+        pytest.param(" \u200b", "", id="nothing to see"),
+        pytest.param("+999123456789", "+999123456789", id="a country code that no plan knows"),
+        pytest.param("99999999999", "+99999999999", id="the same without plus"),
+        pytest.param("0", "0", id="no number"),
+        pytest.param("1" * 20, "1" * 20, id="too long for a number"),
+    ],
+)
+def test_carriers_number_is_kept_in_one_form(written, kept):
+    assert from_carrier(written) == kept
+    assert from_carrier(kept) == kept
+
+
+@given(st.text() | WRITTEN)
+def test_carriers_number_never_fails_and_stays_as_it_is(written):
+    assert from_carrier(from_carrier(written)) == from_carrier(written)
+
+
+REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
+KINDS = range(11)
+
+
+def plan_of(region):
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert plan is not None
+    return plan
+
+
+def example(region, kind):
+    number = phonenumbers.example_number_for_type(region, kind)
+    return phonenumbers.national_significant_number(number) if number else None
+
+
+@st.composite
+def slips(draw):
+    """Digits as somebody of a country writes them, up to two missing or added, or decimals behind them."""
+    region = draw(st.sampled_from(REGIONS))
+    plan = plan_of(region)
+    real = [number for number in (example(region, kind) for kind in KINDS) if number]
+    text = draw(st.sampled_from(real) | st.from_regex(r"[0-9]{3,16}", fullmatch=True))
+    text = draw(st.sampled_from(["", plan.national_prefix or "", str(plan.country_code), "0"])) + text
+    for _ in range(draw(st.integers(0, 2))):
+        place = draw(st.integers(0, len(text)))
+        text = text[:place] + draw(st.sampled_from(["", *"0123456789"])) + text[place + draw(st.integers(0, 1)) :]
+    return region, text + draw(st.sampled_from(["", "", ".0", ".00", ".5", ".25", ",0"]))
+
+
+@settings(max_examples=3000, deadline=None)
+@given(slips())
+def test_digits_of_a_country_never_become_a_number_of_another(slip):
+    region, text = slip
+    plan = plan_of(region)
+    assume(not text.startswith("00") and not re.match(str(plan.international_prefix), text))
+    number, _ = normalised_or_refusal(text, region)
+    if number is None or is_short_code(number):
+        return
+    assert phonenumbers.parse(number).country_code == plan.country_code
+    assert normalise(number, region) == number
+    assert normalise(number, "US") == number
+    assert from_carrier(number) == number
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_numbers_of_every_country_are_read_as_people_there_write_them(region):
+    for kind in KINDS:
+        number = phonenumbers.example_number_for_type(region, kind)
+        if number is None or len(phonenumbers.national_significant_number(number)) < 7:
+            continue
+        e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        if e164 == "+13101234":
+            continue  # a Canadian number without an area code
+        form = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+        abroad = "US" if number.country_code != 1 else "GB"
+        dialled = phonenumbers.format_out_of_country_calling_number(number, abroad)
+        assert normalise(form, region) == e164
+        assert normalise(e164[1:], region) == e164
+        assert normalise(dialled, abroad) == e164
+
+
+def test_filling_holds_whatever_nobody_sees_between_digits():
+    unseen = {chr(code) for code in range(0x2000, 0x2100) if is_invisible(chr(code))} | {"\u061c", "\u00ad", "\ufeff"}
+    assert {character for character in unseen if not FILLING.fullmatch(character)} == set()
 
 
 def normalised_or_refusal(written, country):
@@ -111,7 +355,7 @@ def normalised_or_refusal(written, country):
 def test_normalised_number_has_one_shape_and_stays_as_it_is(written, country):
     number, refusal = normalised_or_refusal(written, country)
     if refusal is None:
-        assert re.fullmatch(r"\+[1-9][0-9]{6,14}|[0-9]{5,6}", number)
+        assert re.fullmatch(r"\+[1-9][0-9]{6,14}|[0-9]{3,6}", number)
         assert normalise(number, "US") == number
 
 
@@ -155,7 +399,7 @@ def test_sender_is_a_number_a_short_code_or_a_name(sender, carried):
     assert normalise_sender(sender, "US") == carried
 
 
-@pytest.mark.parametrize("sender", ["", "A name too long", "Müller", "404"])
+@pytest.mark.parametrize("sender", ["", "A name too long", "Müller", "40"])
 def test_what_is_neither_number_nor_name_is_no_sender(sender):
     with pytest.raises(InvalidNumber):
         normalise_sender(sender, "US")
@@ -168,9 +412,12 @@ def test_country_is_one_with_a_numbering_plan(country, known):
 
 @pytest.mark.parametrize(
     ("code", "short"),
-    [("72345", True), ("723456", True), ("7234", False), ("7234567", False), ("+72345", False), ("72345\n", False)],
+    [
+        *[("723", True), ("7234", True), ("72345", True), ("723456", True)],
+        *[("72", False), ("7234567", False), ("+72345", False), ("72345\n", False)],
+    ],
 )
-def test_short_code_is_five_or_six_digits(code, short):
+def test_short_code_is_three_to_six_digits(code, short):
     assert is_short_code(code) is short
 
 
@@ -249,6 +496,23 @@ def test_mask_is_ascii_and_hides_at_least_three_digits(number):
         pytest.param(
             "+12025550100\n+12025550101,72345", "US", "72345;+12025550100;+12025550101", id="other separators"
         ),
+        pytest.param(
+            "2025550150\t2025550151\u20282025550152\r\n2025550153\x0b2025550154",
+            "US",
+            ";".join(f"+1202555015{last}" for last in range(5)),
+            id="a pasted column",
+        ),
+        pytest.param("2025550150.0\n2025550151.0\n", "US", "+12025550150;+12025550151", id="a sheet's column"),
+        pytest.param("2025550150-59", "US", "+12025550150-+12025550159", id="last digits of the end"),
+        pytest.param("202-555-0150-59", "US", "+12025550150-+12025550159", id="last digits behind other dashes"),
+        pytest.param("2025550150\u20132025550159", "US", "+12025550150-+12025550159", id="en dash without blanks"),
+        pytest.param("2025550150 - 0159", "US", "+12025550150-+12025550159", id="last digits behind a spaced dash"),
+        pytest.param("2025550150 to 2025550159", "US", "+12025550150-+12025550159", id="range in words"),
+        pytest.param("2025550150..2025550159", "US", "+12025550150-+12025550159", id="range with dots"),
+        pytest.param("+12025550100-199", "US", "+12025550100-+12025550199", id="three last digits"),
+        pytest.param("030 1234567-0", "DE", "+493012345670", id="one number with a German direct dial"),
+        pytest.param("202\u2011555\u20110150", "US", "+12025550150", id="hyphens that do not break"),
+        pytest.param("723", "US", "723", id="short code of three"),
         pytest.param("+12025550100-+12025550110;+12025550105", "US", "+12025550100-+12025550110", id="one inside"),
         pytest.param(
             "+12025550105-+12025550120;+12025550100-+12025550110", "US", "+12025550100-+12025550120", id="overlapping"
@@ -266,17 +530,21 @@ def test_pool_is_read_forgivingly_and_written_canonically(text, country, canonic
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        pytest.param("+14045550121;nonsense", "Entry 2 .*digits", id="no number"),
-        pytest.param("12025550100-199", "same number of digits", id="abbreviated end"),
+        pytest.param("+14045550121;nonsense", "Entry 2 .*name", id="no number"),
+        pytest.param("12025550100-049", "same number of digits", id="abbreviated end below the start"),
         pytest.param("+12025550100-+442083661177", "same number of digits", id="unequal lengths"),
         pytest.param("+12025550199-+12025550100", "backwards", id="reversed"),
         pytest.param("+12025550100-+12125550100", "digit wrong", id="larger than an area code"),
         pytest.param("+12025550100-", "both sides", id="no end"),
+        pytest.param("2025550150-49", "same number of digits", id="last digits below the start"),
+        pytest.param("20255501401", "a digit too many", id="number that is possible in Egypt"),
+        pytest.param("+12025550150\n3125550", "Entry 2 .*area code", id="no area code"),
+        pytest.param("+49 30 1234500-99", "range or one number", id="range or German direct dial"),
         pytest.param("-", "both sides", id="a dash alone"),
         pytest.param("72345-72349", "one by one", id="short codes or one number"),
         pytest.param("72345 - 72349", "one by one", id="range of short codes"),
         pytest.param("012345", "begin with 0", id="short code with a leading zero"),
-        pytest.param("+12025550100-+1202555010x", "same number|digits", id="letters at the end"),
+        pytest.param("+12025550100-+1202555010x", "letters", id="letters at the end"),
     ],
 )
 def test_pool_that_cannot_be_read_says_where_and_why(text, says):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from sms_config.bodies import ApiKeyWrite, SmsCreate, TenantCreate, TrunkCreate
 from sms_config.requests import MAX_BODY_BYTES
+from tests.cases import cases
 from tests.config.world import DISPATCHER
 
 pytestmark = pytest.mark.loopback
@@ -231,3 +232,11 @@ async def test_no_json_makes_anything_but_an_object_or_a_refusal(api, acme, trun
     assert answer.status in {201, 400, 409, 422}, answer.text
     if answer.status != 201:
         assert set(answer.json) == {"code", "message", "errors", "request_id"}
+
+
+@pytest.mark.parametrize("encoding", ["identity", *(one["Content-Encoding"] for one in cases("11-content-encoding"))])
+async def test_a_body_that_says_in_whatever_words_that_it_is_not_coded_is_taken(api, encoding):
+    headers = {**JSON, "Content-Encoding": encoding}
+    answer = await api.call("POST", TENANTS, data=b'{"name": "Acme"}', headers=headers)
+
+    assert answer.status == 201

@@ -272,6 +272,17 @@ async def test_a_wrong_clock_is_refused_beside_its_field(api, acme, given, field
     assert said in answer.field_errors()[field]
 
 
+async def test_a_day_may_end_at_24_and_hours_may_be_written_short(api, acme):
+    hours = {"monday": [{"opens": "9:00", "closes": "24:00"}]}
+    answer = await api.call("PATCH", f"{ROUTING}?tenant_id=acme", {"hours": hours})
+    refused = await api.call(
+        "PATCH", f"{ROUTING}?tenant_id=acme", {"hours": {"monday": [{"opens": "24:00", "closes": "00:00"}]}}
+    )
+
+    assert answer.json["hours"]["monday"] == [{"opens": "09:00", "closes": "00:00"}]
+    assert "such as 09:00" in refused.field_errors()["hours.monday.0.opens"]
+
+
 @pytest.mark.parametrize("what", ["inbound", "outbound", "extension", "routing"])
 async def test_the_second_of_two_who_change_it_is_told_what_the_first_did(api, sms, what):
     paths: dict[str, Any] = {

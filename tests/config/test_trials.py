@@ -112,6 +112,7 @@ class Edge:
     def __init__(self, broker):
         self.snapshot = None
         self.meddle = None
+        self.rewrite = None
         self.seen = SeenWebhooks(broker)
         self.door = Door(
             publisher=broker,
@@ -125,7 +126,7 @@ class Edge:
     async def handle(self, request):
         self.calls.append(request)
         found = self.meddle(request) if self.meddle else None
-        return found or await self.door.handle(request)
+        return found or await self.door.handle(self.rewrite(request) if self.rewrite else request)
 
 
 @asynccontextmanager
@@ -243,6 +244,30 @@ class TestWebhook:
         answer = await self.tried(api, guarded)
 
         assert (answer.json["ok"], steps(answer)[-1]) == (False, last)
+
+    @pytest.mark.parametrize(
+        ("proxy", "code", "said"),
+        [
+            ({}, "authorization_removed", "a proxy takes the Authorization header away"),
+            ({"Authorization": "Bearer fixed"}, "authorization_replaced", "a proxy replaces it"),
+        ],
+        ids=["strip Authorization", "Authorization: Bearer fixed"],
+    )
+    async def test_a_proxy_that_keeps_the_credentials_from_ingress_is_named(
+        self, api, guarded, edge, proxy, code, said
+    ):
+        edge.rewrite = lambda r: r.clone(
+            headers={**{k: v for k, v in r.headers.items() if k != "Authorization"}, **proxy}
+        )
+        answer = await self.tried(api, guarded)
+
+        assert steps(answer)[-1] == ("answer", False, code)
+        assert said in answer.json["steps"][-1]["says"]
+
+    async def test_a_proxy_that_adds_a_slash_does_no_harm(self, api, guarded, edge):
+        edge.rewrite = lambda r: r.clone(rel_url=r.rel_url.with_path(r.path + "/"))
+
+        assert (await self.tried(api, guarded)).json["ok"]
 
     async def test_an_ingress_that_has_not_got_it_yet_is_told(self, api, guarded, edge):
         edge.snapshot = IngressSnapshot(version="0")

@@ -106,6 +106,8 @@ class MemoryLedger(Ledger):
         return True
 
     async def abandon(self, claimed: Entry, after: Entry) -> bool:
+        if self.entries[claimed.id].claim_id != claimed.claim_id:
+            return False
         return self._clock() - self.claimed_at[claimed.id] > LEASE and await self.change(claimed, after)
 
     async def apply(self, receipt: MatchedReceipt) -> Change | None:
@@ -149,8 +151,10 @@ class MemoryLedger(Ledger):
     async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
         self._answer()
         others = [one for one in self.entries.values() if one.id != entry.id]
-        unsure = (Status.UNKNOWN, Status.SUBMITTING)
-        if any(o.status in unsure and (o.sender, o.to) == (entry.sender, entry.to) for o in others):
+        alike = [one for one in others if (one.sender, one.to) == (entry.sender, entry.to)]
+        if any(one.status is Status.UNKNOWN for one in alike):
+            return frozenset()
+        if any(one.status is Status.SUBMITTING and one.tenant_id == entry.tenant_id for one in alike):
             return frozenset()
         return frozenset(carrier_ids) - {one.provider_msg_id for one in self.entries.values()}
 

@@ -31,6 +31,13 @@ async def coordination(request: pytest.FixtureRequest, database: Database) -> As
         yield coordination
 
 
+async def test_preparing_it_again_is_no_harm(coordination):
+    await coordination.beat("a", leaving=False)
+    await coordination.prepare()
+
+    assert (await coordination.beat("b", leaving=False)).alive == {"a", "b"}
+
+
 async def test_who_is_there_is_heard_and_who_leaves_is_not(coordination):
     assert await coordination.beat("a", leaving=False) == Present(frozenset({"a"}), frozenset({"a"}))
     assert (await coordination.beat("b", leaving=True)) == Present(frozenset({"a", "b"}), frozenset({"a"}))

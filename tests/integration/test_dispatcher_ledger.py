@@ -12,6 +12,7 @@ from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
 from sms_dispatcher.database import open_database
+from sms_dispatcher.database_clock import DatabaseClock
 from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient, SendRoute
 from sms_dispatcher.history import History, MessageQuery
 from sms_dispatcher.ledger import INDEXES, Ledger, MatchedReceipt
@@ -274,6 +275,83 @@ async def test_what_has_changed_meanwhile_is_not_postponed(ledger):
     assert (await ledger.find("acme", "m-1")).due_at == sent.due_at
 
 
+async def test_a_claim_whose_lease_is_over_is_abandoned_once_and_only_as_it_was(ledger, monkeypatch):
+    for module in ("sms_dispatcher.ledger", "tests.dispatcher.memory_ledger"):
+        monkeypatch.setattr(f"{module}.LEASE", timedelta(seconds=-1))
+    await ledger.accept(fresh())
+    claimed = await ledger.claim("acme/m-1", "claim")
+    unknown = replace(claimed, status=Status.UNKNOWN, sequence=claimed.sequence + 1)
+
+    assert not await ledger.abandon(replace(claimed, claim_id="another"), unknown)
+    assert [await ledger.abandon(claimed, unknown), await ledger.abandon(claimed, unknown)] == [True, False]
+    assert (await ledger.find("acme", "m-1")).status is Status.UNKNOWN
+
+
+LOST = {"message_id": "m-1", "status": Status.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("others", "possible"),
+    [
+        pytest.param([], {"c-1", "c-2"}, id="nobody else"),
+        pytest.param([{"provider_msg_id": "c-1", "status": Status.SUBMITTED}], {"c-2"}, id="an id is another's"),
+        pytest.param([{"provider_msg_id": "c-9", "status": Status.SUBMITTED}], {"c-1", "c-2"}, id="other ids"),
+        pytest.param(
+            [{"provider_msg_id": "c-2", "status": Status.DELIVERED, "kind": Kind.INBOUND}],
+            {"c-1"},
+            id="an inbound text's",
+        ),
+        pytest.param([{"status": Status.UNKNOWN}], set(), id="a rival whose answer was lost too"),
+        pytest.param([{"status": Status.UNKNOWN, "tenant_id": "other"}], set(), id="a rival of another tenant"),
+        pytest.param([{"status": Status.SUBMITTING}], set(), id="a rival that is being sent"),
+        pytest.param(
+            [{"status": Status.SUBMITTING, "tenant_id": "other"}], {"c-1", "c-2"}, id="another tenant's is being sent"
+        ),
+        pytest.param([{"status": Status.UNKNOWN, "to": (OTHER,)}], {"c-1", "c-2"}, id="to somebody else"),
+        pytest.param([{"status": Status.UNKNOWN, "to": (HANDSET, OTHER)}], {"c-1", "c-2"}, id="to a group"),
+        pytest.param([{"status": Status.UNKNOWN, "sender": "+12025550149"}], {"c-1", "c-2"}, id="from somebody else"),
+        pytest.param([{"status": Status.QUEUED}], {"c-1", "c-2"}, id="one that only waits"),
+    ],
+)
+async def test_a_carriers_id_could_be_a_lost_messages_only_when_it_can_be_no_others(ledger, others, possible):
+    lost = fresh(**LOST)
+    await ledger.accept(lost)
+    for number, other in enumerate(others, 2):
+        await ledger.accept(fresh(**{"message_id": f"m-{number}", **other}))
+
+    assert await ledger.could_be(lost, ["c-1", "c-2"]) == possible
+
+
+async def test_those_whose_fate_is_unknown_are_counted(ledger):
+    for number, status in enumerate([Status.UNKNOWN, Status.SUBMITTED, Status.UNKNOWN, Status.FAILED]):
+        await ledger.accept(fresh(message_id=f"m-{number}", status=status))
+
+    assert await ledger.count_unknown() == 2
+
+
+async def test_tenants_that_had_a_queue_are_remembered_once(ledger):
+    await ledger.remember_tenants({"acme", "beta"})
+    await ledger.remember_tenants({"acme"})
+    await ledger.remember_tenants(())
+
+    assert sorted(await ledger.tenants()) == ["acme", "beta"]
+
+
+async def test_a_ledger_may_be_prepared_again_and_is_in_order(ledger):
+    await ledger.prepare()
+    await ledger.prepare()
+    await ledger.set_clock()
+
+    assert await ledger.check() is None
+
+
+async def test_one_record_is_shown_to_its_own_tenant(ledger):
+    await submitted(ledger)
+
+    assert (await history_of(ledger).read("acme", "m-1"))["delivery"] == "SENT"
+    assert await history_of(ledger).read("other", "m-1") is None
+
+
 async def test_bulk_lanes_are_remembered_once(ledger):
     await ledger.remember_bulk_lane("cfg")
     await ledger.remember_bulk_lane("cfg")
@@ -404,10 +482,17 @@ async def test_a_thousand_messages_share_their_writes(mongo_ledger):
     assert all(claim.claim_id == f"c-{claim.id}" for claim in claims)
 
 
-async def test_the_databases_clock_is_learned(mongo_ledger):
-    await mongo_ledger.set_clock()
+@pytest.mark.parametrize("wrong_by", [timedelta(hours=25), timedelta(hours=-25)], ids=["ahead", "behind"])
+async def test_a_host_whose_clock_is_wrong_takes_as_due_what_is_due_by_the_databases(database, wrong_by):
+    clock = DatabaseClock(wall=lambda: now() + wrong_by)
+    async with open_database(database.url, database.name) as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION, clock=clock)
+        await ledger.set_clock()
+        await ledger.accept(fresh(message_id="later", due_at=now() + timedelta(hours=1)))
+        await ledger.accept(fresh(message_id="now", due_at=now() - timedelta(seconds=1)))
 
-    assert abs(mongo_ledger._ahead) < timedelta(seconds=5)
+        assert [due.message_id for due in await ledger.take_due(10)] == ["now"]
+        assert abs(clock() - now()) < timedelta(seconds=5)
 
 
 async def test_it_knows_which_numbers_somebody_wrote_to_the_latest_first(ledger):

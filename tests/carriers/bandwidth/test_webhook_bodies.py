@@ -9,6 +9,7 @@ from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.bandwidth.webhooks import MAX_ELEMENTS
 from sms_common.errors import Code, WebhookUnreadable
 from sms_common.messages import CarrierNotice, ErrorClass, InboundMedia, MsgType
+from tests.cases import cases
 
 NOON = "2026-07-10T12:00:00Z"
 UNSET = object()
@@ -281,15 +282,13 @@ def test_a_body_without_one_usable_event_cannot_be_read(body, reason):
 @pytest.mark.parametrize(
     ("kind", "fields", "reason"),
     [
-        pytest.param("message-delivered", {"message": {"id": 5}}, "message.id", id="id-no-text"),
+        pytest.param("message-delivered", {"message": {"id": {"a": 5}}}, "message.id", id="id-no-text"),
         pytest.param("message-delivered", {"message": {"id": "x" * 300}}, "message.id", id="id-endless"),
         pytest.param("message-delivered", {"to": UNSET, "message": {"to": []}}, "`to`", id="no-recipient"),
         pytest.param(
             "message-delivered", {"to": UNSET, "message": {"to": ["+14045550121", "+13035550165"]}}, "`to`", id="which"
         ),
         pytest.param("message-delivered", {"to": "9" * 300, "message": {"to": UNSET}}, "`to`", id="recipient-endless"),
-        pytest.param("message-delivered", {"time": UNSET, "message": {"time": "soon"}}, "`time`", id="no-time"),
-        pytest.param("message-received", {"message": {"from": UNSET}}, "message.from", id="inbound-without-sender"),
     ],
 )
 def test_what_an_event_cannot_do_without_is_named_and_no_number_with_it(kind, fields, reason):
@@ -301,3 +300,122 @@ def test_what_an_event_cannot_do_without_is_named_and_no_number_with_it(kind, fi
 
 def test_as_many_elements_as_allowed_are_read():
     assert len(parse(*[event()] * MAX_ELEMENTS).events) == MAX_ELEMENTS
+
+
+# -- delivered with what there is
+
+
+def read(case_input):
+    return Bandwidth().parse(json.dumps(case_input).encode())
+
+
+@pytest.mark.parametrize(
+    ("webhook", "sender"),
+    list(zip(cases("16-unusable-from"), ["unknown", "unknown", "12345"], strict=True)),
+    ids=["empty", "null", "a number"],
+)
+def test_a_text_with_an_unusable_sender_is_delivered(webhook, sender):
+    (event,) = read(webhook).events
+
+    assert (event.sender, event.text) == (sender, "hi")
+
+
+@pytest.mark.parametrize("sender", [UNSET, {"phoneNumber": "x"}, [], ["a", "b"], True, "x" * 300])
+def test_whatever_stands_for_a_sender_the_text_is_delivered_and_that_is_remarked(sender):
+    parsed = parse(event("message-received", message={"from": sender, "text": "hi"}))
+
+    assert parsed.events[0].sender == "unknown"
+    assert "names nobody" in parsed.remarks[0]
+
+
+@pytest.mark.parametrize("kind", ["message-received", "message-delivered"])
+def test_without_a_time_it_is_that_of_its_arrival(kind):
+    parsed = parse(event(kind, time=UNSET, message={"time": "soon", "text": "hi"}))
+
+    assert parsed.events[0].occurred_at is None
+    assert parsed.remarks == ("Element 0: its time could not be read, so it is that of its arrival.",)
+
+
+def test_the_owner_says_whose_copy_of_a_group_text_it_is_when_nothing_else_does():
+    members = ["+12025550143", "+12025550144", "+13125550111"]
+    found = only(event("message-received", to=UNSET, message={"to": members, "owner": "12025550144"}))
+
+    assert (found.did, found.recipients) == ("+12025550144", tuple(members))
+
+
+@pytest.mark.parametrize("direction", ["out", "OUT", "outbound"])
+def test_a_received_text_that_went_out_is_kept_aside_and_not_delivered(direction):
+    found = only(event("message-received", message={"direction": direction, "text": "hi"}))
+
+    assert (found.kind, found.known) == ("message-received.out", True)
+
+
+def test_case_39_is_kept_aside():
+    (found,) = read(cases("39-direction-out")).events
+
+    assert isinstance(found, CarrierNotice)
+
+
+@pytest.mark.parametrize(
+    ("webhook", "urls", "lost"),
+    list(
+        zip(
+            cases("42-media-objects"),
+            [
+                ["https://media.example.com/a.jpg"],
+                ["https://media.example.com/a.jpg", "https://media.example.com/b.jpg"],
+                [],
+            ],
+            [False, False, True],
+            strict=True,
+        )
+    ),
+    ids=["an object", "mixed", "nothing"],
+)
+def test_media_may_be_objects_and_what_cannot_be_read_leaves_a_trace(webhook, urls, lost):
+    parsed = read(webhook)
+    (found,) = parsed.events
+
+    assert [file.url for file in found.media] == urls
+    assert found.msg_type is (MsgType.MMS if urls else MsgType.SMS)
+    assert any("media could not be read" in remark for remark in parsed.remarks) is lost
+
+
+@pytest.mark.parametrize(
+    ("file", "media"),
+    [
+        (
+            {"mediaUrl": "https://m.example/a", "contentType": "image/png"},
+            InboundMedia("https://m.example/a", "image/png"),
+        ),
+        (" https://m.example/a.gif\n", InboundMedia("https://m.example/a.gif", "image/gif")),
+        ("HTTPS://m.example/a.gif", InboundMedia("HTTPS://m.example/a.gif", "image/gif")),
+    ],
+)
+def test_a_file_is_read_in_every_form_that_names_its_address(file, media):
+    assert only(event("message-received", message={"media": file})).media == (media,)
+
+
+def test_an_mms_of_layout_alone_is_remarked():
+    parsed = parse(event("message-received", message={"text": "", "media": ["https://m.example/0.smil"]}))
+
+    assert parsed.remarks == ("Element 0: it holds neither a text nor a file for a person.",)
+
+
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [
+        ("12025550143", "+12025550143"),
+        ("+5215555550100", "+525555550100"),
+        ("72345", "72345"),
+        ("Bank of America", "Bank of America"),
+        ("someone@example.com", "someone@example.com"),
+        (13125550100, "+13125550100"),
+    ],
+)
+def test_every_number_of_a_webhook_has_one_form(written, number):
+    inbound = only(event("message-received", to=written, message={"from": written, "to": [written]}))
+    receipt = only(event(to=written, message={"from": written}))
+
+    assert (inbound.sender, inbound.did, inbound.recipients) == (number, number, (number,))
+    assert (receipt.recipient, receipt.sender) == (number, number)

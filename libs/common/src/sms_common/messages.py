@@ -144,7 +144,7 @@ class DeliveryReceipt:
     """A carrier's word on one recipient of an outbound message.
 
     `reference` is the id we sent along, when the carrier echoed one. `status` is one of sent, delivered and failed.
-    `occurred_at` is the carrier's clock.
+    `occurred_at` is the carrier's clock; None when it could not be read.
     """
 
     carrier_message_id: str
@@ -152,7 +152,7 @@ class DeliveryReceipt:
     recipient: str
     sender: str
     status: Status
-    occurred_at: datetime
+    occurred_at: datetime | None
     reference: str | None = None
     segments: int | None = None
     error: DeliveryError | None = None
@@ -169,7 +169,10 @@ class InboundMedia:
 
 @dataclass(frozen=True, slots=True)
 class InboundMessage:
-    """A text or MMS that reached one of our numbers (`did`). `recipients` are all numbers of a group, ours included."""
+    """A text or MMS that reached one of our numbers (`did`). `recipients` are all numbers of a group, ours included.
+
+    `occurred_at` is the carrier's clock; None when it could not be read.
+    """
 
     carrier_message_id: str
     carrier_event: str
@@ -179,7 +182,7 @@ class InboundMessage:
     msg_type: MsgType
     text: str
     media: tuple[InboundMedia, ...]
-    occurred_at: datetime
+    occurred_at: datetime | None
     segments: int | None = None
 
 

@@ -5,28 +5,38 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, PlainSerializer, model_validator
 
+from sms_common.pasted import trimmed
 from sms_common.rules import WeeklyHours
 from sms_common.rules.hours import WEEKDAYS
 from sms_config.entry import Entry
 
 MAX_SPANS = 10
-_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]")
+_TIME = re.compile(r"(?:[01]?[0-9]|2[0-3]):[0-5][0-9]")
 
 
 def _time(text: str) -> str:
+    text = trimmed(text)
     if not _TIME.fullmatch(text):
         raise ValueError("must be a time of day such as 09:00")
-    return text
+    return text.zfill(5)
+
+
+def _end(text: str) -> str:
+    """24:00 is how ISO 8601 and timetables write the midnight that ends a day."""
+    return "00:00" if trimmed(text) == "24:00" else _time(text)
 
 
 TimeOfDay = Annotated[str, AfterValidator(_time), Field(description="HH:MM, of the tenant's time zone.")]
+EndOfSpan = Annotated[
+    str, AfterValidator(_end), Field(description="HH:MM, of the tenant's time zone; 24:00 and 00:00 are midnight.")
+]
 
 
 class OpenSpan(Entry):
     """From a time (included) to a time (excluded) of one day; 00:00 as the end means midnight."""
 
     opens: TimeOfDay
-    closes: TimeOfDay
+    closes: EndOfSpan
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -8,6 +8,7 @@ from aiohttp import hdrs, web
 from multidict import CIMultiDictProxy
 from pydantic import SecretStr
 
+from sms_common.content_coding import is_coded
 from sms_config.auth import Caller
 from sms_config.bodies import JsonObject
 from sms_config.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
@@ -52,7 +53,7 @@ def presented(request: web.Request) -> Presented:
 
 async def read_object(request: web.Request) -> JsonObject:
     """Return the body as a JSON object."""
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").lower() != "identity":
+    if is_coded(request.headers.getall(hdrs.CONTENT_ENCODING, ())):
         raise UnsupportedMediaType("The body must be sent without a Content-Encoding.")
     if request.content_type not in _JSON_TYPES:
         raise UnsupportedMediaType("The body must be application/json.")

@@ -21,7 +21,7 @@ from aiohttp import hdrs, web
 from pydantic import SecretStr
 from yarl import URL
 
-from sms_common.carriers.protocol import TEST_BODY
+from sms_common.carriers.protocol import OTHER_SCHEME, RESULT_HEADER, TEST_BODY
 from sms_config.parking import Stays
 from sms_config.views import StepView
 
@@ -50,6 +50,8 @@ class TrialCode(StrEnum):
     NOT_ASKED = "not_asked"
     ASKED_BY_ANOTHER = "asked_by_another"
     NO_CHALLENGE = "no_challenge"
+    AUTHORIZATION_REMOVED = "authorization_removed"
+    AUTHORIZATION_REPLACED = "authorization_replaced"
     WEBHOOK_UNAUTHORIZED = "webhook_unauthorized"
     WEBHOOK_NOT_TAKEN = "webhook_not_taken"
     REDIRECTED = "redirected"
@@ -75,7 +77,8 @@ SENTENCES: Mapping[TrialCode, str] = {
     TrialCode.NOT_INGRESS: "An address that does not exist is answered {status} instead of 404, so it is not ingress "
     "that answers. Let the proxy pass /webhooks/ on to ingress unchanged.",
     TrialCode.UNKNOWN_WEBHOOK: "Ingress does not know this address. If it was made just now, try again in half a "
-    "minute; else see whether ingress is ready (/readyz) and belongs to this installation.",
+    "minute. Else a proxy changes the path (let it pass /webhooks/ on unchanged), or ingress is not ready (/readyz) or "
+    "belongs to another installation.",
     TrialCode.NO_CALLBACK: "No user and password are asked for; the secret address alone protects it. Set callback "
     "credentials.",
     TrialCode.NOT_ASKED: f"No credentials are asked for although some are configured: {_OLDER}.",
@@ -83,7 +86,12 @@ SENTENCES: Mapping[TrialCode, str] = {
     f"{_OLDER}.",
     TrialCode.NO_CHALLENGE: "It answers 401 without WWW-Authenticate, so the carrier never sends its credentials. A "
     "proxy takes that header away.",
-    TrialCode.WEBHOOK_UNAUTHORIZED: f"The configured user and password are refused: {_OLDER}.",
+    TrialCode.AUTHORIZATION_REMOVED: "The user and password do not arrive: a proxy takes the Authorization header "
+    "away. Let it pass that header on to ingress.",
+    TrialCode.AUTHORIZATION_REPLACED: "Another Authorization header arrives than was sent: a proxy replaces it. Let it "
+    "pass the carrier's own header on to ingress.",
+    TrialCode.WEBHOOK_UNAUTHORIZED: "The configured user and password are refused: a proxy puts others in their place, "
+    f"or {_OLDER}.",
     TrialCode.WEBHOOK_NOT_TAKEN: "It answers {status}, and a carrier would repeat. See why ingress or its proxy is not "
     "ready (/readyz).",
     TrialCode.REDIRECTED: "It answers {status}, a redirect, which carriers do not follow. Enter the final address as "
@@ -92,6 +100,13 @@ SENTENCES: Mapping[TrialCode, str] = {
     TrialCode.NO_ANSWER: "No answer came within 10 s ({cause}); carriers give up then. Look at the proxy and at "
     "ingress.",
     TrialCode.SLOW: "It is taken, after {seconds:.1f} s: carriers give up at 10 s. Look at the proxy and at ingress.",
+}
+
+
+# What it means that ingress answers so to a call with the right credentials, by its own word.
+_REFUSALS: Mapping[str, TrialCode] = {
+    "challenged": TrialCode.AUTHORIZATION_REMOVED,
+    OTHER_SCHEME: TrialCode.AUTHORIZATION_REPLACED,
 }
 
 
@@ -110,6 +125,8 @@ class _Reply:
     status: int
     asks_basic: bool
     seconds: float
+    result: str | None
+    """Ingress's word for what it made of the request; None from anybody else."""
 
 
 class _Failed(Exception):  # it ends the steps, it is no error of ours
@@ -236,7 +253,7 @@ class WebhookTrial:
         try:
             async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as answer:
                 asks = answer.headers.get(hdrs.WWW_AUTHENTICATE, "").lower().startswith("basic")
-                return _Reply(answer.status, asks, time.monotonic() - began)
+                return _Reply(answer.status, asks, time.monotonic() - began, answer.headers.get(RESULT_HEADER))
         except (aiohttp.ClientError, OSError) as error:
             raise _Failed(step, TrialCode.NO_ANSWER, cause=type(error).__name__) from None
 
@@ -280,7 +297,7 @@ def _headers(credentials: Hook | None) -> dict[str, str]:
 def _refused(reply: _Reply) -> _Failed:
     """What an answer to right credentials means that is no 200."""
     if reply.status == HTTPStatus.UNAUTHORIZED:
-        return _Failed("answer", TrialCode.WEBHOOK_UNAUTHORIZED)
+        return _Failed("answer", _REFUSALS.get(reply.result or "", TrialCode.WEBHOOK_UNAUTHORIZED))
     return _Failed("answer", TrialCode.UNEXPECTED_ANSWER, status=reply.status)
 
 

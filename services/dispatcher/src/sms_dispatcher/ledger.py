@@ -8,7 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
@@ -19,6 +19,7 @@ from sms_common.errors import Unavailable
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher.database import MAJORITY, Database, operation, places_taken
+from sms_dispatcher.database_clock import DatabaseClock
 from sms_dispatcher.documents import (
     Document,
     changing_fields,
@@ -105,13 +106,15 @@ class Ledger:
     those that write raise UnreadableEvent for a value it cannot hold.
     """
 
-    def __init__(self, database: Database, *, owner: str, retention: timedelta) -> None:
+    def __init__(
+        self, database: Database, *, owner: str, retention: timedelta, clock: DatabaseClock | None = None
+    ) -> None:
         self._messages = database.get_collection("messages", write_concern=MAJORITY)
         self._bulk_lanes = database.get_collection("bulk_lanes", write_concern=MAJORITY)
         self._tenants = database.get_collection("tenants", write_concern=MAJORITY)
         self._owner = owner
         self._retention = retention
-        self._ahead = timedelta(0)
+        self._clock = clock or DatabaseClock()
         self._accepting: GroupCommit[tuple[Entry, Entry | None], Entry | None] = GroupCommit(self._insert)
         self._claiming: GroupCommit[tuple[str, str], Entry | None] = GroupCommit(self._claim)
         self._writing: GroupCommit[_Write, bool] = GroupCommit(self._write)
@@ -125,12 +128,15 @@ class Ledger:
                 await self._messages.create_indexes(list(INDEXES))
 
     async def set_clock(self) -> None:
-        """Learn by how much the database's clock is ahead of ours: claims are dated by it."""
+        """Read the database's time: all that is due, expires or is claimed goes by it."""
         async with operation("hello"):
-            asked = _now()
-            # A command's answer is read as the driver reads by default, not as this database is, unless it is told.
-            hello = await self._messages.database.command("hello", codec_options=self._messages.codec_options)
-            self._ahead = hello["localTime"] - (asked + (_now() - asked) / 2)
+            await self._clock.follow(self._databases_time)
+
+    async def _databases_time(self) -> datetime:
+        # A command's answer is read as the driver reads by default, not as this database is, unless it is told.
+        hello = await self._messages.database.command("hello", codec_options=self._messages.codec_options)
+        told: datetime = hello["localTime"]
+        return told
 
     async def check(self) -> str | None:
         """Why the store cannot be used right now, or None: for a readiness probe."""
@@ -162,7 +168,7 @@ class Ledger:
     def _new_document(self, entry: Entry, claim: Entry | None) -> Document:
         document = to_document(entry, self._retention)
         if claim is not None:
-            document.update(claim_fields(claim), owner=self._owner, claimed_at=_now() + self._ahead)
+            document.update(claim_fields(claim), owner=self._owner, claimed_at=self._clock())
         return document
 
     async def find(self, tenant_id: str, message_id: str) -> Entry | None:
@@ -270,7 +276,7 @@ class Ledger:
                 if entry is None:
                     continue
                 before = present.get(entry.id, entry)
-                after = advance(before, receipts[n].receipt, _now()) or before
+                after = advance(before, receipts[n].receipt, self._clock()) or before
                 results[n] = Change(before, after)
                 if after is not before:
                     present[entry.id] = after
@@ -329,8 +335,8 @@ class Ledger:
         async with operation("due"):
             while len(taken) < limit:
                 document = await self._messages.find_one_and_update(
-                    {"due_at": {"$lte": _now(), "$type": "date"}},
-                    {"$set": {"due_at": _now() + LEASE}},
+                    {"due_at": {"$lte": self._clock(), "$type": "date"}},
+                    {"$set": {"due_at": self._clock() + LEASE}},
                     sort=[("due_at", ASCENDING)],
                 )
                 if not document:
@@ -346,14 +352,17 @@ class Ledger:
     async def remember_bulk_lane(self, config_id: str) -> None:
         """Note that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
         async with operation("lanes"):
-            await self._bulk_lanes.update_one({"_id": config_id}, {"$setOnInsert": {"since": _now()}}, upsert=True)
+            await self._bulk_lanes.update_one(
+                {"_id": config_id}, {"$setOnInsert": {"since": self._clock()}}, upsert=True
+            )
 
     async def remember_tenants(self, tenant_ids: Collection[str]) -> None:
         """Note that these tenants' requests have a queue, which is read even when the tenant is no more."""
         if tenant_ids:
             async with operation("tenants"):
                 notes = [
-                    UpdateOne({"_id": id_}, {"$setOnInsert": {"since": _now()}}, upsert=True) for id_ in tenant_ids
+                    UpdateOne({"_id": id_}, {"$setOnInsert": {"since": self._clock()}}, upsert=True)
+                    for id_ in tenant_ids
                 ]
                 await self._tenants.bulk_write(notes, ordered=False)
 
@@ -395,10 +404,6 @@ def _recording(after: Entry, change_id: str | None) -> Document:
     """The update that records a change and adds it to the timeline, of which the newest lines are kept."""
     line = {"$each": [history_item(after, change_id)], "$slice": -_TIMELINE}
     return {"$set": changing_fields(after), "$push": {"history": line}}
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 @asynccontextmanager

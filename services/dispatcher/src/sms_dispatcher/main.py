@@ -18,11 +18,11 @@ from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Unavailable
-from sms_common.events import utc_now
 from sms_common.service import Health, add_health_routes, log_settings, run, serve
 from sms_dispatcher.api import ExplainApi, LanesApi, MessagesApi
 from sms_dispatcher.coordination import Coordination
 from sms_dispatcher.database import open_database
+from sms_dispatcher.database_clock import DatabaseClock
 from sms_dispatcher.dispatcher import Dispatcher, Limits, Stores
 from sms_dispatcher.explaining import Explainer
 from sms_dispatcher.history import History
@@ -58,7 +58,8 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         broker = await stack.enter_async_context(RabbitBroker(address, name="sms-dispatcher", topology=topology.base()))
         url = settings.mongo_url.get_secret_value()
         database = await stack.enter_async_context(open_database(url, settings.mongo_database))
-        ledger = Ledger(database, owner=_member(), retention=settings.retention)
+        clock = DatabaseClock()
+        ledger = Ledger(database, owner=_member(), retention=settings.retention, clock=clock)
         stores = Stores(ledger, Coordination(database))
         connector = aiohttp.TCPConnector(limit=_NO_LIMIT)
         http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
@@ -66,14 +67,14 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         for carrier in carriers.values():
             stack.push_async_callback(carrier.close)
         client = ConfigClient(settings.config_url, settings.config_token, DispatcherSnapshot)
-        dispatcher = Dispatcher(broker, stores, carriers, utc_now, _limits(settings), member=_member())
+        dispatcher = Dispatcher(broker, stores, carriers, clock, _limits(settings), member=_member())
         client.on_change(dispatcher.follow)
         health = _health(stop, broker, ledger, client)
         health.add("fleet", dispatcher.fleet.check)
         app = web.Application()
         add_health_routes(app, health)
         MessagesApi(History(database), settings.api_token).add_to(app)
-        explainer = Explainer(ledger, carriers, lambda: client.snapshot, utc_now)
+        explainer = Explainer(ledger, carriers, lambda: client.snapshot, clock)
         ExplainApi(explainer, settings.api_token).add_to(app)
         LanesApi(stores.coordination, settings.api_token).add_to(app)
         await stack.enter_async_context(serve(app, settings.host, settings.port))
@@ -94,9 +95,10 @@ async def _drain(dispatcher: Dispatcher, broker: RabbitBroker) -> None:
 
 
 async def _dispatch(dispatcher: Dispatcher, stores: Stores, stop: asyncio.Event, due_every: float) -> None:
-    """Begin once there is a store with its indexes and a configuration; then look after what is due."""
+    """Begin once there is a store with its time and indexes, and a configuration; then look after what is due."""
     while True:
         try:
+            await stores.ledger.set_clock()
             await stores.ledger.prepare()
             await stores.coordination.prepare()
             break

@@ -10,10 +10,13 @@ import structlog
 from aiohttp import web
 
 from sms_common.broker import Outgoing, Publisher
-from sms_common.carriers.protocol import TEST_BODY, Carrier, WebhookRequest
+from sms_common.carriers.protocol import OTHER_SCHEME, RESULT_HEADER, TEST_BODY, Carrier, WebhookRequest
+from sms_common.carriers.webhook_json import in_utf8
 from sms_common.configuration import IngressSnapshot, WebhookEndpoint
+from sms_common.content_coding import is_coded
 from sms_common.errors import Code, Unavailable, WebhookUnauthorized
 from sms_common.events import utc_now
+from sms_common.pasted import trimmed
 from sms_ingress import meters
 from sms_ingress.answers import Outcome, Refused, answer
 from sms_ingress.reading import UNKNOWN, Reading, read
@@ -21,6 +24,7 @@ from sms_ingress.seen import SeenWebhooks
 from sms_ingress.server import read_body
 
 MAX_BODY_BYTES = 256 * 1024
+_MOST_REMARKS = 10
 
 _OUTCOMES = {
     None: Outcome.ACCEPTED,
@@ -82,10 +86,10 @@ class Door:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Nothing that a client sends makes it raise."""
-        match request.path.split("/"):
-            case ["", "webhooks", carrier, token] if carrier and token:
+        match _words(request.path):
+            case [first, carrier, token] if first.lower() == "webhooks":
                 if request.method == "POST":
-                    return await self._webhook(request, carrier, token)
+                    return await self._webhook(request, carrier.lower(), token)
                 outcome = Outcome.WRONG_METHOD
             case _:
                 outcome = Outcome.NOT_FOUND
@@ -110,7 +114,10 @@ class Door:
             outcome = Outcome.FAILED
         _record(outcome, visit, self._timer() - started)
         self._note(outcome, visit, request.remote)
-        return answer(outcome, headers)
+        response = answer(outcome, headers)
+        if visit.tested:
+            response.headers[RESULT_HEADER] = _tested(outcome, request)
+        return response
 
     def _note(self, outcome: Outcome, visit: _Visit, source: str | None) -> None:
         """Let people see that it came, whatever was answered, unless the gateway called itself."""
@@ -148,6 +155,7 @@ class Door:
         _authenticate(carrier, WebhookRequest(request.headers, body), endpoint)
         if visit.tested:
             return Outcome.TESTED
+        body = in_utf8(body, request.headers.get("Content-Type"))
         visit.reading = reading = read(carrier, body, endpoint, now)
         await self._publish(reading.messages)
         return _OUTCOMES[reading.kept_for]
@@ -165,8 +173,13 @@ class Door:
                 raise result
 
 
+def _words(path: str) -> list[str]:
+    """The words between the slashes. Who pastes an address, or a proxy, adds slashes and blanks; no token holds any."""
+    return [word for part in path.split("/") if (word := trimmed(part))]
+
+
 def _check_headers(request: web.BaseRequest) -> None:
-    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if is_coded(request.headers.getall("Content-Encoding", ())):
         raise Refused(Outcome.ENCODED)
     length = request.content_length
     if length is not None and length > MAX_BODY_BYTES:
@@ -182,6 +195,12 @@ def _authenticate(carrier: Carrier, request: WebhookRequest, endpoint: WebhookEn
         raise Refused(outcome, carrier.challenge()) from None
 
 
+def _tested(outcome: Outcome, request: web.BaseRequest) -> str:
+    """What the gateway's own call is told: a proxy that puts a token of its own in the place of credentials shows."""
+    scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+    return OTHER_SCHEME if outcome is Outcome.UNAUTHORIZED and scheme != "basic" else outcome.word
+
+
 def _record(outcome: Outcome, visit: _Visit, seconds: float) -> None:
     """Count the webhook and leave one line in the log, with neither token nor number nor text."""
     endpoint, reading = visit.endpoint, visit.reading
@@ -195,3 +214,5 @@ def _record(outcome: Outcome, visit: _Visit, seconds: float) -> None:
         events=len(reading.events) if reading else 0,
         duration_ms=round(seconds * 1000, 1),
     )
+    if reading and reading.remarks and endpoint:
+        _log.warning("webhook.partly_used", config_id=endpoint.config_id, remarks=list(reading.remarks[:_MOST_REMARKS]))

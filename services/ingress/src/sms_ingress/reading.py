@@ -19,13 +19,14 @@ UNKNOWN = "unknown"
 class Reading(NamedTuple):
     """What becomes of one webhook: its events, the `kinds` of all that was in it, and what had to be kept as it came.
 
-    `kept_for` says why there is a dead letter.
+    `kept_for` says why there is a dead letter; `remarks` say what of the events could not be used.
     """
 
     events: list[Outgoing]
     kinds: list[str]
     dead_letter: Outgoing | None = None
     kept_for: Code | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def messages(self) -> list[Outgoing]:
@@ -57,11 +58,11 @@ def read(carrier: Carrier, body: bytes, endpoint: WebhookEndpoint, received_at: 
             unreadable.append(f"An event cannot be passed on: {_place(error)}.")
     if unreadable:
         letter = dead_letters.unreadable(body, endpoint, unreadable, notices)
-        return Reading(events, kinds, letter, Code.WEBHOOK_UNREADABLE)
+        return Reading(events, kinds, letter, Code.WEBHOOK_UNREADABLE, parsed.remarks)
     if notices:
         letter = dead_letters.not_handled(body, endpoint, notices)
-        return Reading(events, kinds, letter, Code.WEBHOOK_NOT_HANDLED)
-    return Reading(events, kinds)
+        return Reading(events, kinds, letter, Code.WEBHOOK_NOT_HANDLED, parsed.remarks)
+    return Reading(events, kinds, remarks=parsed.remarks)
 
 
 def _parse(carrier: Carrier, body: bytes) -> ParsedWebhook:

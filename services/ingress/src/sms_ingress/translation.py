@@ -55,7 +55,7 @@ def _receipt(said: DeliveryReceipt, endpoint: WebhookEndpoint, received_at: date
         recipient=said.recipient,
         sender=said.sender,
         status=said.status,
-        occurred_at=said.occurred_at,
+        occurred_at=said.occurred_at or received_at,
         received_at=received_at,
         segments=said.segments,
         description=said.description,
@@ -89,6 +89,6 @@ def _inbound(said: InboundMessage, endpoint: WebhookEndpoint, received_at: datet
         text=said.text,
         media=tuple(MediaItem(url=media.url, content_type=media.content_type) for media in said.media),
         segments=said.segments,
-        occurred_at=said.occurred_at,
+        occurred_at=said.occurred_at or received_at,
         received_at=received_at,
     )

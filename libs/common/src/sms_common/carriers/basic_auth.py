@@ -14,26 +14,36 @@ CHALLENGE: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Basic real
 def check_basic(authorization: str | None, expected: CallbackCredentials | None) -> None:
     """Compare an Authorization header with the credentials a configuration asks for; None asks for none.
 
-    Both fields are always compared, whatever is wrong with the header. Raises WebhookUnauthorized.
+    They may come in UTF-8 or in ISO 8859-1, which clients choose without saying so (RFC 7617, section 2.1). All fields
+    are always compared, whatever is wrong with the header. Raises WebhookUnauthorized.
     """
     if expected is None:
         return
-    scheme, _, encoded = (authorization or "").strip().partition(" ")
+    scheme, encoded = [*(authorization or "").split(None, 1), "", ""][:2]
     username, colon, password = _decoded(encoded).partition(b":")
-    same_username = hmac.compare_digest(username, _bytes(expected.username))
-    same_password = hmac.compare_digest(password, _bytes(expected.password.get_secret_value()))
+    same_username = _same(username, expected.username)
+    same_password = _same(password, expected.password.get_secret_value())
     if not (same_username & same_password & bool(colon) & (scheme.lower() == "basic")):
         detail = "are not the configured ones" if authorization else "are missing"
         raise WebhookUnauthorized(Code.WEBHOOK_UNAUTHORIZED, f"The webhook's credentials {detail}.")
 
 
 def _decoded(encoded: str) -> bytes:
-    """Return the bytes behind base64, or none at all for what is not base64."""
+    """Return the bytes behind base64, with or without its padding, or none at all for what is not base64."""
+    bare = encoded.strip().rstrip("=")
     try:
-        return base64.b64decode(encoded.strip().encode("ascii"), validate=True)
+        return base64.b64decode((bare + "=" * (-len(bare) % 4)).encode("ascii"), validate=True)
     except ValueError:
         return b""
 
 
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _same(given: bytes, expected: str) -> bool:
+    in_utf8 = expected.encode("utf-8", "surrogatepass")
+    return hmac.compare_digest(given, in_utf8) | hmac.compare_digest(given, _in_latin(expected) or in_utf8)
+
+
+def _in_latin(text: str) -> bytes | None:
+    try:
+        return text.encode("iso-8859-1")
+    except UnicodeEncodeError:
+        return None

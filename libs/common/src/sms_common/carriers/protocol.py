@@ -14,6 +14,9 @@ from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
 
 # With this body the gateway calls its own webhooks, to see what a carrier would meet: it is answered and not kept.
 TEST_BODY: Final = b'[{"type":"sms-gateway-test"}]'
+# Ingress answers that body with this header: what it made of the request, in its own word.
+RESULT_HEADER: Final = "X-Webhook-Test"
+OTHER_SCHEME: Final = "other_scheme"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,13 @@ class ParsedWebhook:
     """What a webhook's body says: its events in order, and for each element that could not be understood the reason.
 
     A body with `unreadable` elements is kept whole beside its published events, so that one bad element loses neither
-    itself nor its neighbours. The reasons hold no number and no text.
+    itself nor its neighbours. `remarks` say what of an event that was read could not be used; they are logged. Neither
+    holds a number or a text.
     """
 
     events: tuple[CarrierEvent, ...]
     unreadable: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,31 @@
 """What a number is: E.164 numbers, short codes, alphanumeric senders, their masked form, and pools of DIDs. No I/O."""
 
 from sms_common.phone.numbers import (
-    InvalidNumber,
     digits,
+    from_carrier,
     is_alphanumeric_sender,
-    is_country,
     is_short_code,
-    mask,
     normalise,
+    normalise_recipient,
     normalise_sender,
 )
+from sms_common.phone.plans import E164_DIGITS, is_country
 from sms_common.phone.pools import NumberPool, NumberRange
+from sms_common.phone.written import FILLING, InvalidNumber, mask
 
 __all__ = [
+    "E164_DIGITS",
+    "FILLING",
     "InvalidNumber",
     "NumberPool",
     "NumberRange",
     "digits",
+    "from_carrier",
     "is_alphanumeric_sender",
     "is_country",
     "is_short_code",
     "mask",
     "normalise",
+    "normalise_recipient",
     "normalise_sender",
 ]

@@ -2,17 +2,25 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final, NamedTuple, Self
 
-from sms_common.phone.numbers import E164_DIGITS, FILLING, InvalidNumber, is_short_code, mask, normalise
+from sms_common.pasted import entries
+from sms_common.phone.numbers import is_short_code, normalise
+from sms_common.phone.plans import E164_DIGITS
+from sms_common.phone.written import FILLING, InvalidNumber, mask
 
 # One North American area code. A larger range is a mistyped digit, and would claim other people's numbers.
 _LARGEST_RANGE: Final = 10_000_000
-_SPACED_DASH: Final = re.compile(r"\s+[-\u2013\u2014]\s+|\s*[\u2013\u2014]\s*")
+# What stands between the two ends of a range and in no number.
+_APART: Final = re.compile(
+    r"\s+[-\u2010-\u2015\u2212]\s+|\s*[\u2012-\u2015]\s*|\s+(?:to|bis)\s+|\s*\.{2,}\s*", re.IGNORECASE
+)
+# The last digits of a range's end; more are a number of their own.
+_TAIL: Final = re.compile(r"[0-9]{1,6}")
+_Reader = Callable[[str], str]
 _NO_SHORT_CODE_RANGE: Final = "short codes are listed one by one."
 
 
@@ -36,17 +44,18 @@ class NumberPool:
     spans: tuple[NumberRange, ...] = ()
 
     @classmethod
-    def parse(cls, text: str, country: str) -> Self:
-        """Read `+12025550100-+12025550199;+14045550121`: entries apart by `;`, `,` or a line break.
+    def parse(cls, text: str, country: str, *, foreign_without_plus: bool = False) -> Self:
+        """Read `+12025550100-+12025550199;+14045550121`: entries apart by line ends, tabs, semicolons or commas.
 
-        Each number is forgiven what `normalise` forgives, with `country` for national ones. Entries may overlap; the
-        pool holds each number once. Raises ValueError with a sentence that names the entry by its place.
+        Each number is forgiven what `normalise` forgives, with `country` for national ones; the end of a range may be
+        its last digits only (`2025550150-59`). Entries may overlap; the pool holds each number once. Raises ValueError
+        with a sentence that names the entry by its place.
         """
-        entries = [entry for entry in re.split(r"[;,\r\n]", text) if entry.strip()]
+        read = partial(normalise, country=country, foreign_without_plus=foreign_without_plus)
         ranges: list[NumberRange] = []
-        for place, entry in enumerate(entries, 1):
+        for place, entry in enumerate(entries(text), 1):
             try:
-                ranges.append(_read_entry(entry.strip(), country))
+                ranges.append(_read_entry(entry, read))
             except ValueError as error:
                 raise ValueError(f"Entry {place} of the numbers: {error}") from None
         return cls(tuple(_merged(ranges)))
@@ -103,55 +112,86 @@ def _key(number: str) -> int | None:
     return int(plain)
 
 
-def _read_entry(entry: str, country: str) -> NumberRange:
-    """Read one number or one range. A dash is the range's when both its sides are numbers, else part of a number."""
+def _read_entry(entry: str, read: _Reader) -> NumberRange:
+    """Read one number or one range. A dash is the range's when both its sides are numbers, or the right one the last
+    digits of a higher number; else it is part of a number.
+    """
     if entry.startswith("-") or entry.endswith("-"):
         raise ValueError("a range needs a number on both sides of its dash.")
-    ends = _SPACED_DASH.split(entry)
+    ends = _APART.split(entry)
     if len(ends) == 2:  # noqa: PLR2004 - the two ends of a range
-        return _range(ends[0], ends[1], country)
+        return _range(ends[0], ends[1], read)
+    sides = _sides(entry)
+    for left, right in sides:
+        if _are_ends(left, right, read):
+            return _range(left, right, read)
+    return _one_dash_or_more(entry, sides, read) if sides else _single(entry, read)
+
+
+def _sides(entry: str) -> list[tuple[str, str]]:
+    """Both sides of each hyphen, the middle one first."""
     groups = entry.split("-")
-    half, odd = divmod(len(groups), 2)
-    if odd:
-        return _single(entry, country)
-    left, right = "-".join(groups[:half]), "-".join(groups[half:])
-    whole = _is_number(entry, country)
-    if whole and is_short_code(left) and is_short_code(right) and len(left) == len(right):
+    sides = [("-".join(groups[:place]), "-".join(groups[place:])) for place in range(1, len(groups))]
+    return sorted(sides, key=lambda side: abs(len(side[0]) - len(side[1])))
+
+
+def _are_ends(left: str, right: str, read: _Reader) -> bool:
+    """Whether both sides are phone numbers of one length."""
+    first = _full_number(left, read)
+    last = first and _full_number(right, read)
+    return first is not None and last is not None and len(first) == len(last)
+
+
+def _one_dash_or_more(entry: str, sides: list[tuple[str, str]], read: _Reader) -> NumberRange:
+    """An entry with a dash that does not stand between two whole numbers."""
+    left, right = sides[0]
+    if is_short_code(left) and is_short_code(right) and len(left) == len(right):
         raise ValueError(f"a number with a dash in its middle is written without the dash, and {_NO_SHORT_CODE_RANGE}")
-    if whole and not (_is_full_number(left, country) and _is_full_number(right, country)):
-        return _single(entry, country)
-    return _range(left, right, country)
+    before, _, after = entry.rpartition("-")
+    first = _full_number(before, read)
+    last = first and _abbreviated(first, after)
+    if _full_number(entry, read) is None:
+        if first and last:
+            return _range(first, last, read)
+        return _range(left, right, read) if len(sides) % 2 else _single(entry, read)
+    if last and len(sides) == 1:
+        raise ValueError(f"{mask(entry)} may be a range or one number; write both ends in full, or no dash.")
+    return _single(entry, read)
 
 
-def _is_full_number(text: str, country: str) -> bool:
-    return _is_number(text, country) and not is_short_code(normalise(text, country))
-
-
-def _is_number(text: str, country: str) -> bool:
+def _full_number(text: str, read: _Reader) -> str | None:
+    """The E.164 number that `text` is, or None."""
     try:
-        normalise(text, country)
+        number = read(text)
     except InvalidNumber:
-        return False
-    return True
+        return None
+    return None if is_short_code(number) else number
 
 
-def _single(text: str, country: str) -> NumberRange:
-    number = normalise(text, country)
-    key = _key(number)
+def _abbreviated(first: str, last: str) -> str | None:
+    """The end of the range from `first`, of which only the last digits are given, if it is the higher number."""
+    tail = FILLING.sub("", last)
+    if not _TAIL.fullmatch(tail):
+        return None
+    whole = first[: -len(tail)] + tail
+    return whole if whole > first else None
+
+
+def _single(text: str, read: _Reader) -> NumberRange:
+    key = _key(read(text))
     if key is None:
         raise ValueError("a short code in a pool cannot begin with 0.")
     return NumberRange(key, key)
 
 
-def _range(first: str, last: str, country: str) -> NumberRange:
-    low, high = normalise(first, country), FILLING.sub("", last)
-    with suppress(InvalidNumber):
-        high = normalise(last, country)
+def _range(first: str, last: str, read: _Reader) -> NumberRange:
+    low = read(first)
+    high = _end(low, last, read)
     if len(low) != len(high):
         raise ValueError(f"both ends of a range need the same number of digits; {mask(low)} and {mask(high)} differ.")
     if is_short_code(low):
         raise ValueError(_NO_SHORT_CODE_RANGE)
-    start, end = _single(low, country).first, _single(high, country).last
+    start, end = _single(low, read).first, _single(high, read).last
     if end < start:
         raise ValueError(f"the range {mask(low)} to {mask(high)} runs backwards; write the lower number first.")
     if end - start >= _LARGEST_RANGE:
@@ -159,6 +199,15 @@ def _range(first: str, last: str, country: str) -> NumberRange:
             f"the range {mask(low)} to {mask(high)} holds over {_LARGEST_RANGE} numbers; is a digit wrong?"
         )
     return NumberRange(start, end)
+
+
+def _end(low: str, last: str, read: _Reader) -> str:
+    """The upper end of a range. Raises InvalidNumber."""
+    whole = None if is_short_code(low) else _abbreviated(low, last)
+    if whole is not None:
+        return whole
+    tail = FILLING.sub("", last)
+    return tail if _TAIL.fullmatch(tail) else read(last)
 
 
 def _merged(ranges: list[NumberRange]) -> Iterator[NumberRange]:

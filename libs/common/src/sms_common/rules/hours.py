@@ -2,10 +2,11 @@
 next.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
+from itertools import pairwise
 from typing import Annotated, Self
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Within this many days an office that opens at all opens again, even across a long run of holidays.
 _LOOK_AHEAD_DAYS = 370
+# Local time is at most 14 hours before UTC and 12 behind it, so the moments of a local day lie within 50 hours.
+_FURTHEST_FROM_UTC = timedelta(hours=14)
+_SHORTEST_BETWEEN_CHANGES = timedelta(hours=5)
+_STEPS_OF_A_DAY = 12
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -89,23 +94,50 @@ class Schedule(BaseModel):
         return Period.OUTSIDE
 
     def next_opening(self, moment: datetime, own: WeeklyHours | None = None) -> datetime | None:
-        """The first moment from `moment` on that is office time, or None if the office never opens."""
+        """The first moment from `moment` (aware) on that is office time, or None if the office never opens."""
         if self.period(moment, own) is Period.OFFICE:
             return moment
-        local = moment.astimezone(self.zone)
-        for start in self._openings(local.date(), own):
-            if start > local:
-                return start.astimezone(moment.tzinfo)
-        return None
-
-    def _openings(self, first: date, own: WeeklyHours | None) -> Iterable[datetime]:
-        hours = own or self.hours
+        first = moment.astimezone(self.zone).date()
         for offset in range(_LOOK_AHEAD_DAYS):
             day = first + timedelta(days=offset)
-            if day in self.holidays:
-                continue
-            if hours is None:
-                yield datetime.combine(day, time(0), self.zone)
-            else:
-                for span in sorted(hours.on(day), key=lambda s: s.opens):
-                    yield datetime.combine(day, span.opens, self.zone)
+            opens = [possible for possible in self._possible_openings(day, own) if possible >= moment]
+            if opens:
+                return min(opens).astimezone(moment.tzinfo)
+        return None
+
+    def _possible_openings(self, day: date, own: WeeklyHours | None) -> Iterator[datetime]:
+        """Moments of office time on a day, in UTC, among which are all at which the office opens.
+
+        A wall clock that is put back shows a time twice, and one that is put forward leaves times out: the office then
+        opens at the second showing too, or at the jump.
+        """
+        hours = own or self.hours
+        if day in self.holidays or (hours is not None and not hours.on(day)):
+            return
+        spans = () if hours is None else hours.on(day)
+        wall_times = [datetime.combine(day, at, self.zone) for at in {time(0), *(span.opens for span in spans)}]
+        shown = (at.replace(fold=fold).astimezone(UTC) for at in wall_times for fold in (0, 1))
+        for possible in (*shown, *self._clock_changes(day)):
+            # A time that was left out is one of another hour, or even day.
+            if possible.astimezone(self.zone).date() == day and self.period(possible, own) is Period.OFFICE:
+                yield possible
+
+    def _clock_changes(self, day: date) -> Iterator[datetime]:
+        """The moments on a day or close to it, in UTC, at which its clocks are put forward or back."""
+        start = datetime.combine(day, time(0), UTC) - _FURTHEST_FROM_UTC
+        steps = [start + n * _SHORTEST_BETWEEN_CHANGES for n in range(_STEPS_OF_A_DAY)]
+        for before, after in pairwise(steps):
+            if self._offset(before) != self._offset(after):
+                yield self._clock_change(before, after)
+
+    def _clock_change(self, before: datetime, after: datetime) -> datetime:
+        """The second between two moments at which the offset changes."""
+        former = self._offset(before)
+        low, high = 0, int((after - before).total_seconds())
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self._offset(before + timedelta(seconds=middle)) == former else (low, middle)
+        return before + timedelta(seconds=high)
+
+    def _offset(self, moment: datetime) -> timedelta | None:
+        return moment.astimezone(self.zone).utcoffset()

@@ -7,6 +7,7 @@ from sms_common.messages import InboundMedia
 
 # Layout instructions for the phone (SMIL), sent as one more part by AT&T and Verizon. Nobody wants to see them.
 _LAYOUT_ENDINGS = frozenset({"smil", "smi", "xml"})
+_LAYOUT_TYPE = "application/smil"
 
 # The endings under which phones and networks send. Fixed here, since each machine's own table is another.
 _TYPES: Mapping[str, str] = MappingProxyType(
@@ -53,14 +54,17 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def media_for_people(urls: Iterable[str]) -> tuple[InboundMedia, ...]:
-    """Return the parts a person should see, in their order, each with the type its ending stands for, or None."""
+def media_for_people(files: Iterable[InboundMedia]) -> tuple[InboundMedia, ...]:
+    """Return the parts a person should see, in their order. A part whose type was not said has the one that its ending
+    stands for, or None.
+    """
     return tuple(
-        InboundMedia(url, _TYPES.get(ending)) for url, ending in _with_endings(urls) if ending not in _LAYOUT_ENDINGS
+        InboundMedia(file.url, file.content_type or _TYPES.get(ending))
+        for file, ending in ((file, _ending(file.url)) for file in files)
+        if ending not in _LAYOUT_ENDINGS and file.content_type != _LAYOUT_TYPE
     )
 
 
-def _with_endings(urls: Iterable[str]) -> Iterable[tuple[str, str]]:
-    for url in urls:
-        name = url.partition("?")[0].partition("#")[0].rpartition("/")[2]
-        yield url, name.rpartition(".")[2].lower() if "." in name else ""
+def _ending(url: str) -> str:
+    name = url.partition("?")[0].partition("#")[0].rpartition("/")[2]
+    return name.rpartition(".")[2].lower() if "." in name else ""

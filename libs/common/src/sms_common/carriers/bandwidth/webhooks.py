@@ -6,26 +6,41 @@ events; a bare object is taken as well. Only what an event cannot do without is 
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
-
-import orjson
 
 from sms_common.carriers.bandwidth.codes import delivery_error
 from sms_common.carriers.bandwidth.media import media_for_people
 from sms_common.carriers.carrier_words import shown
 from sms_common.carriers.protocol import ParsedWebhook
+from sms_common.carriers.webhook_json import read_json
 from sms_common.errors import Code, WebhookUnreadable
-from sms_common.messages import CarrierEvent, CarrierNotice, DeliveryReceipt, InboundMessage, MsgType, Status
-from sms_common.phone import mask
+from sms_common.messages import (
+    CarrierEvent,
+    CarrierNotice,
+    DeliveryReceipt,
+    InboundMedia,
+    InboundMessage,
+    MsgType,
+    Status,
+)
+from sms_common.pasted import trimmed
+from sms_common.phone import from_carrier, mask
 
 MAX_ELEMENTS = 1_000
 # Ids and numbers are short; what is longer is not what it claims to be.
 _MAX_NAME = 256
 _MAX_KIND = 64
 _COUNTS = range(2**31)  # what no reader's number type refuses
+_NUMBERS_END = 10**20  # longer than any number of E.164
+# An inbound event has a sender always; this one cannot be answered.
+UNKNOWN_SENDER = "unknown"
+# The documented form of a file is its bare address. In RCS it is an object, and so it is in some fixtures for SMS.
+_FILE_ADDRESSES = ("url", "fileUrl", "mediaUrl", "uri", "href")
+_FILE_TYPES = ("contentType", "content_type", "mimeType", "type")
+_WEB_ADDRESS = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 # message-sending and message-sent both say that Bandwidth handed the message on, and not that anybody took it. What was
@@ -53,20 +68,22 @@ def parse(body: bytes) -> ParsedWebhook:
     """
     events: list[CarrierEvent] = []
     unreadable: list[str] = []
+    remarks: list[str] = []
     for place, element in enumerate(_elements(body)):
         try:
             events.append(_event(element))
+            remarks += [f"Element {place}: {remark}." for remark in _remarks(element, events[-1])]
         except _UnreadableElement as error:
             unreadable.append(f"Element {place}: {error}.")
     if not events:
         raise _unreadable(unreadable[0])
-    return ParsedWebhook(tuple(events), tuple(unreadable))
+    return ParsedWebhook(tuple(events), tuple(unreadable), tuple(remarks))
 
 
 def _elements(body: bytes) -> list[Any]:
     try:
-        document = orjson.loads(body)  # gives up at 1,024 levels by itself, so depth is no danger
-    except orjson.JSONDecodeError:
+        document = read_json(body)
+    except (ValueError, RecursionError):
         raise _unreadable("The body is not JSON.") from None
     if isinstance(document, dict):
         return [document]
@@ -108,7 +125,7 @@ def _receipt(kind: str, element: dict[str, Any]) -> DeliveryReceipt:
         carrier_message_id=_name(message, "id"),
         carrier_event=kind,
         recipient=_outer_to(element, message),
-        sender=_text(message, "from"),
+        sender=from_carrier(_address(message.get("from"))),
         status=status,
         occurred_at=_time(element, message),
         reference=_text(message, "tag") or None,
@@ -118,16 +135,21 @@ def _receipt(kind: str, element: dict[str, Any]) -> DeliveryReceipt:
     )
 
 
-def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage:
-    """Read a message to one of our numbers, the outer `to`; `message.to` lists everybody it went to."""
+def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage | CarrierNotice:
+    """Read a message to one of our numbers, the outer `to`; `message.to` lists everybody it went to.
+
+    One that says of itself that it went out is none of them: given to the PBX, it would be answered for ever.
+    """
     message = _message(element)
-    did = _outer_to(element, message)
-    recipients = _strings(message.get("to")) or (did,)
-    media = _media_urls(message)
+    if _text(message, "direction").lower().startswith("out"):
+        return CarrierNotice(kind=f"{kind}.out", known=True, facts=_message_id(element))
+    did = _outer_to(element, message, owner=message.get("owner"))
+    recipients = tuple(dict.fromkeys(map(from_carrier, _addresses(message.get("to"))))) or (did,)
+    media = _media(message)
     return InboundMessage(
         carrier_message_id=_name(message, "id"),
         carrier_event=kind,
-        sender=_name(message, "from"),
+        sender=from_carrier(_address(message.get("from"))) or UNKNOWN_SENDER,
         did=did,
         recipients=recipients,
         msg_type=MsgType.MMS if media or len(recipients) > 1 else MsgType.SMS,
@@ -136,6 +158,23 @@ def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage:
         occurred_at=_time(element, message),
         segments=_count(message.get("segmentCount")),
     )
+
+
+def _remarks(element: Any, event: CarrierEvent) -> Iterator[str]:
+    """What of an event that was read could not be used, without numbers and texts: an operator finds it in the log."""
+    if isinstance(event, CarrierNotice):
+        return
+    if event.occurred_at is None:
+        yield "its time could not be read, so it is that of its arrival"
+    if isinstance(event, DeliveryReceipt):
+        return
+    lost = sum(_file(item) is None for item in _files(_message(element)))
+    if lost:
+        yield f"{lost} of its media could not be read"
+    if event.sender == UNKNOWN_SENDER:
+        yield "`message.from` names nobody, so its sender is unknown"
+    if not event.text and not event.media:
+        yield "it holds neither a text nor a file for a person"
 
 
 def _received_text(message: dict[str, Any]) -> str:
@@ -174,12 +213,22 @@ def _degrees(value: object, most: int) -> str:
     return f"{degrees:.7f}".rstrip("0").rstrip(".")
 
 
-def _media_urls(message: dict[str, Any]) -> tuple[str, ...]:
-    """URLs of `message.media` and, for RCS, of the file in `message.content.media`."""
-    content = _object(message, "content").get("media")
-    files = content if isinstance(content, list) else [content]
-    named = [file.get("fileUrl") if isinstance(file, dict) else file for file in files]
-    return _strings(message.get("media")) + _strings(named)
+def _media(message: dict[str, Any]) -> tuple[InboundMedia, ...]:
+    """The files of `message.media` and, for RCS, of `message.content.media`."""
+    return tuple(file for item in _files(message) if (file := _file(item)) is not None)
+
+
+def _files(message: dict[str, Any]) -> list[Any]:
+    """All that stands where files stand, usable or not."""
+    return [item for files in (message.get("media"), _object(message, "content").get("media")) for item in _list(files)]
+
+
+def _file(item: object) -> InboundMedia | None:
+    """A file by its address, alone or in an object."""
+    named = item if isinstance(item, dict) else {"url": item}
+    url = next((trimmed(text) for name in _FILE_ADDRESSES if (text := _text(named, name))), "")
+    kind = next((text for name in _FILE_TYPES if (text := _text(named, name))), None)
+    return InboundMedia(url, kind) if _WEB_ADDRESS.match(url) else None
 
 
 # Toll-free verification speaks in bare objects without a type, one outcome each. Which field becomes which fact:
@@ -238,32 +287,56 @@ def _message(element: dict[str, Any]) -> dict[str, Any]:
     return message
 
 
-def _outer_to(element: dict[str, Any], message: dict[str, Any]) -> str:
-    """Return the event's own `to`; without one, the message's if it went to one address only."""
-    for candidates in (_strings(element.get("to")), _strings(message.get("to"))):
-        if len(candidates) == 1 and len(candidates[0]) <= _MAX_NAME:
-            return candidates[0]
+def _outer_to(element: dict[str, Any], message: dict[str, Any], owner: object = None) -> str:
+    """Return the event's own `to`; without one, the message's if it went to one address only, else `owner`."""
+    for candidates in (_addresses(element.get("to")), _addresses(message.get("to")), _addresses(owner)):
+        if len(candidates) == 1:
+            return from_carrier(candidates[0])
     raise _UnreadableElement("`to` does not name one address")
 
 
 def _name(message: dict[str, Any], key: str) -> str:
-    """Return an id or address the event cannot do without."""
-    value = message.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME:
+    """Return an id the event cannot do without; digits may be a number."""
+    value = _word(message.get(key))
+    if not 0 < len(value) <= _MAX_NAME:
         raise _UnreadableElement(f"`message.{key}` is missing or unusable")
     return value
 
 
-def _time(element: dict[str, Any], message: dict[str, Any]) -> datetime:
+def _address(value: object) -> str:
+    """Return the one address that stands there, alone or in a list; empty for none."""
+    found = _addresses(value)
+    return found[0] if len(found) == 1 else ""
+
+
+def _addresses(value: object) -> tuple[str, ...]:
+    """Return the addresses in a list, or the one that stands there alone."""
+    words = (_word(item) for item in _list(value))
+    return tuple(word for word in words if 0 < len(word) <= _MAX_NAME)
+
+
+def _word(value: object) -> str:
+    """Return a text without what is invisible at its ends; a whole number is its digits, anything else is empty."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < _NUMBERS_END else ""
+    return trimmed(value) if isinstance(value, str) else ""
+
+
+def _list(value: object) -> list[Any]:
+    """Return a list as it is, nothing for null, and anything else as a list of one."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _time(element: dict[str, Any], message: dict[str, Any]) -> datetime | None:
     """Return when it happened, in UTC: the time of reading where there is one, else the event's, else the message's."""
     for value in (element.get("eventTime"), element.get("time"), message.get("time")):
         try:
             if isinstance(value, str):
-                moment = datetime.fromisoformat(value)  # takes 0, 3 and 6 fraction digits, and Z
+                moment = datetime.fromisoformat(trimmed(value))  # takes 0, 3 and 6 fraction digits, and Z
                 return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             continue
-    raise _UnreadableElement("`time` is missing or unusable")
+    return None
 
 
 def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
@@ -274,12 +347,6 @@ def _object(parent: dict[str, Any], key: str) -> dict[str, Any]:
 def _text(parent: dict[str, Any], key: str) -> str:
     value = parent.get(key)
     return value if isinstance(value, str) else ""
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    """Return the non-empty strings in a list; a bare string counts as a list of one."""
-    items = value if isinstance(value, list) else [value]
-    return tuple(item for item in items if isinstance(item, str) and item)
 
 
 def _count(value: object) -> int | None:

@@ -1,0 +1,62 @@
+"""Reads the JSON of webhooks as forgivingly as it can be read without a doubt. Pure.
+
+One odd character must not cost a text: a body may begin with a byte order mark, be in UTF-16 or in the charset that its
+header names, and hold half of a surrogate pair, which becomes U+FFFD.
+"""
+
+import json
+from email.message import Message
+from typing import Any, NoReturn
+
+import orjson
+
+_HALVES = ("\ud800", "\udfff")
+
+
+def in_utf8(body: bytes, content_type: str | None) -> bytes:
+    """`body` in UTF-8 when it is in the charset that `content_type` names and in UTF-8 it cannot be; else as it is."""
+    if body.isascii() or _decoded(body, "utf-8") is not None:
+        return body
+    text = _decoded(body, _charset(content_type))
+    return body if text is None else text.encode()
+
+
+def read_json(body: bytes) -> Any:
+    """The document in `body`. Raises ValueError for what is no JSON, RecursionError for what is nested too deeply."""
+    try:
+        return orjson.loads(body)  # gives up at 1,024 levels by itself
+    except orjson.JSONDecodeError:
+        return _without_halves(json.loads(body, parse_constant=_refuse))
+
+
+def _charset(content_type: str | None) -> str | None:
+    header = Message()
+    header["Content-Type"] = content_type or ""
+    return header.get_content_charset()
+
+
+def _decoded(body: bytes, charset: str | None) -> str | None:
+    try:
+        return None if charset is None else body.decode(charset)  # knows text encodings only, and no compression
+    except (LookupError, ValueError):
+        return None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _without_halves(value: Any) -> Any:
+    match value:
+        case str():
+            return _whole(value)
+        case list():
+            return [_without_halves(item) for item in value]
+        case dict():
+            return {_whole(name): _without_halves(item) for name, item in value.items()}
+    return value
+
+
+def _whole(text: str) -> str:
+    first, last = _HALVES
+    return "".join("\ufffd" if first <= character <= last else character for character in text)
