@@ -11,7 +11,6 @@ from sms_config.auth import Scope
 from sms_config.fields import (
     MAX_GRACE,
     Dids,
-    GivenPassword,
     Hostname,
     Moment,
     Name,
@@ -205,7 +204,7 @@ class UserWrite(Body):
 class UserChange(UserWrite):
     """A person, changed. Whoever changes the own password proves to be that person, and not somebody at its desk."""
 
-    current_password: GivenPassword | None = Field(
+    current_password: Annotated[SecretStr, Field(max_length=1024)] | None = Field(
         default=None, description="The present password; needed with `password` by whoever changes its own."
     )
 
@@ -220,7 +219,7 @@ class LogIn(Body):
     """Who wants to come in. A wrong form is a wrong name or password and nothing more."""
 
     username: Annotated[str, Field(max_length=256)]
-    password: GivenPassword
+    password: Annotated[SecretStr, Field(max_length=1024)]
 
 
 class SetUp(Body):

@@ -97,13 +97,9 @@ def member(kind: type[StrEnum], value: Any) -> StrEnum:
         raise ValueError(f"must be one of {', '.join(kind)}") from None
 
 
-def _typed(value: SecretStr) -> SecretStr:
-    return SecretStr(normalize("NFKC", value.get_secret_value()))
-
-
 def _password(value: SecretStr) -> SecretStr:
     # One form of every character, as keyboards differ in which they send (NIST SP 800-63B, 3.1.1.2).
-    text = _typed(value).get_secret_value()
+    text = normalize("NFKC", value.get_secret_value())
     if not MIN_PASSWORD <= len(text) <= MAX_PASSWORD:
         raise ValueError(f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
     if _CONTROL.search(text):
@@ -147,11 +143,5 @@ Password = Annotated[
     SecretStr,
     AfterValidator(_password),
     Field(description="12 to 256 characters, and not the user's name. It can be written and never read."),
-]
-GivenPassword = Annotated[
-    SecretStr,
-    Field(max_length=1024),
-    AfterValidator(_typed),
-    Field(description="To be compared with the stored one: a wrong form is a wrong password."),
 ]
 RoleName = Annotated[Role, BeforeValidator(_role)]

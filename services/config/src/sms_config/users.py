@@ -1,6 +1,9 @@
 """The users resource: the people who log in. Nobody hands out more than they have, and one administrator remains."""
 
 from datetime import timedelta
+from unicodedata import normalize
+
+from pydantic import SecretStr
 
 from sms_config.auth import Caller, FailureBrake
 from sms_config.bodies import JsonObject, SetUp, UserChange, UserCreate, UserWrite, merge, parse
@@ -133,7 +136,9 @@ class Users:
         # Counted before it is looked at, as at the log-in.
         self._guesses.check(before.id, None)
         self._guesses.failed(before.id)
-        if not await self._passwords.matches(body.current_password, before.password_hash):
+        # In the form in which passwords are kept: what surrounds one is nothing that its owner sees.
+        typed = SecretStr(normalize("NFKC", body.current_password.get_secret_value()).strip())
+        if not await self._passwords.matches(typed, before.password_hash):
             raise Invalid.of("current_password", "is not the present password")
         self._guesses.forgive(before.id)
 
