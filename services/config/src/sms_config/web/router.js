@@ -106,17 +106,17 @@ async function revert(by) {
 
 const tops = new Map(); // how far each entry of the history was scrolled
 const listTops = new Map(); // and each list, by its address
-let before = null;
+let shown = null; // the page that is there, while the address may already be the next one's
 let restored = 0;
 
 function scrolled() {
   tops.set(at, scrollY);
-  if (here().parts.length === 1) listTops.set(location.hash, scrollY);
+  if (shown?.parts.length === 1) listTops.set(shown.address, scrollY);
 }
 
 function arriveAt(top) {
   const place = here();
-  const fromOne = before?.parts.length === 2 && place.parts.length === 1 && before.parts[0] === place.parts[0];
+  const fromOne = shown?.parts.length === 2 && place.parts.length === 1 && shown.parts[0] === place.parts[0];
   restored = top ?? (fromOne ? (listTops.get(location.hash) ?? 0) : 0);
   arrive();
 }
@@ -125,8 +125,8 @@ export const scrollBack = () => scrollTo(0, restored);
 
 // Remember this page, and if it is a list, its address as the one to come back to.
 export function remember() {
-  before = here();
-  if (before.parts.length === 1) sessionStorage.setItem(keyOf(before.tenant, before.parts[0]), location.hash);
+  shown = { ...here(), address: location.hash };
+  if (shown.parts.length === 1) sessionStorage.setItem(keyOf(shown.tenant, shown.parts[0]), shown.address);
 }
 
 // The address of a list as it was seen last: its page, search and filters.
