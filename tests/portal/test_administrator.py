@@ -57,7 +57,7 @@ def add_trunk(page: Page) -> None:
     expect(page.get_by_text("Is not one of the numbers in “Numbers (DID pool)”")).to_be_visible()
     page.get_by_label("Default number").fill(DID)
     page.get_by_role("button", name="Add trunk").click()
-    said(page, "Main added, with 1 range")
+    said(page, "Main added, with 1 range (10 numbers in all)")
     expect(page.get_by_role("cell", name=DID)).to_be_visible()
 
 

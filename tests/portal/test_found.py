@@ -183,7 +183,7 @@ def test_a_sender_that_is_nobodys_number_and_a_pasted_list_are_told(filled, page
     box(page, "Name").fill("North")
     numbers = box(page, "Numbers (DID pool)")
     numbers.fill("+1 312 555 0110\n312-555-0112\t(312) 555-0114;+13125550120 - +13125550129")
-    expect(page.get_by_text("Read as 3 numbers, 1 range.")).to_be_visible()
+    expect(page.get_by_text("Read as 3 numbers, 1 range (13 numbers in all).")).to_be_visible()
 
 
 def test_nobody_takes_its_own_rights_away_unasked(filled, browser):

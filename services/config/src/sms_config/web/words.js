@@ -77,7 +77,7 @@ export const CODES = {
 };
 
 // What is parked, and why.
-export const PARKED = ["handler_failed", "retries_exhausted", "webhook_unreadable", "webhook_not_handled", "unmatched_receipt", "not_json", "not_utf8", "unknown_type", "invalid_request", "unknown_config", "config_disabled", "unrouted_did"];
+export const PARKED = ["handler_failed", "retries_exhausted", "webhook_unreadable", "webhook_not_handled", "unmatched_receipt", "not_json", "not_utf8", "unknown_type", "invalid_request", "unknown_config", "config_disabled", "unrouted_did", "account_unproved"];
 
 export const KINDS = {
   dead_letters: "Dead letter",
