@@ -22,7 +22,7 @@ export function counted(text) {
   const numbers = all.length - masks.length - names.length - ranges.length;
   const said = [[numbers, "number"], [ranges.length, "range"], [masks.length, "mask"], [names.length, "name"]].filter(([count]) => count > 0);
   if (said.length === 0) return "no numbers";
-  const sizes = ranges.map((entry) => range(entry)?.size ?? Number.NaN);
+  const sizes = ranges.map((entry) => range(entry.replace(/[–—]/g, "-"))?.size ?? Number.NaN);
   const whole = sizes.reduce((sum, size) => sum + size, numbers);
   const total = ranges.length && !Number.isNaN(whole) ? ` (${plural(whole, "number")} in all)` : "";
   return said.map(([count, noun]) => plural(count, noun)).join(", ") + total;
