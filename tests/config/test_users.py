@@ -105,12 +105,14 @@ async def test_a_password_stays_until_another_is_given_and_the_new_one_ends_ever
     me = (await ann.get(f"{USERS}?name=ann")).json["items"][0]
     clock.pass_time(minutes=1)
     renamed = await ann.call("PATCH", f"{USERS}/{me['id']}", {"name": "anna"})
-    again = await ann.call("PATCH", f"{USERS}/{me['id']}", {"password": PASSWORD})
+    again = await ann.call("PATCH", f"{USERS}/{me['id']}", {"password": PASSWORD, "current_password": PASSWORD})
     assert (renamed.status, again.status) == (200, 200)
     assert (await ann.get("/api/v1/session")).status == 200
 
     clock.pass_time(minutes=1)
-    changed = await ann.call("PUT", f"{USERS}/{me['id']}", tenant_admin("anna", "acme", password=OTHER))
+    changed = await ann.call(
+        "PUT", f"{USERS}/{me['id']}", tenant_admin("anna", "acme", password=OTHER, current_password=PASSWORD)
+    )
 
     assert changed.status == 200
     assert (await ann.get("/api/v1/session")).status == 401
@@ -119,6 +121,41 @@ async def test_a_password_stays_until_another_is_given_and_the_new_one_ends_ever
     audit = (await api.get(f"/api/v1/audit?kind=users&object_id={me['id']}")).json["items"]
     assert [record["changes"] for record in audit[:2]] == [["password"], ["name"]]
     assert "argon2" not in str(audit)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "is required to change one's own password"),
+        ({"current_password": "not the password"}, "is not the present password"),
+        ({"current_password": ""}, "is not the present password"),
+    ],
+)
+async def test_nobody_changes_the_own_password_without_the_present_one(ann, given, said):
+    me = (await ann.get(f"{USERS}?name=ann")).json["items"][0]
+
+    answer = await ann.call("PATCH", f"{USERS}/{me['id']}", {"password": OTHER, **given})
+
+    assert (answer.status, answer.field_errors()) == (422, {"current_password": said})
+    assert (await ann.log_in("ann")).status == 201
+
+
+async def test_a_session_left_open_is_no_way_to_guess_the_password(ann):
+    me = (await ann.get(f"{USERS}?name=ann")).json["items"][0]
+    guess = {"password": OTHER, "current_password": "not the password"}
+
+    answers = [(await ann.call("PATCH", f"{USERS}/{me['id']}", guess)).status for _ in range(11)]
+
+    assert answers == [422] * 10 + [429]
+
+
+async def test_an_administrator_gives_somebody_else_a_password_without_knowing_the_one_before(api, ann):
+    me = (await ann.get(f"{USERS}?name=ann")).json["items"][0]
+
+    answer = await api.call("PATCH", f"{USERS}/{me['id']}", {"password": OTHER})
+
+    assert answer.status == 200
+    assert (await ann.log_in("ann", OTHER)).status == 201
 
 
 async def test_a_password_cannot_be_removed(api, acme):

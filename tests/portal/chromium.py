@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 from sms_native.debian import install
 from sms_native.settings import Settings
 
+PLAIN_HTTP = "portal.test"
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -16,8 +17,8 @@ _ARGUMENTS = (
     "--no-first-run",
     "--disable-component-update",
     "--disable-sync",
-    # Anything but this machine has no address.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    # Anything but this machine has no address. A name that is not localhost makes a page that came over plain http.
+    f"--host-resolver-rules=MAP {PLAIN_HTTP} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 
 

@@ -16,8 +16,8 @@ from tests.portal.sample import EXPLAINED, MESSAGES
 from tests.portal.served import Served, dispatcher
 from tests.stack import Broker, Database
 
-# A page asks who is logged in before anybody is; the browser notes such answers by itself.
-_EXPECTED = "Failed to load resource"
+# A page asks who is logged in before anybody is; the browser notes such answers by itself, and what plain http lacks.
+_EXPECTED = ("Failed to load resource", "The Cross-Origin-Opener-Policy header has been ignored, because")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -54,9 +54,10 @@ def add_trunk(page: Page) -> None:
     page.get_by_label("Numbers").fill("202 555 0140 - 202 555 0149")
     page.get_by_label("Default number").fill("2025550150")
     page.get_by_role("button", name="Add trunk").click()
-    expect(page.get_by_text("Is not one of the numbers in dids")).to_be_visible()
+    expect(page.get_by_text("Is not one of the numbers in “Numbers (DID pool)”")).to_be_visible()
     page.get_by_label("Default number").fill(DID)
     page.get_by_role("button", name="Add trunk").click()
+    said(page, "Main added, with 1 range (10 numbers in all)")
     expect(page.get_by_role("cell", name=DID)).to_be_visible()
 
 
@@ -70,8 +71,8 @@ def add_draft(page: Page) -> str:
     page.get_by_role("button", name="Save").click()
     said(page, "Saved. Copy the webhook into Bandwidth.")
     expect(page.get_by_text("Needs Account ID, Application ID, API token, API secret")).to_be_visible()
-    page.get_by_role("button", name="Copy Webhook webhook").click()
-    said(page, "Webhook copied")
+    page.get_by_role("button", name="Copy webhook address", exact=True).click()
+    said(page, "Webhook address copied")
     webhook = copied(page)
     assert webhook == page.get_by_label("Webhook address").text_content()
     return webhook

@@ -132,6 +132,7 @@ def test_a_configuration_is_tried_and_says_how_it_does(page, world):
     expect(result.get_by_role("listitem")).to_have_count(2)
 
     page.goto(f"{world.served.url}/#/t/acme/sms")
+    page.get_by_role("button", name="Leave without saving").click()
     expect(row).to_contain_text("Failing")
 
 

@@ -173,6 +173,7 @@ def test_a_user_is_added_and_the_last_administrator_stays(filled, page):
     page.get_by_role("link", name="admin", exact=True).click()
     page.get_by_role("switch", name="Disabled").check()
     page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("button", name="Disable me").click()
     expect(page.get_by_role("alert")).to_contain_text("last system administrator")
 
 
@@ -202,8 +203,8 @@ def test_on_a_phone_the_navigation_is_behind_a_button(filled, browser):
 def test_the_list_copies_a_webhook_and_switches_a_configuration_off(filled, page):
     served, ids = filled
     log_in(page, served.url, "admin", "#/t/acme/sms")
-    page.get_by_role("button", name="Copy webhook of front desk").click()
-    said(page, "Webhook of Front desk copied")
+    page.get_by_role("button", name="Copy webhook address of Front desk").click()
+    said(page, "Webhook address of Front desk copied")
     assert copied(page) == served.api("GET", f"sms/{ids['sms']}")["webhook"]
 
     page.get_by_role("switch", name="Front desk enabled").click()

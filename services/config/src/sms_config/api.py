@@ -24,16 +24,18 @@ from sms_config.devices import LASTS as DEVICE_LASTS
 from sms_config.live import stream
 from sms_config.portal import add_portal
 from sms_config.problems import BrokerAway, HttpsNeeded, Internal, MethodNotAllowed, NotFound, Problem, StoreAway
+from sms_config.rehearsal import complete, rehearse
 from sms_config.requests import (
     CLIENT,
     DEVICE_COOKIE,
     MAX_BODY_BYTES,
     SESSION_COOKIE,
+    Call,
     etag_matches,
     presented,
     read_call,
 )
-from sms_config.routes import PREFIX, Closed, Listening, Listing, Opened, Route
+from sms_config.routes import PREFIX, Answer, Closed, Listening, Listing, Opened, Route
 from sms_config.sessions import Sessions
 from sms_config.snapshots import Rendered, Snapshots
 from sms_config.views import Stamps
@@ -48,6 +50,8 @@ OPENAPI = f"{PREFIX}/openapi.json"
 TENANT_HEADER = "X-Tenant"
 # A page sends it with what nobody asked for, such as looking again after an event.
 UNATTENDED_HEADER = "X-Unattended"
+# A page sends it to learn what is wrong with a change that it does not want to be made yet.
+TRIAL_HEADER = "X-Trial"
 REQUEST_ID = web.RequestKey("request_id", str)
 PROXIES = web.AppKey("proxies", TrustedProxies)
 ROUTES = web.AppKey("routes", tuple[Route, ...])
@@ -156,7 +160,7 @@ def _handler(route: Route, doors: Doors) -> Handler:
         if route.scope is not None:
             caller.require(route.scope)
         call = await read_call(request, caller, takes_body=route.body is not None)
-        answer = await route.handle(call)
+        answer = await _answer(route, call, trial=TRIAL_HEADER in request.headers)
         if answer is None:
             return web.Response(status=route.status)
         if isinstance(answer, Opened | Closed):
@@ -179,6 +183,17 @@ def _handler(route: Route, doors: Doors) -> Handler:
         return response
 
     return handle
+
+
+async def _answer(route: Route, call: Call, *, trial: bool) -> Answer:
+    """Do what is asked, or tell everything that is wrong with it. A `trial` of a change writes nothing."""
+    creates = route.method == hdrs.METH_POST and route.status is HTTPStatus.CREATED and route.scope is not None
+    if not creates and route.method not in {hdrs.METH_PATCH, hdrs.METH_PUT}:
+        return await route.handle(call)
+    try:
+        return await (rehearse(route.handle, call) if trial else route.handle(call))
+    except Problem as problem:
+        raise await complete(problem, route.handle, call, creates=creates) from None
 
 
 async def _caller(request: web.Request, doors: Doors, *, at_work: bool = True) -> Caller:

@@ -245,6 +245,14 @@ class UserWrite(Body):
     password: Password | None = Field(default=None, description="Absent: the password stays as it is.")
 
 
+class UserChange(UserWrite):
+    """A person, changed. Whoever changes the own password proves to be that person, and not somebody at its desk."""
+
+    current_password: Annotated[SecretStr, Field(max_length=1024)] | None = Field(
+        default=None, description="The present password; needed with `password` by whoever changes its own."
+    )
+
+
 class UserCreate(UserWrite):
     """A new user."""
 

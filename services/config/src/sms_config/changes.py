@@ -2,7 +2,9 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -96,6 +98,8 @@ class Changes:
             await transaction.take_turn()
             for one in (change, *change.also):
                 await self._write(transaction, caller, one)
+            if _rehearsing.get():
+                raise Rehearsed  # which takes all of it back
             return change.subject
 
         try:
@@ -121,6 +125,23 @@ class Changes:
             snapshot = await transaction.advance()
             for announcement in _announcements(kind, change, now, snapshot):
                 await transaction.announce(announcement)
+
+
+_rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
+
+
+class Rehearsed(Exception):  # it is the end of a rehearsal, not an error
+    """Everything was right up to the write, which is not made."""
+
+
+@contextmanager
+def rehearsal() -> Iterator[None]:
+    """Let no change in it be written: each ends with Rehearsed instead."""
+    token = _rehearsing.set(True)
+    try:
+        yield
+    finally:
+        _rehearsing.reset(token)
 
 
 def new_id() -> str:

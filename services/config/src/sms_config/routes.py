@@ -24,8 +24,8 @@ from sms_config.bodies import (
     TenantWrite,
     TrunkCreate,
     TrunkWrite,
+    UserChange,
     UserCreate,
-    UserWrite,
     parse,
 )
 from sms_config.first_administrator import FirstAdministrator
@@ -414,7 +414,7 @@ def routes(resources: Resources) -> list[Route]:
         *writable(key, resources.api_keys, ApiKeyWrite),
         *readable(user, resources.users),
         create(user, UserCreate, resources.users.create),
-        *writable(user, resources.users, UserWrite),
+        *writable(user, resources.users, UserChange),
         *session_routes(resources.sessions, resources.doorkeeper, resources.first_administrator),
         *message_routes(resources.history),
         *readable(record, resources.audit),

@@ -1,7 +1,12 @@
 """The users resource: the people who log in. Nobody hands out more than they have, and one administrator remains."""
 
-from sms_config.auth import Caller
-from sms_config.bodies import JsonObject, SetUp, UserCreate, UserWrite, merge, parse
+from datetime import timedelta
+from unicodedata import normalize
+
+from pydantic import SecretStr
+
+from sms_config.auth import Caller, FailureBrake
+from sms_config.bodies import JsonObject, SetUp, UserChange, UserCreate, UserWrite, merge, parse
 from sms_config.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.passwords import Passwords
 from sms_config.problems import Conflict, FieldError, Invalid, LastAdministrator, SetUpClosed
@@ -33,6 +38,8 @@ class Users:
         self._store = store
         self._changes = changes
         self._passwords = passwords
+        said = "Too many wrong passwords"
+        self._guesses = FailureBrake(changes.clock, failures=10, window=timedelta(minutes=15), said=said)
 
     async def find(self, caller: Caller, query: Query) -> Page[UserRecord]:
         """Return the users of the caller's tenants; system administrators are seen by their like only."""
@@ -71,11 +78,16 @@ class Users:
     async def update(
         self, caller: Caller, user_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> UserRecord:
-        """Change a user. A new password ends all sessions. Raises NotFound, Invalid, Conflict, Forbidden."""
+        """Change a user. A new password ends all sessions, and one's own needs the present one.
+
+        Raises NotFound, Invalid, Conflict, Forbidden, TooManyFailures.
+        """
         if "password" in given and given["password"] is None:
             raise Invalid.of("password", "cannot be removed; disable the user instead")
         before = await self.read(caller, user_id)
         body = self._merged(given, before, replace=replace)
+        if caller.id == user_id and body.password is not None:
+            await self._prove(body, before)
         values = await self._password(body, before)
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
@@ -117,9 +129,22 @@ class Users:
             **made_by(caller, now),
         )
 
-    def _merged(self, given: JsonObject, before: UserRecord, *, replace: bool) -> UserWrite:
+    async def _prove(self, body: UserChange, before: UserRecord) -> None:
+        """Raise Invalid unless the present password is given: a session that was left open does not give it away."""
+        if body.current_password is None:
+            raise Invalid.of("current_password", "is required to change one's own password")
+        # Counted before it is looked at, as at the log-in.
+        self._guesses.check(before.id, None)
+        self._guesses.failed(before.id)
+        # In the form in which passwords are kept: what surrounds one is nothing that its owner sees.
+        typed = SecretStr(normalize("NFKC", body.current_password.get_secret_value()).strip())
+        if not await self._passwords.matches(typed, before.password_hash):
+            raise Invalid.of("current_password", "is not the present password")
+        self._guesses.forgive(before.id)
+
+    def _merged(self, given: JsonObject, before: UserRecord, *, replace: bool) -> UserChange:
         base = {} if replace else {name: getattr(before, name) for name in _PLAIN_FIELDS}
-        return merge(UserWrite, given, base=base, view=view(before).model_dump(mode="json"))
+        return merge(UserChange, given, base=base, view=view(before).model_dump(mode="json"))
 
     async def _password(self, body: UserWrite, before: UserRecord) -> dict[str, object]:
         """Return the fields of a new password, hashed before the transaction begins: it takes a while."""

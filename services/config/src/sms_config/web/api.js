@@ -12,6 +12,8 @@ export class ApiError extends Error {
 
 let csrfToken = "";
 let tenant = null;
+let recover = async () => false;
+let trying = false;
 
 // Remember what every request needs: the session's CSRF token, and the tenant that is worked in, or null for all.
 export function use({ csrf, tenantId }) {
@@ -19,10 +21,46 @@ export function use({ csrf, tenantId }) {
   if (tenantId !== undefined) tenant = tenantId;
 }
 
+// Ask `work` about an error before it is told: it resolves to whether the request can be repeated now.
+export function recoverBy(work) {
+  recover = work;
+}
+
 // Return the decoded answer, null for an empty one. `query` drops what is empty; `inside` is another tenant than the one
-// that is worked in, or null for all. What is `unattended` happens by itself and does not keep a session from ending.
-export async function call(method, path, { body, query, version, inside = tenant, unattended = false } = {}) {
+// that is worked in, or null for all. What is `unattended` happens by itself: it does not keep a session from ending, and
+// asks nobody to log in. `bare`: no recovery either.
+export async function call(method, path, options = {}) {
+  const inside = options.inside === undefined ? tenant : options.inside;
+  const request = { ...options, method, path, inside };
+  try {
+    return await send(request);
+  } catch (error) {
+    if (options.unattended || options.bare || !(await recover(error))) throw error;
+    return send(request);
+  }
+}
+
+// Learn what the API has against what `work` would change, and change nothing: resolves to its errors, field by field.
+export async function refusals(work) {
+  trying = true;
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof Tried) return [];
+    if (error instanceof ApiError && error.errors.length) return error.errors;
+    throw error;
+  } finally {
+    trying = false;
+  }
+  return [];
+}
+
+class Tried extends Error {}
+
+async function send({ method, path, body, query, version, inside, unattended = false }) {
   const headers = {};
+  const trial = trying && method !== "GET";
+  if (trial) headers["X-Trial"] = "1";
   if (unattended) headers["X-Unattended"] = "1";
   if (inside !== null) headers["X-Tenant"] = inside;
   if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
@@ -37,7 +75,8 @@ export async function call(method, path, { body, query, version, inside = tenant
   }
   const text = await response.text();
   const answer = text ? decoded(text, response) : null;
-  if (!response.ok) throw new ApiError(response.status, answer ?? { code: "unknown", message: response.statusText });
+  if (!response.ok) throw new ApiError(response.status, answer ?? { code: "unknown", message: response.statusText || `The gateway answered ${response.status} without a word.` });
+  if (trial) throw new Tried(); // what would have come next must not
   return answer;
 }
 

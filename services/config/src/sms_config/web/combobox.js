@@ -2,7 +2,8 @@
 // to choose from is asked of a source, so that a list of any length can be chosen from.
 
 import { ApiError } from "./api.js";
-import { h, icon, say } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { say } from "./toast.js";
 
 const PAUSE = 150;
 

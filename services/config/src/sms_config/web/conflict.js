@@ -1,7 +1,8 @@
 // Saving what somebody else changed meanwhile: shows what differs and lets the person decide. Nothing is lost unseen.
 
 import { ApiError, call, get } from "./api.js";
-import { h, show } from "./dom.js";
+import { show } from "./dialogs.js";
+import { dateTime, h } from "./dom.js";
 import { inWords } from "./words.js";
 
 // Patch an object with `body`, based on `version`. Resolves to the object as it is now, or null to load it again.
@@ -49,11 +50,7 @@ function choose(error, stored, body, labels) {
 }
 
 // The API tells the moment in ISO form at the end of its sentence.
-function when(message) {
-  const [words, moment] = message.split(" at ");
-  const at = new Date(moment);
-  return Number.isNaN(at.valueOf()) ? message : `${words}, ${at.toLocaleString()}`;
-}
+const when = (message) => message.replace(/ at (\d{4}-\d{2}-\d{2}T\S+)$/, (_, moment) => `, ${dateTime(moment)}`);
 
 const hidden = (field) => /credentials|password|secret/.test(field);
 

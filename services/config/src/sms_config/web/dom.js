@@ -48,42 +48,8 @@ export function icon(name) {
   return svg;
 }
 
-let toastTimer;
-
-// Say what happened, to eyes and to screen readers.
-export function say(text) {
-  const said = document.getElementById("said");
-  said.textContent = "";
-  clearTimeout(toastTimer);
-  requestAnimationFrame(() => {
-    said.textContent = text;
-    said.classList.add("shown");
-  });
-  toastTimer = setTimeout(() => said.classList.remove("shown"), 5000);
-}
-
-export async function copy(text, what) {
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch {
-    // Browsers keep the clipboard from pages that did not come over TLS; the old way still works there.
-    const field = h("textarea", { class: "offscreen", readonly: true }, text);
-    document.body.append(field);
-    field.select();
-    document.execCommand("copy");
-    field.remove();
-  }
-  say(`${what} copied`);
-}
-
-export function copyButton(text, what, { label = "Copy", quiet = false } = {}) {
-  const onclick = (event) => {
-    event.stopPropagation();
-    copy(text, what);
-  };
-  const attributes = { type: "button", class: quiet ? "button quiet small" : "button small", onclick };
-  return h("button", { ...attributes, "aria-label": `${label} ${what.toLowerCase()}` }, icon("copy"), h("span", {}, label));
-}
+// A count with its noun: "1 file", "2 files".
+export const plural = (count, one, several = `${one}s`) => `${count.toLocaleString()} ${count === 1 ? one : several}`;
 
 export const badge = (text, tone) => h("span", { class: `badge ${tone}` }, text);
 
@@ -97,34 +63,9 @@ export function time(iso, { exact = false } = {}) {
   return h("time", { datetime: iso, title: EXACT.format(moment) }, (exact ? EXACT : DATE_TIME).format(moment));
 }
 
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+
+// The time of day alone.
+export const clock = (iso) => h("time", { datetime: iso, title: EXACT.format(new Date(iso)) }, CLOCK.format(new Date(iso)));
+
 export const dateTime = (iso) => DATE_TIME.format(new Date(iso));
-
-// Ask before something that cannot be undone; resolves to whether to go on.
-export function confirm({ title, text, action, dangerous = true }) {
-  return new Promise((resolve) => {
-    const close = (answer) => () => dialog.close(answer);
-    const dialog = h(
-      "dialog",
-      { "aria-labelledby": "dialog-title" },
-      h("h2", { id: "dialog-title" }, title),
-      h("p", {}, text),
-      h(
-        "div",
-        { class: "actions end" },
-        h("button", { type: "button", class: "button", onclick: close("no") }, "Cancel"),
-        h("button", { type: "button", class: dangerous ? "button danger" : "button primary", onclick: close("yes") }, action),
-      ),
-    );
-    show(dialog, () => resolve(dialog.returnValue === "yes"));
-  });
-}
-
-// Show a dialog; focus returns to where it was when it is closed.
-export function show(dialog, closed = () => {}) {
-  document.body.append(dialog);
-  dialog.addEventListener("close", () => {
-    dialog.remove();
-    closed();
-  });
-  dialog.showModal();
-}

@@ -1,11 +1,12 @@
 // Forms: fields with labels, hints and errors, and saving with the errors of the API beside their fields.
 
-import { ApiError } from "./api.js";
-import { h, say } from "./dom.js";
+import { ApiError, refusals } from "./api.js";
+import { guard } from "./dirty.js";
+import { h } from "./dom.js";
+import { clearErrors, showErrors } from "./problems.js";
 
 // One labelled field. `name` is its path in the API's body, so that errors of the API find it.
-export function field({ name, label, hint, as = "input", children = [], after, ...attributes }) {
-  const id = `field-${name.replaceAll(".", "-")}`;
+export function field({ name, id = `field-${name.replaceAll(".", "-")}`, label, hint, as = "input", children = [], after, ...attributes }) {
   const described = [hint && `${id}-hint`, `${id}-error`].filter(Boolean).join(" ");
   const input = h(as, { id, name, "aria-describedby": described, ...attributes }, children);
   if (as === "select" && attributes.value !== undefined) input.value = attributes.value;
@@ -41,8 +42,9 @@ export function toggle({ name, label, hint, checked }) {
   );
 }
 
-// A form that saves. `save(values)` does it; errors are shown beside their fields, or above all when they have none.
-export function form({ save, submit = "Save", secondary = [], working = "Savingâ€¦", refused = "Not saved", label }, ...children) {
+// A form that saves. `save(values)` does it, unless `check(values)` finds errors; errors are shown beside their fields, or above all when they have none. What is
+// typed into a `guarded` form is not left without a question.
+export function form({ save, submit = "Save", secondary = [], working = "Savingâ€¦", refused = "Not saved", label, guarded = true, check = () => [] }, ...children) {
   const problem = h("div", { class: "problem", role: "alert", hidden: true, tabindex: "-1" });
   const button = h("button", { type: "submit", class: "button primary" }, submit);
   const element = h(
@@ -55,11 +57,16 @@ export function form({ save, submit = "Save", secondary = [], working = "Savingâ
   element.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (button.disabled) return;
-    clear(element, problem);
+    clearErrors(element, problem);
     button.disabled = true;
     button.textContent = working;
     try {
-      await save(new FormData(element), element);
+      const data = new FormData(element);
+      const wrong = check(data);
+      // What the page finds is told together with what the API finds.
+      if (wrong.length) throw new ApiError(422, { code: "invalid_request", message: "", errors: [...wrong, ...(await refusals(() => save(data, element)))] });
+      await save(data, element);
+      if (guarded) guard(element);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       showErrors(element, problem, error, refused);
@@ -68,56 +75,9 @@ export function form({ save, submit = "Save", secondary = [], working = "Savingâ
       button.textContent = submit;
     }
   });
+  if (guarded) guard(element);
   return element;
 }
-
-function clear(element, problem) {
-  problem.hidden = true;
-  problem.replaceChildren();
-  for (const text of element.querySelectorAll(".error")) text.textContent = "";
-  for (const input of element.querySelectorAll("[aria-invalid]")) input.removeAttribute("aria-invalid");
-}
-
-function showErrors(element, problem, error, refused) {
-  const left = [];
-  let first = null;
-  for (const { field: path, message } of error.errors) {
-    const place = placeOf(element, path);
-    if (place === null) {
-      left.push(path ? `${path}: ${message}` : message);
-      continue;
-    }
-    place.textContent = [place.textContent, sentence(message)].filter(Boolean).join(". ");
-    place.closest("details")?.setAttribute("open", "");
-    const input = inputOf(element, path, place);
-    input?.setAttribute("aria-invalid", "true");
-    first ??= input ?? place.closest(".field")?.querySelector("input:not([type=hidden]), select, textarea, button");
-  }
-  if (first && left.length === 0) {
-    first.focus();
-    say(`${refused}: some fields need another look`);
-    return;
-  }
-  problem.replaceChildren(h("p", {}, error.message), left.length > 1 ? h("ul", {}, left.map((text) => h("li", {}, text))) : "");
-  problem.hidden = false;
-  problem.focus();
-}
-
-// Where the error of a field is told: beside it, or beside the smallest part of the form that holds it.
-function placeOf(element, path) {
-  for (let parts = path.split("."); parts.length && parts[0]; parts = parts.slice(0, -1)) {
-    const place = element.querySelector(`#${CSS.escape(`field-${parts.join("-")}-error`)}`);
-    if (place) return place;
-  }
-  return null;
-}
-
-function inputOf(element, path, place) {
-  const named = element.querySelector(`#${CSS.escape(`field-${path.replaceAll(".", "-")}`)}`);
-  return named ?? element.querySelector(`[aria-describedby~="${place.id}"]`);
-}
-
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 // What differs from what was loaded; texts that are empty count as null.
 export function changes(values, loaded) {

@@ -1,6 +1,7 @@
 // Weekly hours in a form: for each weekday the spans in which the office is open.
 
-import { h, icon, say } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { say } from "./toast.js";
 
 export const DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 const SPANS = 10;

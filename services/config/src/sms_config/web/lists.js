@@ -1,8 +1,9 @@
 // List pages: a search, a table paged by the database, and an empty state that says what to do first.
 
-import { ApiError, call, get } from "./api.js";
-import { h, icon, say } from "./dom.js";
+import { call, get } from "./api.js";
+import { h, icon, plural } from "./dom.js";
 import { link, hash } from "./router.js";
+import { say } from "./toast.js";
 
 const PAGE = 25;
 
@@ -75,32 +76,45 @@ export function paging({ path, query, found: { count, more, items } }) {
   const to = (start, words) =>
     h("a", { class: "button small", href: hash(path, { ...others, skip: start || undefined }) }, words);
   const all = more ? `at least ${count.toLocaleString()}` : count.toLocaleString();
-  const position = shown ? `${(skip + 1).toLocaleString()}–${(skip + shown).toLocaleString()} of ${all}` : all;
+  const position = shown ? `${(skip + 1).toLocaleString()}–${(skip + shown).toLocaleString()} of ${all}` : `${all} in all`;
   return h(
     "nav",
     { class: "paging", "aria-label": "Pages" },
     h("span", {}, position),
-    skip > 0 ? to(Math.max(0, skip - PAGE), "Previous") : null,
+    skip > 0 ? to(Math.max(0, Math.min(skip - PAGE, lastPage(count))), "Previous") : null,
     skip + shown < count ? to(skip + PAGE, "Next") : null,
   );
 }
+
+const lastPage = (count) => Math.floor(Math.max(0, count - 1) / PAGE) * PAGE;
 
 // A switch in a list that turns an object on and off at once.
 export function enabledSwitch(path, item) {
   const button = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(item.enabled), "aria-label": `${item.name} enabled` });
   button.addEventListener("click", async () => {
-    try {
-      const now = await call("PATCH", path, { body: { enabled: button.getAttribute("aria-checked") !== "true" } });
-      button.setAttribute("aria-checked", String(now.enabled));
-      say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      say(error.message);
-    }
+    const now = await call("PATCH", path, { body: { enabled: button.getAttribute("aria-checked") !== "true" } });
+    button.setAttribute("aria-checked", String(now.enabled));
+    say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
   });
   button.addEventListener("dblclick", (event) => event.stopPropagation());
   return button;
 }
+
+const WHOLE = 500;
+const natural = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+// One page of a list in the order in which people count: 101, 1009, 1010. The database orders letter by letter, so a list
+// that is not too long for it is put in order here. `key` gives what a list is ordered by, item by item.
+export async function readCounted(path, query, { orderby, key }) {
+  const page = await read(path, query, { orderby });
+  const skip = Number(query.get("skip") ?? 0);
+  if (page.more || page.count > WHOLE) return page;
+  if (page.count === page.items.length) return { ...page, items: inOrder(page.items, key) };
+  const { count, items } = await readAll(path, { search: query.get("search"), orderby });
+  return { count, items: inOrder(items, key).slice(skip, skip + PAGE) };
+}
+
+const inOrder = (items, key) => [...items].sort((a, b) => natural.compare(key(a), key(b)));
 
 // Everything of a list that is wanted as a whole: as many pages as there are.
 export async function readAll(path, query) {
@@ -111,5 +125,11 @@ export async function readAll(path, query) {
   return { count: first.count, items: [first, ...(await Promise.all(rest))].flatMap(({ items }) => items) };
 }
 
-export const nothingFound = (path) =>
-  h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "Nothing matches what you asked for."), h("a", { class: "button", href: link(path) }, "Show all"));
+// In place of a table: nothing matches, or this page of the list lies beyond its end. `hint` says what to try.
+export function nothingFound(path, { query, found, hint } = {}) {
+  if (found?.count > 0) {
+    const others = Object.fromEntries(query);
+    return h("div", { class: "empty card" }, h("h2", {}, "Beyond the end of the list"), h("p", {}, `There ${found.count === 1 ? "is" : "are"} ${plural(found.count, "entry", "entries")}, and none on this page.`), h("a", { class: "button", href: hash(path, { ...others, skip: undefined }) }, "To the first page"));
+  }
+  return h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "Nothing matches what you asked for."), hint ? h("p", {}, hint) : null, h("a", { class: "button", href: hash(path, { place: query?.get("place") }) }, "Show all"));
+}

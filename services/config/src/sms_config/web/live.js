@@ -1,46 +1,75 @@
 // Tells a page that messages have changed: the server says only that, and the page reads again.
 
 import { open } from "./api.js";
+import { h } from "./dom.js";
+import { logInAgain } from "./session.js";
 
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 30000;
-// Without these the person has to do something first.
-const FINAL = [401, 403, 404, 422];
+// Asking again helps with none of these.
+const FINAL = [403, 404, 422];
+const AWAY = "The gateway cannot be reached: what you see may be out of date. Trying again…";
 
 // Call `changed` whenever messages did, and now and then while nothing can be listened to. It is called for one thing
-// after the other, never while the page is hidden, and once when it is seen again. Returns what ends it.
+// after the other, never while the page is hidden, and once when it is seen again. Returns what ends it, and a `bar` for
+// the page that says why what is shown may be old.
 export function whenChanged(query, changed) {
   let listening = null;
+  const bar = h("div", { class: "note warn split", role: "status", hidden: true });
   const tell = oneAtATime(changed);
+  const say = (text, button = "") => {
+    bar.hidden = text === null;
+    if (bar.dataset.said === String(text)) return;
+    bar.dataset.said = String(text);
+    bar.replaceChildren(h("p", {}, text ?? ""), button);
+  };
   const attend = () => {
     listening?.abort();
     listening = document.hidden ? null : new AbortController();
-    if (listening !== null) listen(query, tell, listening.signal);
+    if (listening !== null) listen(query, tell, listening.signal, told);
+  };
+  const told = {
+    well: () => say(null),
+    away: () => say(AWAY),
+    refused: (message) => say(message),
+    ended: () => say("Your session has ended: what you see may be out of date.", h("button", { type: "button", class: "button small", onclick: async () => { if (await logInAgain()) attend(); } }, "Log in")),
   };
   document.addEventListener("visibilitychange", attend);
   attend();
-  return () => {
+  const stop = () => {
     document.removeEventListener("visibilitychange", attend);
     listening?.abort();
+    bar.remove();
   };
+  return { bar, stop };
 }
 
-async function listen(query, tell, signal) {
+async function listen(query, tell, signal, told) {
   for (let pause = FIRST_PAUSE; !signal.aborted; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
       const answer = await open("events/messages", { query, signal });
-      if (FINAL.includes(answer.status)) return;
+      if (answer.status === 401) return void told.ended();
+      if (FINAL.includes(answer.status)) return void told.refused(await sentence(answer));
       if (answer.ok) {
         pause = FIRST_PAUSE;
+        told.well();
         await follow(answer.body.getReader(), tell);
+      } else {
+        told.away();
       }
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof TypeError)) throw error; // what fetch makes of a lost connection
+      told.away();
     }
     await waited(pause, signal);
     if (!signal.aborted) tell();
   }
+}
+
+async function sentence(answer) {
+  const found = await answer.json().catch(() => null);
+  return found?.message ?? AWAY;
 }
 
 async function follow(reader, tell) {

@@ -1,10 +1,15 @@
 // The frame of the portal: who is logged in, the navigation, and the page that the address names.
 
-import { ApiError, call, get, use } from "./api.js";
+import { ApiError, use } from "./api.js";
 import { combobox } from "./combobox.js";
-import { h, icon, say } from "./dom.js";
+import { forget, isDirty, mayLeave } from "./dirty.js";
+import { h, icon } from "./dom.js";
 import { findTenant, tenantName } from "./finding.js";
-import { here, inTenant, link } from "./router.js";
+import { errorPage, forgetProblem, problemPage, tellWhatIsLeft } from "./problems.js";
+import { follow, here, inTenant, leadTo, link, remember, scrollBack } from "./router.js";
+import { current, end, enter, forgetSession, keepSession, refresh } from "./session.js";
+import { hushOthers, say } from "./toast.js";
+import { account } from "./pages/account.js";
 import { audit } from "./pages/audit.js";
 import { dead, deadLetter } from "./pages/dead.js";
 import { key, keys } from "./pages/keys.js";
@@ -21,7 +26,7 @@ import { tenant, tenants } from "./pages/tenants.js";
 import { trunk, trunks } from "./pages/trunks.js";
 import { user, users } from "./pages/users.js";
 
-// In the order of the navigation; `begins` names the part of it that a page is the first of.
+// In the order of the navigation; `begins` names the part of it that a page is the first of, and `aside` ones are in it only where the header has no room for them.
 const PAGES = {
   sms: { title: "SMS/MMS", shape: "config", list: sms, one: smsForm },
   trunks: { title: "Trunks & DIDs", shape: "trunk", list: trunks, one: trunk },
@@ -36,10 +41,10 @@ const PAGES = {
   keys: { title: "API keys", shape: "key", list: keys, one: key },
   audit: { title: "Audit log", shape: "audit", list: audit },
   tenants: { title: "Tenants", shape: "tenant", list: tenants, one: tenant, forSystem: true },
+  account: { title: "Your account", shape: "users", list: account, aside: true },
 };
 
 const app = document.getElementById("app");
-let session = null;
 let turn = 0;
 let leave = () => {};
 
@@ -47,48 +52,58 @@ async function navigate() {
   const mine = ++turn;
   leave();
   leave = () => {};
+  forget();
+  hushOthers();
+  forgetProblem();
+  document.body.classList.remove("menu-open");
   const place = here();
   if (place.parts[0] === "set-up") return entry(setUp(place.parts[1] ?? "", entered), "Set up");
+  remember();
   try {
-    if (session === null) await begin();
+    if (current() === null) await refresh();
     use({ tenantId: place.tenant });
     await page(place, mine);
   } catch (error) {
-    if (mine !== turn) return undefined;
-    if (error instanceof ApiError && error.status === 401) return entry(logIn(entered), "Log in");
-    if (!(error instanceof ApiError)) throw error;
-    if (session === null) return entry(h("div", { class: "card" }, problem(error)), "SMS gateway");
-    return fill(problem(error), "Not available");
+    if (mine === turn) failed(error, place);
   }
   return undefined;
 }
 
-async function begin() {
-  use({ tenantId: null });
-  entered(await get("session"), { stay: true });
+function failed(error, place) {
+  if (error.status === 401) return entry(logIn(entered), "Log in");
+  const again = h("button", { type: "button", class: "button", onclick: () => navigate() }, "Try again");
+  if (current() === null) return entry(h("div", { class: "card" }, errorPage(error, again)), "SMS gateway");
+  if (error.status === 404) return fill(missing(), "Not found");
+  // What the address asks for is wrong: asking again is no way out.
+  const all = error.status === 422 && h("a", { class: "button primary", href: link(place.parts[0]) }, "Show all");
+  fill(errorPage(error, [all, again].filter(Boolean)), "Not available");
+  if (!(error instanceof ApiError)) console.error(error);
+  return undefined;
 }
 
-function entered(found, { stay = false } = {}) {
-  session = found;
-  use({ csrf: found.csrf_token });
-  if (stay) return;
+function entered(found) {
+  enter(found);
   if (here().parts[0] === "set-up") location.hash = "#/sms";
   else navigate();
 }
 
 async function page({ tenant: tenantId, parts, query }, mine) {
+  const { user } = current();
+  const system = user.role === "system_admin";
   const [name = "sms", id] = parts;
   const known = Object.hasOwn(PAGES, name) && parts.length < 3 && (!id || PAGES[name].one) ? PAGES[name] : null;
   frame(name, tenantId);
-  const foreign = tenantId !== null && session.user.role !== "system_admin" && tenantId !== session.user.tenant_id;
+  const foreign = tenantId !== null && !system && tenantId !== user.tenant_id;
   if (known === null || foreign) return fill(missing(), "Not found");
+  if (known.forSystem && !system && (!id || id === "new")) return fill(notAllowed(known.title), "Not allowed");
+  if (system && tenantId !== null && !(await tenantExists(tenantId))) return mine === turn ? fill(noTenant(tenantId), "Not found") : undefined;
   const context = {
     id,
     query,
     tenantId,
-    session,
-    system: session.user.role === "system_admin",
-    refresh: async () => { session = await get("session"); },
+    session: current(),
+    system,
+    refresh,
     leaving: (work) => {
       if (mine === turn) leave = work;
       else work(); // the page was left before it was there
@@ -99,16 +114,28 @@ async function page({ tenant: tenantId, parts, query }, mine) {
   return undefined;
 }
 
+async function tenantExists(id) {
+  if (current().tenants.some((one) => one.id === id)) return true;
+  try {
+    return Boolean(await tenantName(id));
+  } catch (error) {
+    if (error instanceof ApiError && [404, 422].includes(error.status)) return false;
+    throw error;
+  }
+}
+
 function fill(content, title) {
   const main = document.getElementById("main");
   main.replaceChildren(...[content].flat());
   main.removeAttribute("aria-busy");
   document.title = `${main.querySelector("h1")?.textContent ?? title} · SMS gateway`;
   main.querySelector("h1")?.focus({ preventScroll: true });
-  scrollTo(0, 0);
+  scrollBack();
 }
 
-function frame(current, tenantId) {
+function frame(now, tenantId) {
+  const { user, tenants: own } = current();
+  const system = user.role === "system_admin";
   const focused = document.activeElement?.id;
   app.replaceChildren(
     h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to content"),
@@ -117,29 +144,30 @@ function frame(current, tenantId) {
       { class: "top" },
       h("button", { type: "button", id: "menu", class: "button quiet menu", "aria-expanded": "false", "aria-controls": "nav", onclick: menu }, icon("menu"), h("span", { class: "offscreen" }, "Menu")),
       h("a", { class: "brand", href: link("sms"), "aria-label": "SMS gateway" }, h("img", { src: "/portal/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, "SMS gateway")),
-      session.user.role === "system_admin" ? switcher(tenantId) : h("span", { class: "where" }, session.tenants[0]?.name),
-      h("span", { class: "who" }, session.user.name),
+      system ? switcher(tenantId) : h("span", { class: "where" }, own[0]?.name),
+      h("a", { class: "who", href: link("account"), "aria-current": now === "account" ? "page" : undefined, "aria-label": `${user.name}: your account` }, user.name),
       h("button", { type: "button", class: "button quiet", onclick: logOut }, icon("out"), h("span", {}, "Log out")),
     ),
-    h("nav", { id: "nav", "aria-label": "Pages" }, h("ul", {}, Object.entries(PAGES).filter(([, known]) => !known.forSystem || session.user.role === "system_admin").map(([name, known]) => entryOf(name, known, current)))),
+    h("nav", { id: "nav", "aria-label": "Pages" }, h("ul", {}, Object.entries(PAGES).filter(([, known]) => !known.forSystem || system).map(([name, known]) => entryOf(name, known, now)))),
     h("main", { id: "main", tabindex: "-1", "aria-busy": "true" }, h("div", { class: "loading", role: "status" }, h("span", { class: "offscreen" }, "Loading"))),
   );
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-const entryOf = (name, { title, shape, begins }, current) =>
-  h("li", { "data-begins": begins }, h("a", { href: link(name), "aria-current": name === current ? "page" : undefined }, icon(shape), h("span", {}, title)));
+const entryOf = (name, { title, shape, begins, aside }, now) =>
+  h("li", { "data-begins": begins, class: aside ? "aside" : undefined }, h("a", { href: link(name), "aria-current": name === now ? "page" : undefined }, icon(shape), h("span", {}, title)));
 
 function switcher(tenantId) {
   const all = { value: "", text: "All tenants" };
-  const known = session.tenants.find(({ id }) => id === tenantId);
+  const known = current().tenants.find(({ id }) => id === tenantId);
   const find = async (search) => {
     const found = await findTenant(search);
     return all.text.toLowerCase().includes(search.toLowerCase()) ? { ...found, items: [all, ...found.items] } : found;
   };
   const chosen = ({ value, text }) => {
+    const stays = isDirty(); // then the person is asked first
     location.hash = inTenant(value || null, here().parts[0] ?? "sms");
-    say(value ? `Working in ${text}` : "Working in all tenants");
+    if (!stays) say(value ? `Working in ${text}` : "Working in all tenants");
   };
   const box = combobox({ id: "tenant", name: "tenant", find, value: tenantId ?? "", text: tenantId === null ? all.text : (known?.name ?? tenantId), clears: false, chosen });
   if (tenantId !== null && known === undefined) {
@@ -160,43 +188,38 @@ function menu(event) {
 }
 
 async function logOut() {
+  if (!(await mayLeave())) return;
   try {
-    await call("DELETE", "session");
+    await end();
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 401) throw error;
+    if (!(error instanceof ApiError) || error.status !== 401) throw error; // it has ended by itself
   }
-  session = null;
-  use({ csrf: "", tenantId: null });
   turn++;
-  history.replaceState(null, "", "#/sms");
+  leave();
+  leave = () => {};
+  history.replaceState(history.state, "", "#/sms");
   entry(logIn(entered), "Log in");
   say("Logged out");
 }
 
 // Pages for who is not logged in stand alone.
 function entry(content, title) {
-  session = null;
+  forgetSession();
   app.replaceChildren(h("main", { class: "alone" }, h("p", { class: "brand" }, h("img", { src: "/portal/icon.svg", alt: "", width: "36", height: "36" }), h("span", {}, "SMS gateway")), content));
   document.title = `${title} · SMS gateway`;
   (app.querySelector("input") ?? app.querySelector("h1"))?.focus();
 }
 
-function problem(error) {
-  const gone = error.status === 404;
-  return h(
-    "div",
-    { class: "empty", role: "alert" },
-    h("h1", { tabindex: "-1" }, gone ? "Not found" : "This cannot be shown now"),
-    h("p", {}, gone ? "There is nothing at this address, or it belongs to another tenant." : error.message),
-    error.requestId ? h("p", { class: "hint" }, `Request ${error.requestId}`) : null,
-    h("div", { class: "actions" }, gone ? h("a", { class: "button", href: "#/sms" }, "To SMS/MMS") : h("button", { type: "button", class: "button", onclick: () => navigate() }, "Try again")),
-  );
-}
+const toFirst = () => h("a", { class: "button", href: "#/sms" }, "To SMS/MMS");
 
-const missing = () => problem(new ApiError(404, { message: "" }));
+const missing = () => problemPage("Not found", "There is nothing at this address, or it belongs to another tenant.", { actions: [toFirst()] });
 
-addEventListener("hashchange", () => {
-  document.body.classList.remove("menu-open");
-  navigate();
-});
-navigate();
+const noTenant = (id) => problemPage("Not found", `There is no tenant “${id}”. It was deleted, or the address is wrong.`, { actions: [toFirst(), h("a", { class: "button", href: inTenant(null, "tenants") }, "All tenants")] });
+
+const notAllowed = (title) => problemPage("Not allowed", `${title} are for system administrators.`, { actions: [toFirst()] });
+
+// What was asked and refused leaves the page as it was, the choice of a tenant too.
+addEventListener("stayed", () => { document.querySelector(".switcher")?.replaceWith(switcher(here().tenant)); });
+tellWhatIsLeft();
+keepSession(() => leadTo("#/sms"));
+follow(navigate);

@@ -1,6 +1,6 @@
 // Number masks as people write them, read well enough to show what they mean. The API decides what is right.
 
-const bare = (text) => {
+export const bare = (text) => {
   const plain = text.replace(/[\s().\-/]/g, "");
   const digits = plain.replace(/^\+/, "");
   return plain === digits && digits.startsWith("00") && digits.length > 4 ? digits.slice(2) : digits;

@@ -1,7 +1,8 @@
 // Lists of like rows in a form. The fields of a row are named `<name>.<place>.<field>`, as the API names them in its
 // errors, and are named anew when rows are added, moved or removed.
 
-import { h, icon, say } from "./dom.js";
+import { h, icon } from "./dom.js";
+import { say } from "./toast.js";
 
 const NAMED = ["id", "name", "for", "aria-describedby", "aria-controls", "aria-labelledby", "aria-activedescendant"];
 

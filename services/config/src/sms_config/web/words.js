@@ -1,5 +1,6 @@
 // What statuses and codes mean, in plain words. The codes are those of docs/operations.md.
 
+import { dateTime } from "./dom.js";
 import { hoursInWords } from "./hours.js";
 
 export const STATUS = {
@@ -77,6 +78,9 @@ export const CODES = {
   account_unproved: "It came by another tenant's webhook, which has not proved to have the lent trunk's account.",
 };
 
+// What is parked, and why.
+export const PARKED = ["handler_failed", "account_unproved", "retries_exhausted", "webhook_unreadable", "webhook_not_handled", "unmatched_receipt", "not_json", "not_utf8", "unknown_type", "invalid_request", "unknown_config", "config_disabled", "unrouted_did", "account_unproved"];
+
 export const KINDS = {
   dead_letters: "Dead letter",
   unrouted: "Unrouted message",
@@ -118,6 +122,38 @@ export const FIELDS = {
   tenant_id: "Tenant",
   disabled: "Disabled",
   password: "Password",
+  current_password: "Present password",
+  username: "User name",
+  token: "Set-up link",
+  skip: "Page",
+  top: "Page size",
+  search: "Search",
+  status: "Status",
+  direction: "Direction",
+  since: "From",
+  until: "Until",
+  number: "Number",
+  sender: "From",
+  did: "To number (DID)",
+  to: "To",
+  from: "From",
+  at: "At",
+  destination: "Destination",
+  number_segments_per_minute: "Per minute, each number",
+  segments_per_second: "Per second",
+  account_segments_per_second: "Account, per second",
+  campaign_segments_per_minute: "Campaign, per minute",
+  campaign_id: "10DLC campaign ID",
+  brand_segments_per_day: "Brand, per day",
+  brand_id: "10DLC brand ID",
+  account_id: "Account ID",
+  application_id: "Application ID",
+  api_token: "API token",
+  api_secret: "API secret",
+  config_id: "SMS configuration",
+  caller_id: "Caller ID",
+  strip_digits: "Strip digits",
+  trunk_id: "Trunk",
   scopes: "Scopes",
   tenants: "Tenants",
   expires_at: "Expires",
@@ -170,12 +206,14 @@ export const PERMISSIONS = {
 
 export const CATEGORIES = { conversational: "Conversational", transactional: "Transactional", marketing: "Marketing", otp: "One-time password" };
 
+const MOMENT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/;
+
 // Any value of the API as a person reads it.
 export function inWords(value) {
   if (value === null || value === undefined || value === "") return "empty";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.length ? value.map(inWords).join(value.some((one) => typeof one === "object") ? "; " : ", ") : "none";
-  if (typeof value !== "object") return String(value);
+  if (typeof value !== "object") return MOMENT.test(value) ? dateTime(value) : String(value);
   if ("monday" in value) return hoursInWords(value).join("; ");
   const said = Object.entries(value).filter(([, part]) => part !== null && part !== "" && !(Array.isArray(part) && part.length === 0));
   return said.map(([name, part]) => `${(FIELDS[name] ?? name.replaceAll("_", " ")).toLowerCase()} ${inWords(part)}`).join(", ") || "empty";

@@ -27,7 +27,7 @@ export async function audit({ query, system, tenantId }) {
   return [
     top,
     filters(query),
-    found.items.length ? table({ caption: "Changes", columns, items: found.items }) : nothingFound("audit"),
+    found.items.length ? table({ caption: "Changes", columns, items: found.items }) : nothingFound("audit", { query, found }),
     paging({ path: "audit", query, found }),
   ];
 }

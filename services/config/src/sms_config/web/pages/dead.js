@@ -1,13 +1,16 @@
 // What could not be worked on or given to anybody: dead letters and unrouted messages, to look at, replay and discard.
 
-import { ApiError, call, get } from "../api.js";
+import { call, get } from "../api.js";
+import { copyButton } from "../clipboard.js";
 import { picker } from "../combobox.js";
-import { badge, confirm, copyButton, h, say, time } from "../dom.js";
+import { confirm, inform } from "../dialogs.js";
+import { badge, h, plural, time } from "../dom.js";
 import { findTenant } from "../finding.js";
 import { field, form, option, text } from "../forms.js";
-import { empty, head, paging, table } from "../lists.js";
-import { go, hash, link } from "../router.js";
-import { CODES } from "../words.js";
+import { empty, head, nothingFound, paging, table } from "../lists.js";
+import { back, goBack, hash, link } from "../router.js";
+import { say } from "../toast.js";
+import { CODES, PARKED } from "../words.js";
 
 const PAGE = 25;
 const LOOKED_AT = 1000;
@@ -15,7 +18,6 @@ const PLACES = {
   "dead-letters": { title: "Dead letters", lead: "Messages that could not be worked on. Mend the cause, then replay them.", none: "No dead letter", happy: "Everything could be worked on." },
   unrouted: { title: "Unrouted", lead: "Messages that nobody was bound for, or whose number nobody owns.", none: "Nothing unrouted", happy: "Every message had somebody to go to." },
 };
-const COMMON = ["handler_failed", "webhook_unreadable", "webhook_not_handled", "unmatched_receipt", "not_json", "unknown_type", "unrouted_did", "account_unproved", "config_disabled"];
 
 const placeOf = (query) => (query.get("place") === "unrouted" ? "unrouted" : "dead-letters");
 const pathTo = (place, id) => hash(`dead/${encodeURIComponent(id)}`, { place: place === "unrouted" ? place : null });
@@ -38,8 +40,8 @@ export async function dead({ query, system, tenantId }) {
   ];
   return [
     ...top,
-    filter(place, query),
-    found.items.length ? [chosen.bar, table({ caption: about.title, columns, items: found.items })] : h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "None has this code."), h("a", { class: "button", href: hash("dead", { place: place === "unrouted" ? place : null }) }, "Show all")),
+    filter(place, query, found.items),
+    found.items.length ? [chosen.bar, table({ caption: about.title, columns, items: found.items })] : nothingFound("dead", { query, found }),
     found.count >= LOOKED_AT ? h("p", { class: "hint" }, `Only the oldest ${LOOKED_AT} are looked at; the next ones show when these are gone.`) : null,
     paging({ path: "dead", query, found }),
   ].flat().filter(Boolean);
@@ -49,13 +51,13 @@ const tabs = (place) =>
   h("div", { class: "tabs", role: "tablist", "aria-label": "Where" }, Object.entries(PLACES).map(([name, { title }]) =>
     h("button", { type: "button", role: "tab", "aria-selected": String(name === place), onclick: () => { location.hash = hash("dead", { place: name === "unrouted" ? name : null }); } }, title)));
 
-function filter(place, query) {
+function filter(place, query, items) {
   const onsubmit = (event) => {
     event.preventDefault();
     location.hash = hash("dead", { place: place === "unrouted" ? place : null, code: text(new FormData(event.target), "code") });
   };
   const given = query.get("code") ?? "";
-  const codes = COMMON.includes(given) || !given ? COMMON : [given, ...COMMON];
+  const codes = [...new Set([...PARKED, ...items.map(({ code }) => code), given])].filter(Boolean);
   return h("form", { class: "filters card", role: "search", "aria-label": "Filter messages", onsubmit },
     h("div", { class: "fields first" },
       field({ name: "code", label: "Why", as: "select", value: given, children: [option("", "Any reason"), codes.map((code) => option(code, CODES[code] ?? code))] }),
@@ -100,19 +102,14 @@ function choosing(place, items) {
   return { box, bar };
 }
 
-const counted = (count) => (count === 1 ? "1 message" : `${count} messages`);
+const counted = (count) => plural(count, "message");
 
 async function act(place, verb, ids, more = {}) {
   const words = verb === "replay"
     ? { title: `Replay ${counted(ids.length)}?`, text: "Each goes back to where it came from. What fails again comes back here; what was worked on already is not sent twice.", action: "Replay", dangerous: false }
     : { title: `Discard ${counted(ids.length)}?`, text: "They are removed for good, and nothing else keeps them. The audit log will say who did it.", action: "Discard" };
   if (!(await confirm(words))) return;
-  try {
-    await told(place, verb, await call("POST", `${place}/${verb}`, { body: { ids, ...more } }));
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    say(error.message);
-  }
+  await told(place, verb, await call("POST", `${place}/${verb}`, { body: { ids, ...more } }));
 }
 
 // Say what was done, and what was left and why; then show the list as it is now.
@@ -120,10 +117,10 @@ async function told(place, verb, { done, left, absent }) {
   const gone = absent.length ? ` ${counted(absent.length)} ${absent.length === 1 ? "was" : "were"} not there any more.` : "";
   if (left.length) {
     const reasons = [...new Set(left.map(({ says }) => says))].join(" ");
-    await confirm({ title: `${counted(left.length)} left where they were`, text: `${reasons}${gone}`, action: "Understood", dangerous: false });
+    await inform({ title: `${counted(left.length)} left where ${left.length === 1 ? "it was" : "they were"}`, text: `${reasons}${gone}` });
   }
   const query = place === "unrouted" ? "?place=unrouted" : "";
-  go(`dead${query}`);
+  goBack(`dead${query}`);
   say(`${counted(done.length)} ${verb === "replay" ? "replayed" : "discarded"}.${gone}`);
 }
 
@@ -135,15 +132,10 @@ export async function deadLetter({ id, query, system }) {
   async function reveal() {
     const words = { title: "Show the whole message?", text: "It holds a person's words and number. The audit log will say that you looked.", action: "Show it", dangerous: false };
     if (!(await confirm(words))) return;
-    try {
-      body.replaceChildren(...shown(await call("POST", `${path}/reveal`), null));
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      say(error.message);
-    }
+    body.replaceChildren(...shown(await call("POST", `${path}/reveal`), null));
   }
   return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: hash("dead", { place: place === "unrouted" ? place : null }) }, PLACES[place].title)),
+    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back(place === "unrouted" ? "dead?place=unrouted" : "dead") }, PLACES[place].title)),
     head(CODES[item.code] ? CODES[item.code].replace(/\.$/, "") : "Parked message", null,
       item.stuck ? null : h("button", { type: "button", class: "button primary", onclick: () => act(place, "replay", [item.id]) }, "Replay"),
       h("button", { type: "button", class: "button danger quiet", onclick: () => act(place, "discard", [item.id]) }, "Discard…")),
@@ -154,10 +146,10 @@ export async function deadLetter({ id, query, system }) {
 }
 
 function shown(item, reveal) {
-  const what = item.body === null ? `${item.size} bytes that are no JSON` : typeof item.body === "string" ? item.body : JSON.stringify(item.body, null, 2);
+  const what = item.body === null ? `${plural(item.size, "byte")} that are no JSON` : typeof item.body === "string" ? item.body : JSON.stringify(item.body, null, 2);
   return [
     h("pre", { class: "address", tabindex: "0", "aria-label": "Body" }, what),
-    reveal ? h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: reveal }, "Show all…"), h("span", { class: "minor" }, "Numbers are masked and texts starred.")) : h("div", { class: "actions" }, copyButton(what, "Message")),
+    reveal ? h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: reveal }, "Show all…"), h("span", { class: "minor" }, "Numbers are masked and texts starred.")) : h("div", { class: "actions" }, copyButton(what, "message")),
   ];
 }
 
@@ -171,7 +163,7 @@ function facts(item) {
     ["Type", item.type],
     ["Tenant", item.tenant_id],
     ["Configuration", item.config_id ? h("a", { href: link(`sms/${encodeURIComponent(item.config_id)}`) }, item.config_id) : null],
-    ["Size", `${item.size} bytes`],
+    ["Size", plural(item.size, "byte")],
     ["ID", h("code", {}, item.id)],
   ];
   return h("aside", { class: "card", "aria-labelledby": "facts-title" }, h("h2", { id: "facts-title" }, "Facts"), h("dl", {}, rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));

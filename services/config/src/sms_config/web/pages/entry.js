@@ -2,14 +2,13 @@
 
 import { call, use } from "../api.js";
 import { h } from "../dom.js";
-import { field, form } from "../forms.js";
+import { field, form, text } from "../forms.js";
+import { begin } from "../session.js";
 
 export function logIn(entered) {
   const save = async (data, element) => {
-    const body = { username: data.get("username"), password: data.get("password") };
     try {
-      use({ csrf: "", tenantId: null });
-      entered(await call("POST", "session", { body }));
+      entered(await begin(text(data, "username") ?? "", data.get("password")));
     } catch (error) {
       element.elements.password.value = "";
       throw error;
@@ -20,7 +19,7 @@ export function logIn(entered) {
     { class: "card" },
     h("h1", {}, "Log in"),
     form(
-      { save, submit: "Log in", working: "Logging in…", label: "Log in" },
+      { save, submit: "Log in", working: "Logging in…", refused: "Not logged in", label: "Log in", guarded: false },
       field({ name: "username", label: "User name", autocomplete: "username", autocapitalize: "none", spellcheck: "false" }),
       field({ name: "password", label: "Password", type: "password", autocomplete: "current-password" }),
     ),
@@ -29,9 +28,9 @@ export function logIn(entered) {
 
 export function setUp(token, entered) {
   const save = async (data) => {
-    const body = { token, name: (data.get("name") ?? "").trim(), password: data.get("password") };
+    const body = { token, name: text(data, "name") ?? "", password: data.get("password") };
     use({ csrf: "", tenantId: null });
-    entered(await call("POST", "set-up", { body }));
+    entered(await call("POST", "set-up", { body, bare: true }));
   };
   return h(
     "div",
@@ -39,7 +38,7 @@ export function setUp(token, entered) {
     h("h1", {}, "Welcome"),
     h("p", { class: "lead" }, "Make the first administrator of this gateway. The link you followed works once."),
     form(
-      { save, submit: "Make administrator", working: "Making…", label: "First administrator" },
+      { save, submit: "Make administrator", working: "Making…", label: "First administrator", guarded: false },
       field({ name: "name", label: "User name", required: true, autocomplete: "username", autocapitalize: "none", spellcheck: "false", value: "admin" }),
       field({ name: "password", label: "Password", required: true, type: "password", autocomplete: "new-password", hint: "12 characters or more, and not the user name. A sentence is easy to remember." }),
     ),

@@ -2,11 +2,12 @@
 
 import { ApiError, call, get } from "../api.js";
 import { picker } from "../combobox.js";
-import { badge, dateTime, h, icon, say } from "../dom.js";
+import { badge, dateTime, h, icon } from "../dom.js";
 import { findConfig, names } from "../finding.js";
 import { field, form, option, text } from "../forms.js";
 import { head, table } from "../lists.js";
-import { link } from "../router.js";
+import { hash, link } from "../router.js";
+import { say } from "../toast.js";
 import { CATEGORIES, CODES, PERIODS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { actionInWords } from "./inbound.js";
@@ -63,14 +64,19 @@ function tabs(given, configs) {
 }
 
 // A form whose answer appears beside it.
-function asking(path, label, body, answer, ...fields) {
+function asking(path, label, begun, body, answer, ...fields) {
   const place = h("section", { class: "answer", "aria-label": "Answer" }, h("div", { class: "empty card" }, icon("explain"), h("p", {}, "The answer appears here: what would happen, and which rule is the reason.")));
   const save = async (data) => {
-    const parts = await answer(await call("POST", `explain/${path}`, { body: body(data) }));
+    const question = body(data);
+    // The address asks the same again, for a colleague or after loading the page anew.
+    history.replaceState(history.state, "", hash("explain", { way: path, ...question, asked: 1 }));
+    const parts = await answer(await call("POST", `explain/${path}`, { body: question }));
     place.replaceChildren(...parts.filter(Boolean));
     say(place.querySelector("h2").textContent);
   };
-  return h("div", { class: "columns asking" }, form({ save, submit: "Explain", working: "Deciding…", refused: "Not decided", label }, h("div", { class: "card" }, fields)), place);
+  const element = form({ save, submit: "Explain", working: "Deciding…", refused: "Not decided", label, guarded: false }, h("div", { class: "card" }, fields));
+  if (begun.asked) element.dispatchEvent(new SubmitEvent("submit", { cancelable: true }));
+  return h("div", { class: "columns asking" }, element, place);
 }
 
 // What is empty is left out of the question.
@@ -81,6 +87,7 @@ const when = (data) => (data.get("at") ? new Date(data.get("at")).toISOString() 
 const moment = (iso) => {
   if (!iso) return "";
   const at = new Date(iso);
+  if (Number.isNaN(at.valueOf())) return "";
   return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 };
 
@@ -88,7 +95,7 @@ const atField = (value) => field({ name: "at", label: "At", type: "datetime-loca
 
 function outboundForm(begun, configs) {
   const body = (data) => given({ extension: text(data, "extension"), to: text(data, "to"), text: data.get("text"), from: text(data, "from"), config_id: data.get("config_id"), category: data.get("category"), at: when(data) });
-  return asking("outbound", "Outbound text", body, outboundAnswer,
+  return asking("outbound", "Outbound text", begun, body, outboundAnswer,
     h("div", { class: "pair even" },
       field({ name: "extension", label: "From extension", required: true, value: begun.extension ?? "", autocomplete: "off" }),
       field({ name: "to", label: "To", required: true, value: begun.to ?? "", autocomplete: "off", inputmode: "tel", placeholder: "+13125550101" })),
@@ -108,7 +115,7 @@ function inboundForm(begun) {
     field({ name: "did", label: "To number (DID)", required: true, value: begun.did ?? "", autocomplete: "off", inputmode: "tel" }),
     field({ name: "channel", label: "Channel", as: "select", value: begun.channel ?? "SMS", children: [option("SMS", "SMS"), option("MMS", "MMS")] }),
     atField(begun.at));
-  return asking("inbound", "Inbound text", body, inboundAnswer, fields);
+  return asking("inbound", "Inbound text", begun, body, inboundAnswer, fields);
 }
 
 function verdictCard(title, tone, sentence, facts) {

@@ -3,12 +3,14 @@
 import { call, get } from "../api.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { badge, confirm, h, say } from "../dom.js";
+import { confirm } from "../dialogs.js";
+import { badge, h } from "../dom.js";
 import { findTrunk, names } from "../finding.js";
 import { changes, choices, field, form, text, words } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
+import { back, go, goBack, hash, link } from "../router.js";
 import { listed, rows } from "../rows.js";
-import { go, hash, link } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS, PERMISSIONS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { removeOf } from "./trunks.js";
@@ -21,7 +23,7 @@ const TONES = { DISABLE: "bad", ALLOW: "good", ALLOW_WITH_SENDER_ID: "good" };
 
 export async function extensions({ query, system, tenantId }) {
   const everywhere = system && tenantId === null;
-  const found = await read(PATH, query, { orderby: everywhere ? "tenant_id, extension" : "extension" });
+  const found = await readCounted(PATH, query, { orderby: everywhere ? "tenant_id, extension" : "extension", key: (item) => (everywhere ? `${item.tenant_id} ${item.extension}` : item.extension) });
   const top = head(TITLE, "Who may send, and as which numbers. What extensions may do that are not listed here is set under Hours & blocking.", addButton("extensions/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "extension", title: "No extension yet", text: "What every extension may do is set under Hours & blocking. Add one to give it a number of its own, to put it into a group, or to keep it from sending.", action: addButton("extensions/new", "Add an extension") })];
@@ -37,14 +39,14 @@ export async function extensions({ query, system, tenantId }) {
   return [
     top,
     search({ path: "extensions", query, label: "Extension" }),
-    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (item) => `extensions/${item.id}` }) : nothingFound("extensions"),
+    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (item) => `extensions/${item.id}` }) : nothingFound("extensions", { query, found }),
     paging({ path: "extensions", query, found }),
   ];
 }
 
 export async function extension(context) {
   const item = context.id === "new" ? null : await get(`${PATH}/${encodeURIComponent(context.id)}`);
-  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("extensions") }, TITLE));
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("extensions") }, TITLE));
   const top = head(item === null ? "Add extension" : `Extension ${item.extension}`, null);
   if (item === null && needsTenant(context)) return [crumbs, top, chooseTenant(context.session, "extensions/new", "Extensions belong")];
   const loaded = item ?? NEW;
@@ -62,13 +64,14 @@ function fields(item, loaded, trunks, system) {
     };
     if (item === null) {
       await call("POST", PATH, { body: values });
+      go("extensions");
       say(`Extension ${values.extension} added`);
-      return go("extensions");
+      return;
     }
     const saved = await patch(`${PATH}/${item.id}`, changes(values, loaded), item.version, FIELDS);
-    go(saved === null ? `extensions/${item.id}` : "extensions");
+    if (saved === null) go(`extensions/${item.id}`);
+    else goBack("extensions");
     say(saved === null ? "Loaded again" : "Saved");
-    return undefined;
   };
   const remove = async () => {
     if (!(await confirm({ title: "Delete this extension?", text: `What is set for ${item.extension} is deleted. It may then send as any number of its tenant.`, action: "Delete" }))) return;
@@ -76,7 +79,7 @@ function fields(item, loaded, trunks, system) {
   };
   const explain = item && h("a", { class: "button", href: hash("explain", { way: "outbound", extension: item.extension }, system ? item.tenant_id : undefined) }, "Try it in Explain");
   return form(
-    { save, submit: item === null ? "Add extension" : "Save changes", secondary: [h("a", { class: "button", href: link("extensions") }, "Back"), explain, item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Extension" },
+    { save, submit: item === null ? "Add extension" : "Save changes", secondary: [h("a", { class: "button", href: back("extensions") }, "Back"), explain, item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Extension" },
     h("div", { class: "card narrow" },
       field({ name: "extension", label: "Extension", required: true, value: loaded.extension, autocomplete: "off", inputmode: "numeric", hint: "As the PBX names it in its requests." }),
       choices({ name: "permission", label: "Permission", type: "radio", among: Object.entries(PERMISSIONS).map(([value, [, label, meaning]]) => [value, label, meaning]), chosen: [loaded.permission] }),

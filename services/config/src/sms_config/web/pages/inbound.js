@@ -3,13 +3,15 @@
 import { call, get } from "../api.js";
 import { pickers } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { confirm, h, say } from "../dom.js";
+import { confirm } from "../dialogs.js";
+import { h } from "../dom.js";
 import { findConfig, names } from "../finding.js";
 import { changes, choices, field, form, option, text, toggle } from "../forms.js";
-import { addButton, empty, enabledSwitch, head, nothingFound, paging, read, readAll, search, table } from "../lists.js";
 import { editor, hoursInWords, readHours, tidy } from "../hours.js";
+import { addButton, empty, enabledSwitch, head, nothingFound, paging, read, readAll, search, table } from "../lists.js";
 import { closeness, compare, example, mapping } from "../masks.js";
-import { go, hash, link } from "../router.js";
+import { back, go, goBack, hash, link } from "../router.js";
+import { say } from "../toast.js";
 import { ACTIONS, FIELDS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { removeOf } from "./trunks.js";
@@ -43,7 +45,7 @@ export async function inbound({ query, system, tenantId }) {
   return [
     top,
     search({ path: "inbound", query, label: "Name or number" }),
-    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (rule) => `inbound/${rule.id}` }) : nothingFound("inbound"),
+    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (rule) => `inbound/${rule.id}` }) : nothingFound("inbound", { query, found }),
     paging({ path: "inbound", query, found }),
   ];
 }
@@ -89,7 +91,7 @@ function destinations(rule) {
 
 export async function inboundRule(context) {
   const item = context.id === "new" ? null : await get(`${PATH}/${encodeURIComponent(context.id)}`);
-  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("inbound") }, TITLE));
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("inbound") }, TITLE));
   const top = head(item?.name ?? "Add inbound rule", null);
   if (item === null && needsTenant(context)) return [crumbs, top, chooseTenant(context.session, "inbound/new", "Rules belong")];
   const loaded = item ?? { ...NEW, did_numbers: context.query.get("did") ?? "" };
@@ -106,13 +108,14 @@ function fields(item, loaded, tenantId, configs) {
     const values = valuesOf(data);
     if (item === null) {
       await call("POST", PATH, { body: values });
+      go("inbound");
       say(`${values.name} added`);
-      return go("inbound");
+      return;
     }
     const saved = await patch(`${PATH}/${item.id}`, changes(values, { ...loaded, own_hours: tidy(loaded.own_hours) }), item.version, FIELDS);
-    go(saved === null ? `inbound/${item.id}` : "inbound");
+    if (saved === null) go(`inbound/${item.id}`);
+    else goBack("inbound");
     say(saved === null ? "Loaded again" : "Saved");
-    return undefined;
   };
   const remove = async () => {
     if (!(await confirm({ title: "Delete this rule?", text: `${item.name} is deleted. Texts it was for are decided by the other rules.`, action: "Delete" }))) return;
@@ -120,7 +123,7 @@ function fields(item, loaded, tenantId, configs) {
   };
   const dids = field({ name: "did_numbers", label: "DID numbers", value: loaded.did_numbers, autocomplete: "off", spellcheck: "false", placeholder: "Any number of the pools", hint: "The numbers written to. Empty: any." });
   return form(
-    { save, submit: item === null ? "Add rule" : "Save changes", secondary: [h("a", { class: "button", href: link("inbound") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Inbound rule" },
+    { save, submit: item === null ? "Add rule" : "Save changes", secondary: [h("a", { class: "button", href: back("inbound") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Inbound rule" },
     h("div", { class: "card" },
       h("div", { class: "pair" },
         field({ name: "name", label: "Name", required: true, value: loaded.name, autocomplete: "off" }),

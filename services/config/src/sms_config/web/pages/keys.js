@@ -1,24 +1,27 @@
 // API keys, for programs.
 
 import { call, get } from "../api.js";
+import { copyButton } from "../clipboard.js";
 import { patch } from "../conflict.js";
-import { badge, confirm, copyButton, h, say, show, time } from "../dom.js";
+import { confirm, show } from "../dialogs.js";
+import { badge, h, time } from "../dom.js";
 import { changes, field, form, text } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
-import { go, link } from "../router.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
+import { back, go, goBack, link } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { removeOf, tenantField } from "./trunks.js";
 
 const SCOPES = [
   ["read", "Read everything, message history too"],
   ["config", "Change tenants, trunks, SMS configurations and rules"],
-  ["send", "Send texts"],
+  ["send", "Nothing yet: texts are sent through RabbitMQ, which has users of its own"],
   ["operate", "Replay and discard dead letters"],
   ["admin", "Everything, API keys and users too"],
 ];
 
 export async function keys({ query }) {
-  const found = await read("api-keys", query, { orderby: "name" });
+  const found = await readCounted("api-keys", query, { orderby: "name", key: (item) => item.name });
   const top = head("API keys", "For programs that configure the gateway or read from it. A key is shown once, when it is made.", addButton("keys/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "key", title: "No API key yet", text: "Make one for each program, with no more rights than it needs. To replace a key, make a second one and delete the first when the program has it.", action: addButton("keys/new", "Make an API key") })];
@@ -34,7 +37,7 @@ export async function keys({ query }) {
   return [
     top,
     search({ path: "keys", query, label: "Name, or how it begins" }),
-    found.items.length ? table({ caption: "API keys", columns, items: found.items, open: (item) => `keys/${item.id}` }) : nothingFound("keys"),
+    found.items.length ? table({ caption: "API keys", columns, items: found.items, open: (item) => `keys/${item.id}` }) : nothingFound("keys", { query, found }),
     paging({ path: "keys", query, found }),
   ];
 }
@@ -61,7 +64,8 @@ export async function key({ id, system, tenantId, session }) {
     if (local(item.expires_at) !== (data.get("expires_at") || "")) body.expires_at = values.expires_at;
     if ([...scopes].sort().join() !== [...item.scopes].sort().join()) body.scopes = scopes;
     const saved = await patch(`api-keys/${item.id}`, body, item.version, FIELDS);
-    go(saved === null ? `keys/${item.id}` : "keys");
+    if (saved === null) go(`keys/${item.id}`);
+    else goBack("keys");
     say(saved === null ? "Loaded again" : "Saved");
   };
   const remove = async () => {
@@ -69,10 +73,10 @@ export async function key({ id, system, tenantId, session }) {
     await removeOf(`api-keys/${item.id}`, "keys", item.name);
   };
   return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("keys") }, "API keys")),
+    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("keys") }, "API keys")),
     head(item?.name ?? "Add API key", null),
     form(
-      { save, submit: item === null ? "Make key" : "Save changes", secondary: [h("a", { class: "button", href: link("keys") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "API key" },
+      { save, submit: item === null ? "Make key" : "Save changes", secondary: [h("a", { class: "button", href: back("keys") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "API key" },
       h("div", { class: "card narrow" },
         field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off", hint: "The program it is for." }),
         scopeField(loaded.scopes),
@@ -84,7 +88,7 @@ export async function key({ id, system, tenantId, session }) {
 }
 
 const scopeField = (given) =>
-  h("fieldset", { class: "field" }, h("legend", {}, "Scopes"), SCOPES.map(([scope, words]) => h("label", { class: "choice" }, h("input", { type: "checkbox", name: "scopes", value: scope, id: `scope-${scope}`, checked: given.includes(scope) }), h("span", {}, h("strong", {}, scope), ` ${words}`))), h("p", { id: "field-scopes-error", class: "error" }));
+  h("fieldset", { class: "field" }, h("legend", {}, "Scopes"), SCOPES.filter(([scope]) => scope !== "send" || given.includes(scope)).map(([scope, words]) => h("label", { class: "choice" }, h("input", { type: "checkbox", name: "scopes", value: scope, id: `scope-${scope}`, checked: given.includes(scope) }), h("span", {}, h("strong", {}, scope), ` ${words}`))), h("p", { id: "field-scopes-error", class: "error" }));
 
 // A moment as a field of local time has it.
 function local(iso) {
@@ -94,13 +98,19 @@ function local(iso) {
 }
 
 function reveal(made) {
+  let noted = false;
   const dialog = h(
     "dialog",
-    { "aria-labelledby": "key-title" },
+    { "aria-labelledby": "key-title", closedby: "none" },
     h("h2", { id: "key-title" }, "Copy the key now"),
-    h("p", {}, `This is the only time that the key of ${made.name} is shown.`),
-    h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "API key" }, made.key), copyButton(made.key, "Key")),
-    h("div", { class: "actions end" }, h("button", { type: "button", class: "button primary", onclick: () => dialog.close() }, "I have copied it")),
+    h("p", {}, `This is the only time that the key of ${made.name} is shown. Nobody can show it again.`),
+    h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "API key" }, made.key), copyButton(made.key, "key")),
+    h("div", { class: "actions end" }, h("button", { type: "button", class: "button primary", onclick: () => { noted = true; dialog.close(); } }, "I have copied it")),
   );
-  show(dialog, () => go("keys"));
+  const stay = (event) => event.preventDefault();
+  addEventListener("beforeunload", stay);
+  show(dialog, () => {
+    removeEventListener("beforeunload", stay);
+    go("keys");
+  }, { mayClose: () => noted });
 }

@@ -1,12 +1,13 @@
 // Message history: the list with its filters, and one message with its timeline.
 
 import { ApiError, get } from "../api.js";
-import { badge, h, icon, say, time } from "../dom.js";
+import { badge, clock, h, icon, plural, time } from "../dom.js";
 import { names } from "../finding.js";
 import { field, option } from "../forms.js";
-import { empty, head, paging, table } from "../lists.js";
+import { empty, head, nothingFound, paging, table } from "../lists.js";
 import { renew, whenChanged } from "../live.js";
-import { hash, link } from "../router.js";
+import { back, hash, link } from "../router.js";
+import { say } from "../toast.js";
 import { CODES, STATUS } from "../words.js";
 import { chooseTenant } from "./choose.js";
 import { actionInWords } from "./inbound.js";
@@ -18,12 +19,13 @@ export async function messages({ query, system, tenantId, session, leaving }) {
   const top = head("Message history", "Every text that came in or went out, and what became of it.");
   if (system && tenantId === null) return [top, chooseTenant(session, "messages", "Messages belong")];
   const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
-  const wanted = { ...asked, since: moment(asked.since), until: moment(asked.until), skip: query.get("skip"), top: PAGE };
+  const wanted = { ...asked, since: moment(asked.since, "From"), until: moment(asked.until, "Until"), skip: query.get("skip"), top: PAGE };
   const place = h("div", { class: "stacked" });
   const shown = (found) => renew(place, ...listed(found, query));
   shown(await get("messages", wanted));
-  leaving(whenChanged({}, again(() => get("messages", wanted, { unattended: true }), shown)));
-  return [top, filters(query), place];
+  const { bar, stop } = whenChanged({}, again(() => get("messages", wanted, { unattended: true }), shown));
+  leaving(stop);
+  return [top, filters(query), bar, place];
 }
 
 // Read again and show it. What cannot be read now is read at the next change.
@@ -43,11 +45,12 @@ function listed(found, query) {
     { title: "Sender", cell: (item) => item.sender ?? h("span", { class: "minor" }, "None"), kind: "number" },
     { title: "Receiver", cell: (item) => item.receiver, kind: "number" },
     { title: "Type", cell: (item) => item.msg_type },
-    { title: "Content", cell: (item) => h("span", { class: "clip" }, item.content || (item.media.length ? `${item.media.length} files` : "")) },
+    { title: "Content", cell: (item) => h("span", { class: "clip" }, item.content || (item.media.length ? plural(item.media.length, "file") : "")) },
     { title: "Status", cell: (item) => statusBadge(item.status) },
   ];
-  const none = filtered
-    ? h("div", { class: "empty card" }, h("h2", {}, "Nothing found"), h("p", {}, "No message matches these filters."), h("a", { class: "button", href: link("messages") }, "Show all"))
+  const hint = query.get("number") ? "A number is found as a whole only, with its area code; part of one finds nothing." : null;
+  const none = filtered || found.count
+    ? nothingFound("messages", { query, found, hint })
     : empty({ shape: "messages", title: "No message yet", text: "Texts appear here as soon as the PBX publishes the first one, or somebody writes to one of the numbers." });
   return [
     found.items.length ? table({ caption: "Messages", columns, items: found.items, open: (item) => `messages/${encodeURIComponent(item.id)}` }) : none,
@@ -66,7 +69,12 @@ export function statusBadge(status) {
 }
 
 // Fields of this kind give the local time without its zone.
-const moment = (local) => (local ? new Date(local).toISOString() : null);
+function moment(local, label) {
+  if (!local) return null;
+  const at = new Date(local);
+  if (!Number.isNaN(at.valueOf())) return at.toISOString();
+  throw new ApiError(422, { code: "invalid_request", message: `“${local}” in the address is no time for “${label}”.` });
+}
 
 function filters(query) {
   const onsubmit = (event) => {
@@ -79,7 +87,7 @@ function filters(query) {
     "form",
     { class: "filters card", role: "search", "aria-label": "Filter messages", onsubmit },
     h("div", { class: "fields first" },
-      field({ name: "number", label: "Number", type: "search", value: given("number"), placeholder: "Sender or receiver" }),
+      field({ name: "number", label: "Number", type: "search", value: given("number"), placeholder: "Sender or receiver, whole" }),
       field({ name: "search", label: "Message ID", type: "search", value: given("search") }),
       h("div", { class: "actions" }, h("button", { class: "button" }, "Filter"), FILTERS.some((name) => query.get(name)) ? h("a", { href: link("messages") }, "Clear") : null),
     ),
@@ -97,6 +105,7 @@ export async function message({ id, query, leaving, system }) {
   const read = async (options) => called(await get(`messages/${encodeURIComponent(id)}`, { tenant_id: query.get("tenant") }, options), options);
   const item = await read();
   const place = h("div", { class: "columns" }, ...parts(item));
+  let bar = null;
   if (!item.final) {
     let steps = item.history.length;
     const show = (now) => {
@@ -106,14 +115,16 @@ export async function message({ id, query, leaving, system }) {
       say(`Status: ${STATUS[now.status]?.[0] ?? now.status}`);
       if (now.final) stop();
     };
-    const stop = whenChanged({ message_id: item.id, tenant_id: item.tenant_id }, again(() => read({ unattended: true }), show));
+    const { bar: found, stop } = whenChanged({ message_id: item.id, tenant_id: item.tenant_id }, again(() => read({ unattended: true }), show));
+    bar = found;
     leaving(stop);
   }
   return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("messages") }, "Message history")),
+    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("messages") }, "Message history")),
     head(item.direction === "IN" ? `Text from ${item.sender}` : `Text to ${item.receiver}`, null, h("a", { class: "button", href: hash("explain", { message: item.id }, system ? item.tenant_id : undefined) }, icon("explain"), h("span", {}, "Explain"))),
+    bar,
     place,
-  ];
+  ].filter(Boolean);
 }
 
 // The message with the names of its configuration and of the rule that decided.
@@ -129,7 +140,7 @@ function parts(item) {
       h("section", { class: "card", "aria-labelledby": "text-title" },
         h("div", { class: "split" }, h("h2", { id: "text-title" }, "Text"), statusBadge(item.status)),
         item.content ? h("p", { class: `bubble ${item.direction === "IN" ? "in" : "out"}` }, item.content) : h("p", { class: "minor" }, "No text"),
-        item.media.length ? h("p", { class: "minor" }, `${item.media.length} media files`) : null,
+        item.media.length ? h("p", { class: "minor" }, plural(item.media.length, "media file")) : null,
         why(item)),
       h("section", { class: "card", "aria-labelledby": "record-title" }, h("h2", { id: "record-title" }, "Record"), record(item))),
     h("aside", { class: "card", "aria-labelledby": "timeline-title" }, h("h2", { id: "timeline-title" }, "Timeline"), timeline(item)),
@@ -165,8 +176,25 @@ function record(item) {
 
 function timeline(item) {
   const inbound = item.direction === "IN";
-  return h("ol", { class: "timeline" }, item.history.map((step) => {
+  return h("ol", { class: "timeline" }, folded(item.history).map(({ step, times, first, last }) => {
     const [words, tone, meaning] = STATUS[inbound ? "received" : step.status] ?? [step.status, "off", ""];
-    return h("li", { class: tone }, h("div", { class: "split" }, h("strong", {}, words), time(step.at, { exact: true })), h("p", {}, step.code ? (CODES[step.code] ?? step.code) : meaning), step.carrier_code && h("p", { class: "hint" }, `Carrier's code ${step.carrier_code}`));
+    const when = times === 1 ? time(step.at, { exact: true }) : h("span", { class: "minor" }, `Tried ${times} times, `, clock(first), " to ", clock(last));
+    return h("li", { class: tone }, h("div", { class: "split" }, h("strong", {}, words), when), h("p", {}, step.code ? (CODES[step.code] ?? step.code) : meaning), step.carrier_code && h("p", { class: "hint" }, `Carrier's code ${step.carrier_code}`));
   }));
 }
+
+const WAITING = ["queued", "held", "submitting", "unknown"];
+
+// A text that waits for the carrier has a step for every try: those that say the same are one line.
+function folded(steps) {
+  const lines = [];
+  for (const step of steps) {
+    const same = WAITING.includes(step.status) && lines.slice(-2).find((line) => alike(line.step, step));
+    if (same) Object.assign(same, { times: same.times + 1, last: step.at });
+    else lines.push({ step, times: 1, first: step.at, last: step.at });
+  }
+  return lines;
+}
+
+const alike = (a, b) => ["status", "code", "carrier_code"].every((name) => (a[name] ?? null) === (b[name] ?? null));
+

@@ -3,13 +3,15 @@
 import { call, get } from "../api.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { badge, confirm, h, say } from "../dom.js";
+import { confirm } from "../dialogs.js";
+import { badge, h } from "../dom.js";
 import { findConfig, names } from "../finding.js";
 import { changes, choices, field, form, option, text, toggle, words } from "../forms.js";
-import { addButton, empty, enabledSwitch, head, nothingFound, paging, read, search, table } from "../lists.js";
 import { hoursInWords, tidy } from "../hours.js";
+import { addButton, empty, enabledSwitch, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { back, go, goBack, hash, link } from "../router.js";
 import { listed, rows } from "../rows.js";
-import { go, hash, link } from "../router.js";
+import { say } from "../toast.js";
 import { CATEGORIES, FIELDS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { maskHelp, ownHours, readOwnHours } from "./inbound.js";
@@ -42,7 +44,7 @@ export async function outbound({ query, system, tenantId }) {
   return [
     top,
     search({ path: "outbound", query, label: "Name, prefix or extension" }),
-    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (rule) => `outbound/${rule.id}` }) : nothingFound("outbound"),
+    found.items.length ? table({ caption: TITLE, columns, items: found.items, open: (rule) => `outbound/${rule.id}` }) : nothingFound("outbound", { query, found }),
     paging({ path: "outbound", query, found }),
   ];
 }
@@ -73,7 +75,7 @@ function routes(rule, configs) {
 
 export async function outboundRule(context) {
   const item = context.id === "new" ? null : await get(`${PATH}/${encodeURIComponent(context.id)}`);
-  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("outbound") }, TITLE));
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("outbound") }, TITLE));
   const top = head(item?.name ?? "Add outbound rule", null);
   if (item === null && needsTenant(context)) return [crumbs, top, chooseTenant(context.session, "outbound/new", "Rules belong")];
   const loaded = item ?? NEW;
@@ -86,20 +88,21 @@ function fields(item, loaded, configs) {
     const values = valuesOf(data, element);
     if (item === null) {
       await call("POST", PATH, { body: values });
+      go("outbound");
       say(`${values.name} added`);
-      return go("outbound");
+      return;
     }
     const saved = await patch(`${PATH}/${item.id}`, changes(values, { ...loaded, own_hours: tidy(loaded.own_hours) }), item.version, FIELDS);
-    go(saved === null ? `outbound/${item.id}` : "outbound");
+    if (saved === null) go(`outbound/${item.id}`);
+    else goBack("outbound");
     say(saved === null ? "Loaded again" : "Saved");
-    return undefined;
   };
   const remove = async () => {
     if (!(await confirm({ title: "Delete this rule?", text: `${item.name} is deleted. Texts it was for are decided by the other rules.`, action: "Delete" }))) return;
     await removeOf(`${PATH}/${item.id}`, "outbound", item.name);
   };
   return form(
-    { save, submit: item === null ? "Add rule" : "Save changes", secondary: [h("a", { class: "button", href: link("outbound") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Outbound rule" },
+    { save, submit: item === null ? "Add rule" : "Save changes", secondary: [h("a", { class: "button", href: back("outbound") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Outbound rule" },
     h("div", { class: "card" },
       h("div", { class: "pair" },
         field({ name: "name", label: "Name", required: true, value: loaded.name, autocomplete: "off" }),

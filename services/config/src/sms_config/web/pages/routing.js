@@ -3,12 +3,14 @@
 import { get } from "../api.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { h, icon, say } from "../dom.js";
+import { h, icon } from "../dom.js";
+import { counting } from "../entries.js";
 import { findZone } from "../finding.js";
 import { changes, choices, field, form, text } from "../forms.js";
 import { editor, readHours, tidy } from "../hours.js";
 import { head } from "../lists.js";
 import { go } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS, PERMISSIONS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { maskHelp } from "./inbound.js";
@@ -35,7 +37,7 @@ function fields(item) {
     h("section", { class: "card", "aria-labelledby": "hours-title" }, h("h2", { id: "hours-title" }, "Office hours"), zone(item.time_zone), weekly(loaded.hours)),
     h("section", { class: "card", "aria-labelledby": "holidays-title" }, h("h2", { id: "holidays-title" }, "Holidays"), holidays(item.holidays)),
     h("section", { class: "card", "aria-labelledby": "blocked-title" }, h("h2", { id: "blocked-title" }, "Blocked senders"),
-      field({ name: "blocked_senders", label: "Numbers and masks", as: "textarea", rows: "3", value: item.blocked_senders, spellcheck: "false", placeholder: "+13125550199; 1900*******", hint: "Numbers, masks, short codes, names and e-mail addresses, each on a line or separated by semicolons. Their texts are counted and dropped before any rule is asked." })),
+      counting(field({ name: "blocked_senders", label: "Numbers and masks", as: "textarea", rows: "3", value: item.blocked_senders, spellcheck: "false", placeholder: "+13125550199; 1900*******", hint: "Numbers, masks, short codes, names and e-mail addresses, each on a line or separated by semicolons. Their texts are counted and dropped before any rule is asked." }))),
     h("section", { class: "card", "aria-labelledby": "unlisted-title" }, h("h2", { id: "unlisted-title" }, "Extensions that are not listed"),
       choices({ name: "unlisted_extensions", label: "What they may do", type: "radio", among: Object.entries(PERMISSIONS).map(([value, [, label, meaning]]) => [value, label, meaning]), chosen: [item.unlisted_extensions] })));
 }

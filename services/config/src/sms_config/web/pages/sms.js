@@ -1,14 +1,16 @@
 // The list of SMS configurations.
 
-import { ApiError, call } from "../api.js";
-import { badge, copyButton, h, say } from "../dom.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { call } from "../api.js";
+import { copyButton } from "../clipboard.js";
+import { badge, h } from "../dom.js";
+import { addButton, empty, head, nothingFound, paging, read, readCounted, search, table } from "../lists.js";
 import { link } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { healthBadge, healthOf, lastWebhook, later } from "./tests.js";
 
 export async function sms({ query, system, tenantId, session }) {
-  const found = await read("sms", query, { orderby: "name" });
+  const found = await readCounted("sms", query, { orderby: "name", key: (item) => item.name });
   const lead = "Each one sends and receives texts through a trunk, with its own credentials and webhook.";
   const top = head("SMS/MMS", lead, addButton("sms/new", "Add"));
   if (found.count === 0 && !query.get("search")) return [top, await first(session, system)];
@@ -26,7 +28,7 @@ export async function sms({ query, system, tenantId, session }) {
   return [
     top,
     search({ path: "sms", query, label: "Name or sender ID" }),
-    found.items.length ? table({ caption: "SMS configurations", columns, items: found.items, open: (item) => `sms/${item.id}` }) : nothingFound("sms"),
+    found.items.length ? table({ caption: "SMS configurations", columns, items: found.items, open: (item) => `sms/${item.id}` }) : nothingFound("sms", { query, found }),
     paging({ path: "sms", query, found }),
   ];
 }
@@ -46,16 +48,11 @@ function enabled(item) {
   const button = h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(item.enabled), "aria-label": `${item.name} enabled` });
   button.addEventListener("click", async () => {
     const on = button.getAttribute("aria-checked") !== "true";
-    try {
-      const now = await call("POST", `sms/${item.id}/${on ? "enable" : "disable"}`);
-      button.setAttribute("aria-checked", String(now.enabled));
-      const health = await healthOf([now]);
-      button.closest("tr").querySelector('[data-label="Health"] > div').replaceChildren(doing(now, health.get(now.id)));
-      say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      say(error.message);
-    }
+    const now = await call("POST", `sms/${item.id}/${on ? "enable" : "disable"}`);
+    button.setAttribute("aria-checked", String(now.enabled));
+    say(`${item.name} ${now.enabled ? "enabled" : "disabled"}`);
+    const health = await healthOf([now]);
+    button.closest("tr")?.querySelector('[data-label="Health"] > div').replaceChildren(doing(now, health.get(now.id)));
   });
   button.addEventListener("dblclick", (event) => event.stopPropagation());
   return button;
@@ -64,7 +61,7 @@ function enabled(item) {
 const webhook = (item) =>
   item.webhook === null
     ? h("span", { class: "minor" }, "Unreadable: rotate it")
-    : copyButton(item.webhook, `Webhook of ${item.name}`, { label: "Copy" });
+    : copyButton(item.webhook, `webhook address of ${item.name}`);
 
 // What to do first depends on what is there.
 async function first(session, system) {

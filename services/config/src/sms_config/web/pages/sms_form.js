@@ -1,17 +1,22 @@
 // Adding and editing one SMS configuration, in the order PortSIP's form has, with the carrier's steps beside it.
 
 import { ApiError, call, get } from "../api.js";
+import { copyButton } from "../clipboard.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { confirm, copyButton, dateTime, h, say, time } from "../dom.js";
+import { confirm } from "../dialogs.js";
+import { dateTime, h, time } from "../dom.js";
 import { findTrunk } from "../finding.js";
 import { changes, field, form, generated, option, text, toggle } from "../forms.js";
 import { head } from "../lists.js";
-import { go, hash, link } from "../router.js";
+import { back, go, hash, link } from "../router.js";
+import { sender } from "../senders.js";
+import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { UNLIMITED, limitFields, limited, readLimits } from "./limits.js";
 import { state } from "./sms.js";
+import { removeOf } from "./trunks.js";
 import { healthOf, later, testsCard, webhooksSeen } from "./tests.js";
 
 const CREDENTIALS = [
@@ -20,6 +25,7 @@ const CREDENTIALS = [
   ["api_token", "API Token", "text"],
   ["api_secret", "API Secret", "password"],
 ];
+const MIN_PASSWORD = 8;
 const POLICIES = [
   ["hold", "Wait for the receipt, never send again (recommended)"],
   ["resend", "Send again: the recipient may get the text twice"],
@@ -38,9 +44,9 @@ export async function smsForm(context) {
     return [top, h("div", { class: "empty card" }, h("h2", {}, "First, add a trunk"), h("p", {}, "An SMS configuration sends through a trunk, and there is none yet."), h("a", { class: "button primary", href: link("trunks/new") }, "Add a trunk"))];
   }
   return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("sms") }, "SMS/MMS")),
+    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("sms") }, "SMS/MMS")),
     top,
-    h("div", { class: "columns" }, h("div", {}, webhookCard(item, last, health), fields(item, trunks)), h("div", {}, item && testsCard(item, CREDENTIALS.map(([name]) => name)), steps(item))),
+    h("div", { class: "columns" }, h("div", {}, h("div", { id: "webhook" }, webhookCard(item, last, health)), fields(item, trunks)), h("div", {}, item && testsCard(item, CREDENTIALS.map(([name]) => name)), h("div", { id: "steps" }, steps(item)))),
   ];
 }
 
@@ -64,8 +70,8 @@ function webhookCard(item, last, health) {
     h("h2", { id: "webhook-title" }, "Webhook for receiving SMS/MMS"),
     item.webhook === null
       ? h("p", { class: "problem" }, "The address cannot be read with the present key ring. Rotate it to get a new one.")
-      : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "Webhook", { label: "Copy Webhook" })),
-    h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
+      : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "webhook address", { label: "Copy webhook" })),
+    h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
     later(health, (known) => webhooksSeen(known.get(item.id))),
     item.account_proved === null ? null : h("p", { class: "hint" }, item.account_proved ? "The trunk is lent, and these credentials are proved: texts to every tenant's numbers on it may come here." : "The trunk is lent, and these credentials are not proved for the lender's account: only texts to this tenant's own numbers are taken here. Test credentials says why."),
     item.webhook_former_until && h("p", { class: "hint" }, "The address before this one is taken until ", time(item.webhook_former_until), "."),
@@ -75,7 +81,8 @@ function webhookCard(item, last, health) {
 function fields(item, trunks) {
   const user = item?.callback?.username ?? null;
   const loaded = { name: item?.name, provider_id: item?.provider_id, sender_id: item?.sender_id, failure_policy: item?.failure_policy ?? "hold", limits: item?.limits ?? UNLIMITED };
-  const password = field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : "Note it before you save: it is never shown again.", after: h("button", { type: "button", class: "button", onclick: fill }, "Generate") });
+  const trunk = trunkField(item, trunks);
+  const password = field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : `${MIN_PASSWORD} characters or more. Note it before you save: it is never shown again.`, after: h("button", { type: "button", class: "button", onclick: fill }, "Generate") });
   const save = async (data) => {
     const body = item === null ? {} : changes(plain(data), loaded);
     if (item === null) Object.assign(body, plain(data));
@@ -85,11 +92,11 @@ function fields(item, trunks) {
     await store(item, body);
   };
   return form(
-    { save, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: link("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
+    { save, check, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: back("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
     h("div", { class: "card" },
       field({ name: "name", label: "Name", required: true, value: item?.name ?? "", autocomplete: "off" }),
-      trunkField(item, trunks),
-      field({ name: "sender_id", label: "Sender ID", value: item?.sender_id ?? "", autocomplete: "off", hint: "A number of the trunk. Empty: the trunk's default number." }),
+      trunk,
+      sender(item, trunk),
       CREDENTIALS.map(([name, label, type]) => credential(item, name, label, type)),
       toggle({ name: "enabled", label: "Enable", checked: item?.enabled ?? true }),
     ),
@@ -124,6 +131,12 @@ function credential(item, name, label, type) {
 
 const plain = (data) => ({ name: text(data, "name") ?? "", provider_id: text(data, "provider_id") ?? undefined, sender_id: text(data, "sender_id"), failure_policy: data.get("failure_policy"), limits: readLimits(data) });
 
+// Only a new password is held to the rule: one that is stored goes on working.
+function check(data) {
+  const password = text(data, "callback.password");
+  return password !== null && password.length < MIN_PASSWORD ? [{ field: "callback.password", message: `must have ${MIN_PASSWORD} characters or more; Generate makes one` }] : [];
+}
+
 function secrets(data) {
   const given = CREDENTIALS.map(([name]) => [name, text(data, `credentials.${name}`)]).filter(([, value]) => value !== null);
   return given.length ? { credentials: Object.fromEntries(given) } : {};
@@ -150,20 +163,23 @@ async function store(item, body) {
   say(saved === null ? "Loaded again" : "Saved");
 }
 
-async function rotate(item) {
+// The form beside it keeps what was typed.
+async function rotate(item, last, health) {
   const text = "Bandwidth must be given the new address. The old one is still taken for a day, so that nothing is lost meanwhile.";
   if (!(await confirm({ title: "Make a new webhook address?", text, action: "Make a new address", dangerous: false }))) return;
-  await call("POST", `sms/${item.id}/rotate-webhook`, { body: {} });
-  go(`sms/${item.id}`);
+  const now = await call("POST", `sms/${item.id}/rotate-webhook`, { body: {} });
+  // Unless somebody else has changed it too, the form is based on what is stored now.
+  const version = now.version === item.version + 1 ? now.version : item.version;
+  Object.assign(item, { version, webhook: now.webhook, webhook_former_until: now.webhook_former_until });
+  document.getElementById("webhook").replaceChildren(webhookCard(item, last, health));
+  document.getElementById("steps").replaceChildren(steps(item));
   say("There is a new webhook address");
 }
 
 async function remove(item) {
   const text = `${item.name} is deleted with its credentials, and its webhook stops working at once.`;
   if (!(await confirm({ title: "Delete this SMS configuration?", text, action: "Delete" }))) return;
-  await call("DELETE", `sms/${item.id}`);
-  go("sms");
-  say(`${item.name} deleted`);
+  await removeOf(`sms/${item.id}`, "sms", item.name);
 }
 
 function steps(item) {
@@ -178,7 +194,7 @@ function steps(item) {
       h("li", {}, h("strong", {}, "User ID. "), "In your account settings, note the User ID: it is the Account ID here."),
       h("li", {}, h("strong", {}, "API credentials. "), "Create OAuth2 client credentials. The client ID is the API token, the client secret the API secret. User names and passwords end on 2 December 2026."),
       h("li", {}, h("strong", {}, "Application. "), "Create a messaging application and link it to the location of your numbers. Note its Application ID."),
-      h("li", {}, h("strong", {}, "Webhook. "), "Paste the webhook address as both callback URLs, for inbound and for status.", item?.webhook ? h("p", {}, copyButton(item.webhook, "Webhook for Bandwidth", { label: "Copy" })) : null),
+      h("li", {}, h("strong", {}, "Webhook. "), "Paste the webhook address as both callback URLs, for inbound and for status.", item?.webhook ? h("p", {}, copyButton(item.webhook, "webhook address for Bandwidth")) : null),
       h("li", {}, h("strong", {}, "Callback credentials. "), "Enter the user and password from Advanced, if you set them."),
       h("li", {}, h("strong", {}, "Status events. "), "Switch on at least message-delivered and message-failed."),
     ),

@@ -3,16 +3,18 @@
 import { call, get } from "../api.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { confirm, h, say } from "../dom.js";
+import { confirm } from "../dialogs.js";
+import { h } from "../dom.js";
 import { findConfig, findZone, names } from "../finding.js";
 import { changes, field, form, text, toggle } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
-import { go, inTenant, link } from "../router.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
+import { back, go, goBack, inTenant, link } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { removeOf } from "./trunks.js";
 
 export async function tenants({ query }) {
-  const found = await read("tenants", query, { orderby: "name" });
+  const found = await readCounted("tenants", query, { orderby: "name", key: (item) => item.name });
   const top = head("Tenants", "The customers of the PBX. Trunks, numbers, SMS configurations and messages belong to one each.", addButton("tenants/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     return [top, empty({ shape: "tenant", title: "No tenant yet", text: "Add the first customer of the PBX. Its id is what the PBX names in every request.", action: addButton("tenants/new", "Add a tenant") })];
@@ -28,12 +30,12 @@ export async function tenants({ query }) {
   return [
     top,
     search({ path: "tenants", query, label: "Name or id" }),
-    found.items.length ? table({ caption: "Tenants", columns, items: found.items, open: (item) => `tenants/${item.id}` }) : nothingFound("tenants"),
+    found.items.length ? table({ caption: "Tenants", columns, items: found.items, open: (item) => `tenants/${item.id}` }) : nothingFound("tenants", { query, found }),
     paging({ path: "tenants", query, found }),
   ];
 }
 
-export async function tenant({ id, refresh }) {
+export async function tenant({ id, refresh, system }) {
   const item = id === "new" ? null : await get(`tenants/${encodeURIComponent(id)}`);
   const loaded = item ?? { country: "US", pbx_id: "main" };
   const configs = await names("sms", [loaded.default_config_id].filter(Boolean));
@@ -47,7 +49,9 @@ export async function tenant({ id, refresh }) {
       return;
     }
     await refresh();
-    go("tenants");
+    if (!system) go(`tenants/${item.id}`);
+    else if (item === null) go("tenants");
+    else goBack("tenants");
     say("Saved");
   };
   const remove = async () => {
@@ -56,10 +60,10 @@ export async function tenant({ id, refresh }) {
     await refresh();
   };
   return [
-    h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("tenants") }, "Tenants")),
+    system ? h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("tenants") }, "Tenants")) : "",
     head(item?.name ?? "Add tenant", null),
     form(
-      { save, submit: item === null ? "Add tenant" : "Save changes", secondary: [h("a", { class: "button", href: link("tenants") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Tenant" },
+      { save, submit: item === null ? "Add tenant" : "Save changes", secondary: system ? [h("a", { class: "button", href: back("tenants") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")] : [], label: "Tenant" },
       h("div", { class: "card narrow" },
         field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
         item === null

@@ -1,8 +1,9 @@
 // Test buttons of an SMS configuration, what they found, and how it does: when the last webhook came and how it was taken.
 
 import { ApiError, call, get } from "../api.js";
-import { badge, h, say, time } from "../dom.js";
+import { badge, h, time } from "../dom.js";
 import { text } from "../forms.js";
+import { say } from "../toast.js";
 
 const STEPS = {
   complete: "Credentials",

@@ -3,19 +3,23 @@
 import { call, get } from "../api.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { badge, confirm, h, say } from "../dom.js";
+import { confirm, inform } from "../dialogs.js";
+import { badge, h } from "../dom.js";
+import { counted, counting } from "../entries.js";
 import { findTenant, names } from "../finding.js";
 import { changes, choices, field, form, text } from "../forms.js";
-import { addButton, empty, head, nothingFound, paging, read, search, table } from "../lists.js";
+import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
+import { sentenceOf } from "../problems.js";
+import { back, go, goBack, inTenant, link } from "../router.js";
 import { listed, rows } from "../rows.js";
-import { go, inTenant, link } from "../router.js";
+import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 
 const POOLS = 1000;
 
 export async function trunks({ query, system, tenantId, session }) {
   const all = system && tenantId === null;
-  const found = await read("trunks", query, { orderby: "name" });
+  const found = await readCounted("trunks", query, { orderby: "name", key: (item) => item.name });
   const top = head("Trunks & DIDs", "A trunk is a connection to the carrier, with the pool of numbers (DIDs) that came with it.", addButton("trunks/new", "Add"));
   if (found.count === 0 && !query.get("search")) {
     const first = system && session.tenant_count === 0;
@@ -34,7 +38,7 @@ export async function trunks({ query, system, tenantId, session }) {
   return [
     top,
     search({ path: "trunks", query, label: "Name, brand or number" }),
-    found.items.length ? table({ caption: "Trunks", columns, items: found.items, open: (item) => `trunks/${item.id}` }) : nothingFound("trunks"),
+    found.items.length ? table({ caption: "Trunks", columns, items: found.items, open: (item) => `trunks/${item.id}` }) : nothingFound("trunks", { query, found }),
     paging({ path: "trunks", query, found }),
   ];
 }
@@ -49,7 +53,7 @@ function pool(dids) {
 
 export async function trunk(context) {
   const item = context.id === "new" ? null : await get(`trunks/${encodeURIComponent(context.id)}`);
-  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: link("trunks") }, "Trunks & DIDs"));
+  const crumbs = h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("trunks") }, "Trunks & DIDs"));
   const lent = item !== null && item.pools !== null;
   const top = head(item?.name ?? "Add trunk", null, ...(lent ? [badge("Lent", "busy")] : []));
   if (lent && !everywhere(context)) return [crumbs, top, borrowed(item, context)];
@@ -75,22 +79,22 @@ function fields(item, context, tenantNames) {
     const lent = item === null ? data.get("whose") === "lent" : item.pools !== null;
     const values = { name: text(data, "name") ?? "", brand: text(data, "brand") ?? "", hostname: text(data, "hostname"), ...(lent ? { pools: listed(data, "pools").map(({ tenant_id: tenant, dids, default_did: usual }) => ({ tenant_id: tenant ?? undefined, dids: dids ?? "", default_did: usual })), account: text(data, "account") } : { dids: text(data, "dids") ?? "", default_did: text(data, "default_did") }) };
     if (item === null) {
-      await call("POST", "trunks", { body: { ...values, ...(chooses && !lent ? { tenant_id: text(data, "tenant_id") } : {}) } });
+      const made = await call("POST", "trunks", { body: { ...values, ...(chooses && !lent ? { tenant_id: text(data, "tenant_id") } : {}) } });
       go("trunks");
-      say(`${values.name} added`);
+      say(`${made.name} added, ${held(made)}`);
       return;
     }
     const saved = await patch(`trunks/${item.id}`, changes(values, loaded), item.version, FIELDS);
     if (saved === null) go(`trunks/${item.id}`);
-    else go("trunks");
-    say(saved === null ? "Loaded again" : "Saved");
+    else goBack("trunks");
+    say(saved === null ? "Loaded again" : `Saved, ${held(saved)}`);
   };
   const remove = async () => {
     if (!(await confirm({ title: "Delete this trunk?", text: `${item.name} and its numbers are deleted. Texts to them are then not routed.`, action: "Delete" }))) return;
     await removeOf(`trunks/${item.id}`, "trunks", item.name);
   };
   return form(
-    { save, submit: item === null ? "Add trunk" : "Save changes", secondary: [h("a", { class: "button", href: link("trunks") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Trunk" },
+    { save, submit: item === null ? "Add trunk" : "Save changes", secondary: [h("a", { class: "button", href: back("trunks") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Trunk" },
     h("div", { class: "card narrow" },
       field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
       field({ name: "brand", label: "Brand", required: true, value: loaded.brand ?? "Bandwidth", autocomplete: "off", hint: "The carrier's name. Bandwidth is the carrier this version speaks to." }),
@@ -99,9 +103,12 @@ function fields(item, context, tenantNames) {
 }
 
 const numbers = (loaded) => [
-  field({ name: "dids", label: "Numbers (DID pool)", as: "textarea", rows: "4", value: loaded.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160", hint: "Numbers and ranges, separated by semicolons. +, 00, spaces and national forms are understood. No number may be in two pools." }),
+  counting(field({ name: "dids", label: "Numbers (DID pool)", as: "textarea", rows: "4", value: loaded.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160", hint: "Numbers and ranges, one on each line or separated by semicolons: a column of a sheet can be pasted. +, 00, spaces and national forms are understood. No number may be in two pools." })),
   field({ name: "default_did", label: "Default number", value: loaded.default_did ?? "", autocomplete: "off", hint: "The sender when nothing else names one; one of the numbers above." }),
 ];
+
+// How the API has read what was entered.
+const held = ({ dids, pools }) => `with ${counted((pools ?? [{ dids }]).map((one) => one.dids).join(";"))}`;
 
 // A new trunk is one tenant's own, or the system's and lent to tenants.
 function whose(session, loaded) {
@@ -118,7 +125,7 @@ function whose(session, loaded) {
 function pools(given, tenantNames, account) {
   const make = (prefix, pool) => [
     picker({ name: `${prefix}.tenant_id`, label: "Tenant", required: true, value: pool.tenant_id ?? "", text: tenantNames.get(pool.tenant_id) ?? "", find: findTenant, placeholder: "Name or id" }),
-    field({ name: `${prefix}.dids`, label: "Numbers", as: "textarea", rows: "2", value: pool.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160" }),
+    counting(field({ name: `${prefix}.dids`, label: "Numbers", as: "textarea", rows: "2", value: pool.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160" })),
     field({ name: `${prefix}.default_did`, label: "Default number", value: pool.default_did ?? "", autocomplete: "off", inputmode: "tel" }),
   ];
   return h("section", { class: "stacked", "aria-labelledby": "pools-title" },
@@ -133,15 +140,15 @@ export function tenantField(session, { required = true, value, text: words, plac
   return picker({ name: "tenant_id", label: "Tenant", required, value: only.id, text: only.name, find: findTenant, placeholder });
 }
 
-// Delete, or say why that cannot be.
-export async function removeOf(path, back, name) {
+// Delete, or say why that cannot be; then show the list as it was left.
+export async function removeOf(path, list, name) {
   try {
     await call("DELETE", path);
   } catch (error) {
     if (error.status !== 409) throw error;
-    await confirm({ title: "It cannot be deleted now", text: error.message, action: "Understood", dangerous: false });
+    await inform({ title: "It cannot be deleted now", text: sentenceOf(error) });
     return;
   }
-  go(back);
+  goBack(list);
   say(`${name} deleted`);
 }
