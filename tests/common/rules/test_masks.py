@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.rules.masks import InvalidMask, NumberMask, Specificity
+from sms_common.rules.masks import NumberMask, Specificity
+from sms_common.rules.mistakes import InvalidMask
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,7 @@ def numbers(draw):
     """A number of a country, in one of the ways in which it is written there."""
     country = draw(st.sampled_from(COUNTRIES))
     example = phonenumbers.example_number_for_type(country, draw(st.sampled_from(KINDS)))
+    assert example is not None
     form = draw(
         st.sampled_from([phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL])
     )

@@ -2,6 +2,7 @@
 of each tenant, kept with it.
 """
 
+import asyncio
 from typing import Any
 
 from sms_common.rules import InvalidMask, WeeklyHours
@@ -42,7 +43,7 @@ class Routing:
             body = merge(RoutingWrite, given, base=base, view=shown)
             # What was kept before it was refused must not stand in the way of other changes.
             blocked = body.blocked_senders if replace or "blocked_senders" in given else None
-            values = {**_values(body, before), **_blocked(blocked, before.country)}
+            values = {**_values(body, before), **await asyncio.to_thread(_blocked, blocked, before.country)}
             return Change("updated", before, before.changed(self._changes.clock(), caller.id, **values))
 
         return await self._changes.make(caller, work)

@@ -1,5 +1,6 @@
 """The resources of what a tenant decides by: inbound rules, outbound rules, extensions. All three are kept alike."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -162,7 +163,8 @@ class Rulebook(Generic[K]):
         `named` are the fields that are written anew: a mask that was kept before such were refused must not stand in
         the way of other changes.
         """
-        record, errors = self._kind.read(written, _Reading(tenant.country, named))
+        # A list of hundreds of patterns takes a second to read, in which others are answered.
+        record, errors = await asyncio.to_thread(self._kind.read, written, _Reading(tenant.country, named))
         told = {error.field for error in errors}
         has = await holdings_of(reader, tenant.id)
         errors += [error for error in unheld(record, has) if error.field not in told]

@@ -19,6 +19,7 @@ _SIGNS: Final = re.compile(r"[0-9*]+")
 # A pattern of another system that begins with a digit or has no other signs; a name may hold such letters too.
 _SHEET_OR_PATTERN: Final = re.compile(r"[0-9]+(?:\.0*|[xnz][0-9xnz]*)|[xnz]{2,}[0-9]*", re.IGNORECASE)
 _HOW: Final = "write * for one digit, as in 1**, 100-199 for a range, and ; between extensions"
+_LONGEST: Final = 254
 # From here on digits are those of a phone number, which people write with filling.
 _A_NUMBER: Final = 7
 
@@ -73,6 +74,8 @@ def futile(text: str) -> list[str]:
 
 
 def _entry(entry: str) -> str:
+    if len(entry) > _LONGEST:
+        raise InvalidMask(f"{quoted(entry)} is longer than any extension: {_HOW}.")
     text = plain_text(entry)
     if "*" in text:
         if not _PATTERN.fullmatch(text):

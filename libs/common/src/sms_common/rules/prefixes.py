@@ -16,6 +16,9 @@ from sms_common.rules.patterns import Likelihood, exists
 
 EVERY_NUMBER: Final = "+"
 SHORT_CODE_DIGITS: Final = range(3, 7)
+# Most mobile numbers have 11 to 13 digits, so that the first try nearly always tells.
+_COMMON_FIRST: Final = (11, 12, 10, 13, 9, 14, 8, 15, 7)
+_LONGEST: Final = 64
 _FORM: Final = re.compile(r"\+?[0-9]*")
 # Mexico's mobile numbers lost their 1 in 2019, and those that are normalised have none.
 _OLD_MEXICAN_MOBILE: Final = re.compile(r"\A521")
@@ -57,8 +60,8 @@ def futile(prefixes: str) -> list[str]:
 
 
 def _prefix(text: str, country: str) -> str:
-    plain = unfilled(text)
-    if not _FORM.fullmatch(plain):
+    plain = unfilled(text[:_LONGEST])
+    if len(text) > _LONGEST or not _FORM.fullmatch(plain):
         raise InvalidMask(
             f"{quoted(text)}: a prefix must be digits, with a plus before them or not; it stands for all numbers that "
             f"begin with it, so leave out * and X, and write ; between several."
@@ -102,7 +105,8 @@ def _national(plain: str, country: str) -> tuple[str | None, bool]:
         return code + plain[len(trunk) :], False
     if trunk and (plain.startswith(code) or len(plain) <= _COUNTRY_CODE_ALONE):
         return None, _begins_a_number(plain)
-    return (code + plain if _is_assigned(code + plain) else None), False
+    lengths = tuple(len(code) + length for length in plan.general_desc.possible_length) if plan.general_desc else ()
+    return (code + plain if _is_assigned(code + plain, lengths) else None), False
 
 
 def _dialled_abroad(plain: str, country: str) -> int | None:
@@ -122,14 +126,13 @@ def _plan(country: str) -> PhoneMetadata | None:
 
 @lru_cache(maxsize=4096)
 def _begins_a_number(digits: str) -> bool:
-    return not digits or any(_has_phone_length(digits, length, Likelihood.LIKELY) for length in E164_DIGITS)
+    return not digits or any(_has_phone_length(digits, length, Likelihood.LIKELY) for length in _COMMON_FIRST)
 
 
 @lru_cache(maxsize=4096)
-def _is_assigned(digits: str) -> bool:
-    """Whether an assigned number begins with these digits."""
-    lengths = range(max(len(digits), E164_DIGITS.start), E164_DIGITS.stop)
-    return any(exists(digits + "*" * (length - len(digits)), Likelihood.ASSIGNED) for length in lengths)
+def _is_assigned(digits: str, lengths: tuple[int, ...]) -> bool:
+    """Whether an assigned number of one of these lengths begins with these digits."""
+    return any(_has_phone_length(digits, length, Likelihood.ASSIGNED) for length in lengths)
 
 
 def _has_length(digits: str, length: int) -> bool:

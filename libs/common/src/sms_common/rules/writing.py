@@ -13,7 +13,7 @@ from phonenumbers import PhoneNumber, country_code_for_region, is_valid_number
 from sms_common.pasted import UncleanText, entries, one_line
 from sms_common.phone import InvalidNumber, NumberPool, NumberRange, normalise
 from sms_common.phone.written import plain_digits
-from sms_common.rules.masks import SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
+from sms_common.rules.masks import LONGEST_NAME, SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
 from sms_common.rules.mistakes import (
     AS_STARS,
     HOW_TO_WRITE,
@@ -81,6 +81,8 @@ def futile(text: str) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _entry(entry: str, country: str) -> str:
+    if len(entry) > LONGEST_NAME:
+        raise InvalidMask(f"{quoted(entry)} is longer than any number or name; {HOW_TO_WRITE}.")
     text = plain_text(entry)
     if word := SHORT_CODE.match(text):
         return _SHORT_CODE_WORD + _short_codes(text[word.end() :])
