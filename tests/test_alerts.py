@@ -74,7 +74,7 @@ def test_a_rule_reads_metrics_that_exist_by_labels_that_they_have(rule):
     assert read != []
     for name, matchers in ours.items():
         assert set(matchers) <= known[name] | OF_THE_TARGET
-        assert grouped <= known[name]
+        assert grouped <= known[name] | OF_THE_TARGET
     assert told <= (grouped or {label for name in ours for label in known[name]} | {*OF_THE_TARGET, "mountpoint"})
 
 

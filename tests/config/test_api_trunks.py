@@ -131,7 +131,7 @@ async def test_a_key_for_several_tenants_must_name_one(api, acme, key_for):
     ],
 )
 async def test_pools_may_not_overlap_and_the_other_range_is_named(api, trunk, dids, named):
-    answer = await api.call("POST", TRUNKS, {**TRUNK, "tenant_id": "acme", "dids": dids})
+    answer = await api.call("POST", TRUNKS, {**TRUNK, "name": "Other", "tenant_id": "acme", "dids": dids})
 
     assert (answer.status, answer.json["code"]) == (409, "number_overlap")
     assert answer.field_errors() == {"dids": f"{named} of the trunk Main trunk ({trunk['id']})"}

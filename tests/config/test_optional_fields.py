@@ -30,8 +30,8 @@ from sms_config.bodies import (
     TenantWrite,
     TrunkCreate,
     TrunkWrite,
+    UserChange,
     UserCreate,
-    UserWrite,
 )
 from sms_config.explaining import InboundQuestion, OutboundQuestion
 from sms_config.hours import OpenHours, OpenSpan
@@ -97,7 +97,7 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
     TrunkCreate: TRUNK,
     TrunkWrite: TRUNK,
     UserCreate: {**USER, "password": PASSWORD},
-    UserWrite: USER,
+    UserChange: USER,
 }
 
 

@@ -128,7 +128,7 @@ async def test_a_password_stays_until_another_is_given_and_the_new_one_ends_ever
     [
         ({}, "is required to change one's own password"),
         ({"current_password": "not the password"}, "is not the present password"),
-        ({"current_password": ""}, "is not the present password"),
+        ({"current_password": ""}, "is required to change one's own password"),
     ],
 )
 async def test_nobody_changes_the_own_password_without_the_present_one(ann, given, said):

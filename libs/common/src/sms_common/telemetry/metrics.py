@@ -131,6 +131,7 @@ dead_letters_total: Final = _counter(
 # Every code with which something is parked; RabbitMQ parks under none, and counts nothing here.
 _from_zero(
     dead_letters_total,
+    "account_unproved",
     "body_too_large",
     "handler_failed",
     "invalid_media",
