@@ -196,11 +196,12 @@ class Customer:
         """The statuses of a message in the order of its life."""
         return [event["status"] for event in self.events(message_id)]
 
-    async def received(self, carrier_id: str, did: str | None = None) -> dict[str, Any]:
+    async def received(self, carrier_id: str, did: str | None = None, seconds: float = PATIENCE) -> dict[str, Any]:
         """The inbound event of the text that Bandwidth calls `carrier_id`."""
         message = await self.inbound.first(
             lambda m: m.json["provider_msg_id"] == carrier_id and did in {None, m.json["did"]},
             f"the text {carrier_id}",
+            seconds,
         )
         return message.json
 

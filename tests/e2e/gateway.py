@@ -12,7 +12,7 @@ from typing import Any, Self
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from sms_common.broker_rights import rights_of
+from sms_common.broker_rights import Rights, rights_of
 from sms_native.environment import SECRETS
 from sms_native.mongodb import drop_database
 from sms_native.ports import LOOPBACK, free_port
@@ -51,7 +51,7 @@ class Gateway:
         self.seconds_to_ready = 0.0
         self._broker = broker
         self._vhost = vhost
-        self._accounts = {f"{vhost}_{user}": password for user, password in broker_accounts(env).items()}
+        self._accounts = {f"{vhost}_{user}": password for user, password in self.broker_users(env).items()}
         self._services = {service.name: service for service in plan(env, self.amqp_url, mongo_url)}
         self._running: dict[str, ServiceProcess] = {}
 
@@ -59,11 +59,19 @@ class Gateway:
     @asynccontextmanager
     async def running(cls, broker: Broker, mongo_url: str, **changes: str) -> AsyncIterator[Self]:
         """Start all four at once, in no order; with `changes` to their environment."""
+        made = {secret: make() for secret, make in SECRETS.items()}
+        async with cls.told(broker, mongo_url, made | changes) as gateway:
+            yield gateway
+
+    @classmethod
+    @asynccontextmanager
+    async def told(cls, broker: Broker, mongo_url: str, given: Mapping[str, str]) -> AsyncIterator[Self]:
+        """The same, with the secrets that are `given` and no others."""
         name = f"e2e_{secrets.token_hex(5)}"
         databases = {"CONFIG_MONGO_DATABASE": f"{name}_config", "DISPATCHER_MONGO_DATABASE": f"{name}_dispatcher"}
         levels = {f"{service.upper()}_LOG_LEVEL": "debug" for service in SERVICES}
-        made = {secret: make() for secret, make in SECRETS.items()} | {port: str(free_port()) for port in _PORTS}
-        gateway = cls({**made, **databases, **levels, **_QUICK, **changes}, broker, name, mongo_url)
+        ports = {port: str(free_port()) for port in _PORTS}
+        gateway = cls({**ports, **databases, **levels, **_QUICK, **given}, broker, name, mongo_url)
         broker.management.create_vhost(name)
         async with AsyncExitStack() as started:
             started.callback(broker.management.delete_vhost, name)
@@ -74,8 +82,9 @@ class Gateway:
             for account in gateway._accounts:
                 started.callback(broker.management.delete_user, account)
             started.push_async_callback(gateway._stop_all)
+            await gateway.prepare()
             began = time.monotonic()
-            await gateway.start(*SERVICES)
+            await gateway.start(*(service for service in SERVICES if service not in gateway._running))
             gateway.seconds_to_ready = time.monotonic() - began
             broker.management.create_user(f"{name}_pbx", name, name)
             started.callback(broker.management.delete_user, f"{name}_pbx")
@@ -83,6 +92,9 @@ class Gateway:
             gateway.dead = await started.enter_async_context(gateway.client.reading("sms.dead"))
             gateway.unrouted = await started.enter_async_context(gateway.client.reading("sms.unrouted"))
             yield gateway
+
+    async def prepare(self) -> None:
+        """What is there before the services start; by default nothing."""
 
     # --- its processes
 
@@ -145,6 +157,10 @@ class Gateway:
 
     # --- its broker
 
+    def broker_users(self, env: Mapping[str, str]) -> Mapping[str, str]:
+        """The passwords of the gateway's users of RabbitMQ, by their names."""
+        return broker_accounts(env)
+
     @property
     def pbx_url(self) -> str:
         """The AMQP URL of a trusted PBX, which may do everything; its account is not one of the services."""
@@ -166,8 +182,12 @@ class Gateway:
         for account, password in self._accounts.items():
             self._let_in(account, password)
 
+    def rights(self, user: str) -> Rights:
+        """What a user of the gateway's may do."""
+        return rights_of(user)
+
     def _let_in(self, account: str, password: str) -> None:
-        rights = rights_of(account.removeprefix(f"{self._vhost}_"))
+        rights = self.rights(account.removeprefix(f"{self._vhost}_"))
         self._broker.management.create_user(account, password, self._vhost, rights)
 
     def depths(self) -> dict[str, int]:
