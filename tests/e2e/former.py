@@ -176,5 +176,3 @@ def _later(text: str, shift: timedelta) -> str:
         return (datetime.fromisoformat(found[0]) + shift).isoformat().replace("+00:00", "Z")
 
     return _MOMENT.sub(later, text)
-
-

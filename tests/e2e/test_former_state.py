@@ -1,4 +1,4 @@
-"""A gateway of version 0.1.0, with all that it had stored and all that was on its way, goes on under today's services."""
+"""A gateway of version 0.1.0, with all that it had stored and all that was on its way, goes on under today's code."""
 
 import json
 from collections import Counter
@@ -92,6 +92,7 @@ async def upgraded(
     request: pytest.FixtureRequest, rabbitmq: Broker, mongodb: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Upgraded]:
     """Once as an operator has it who adds nothing to .env, once as `make env`, `make up` and compose complete it."""
+    kind: type[FormerGateway]
     if request.param == "the former .env as it is":
         kind, env = WithOneAccount, environment()
     else:
@@ -119,9 +120,11 @@ def carriers_ids(inbox: Inbox) -> Counter[str]:
     return Counter(id_ for id_ in ids if id_ != AFTERWARDS)
 
 
-async def test_the_text_that_a_lent_trunk_brought_another_borrower_waits_until_the_account_is_proved(upgraded: Upgraded):
+async def test_the_text_that_a_lent_trunk_brought_another_borrower_waits_until_the_account_is_proved(
+    upgraded: Upgraded,
+):
     gateway, beta = upgraded.gateway, KNOWN["accounts"]["beta"]
-    question = {"tenant_id": "acme", "did": "+12015550170", "sender": HANDSET, "config_id": beta["config_id"]}
+    question = {"did": "+12015550170", "sender": HANDSET, "config_id": beta["config_id"]}
     if not (await gateway.api("GET", f"/sms/{beta['config_id']}"))["account_proved"]:
         explained = await gateway.api("POST", "/explain/inbound", question)
         assert explained["rejection"]["code"] == "account_unproved"
@@ -169,7 +172,7 @@ async def test_every_message_that_lay_in_a_queue_is_accounted_for(upgraded: Upgr
 
 
 async def test_no_service_finds_anything_declared_in_another_way(upgraded: Upgraded):
-    wrong = ("PRECONDITION_FAILED", "ACCESS_REFUSED", "declaration_refused", "NOT_FOUND", '"level": "error"')
+    wrong = ("PRECONDITION_FAILED", "ACCESS_REFUSED", "declaration_refused", "NOT_FOUND", '"level":"error"')
 
     assert [line for _, line in upgraded.gateway.lines if any(word in line for word in wrong)] == []
 
@@ -217,9 +220,25 @@ async def test_a_national_block_blocks_now_and_explain_names_the_mask_that_match
     question = {"tenant_id": "acme", "did": "+12015550143"}
     blocked = await upgraded.gateway.api("POST", "/explain/inbound", {**question, "sender": BLOCKED})
     premium = await upgraded.gateway.api("POST", "/explain/inbound", {**question, "sender": "+19005550100"})
-    routing = await upgraded.gateway.api("GET", "/routing?tenant_id=acme")
-    print(json.dumps([blocked, premium, routing], indent=1))
 
     assert blocked["blocked"] is True
-    assert not any(m.json["provider_msg_id"] == "in-blocked" for m in upgraded.acme.inbound.messages)
-    assert premium["blocked"] is False
+    assert "in-blocked" not in carriers_ids(upgraded.acme.inbound)
+    assert (premium["blocked"], premium["route"]["rule_id"]) == (False, KNOWN["rules"]["desk"])
+    named = [verdict["rule_id"] for verdict in premium["verdicts"] if "1900* can match no number" in verdict["reason"]]
+    assert named == [KNOWN["rules"]["premium"], ""]
+
+
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        ("/routing?tenant_id=acme", {"holidays": ["2027-01-01"]}),
+        (f"/inbound-rules/{KNOWN['rules']['premium']}", {"name": "Premium numbers, renamed"}),
+        (f"/outbound-rules/{KNOWN['rules']['chicago']}", {"name": "Chicago and around"}),
+        (f"/trunks/{KNOWN['trunks']['own']}", {"name": "Numbers of Acme"}),
+        (f"/sms/{KNOWN['accounts']['acme']['config_id']}", {"name": "Texts of Acme"}),
+    ],
+)
+async def test_what_was_configured_can_be_changed(upgraded: Upgraded, path: str, change: dict[str, Any]):
+    shown = await upgraded.gateway.api("PATCH", path, change)
+
+    assert {name: shown[name] for name in change} == change
