@@ -520,9 +520,7 @@ def test_mask_is_ascii_and_hides_at_least_three_digits(number):
         pytest.param("2025550150 - 0159", "US", "+12025550150-+12025550159", id="last digits behind a spaced dash"),
         pytest.param("2025550150 to 2025550159", "US", "+12025550150-+12025550159", id="range in words"),
         *(
-            pytest.param(
-                f"2025550150{sign}2025550159", "US", "+12025550150-+12025550159", id=f"range with {sign!a}"
-            )
+            pytest.param(f"2025550150{sign}2025550159", "US", "+12025550150-+12025550159", id=f"range with {sign!a}")
             for sign in (
                 "\u2010",
                 "\u2011",
