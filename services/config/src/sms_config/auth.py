@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -49,6 +49,11 @@ _GRANTS = {
 }
 
 
+def granted(scopes: Iterable[str]) -> frozenset[Scope]:
+    """These scopes and what they include."""
+    return frozenset().union(*(_GRANTS[Scope(scope)] for scope in scopes))
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A known credential in one request. `tenancy` limits every query made for it."""
@@ -70,7 +75,7 @@ class Caller:
     @property
     def granted(self) -> frozenset[Scope]:
         """The scopes and what they include."""
-        return frozenset().union(*(_GRANTS[scope] for scope in self.scopes))
+        return granted(self.scopes)
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden unless the caller has `scope`."""
