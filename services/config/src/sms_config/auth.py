@@ -163,15 +163,23 @@ class FailureBrake:
 
     def check(self, address: str, credential: str | None) -> None:
         """Raise TooManyFailures while the address is refused."""
+        left = self._left(address)
+        if left > 0 and (credential is None or (address, digest(credential)) not in self._right):
+            raise TooManyFailures(self._said, int(left) + 1)
+
+    def refuses(self, address: str) -> bool:
+        """Whether the address is refused."""
+        return self._left(address) > 0
+
+    def _left(self, address: str) -> float:
+        """For how many seconds the address is refused; what is over is forgotten."""
         since, count = self._seen.get(address, (None, 0))
         if since is None or count < self._failures:
-            return
-        if credential is not None and (address, digest(credential)) in self._right:
-            return
+            return 0.0
         left = (since + self._window - self._clock()).total_seconds()
-        if left > 0:
-            raise TooManyFailures(self._said, int(left) + 1)
-        del self._seen[address]
+        if left <= 0:
+            del self._seen[address]
+        return left
 
     def failed(self, address: str) -> None:
         """Count a wrong credential from the address."""
