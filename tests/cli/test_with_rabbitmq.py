@@ -56,5 +56,5 @@ async def test_a_wrong_password_is_told_at_once_and_not_shown(vhost: str):
     user, _, rest = vhost.removeprefix("amqp://").partition(":")
     ended = await Command({"SMSGW_AMQP_URL": f"amqp://{user}:wrong-one@{rest.partition('@')[2]}"})("tail")
     assert ended.status == 1
-    assert "ACCESS_REFUSED" in ended.err
+    assert "RabbitMQ refuses the log-in" in ended.err
     assert "wrong-one" not in ended.err

@@ -231,10 +231,10 @@ class TestApiKeys:
         ("given", "field", "part"),
         [
             ({"name": None}, "name", "must be text"),
-            ({"scopes": None}, "scopes", "valid list"),
+            ({"scopes": None}, "scopes", "must be a list"),
             ({"scopes": []}, "scopes", "at least 1"),
             ({"scopes": ["root"]}, "scopes.0", "must be one of send, read, config, operate, admin"),
-            ({"scopes": "admin"}, "scopes", "valid list"),
+            ({"scopes": "admin"}, "scopes", "must be a list"),
             ({"scopes": [["admin"]]}, "scopes.0", "must be one of"),
             ({"tenants": []}, "tenants", "at least 1"),
             ({"tenants": ["nobody", "none"]}, "tenants", "holds unknown tenants: nobody, none"),

@@ -129,6 +129,9 @@ async def test_the_shell_block_of_the_readme_connects_bandwidth_as_printed(gatew
 
     (made,) = (await gateway.api("GET", "/sms?filter=tenant_id%20eq%20acme"))["items"]
     assert (made["name"], made["state"], made["webhook"][:4]) == ("Main line", "active", "http")
+    # Its numbers are those of the samples, whose tests run on the same gateway.
+    for path in (f"/sms/{made['id']}", f"/trunks/{made['provider_id']}", "/tenants/acme"):
+        await gateway.api("DELETE", path)
 
 
 async def test_the_two_commands_of_the_readme_are_targets_that_the_makefile_has():

@@ -62,4 +62,4 @@ async def test_nobody_waits_long_for_a_look_at_a_broker_that_is_away(vhost: str)
             await broker.survey(base())
         said = broker.why_away()
     assert said is not None
-    assert "ACCESS_REFUSED" in said
+    assert "RabbitMQ refuses the log-in" in said

@@ -42,6 +42,7 @@ def test_an_extension_is_compared_in_one_form(written, form):
         ("0109", "0109"),
         ("john.doe;front-desk;x101;101@pbx.example.com", "john.doe;front-desk;x101;101@pbx.example.com"),
         ("+1 (202) 555-0143", "12025550143"),
+        ('\'101\n"102"\n="103"', "101;102;103"),
     ],
 )
 def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
@@ -68,6 +69,15 @@ def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
         "1*a",
         "10-20-30",
         "10%",
+        "100-199 205",
+        "101-110-120",
+        "1001 1002 1003",
+        "100-199 200-299",
+        "1.01E2",
+        "1.01e+02",
+        "101\u00b9",
+        "any",
+        "None",
     ],
 )
 def test_what_can_be_no_extension_is_refused_with_the_way_to_write_it(written):
@@ -75,6 +85,12 @@ def test_what_can_be_no_extension_is_refused_with_the_way_to_write_it(written):
         extension_mask(written)
 
     assert futile(written)
+
+
+def test_a_phone_number_with_gaps_is_an_extension_where_it_is_assigned():
+    assert extension_mask("202-555-0143;(202) 555-0144", "US") == "2025550143;2025550144"
+    with pytest.raises(InvalidMask):
+        extension_mask("101-102-1034", "US")
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,13 @@ from sms_common.phone.written import FILLING, InvalidNumber, mask
 _LARGEST_RANGE: Final = 10_000_000
 # What stands between the two ends of a range and in no number.
 _APART: Final = re.compile(
-    r"\s+[-\u2010-\u2015\u2212]\s+|\s*[\u2012-\u2015]\s*|\s+(?:to|bis)\s+|\s*\.{2,}\s*", re.IGNORECASE
+    r"\s+[-\u2010-\u2015\u2212]\s+|\s*[\u2012-\u2015]\s*|\s+(?:to|thru|through|until|bis|al?|\u00e0|hasta)\s+"
+    r"|\s*(?:\.{2,}|\u2026|[~\u2053\u301c\uff5e]|-+>|\u2192)\s*",
+    re.IGNORECASE,
 )
+# Hyphens and minus signs of other keyboards; they may also stand inside a number.
+_HYPHENS: Final = re.compile("[\u2010\u2011\u2043\u2212\u30fc\ufe58\ufe63\uff0d]")
+_LETTER: Final = re.compile(r"[^\W\d_]")
 # The last digits of a range's end; more are a number of their own.
 _TAIL: Final = re.compile(r"[0-9]{1,6}")
 _Reader = Callable[[str], str]
@@ -121,7 +126,8 @@ def _read_entry(entry: str, read: _Reader) -> NumberRange:
     ends = _APART.split(entry)
     if len(ends) == 2:  # noqa: PLR2004 - the two ends of a range
         return _range(ends[0], ends[1], read)
-    sides = _sides(entry)
+    entry = _HYPHENS.sub("-", entry)
+    sides = [] if _LETTER.search(entry) else _sides(entry)
     for left, right in sides:
         if _are_ends(left, right, read):
             return _range(left, right, read)

@@ -10,15 +10,15 @@ from typing import Final
 
 from phonenumbers import PhoneNumber, country_code_for_region, is_valid_number
 
-from sms_common.pasted import UncleanText, entries, one_line
-from sms_common.phone import InvalidNumber, NumberPool, NumberRange, normalise
-from sms_common.phone.written import plain_digits
+from sms_common.pasted import UncleanText, entries, one_line, plain_text, trimmed
+from sms_common.phone import E164_DIGITS, InvalidNumber, NumberPool, NumberRange, normalise
+from sms_common.phone.written import more_than_a_number, plain_digits
 from sms_common.rules.masks import LONGEST_NAME, SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
 from sms_common.rules.mistakes import (
     AS_STARS,
     HOW_TO_WRITE,
     InvalidMask,
-    plain_text,
+    is_placeholder,
     quoted,
     stands_for_digits,
     unfilled,
@@ -30,7 +30,10 @@ _MOST_RUNS: Final = 1000
 _CODE: Final = re.compile(r"[0-9]{3,6}")
 _DASH: Final = re.compile(r"[-\u2010-\u2015\u2212]")
 _RUN_OF_SIGNS: Final = re.compile(r"[.\-]{2}")
-_ADDRESS: Final = re.compile(r"[^\s@*<>]+@[^\s@*<>]+\.[^\s@*<>.]+")
+_ADDRESS: Final = re.compile(r"[^\s@*<>:\"]+@[^\s@*<>:]+\.[^\s@*<>:.]+")
+# As mail programs write it: with the name before it, or as a link.
+_MAILBOX: Final = re.compile(r"[^<>]*<\s*(?:mailto:)?([^<>]+?)\s*>|mailto:([^<>?]+)(?:\?.*)?", re.IGNORECASE)
+_LONE_QUOTE: Final = re.compile('["\u201c-\u201f]')
 _NORTH_AMERICA: Final = 1
 # The beginnings of a North American number that are a whole number of its groups: what people write of one.
 _LEADING_GROUPS: Final = re.compile(r"1?([2-9][0-9]{2})|([2-9][0-9]{2})([2-9][0-9]{2})")
@@ -123,12 +126,25 @@ def _short_codes(text: str) -> str:
 
 
 def _address(entry: str) -> str:
+    mailbox = _MAILBOX.fullmatch(entry)
+    entry = trimmed(mailbox[1] or mailbox[2]) if mailbox else entry
     if not _ADDRESS.fullmatch(entry) or not is_a_name(entry):
         raise InvalidMask(f"{quoted(entry)} is no e-mail address; write it whole, such as user@example.com.")
     return entry
 
 
 def _name(entry: str) -> str:
+    if is_placeholder(entry):
+        raise InvalidMask(
+            f"{quoted(entry)} is the name of no sender; write numbers or names, or leave the field empty."
+        )
+    if _LONE_QUOTE.match(entry) or _LONE_QUOTE.search(entry[-1:]):
+        raise InvalidMask(
+            f"{quoted(entry)} has a quotation mark at one end only; write names without it, and without a comma."
+        )
+    more = more_than_a_number(plain_text(entry)) if _has_a_number(entry) else None
+    if more is not None:
+        raise InvalidMask(f"{quoted(entry)}: {more}")
     if stands_for_digits(entry):
         raise InvalidMask(f"{quoted(entry)} can match no number; {AS_STARS}.")
     try:
@@ -140,6 +156,10 @@ def _name(entry: str) -> str:
             f"{quoted(entry)} is neither a number, a range, a pattern nor the name of a sender; {HOW_TO_WRITE}."
         )
     return name
+
+
+def _has_a_number(entry: str) -> bool:
+    return sum(sign.isdigit() for sign in entry) >= E164_DIGITS.start
 
 
 def _number(text: str, country: str) -> str:
