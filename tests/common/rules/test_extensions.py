@@ -1,10 +1,15 @@
 """Extensions: one form at every comparison, and masks that refuse what can be none."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sms_common.configuration import TenantRules
 from sms_common.rules import Extension, InvalidMask, Permission, extension_form
 from sms_common.rules.extensions import extension_mask, futile
+from sms_common.rules.masks import NumberMask
 
 TENANT = {"tenant_id": "acme"}
 
@@ -132,3 +137,18 @@ def test_a_tenant_decides_what_unlisted_extensions_may_do(permission):
 
     assert rules.extension("101") is not None
     assert (unlisted.permission if unlisted else Permission.ALLOW_WITH_SENDER_ID) is permission
+
+
+WRITTEN = st.text("0123456789*xX -;.'\"+()ab\u2013\u00b9", max_size=20)
+
+
+@given(WRITTEN, st.sampled_from(["US", "GB", "DE", ""]))
+def test_for_each_entry_that_is_kept_there_is_an_extension_that_it_matches(written, country):
+    try:
+        kept = extension_mask(written, country)
+    except InvalidMask:
+        return
+    assert extension_mask(kept, country) == kept
+    for entry in filter(None, kept.split(";")):
+        asked = entry.partition("-")[0] if re.fullmatch(r"[0-9]+-[0-9]+", entry) else entry.replace("*", "1")
+        assert NumberMask.parse(entry).match_bare(extension_form(asked)), entry

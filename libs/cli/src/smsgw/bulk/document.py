@@ -315,10 +315,8 @@ _WRONG_FORM = "has a form or characters that are not allowed here"
 
 def _sentence(found: Any, node: yaml.Node | None) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in found["loc"])
-    context = found.get("ctx", {})
-    said = (
-        str(context["error"]) if "error" in context else _SENTENCES.get(found["type"], _WRONG_FORM).format_map(context)
-    )
+    kind, context = found["type"], found.get("ctx", {})
+    said = str(context["error"]) if kind == "value_error" else _SENTENCES.get(kind, _WRONG_FORM).format_map(context)
     return f"line {_line(node, found['loc'])}: {place}: {said}" if place else said
 
 
