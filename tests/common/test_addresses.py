@@ -140,10 +140,10 @@ def test_a_file_without_certificates_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("url", "vhost"), [("amqp://u:p@rabbit//", "/"), ("amqp://u:p@rabbit/a/b", "a/b"), ("amqp://u:p@rabbit/%2Fa", "/a")]
 )
-def test_the_driver_reads_a_virtual_host_as_it_is_written_here(url, vhost):
+async def test_the_driver_reads_a_virtual_host_as_it_is_written_here(url, vhost):
     assert aiormq.Connection(amqp_url(url)).vhost == vhost
 
 
 @pytest.mark.parametrize("password", ["a^b|c{d}e", "100%", "a%2Fb", 'a"b`c<d>'])
-def test_the_driver_reads_a_password_as_it_is_written_here(password):
+async def test_the_driver_reads_a_password_as_it_is_written_here(password):
     assert aiormq.Connection(amqp_url(f"amqp://u:{password}@rabbit/")).url.password == unquote(password)
