@@ -80,7 +80,8 @@ status under its own `message_id`.
 * **`to`** is one number or a list. A text may hold several, apart by line ends, tabs, `;` or `,`, where each has at least seven digits. The number
   that the text is sent as is left out: of a group with one other it makes a single text, and without any other the request is `rejected` with
   `to_own_number`. In a list the message of a recipient has the request's id, a dot and the recipient's place in the list.
-* **`media`** is a list of addresses or objects with a `url`; one alone needs no list. An address begins with `https://` or `http://` and names a host.
+* **`media`** is a list of addresses or objects with a `url`; one alone needs no list, and one text may hold several addresses, apart by line ends,
+  blanks, commas, semicolons or bars. An address begins with `https://` or `http://` and names a host.
   Blanks and other characters that no URL holds are percent-encoded; what is invisible at the ends is taken off, and refused inside (`invalid_media`).
 * **Times** are RFC 3339 with a zone, or a number: seconds or milliseconds since 1970, between the years 2000 and 2100. A number that makes no such
   time is refused. The zero times of programs mean "not given": `0`, `0001-01-01T00:00:00Z`, `0000-00-00`, `1970-01-01T00:00:00Z` and their like.

@@ -9,6 +9,7 @@ import base64
 import http.client
 import json
 import os
+import re
 import time
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +18,10 @@ from sms_common.topology import SMS
 
 # The HTTP API opens with the node, which takes a minute after a power cut.
 WAIT_SECONDS = 120
+UNUSABLE = (
+    "A secret in .env cannot be part of an address: CONFIG_INGRESS_TOKEN, MONGO_DISPATCHER_PASSWORD, "
+    "MONGO_CONFIG_PASSWORD and the passwords that begin with RABBITMQ_ hold letters, digits, - and _ only."
+)
 
 
 class Management:
@@ -53,16 +58,30 @@ def main() -> None:
         pbxs = pbx_passwords(settings.get("RABBITMQ_PBX_PASSWORDS", ""))
     except ValueError as error:
         raise SystemExit(f"RABBITMQ_PBX_PASSWORDS in .env: {error}") from None
+    users = {**passwords(settings["RABBITMQ_USERS"]), **pbxs}
+    if settings["RABBITMQ_USER"] in users:
+        raise SystemExit("RABBITMQ_USER in .env must not be the name of a service's or a PBX's user")
     management = Management(
         settings["RABBITMQ_MANAGEMENT_URL"], settings["RABBITMQ_USER"], settings["RABBITMQ_PASSWORD"]
     )
     wait(management)
-    users = {
-        user: password for user, password in {**json.loads(settings["RABBITMQ_USERS"]), **pbxs}.items() if password
-    }
+    users = {user: password for user, password in users.items() if password}
     for user, password in users.items():
         grant(management, settings.get("RABBITMQ_VHOST", "/"), user, password)
     print(f"RabbitMQ knows {', '.join(users)}, each with its own rights")  # noqa: T201  # its log is its answer
+
+
+def passwords(text: str) -> dict[str, str]:
+    """Read the JSON object of {user: password}. Ends the process with a sentence when one cannot be part of a URL, as
+    the address of RabbitMQ is one; tokens and passwords of which they are made were none before.
+    """
+    try:
+        read: dict[str, str] = json.loads(text)
+    except ValueError:
+        raise SystemExit(UNUSABLE) from None
+    if any(re.search(r"[^\w.~!$&'()*+,;=:-]", password) for password in read.values()):
+        raise SystemExit(UNUSABLE)
+    return read
 
 
 def wait(management: Management) -> None:

@@ -1,5 +1,8 @@
 """Addresses in settings: what is read, and what is refused with what to do and without any of it."""
 
+from urllib.parse import unquote
+
+import aiormq
 import pytest
 
 from sms_common.addresses import amqp_url, host, http_base, mongo_url, public_base, root
@@ -24,6 +27,14 @@ from sms_common.addresses import amqp_url, host, http_base, mongo_url, public_ba
         (amqp_url, "amqp://rabbit/%2Fprod?heartbeat=10", "amqp://rabbit/%2Fprod?heartbeat=10"),
         (amqp_url, "amqp://u:a:b@rabbit/v", "amqp://u:a:b@rabbit/v"),
         (amqp_url, "amqp://u:p\u00e4ss@rabbit/v", "amqp://u:p\u00e4ss@rabbit/v"),
+        # Whatever the driver reads as it was meant worked before it was checked, and still has to.
+        (amqp_url, 'amqp://u:a^b|c{d}e"f`g<h>i@rabbit/v', 'amqp://u:a^b|c{d}e"f`g<h>i@rabbit/v'),
+        (amqp_url, "amqp://u:100%@rabbit/v", "amqp://u:100%@rabbit/v"),
+        (amqp_url, "amqp://guest:guest@rabbit:5672//", "amqp://guest:guest@rabbit:5672//"),
+        (amqp_url, "amqp://u:p@rabbit/a/b", "amqp://u:p@rabbit/a/b"),
+        (amqp_url, "amqp://u:p@rabbit/v?name=sms@host", "amqp://u:p@rabbit/v?name=sms@host"),
+        (mongo_url, 'mongodb://u:a^b|c{d}e"f`g<h>i[j]k\\l@mongo/', 'mongodb://u:a^b|c{d}e"f`g<h>i[j]k\\l@mongo/'),
+        (mongo_url, "mongodb://u:p@mongo/?appName=sms@host", "mongodb://u:p@mongo/?appName=sms@host"),
         (
             mongo_url,
             "mongodb://u:pw@a:1,b:2,[::1]:3/sms?replicaSet=rs0",
@@ -81,14 +92,15 @@ def test_what_can_be_used_is_kept_without_what_nobody_sees(read, given, kept):
         (amqp_url, "amqp://sms:can#ary@127.0.0.1:5672/", "percent-encoded"),
         (amqp_url, "amqp://sms:can?ary@127.0.0.1:5672/", "percent-encoded"),
         (amqp_url, "amqp://sms:can@ary@127.0.0.1:5672/", "percent-encoded"),
-        (amqp_url, "amqp://sms:can%ary@127.0.0.1:5672/", "percent-encoded"),
+        (amqp_url, "amqp://sms:c@n?ary@127.0.0.1:5672/", "percent-encoded"),
+        (amqp_url, "amqp://sms:c?a=n@ry/ary@127.0.0.1:5672/", "percent-encoded"),
+        (amqp_url, "amqp://sms:can\\ary@127.0.0.1:5672/", "percent-encoded"),
         (amqp_url, "amqp://sms:can[ary@127.0.0.1:5672/", "percent-encoded"),
         (amqp_url, "'amqp://sms:canary@127.0.0.1:5672/'", "quotes"),
         (amqp_url, "http://sms:canary@127.0.0.1:5672/", "begin it with amqp:// or amqps://"),
         (amqp_url, "amqp://sms:canary@127.0.0.1:abc/", "port"),
         (amqp_url, "amqp://sms:canary@127.0.0.1:99999/", "from 1 to 65535"),
         (amqp_url, "amqp://sms:canary@/", "host"),
-        (amqp_url, "amqp://sms:canary@rabbit/a/b", "%2F"),
         (amqp_url, "amqp://sms:canary@rabbit/v?heartbeat=often", "heartbeat"),
         (amqp_url, "amqp://sms:can ary@rabbit/", "a blank"),
         (amqp_url, "amqps://sms:canary@rabbit:5671/?cafile=/x/canary", "cafile"),
@@ -123,3 +135,15 @@ def test_a_file_without_certificates_is_refused(tmp_path):
 
     with pytest.raises(ValueError, match="cafile names a file that cannot be read or holds no certificate in PEM"):
         amqp_url(f"amqps://rabbit/?cafile={tmp_path / 'ca.pem'}")
+
+
+@pytest.mark.parametrize(
+    ("url", "vhost"), [("amqp://u:p@rabbit//", "/"), ("amqp://u:p@rabbit/a/b", "a/b"), ("amqp://u:p@rabbit/%2Fa", "/a")]
+)
+async def test_the_driver_reads_a_virtual_host_as_it_is_written_here(url, vhost):
+    assert aiormq.Connection(amqp_url(url)).vhost == vhost
+
+
+@pytest.mark.parametrize("password", ["a^b|c{d}e", "100%", "a%2Fb", 'a"b`c<d>'])
+async def test_the_driver_reads_a_password_as_it_is_written_here(password):
+    assert aiormq.Connection(amqp_url(f"amqp://u:{password}@rabbit/")).url.password == unquote(password)

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.pasted import UncleanText, alike, entries, is_invisible, one_line, printable_ascii, trimmed, visible
+from sms_common.pasted import (
+    UncleanText,
+    alike,
+    entries,
+    is_invisible,
+    one_line,
+    plain_text,
+    printable_ascii,
+    trimmed,
+    visible,
+)
 
 INVISIBLE = [
     *"\u200b\u200c\u200d\u200e\u2060\ufeff\u00ad\u180e\u061c\u3164\u00a0\u202f\u2003\u2028\x00\x7f\t\n",
@@ -66,6 +76,48 @@ def test_a_name_has_one_form(written, name):
 @pytest.mark.parametrize("between", [";", ",", "\n", "\r\n", "\t", ";\n", " , ", "\u2028", "\x0b", "\uff1b"], ids=ascii)
 def test_a_list_may_be_separated_by_anything_that_sheets_use(between):
     assert entries(f"\ufeff101{between}102{between}") == ["101", "102"]
+
+
+@pytest.mark.parametrize(
+    ("written", "entry"),
+    [
+        ('"202555****"', "202555****"),
+        ('="2025550140"', "2025550140"),
+        ("'2025550140", "2025550140"),
+        ("\u2019+12025550140", "+12025550140"),
+        ("\u201cAmazon\u201d", "Amazon"),
+        ("\u00ab101\u00bb", "101"),
+        ("' 101 '", "101"),
+        ("'s-Hertogenbosch", "'s-Hertogenbosch"),
+        ("O'Reilly", "O'Reilly"),
+        ('"', '"'),
+    ],
+)
+def test_the_quotation_marks_of_a_sheet_are_no_part_of_an_entry(written, entry):
+    assert entries(written) == [entry]
+    assert entries(entry) == [entry]
+    assert entries('""; \u201c\u201d') == []
+
+
+@given(st.text())
+def test_entries_stay_as_they_are_when_they_are_read_again(text):
+    once = entries(text)
+    assert entries(";".join(once)) == once
+
+
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        ("\uff0b\uff11\u0662\u0969", "+123"),
+        ("H\u00b2O", "H\u00b2O"),
+        ("\u2460 \u00bd", "\u2460 \u00bd"),
+        ("\uff21cme", "Acme"),
+        ("\uff76\uff9e", "\u30ac"),
+    ],
+)
+def test_signs_of_other_keyboards_become_plain_and_raised_digits_do_not(written, plain):
+    assert plain_text(written) == plain
+    assert plain_text(plain) == plain
 
 
 def test_an_error_never_holds_the_text():

@@ -319,6 +319,36 @@ def test_numbers_of_every_country_are_read_as_people_there_write_them(region):
         assert normalise(dialled, abroad) == e164
 
 
+@pytest.mark.parametrize("country", ["US", "DE", "IT"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+4930901820\u00b9",
+        "202555014\u2070",
+        "\u00b22025550140",
+        "\u00bd025550140",
+        "202555014\u2460",
+        "3125550100\u2474",
+    ],
+    ids=ascii,
+)
+def test_a_raised_or_circled_digit_or_a_half_is_no_digit_of_a_number(written, country):
+    with pytest.raises(InvalidNumber, match="neither"):
+        normalise(written, country)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\uff12\uff10\uff12\uff15\uff15\uff15\uff10\uff11\uff14\uff10",
+        "\u0662\u0660\u0662\u0665\u0665\u0665\u0660\u0661\u0664\u0660",
+    ],
+    ids=ascii,
+)
+def test_digits_of_another_keyboard_are_digits(written):
+    assert normalise(written, "US") == "+12025550140"
+
+
 def test_filling_holds_whatever_nobody_sees_between_digits():
     unseen = {chr(code) for code in range(0x2000, 0x2100) if is_invisible(chr(code))} | {"\u061c", "\u00ad", "\ufeff"}
     assert {character for character in unseen if not FILLING.fullmatch(character)} == set()
@@ -489,8 +519,33 @@ def test_mask_is_ascii_and_hides_at_least_three_digits(number):
         pytest.param("2025550150\u20132025550159", "US", "+12025550150-+12025550159", id="en dash without blanks"),
         pytest.param("2025550150 - 0159", "US", "+12025550150-+12025550159", id="last digits behind a spaced dash"),
         pytest.param("2025550150 to 2025550159", "US", "+12025550150-+12025550159", id="range in words"),
+        *(
+            pytest.param(f"2025550150{sign}2025550159", "US", "+12025550150-+12025550159", id=f"range with {sign!a}")
+            for sign in (
+                "\u2010",
+                "\u2011",
+                "\u2212",
+                "\uff0d",
+                "\u2026",
+                "~",
+                "\u301c",
+                "->",
+                "\u2192",
+                " thru ",
+                " al ",
+            )
+        ),
+        pytest.param("202-555-0150\u2010202-555-0159", "US", "+12025550150-+12025550159", id="two kinds of hyphens"),
+        pytest.param("01 99 00 00 00 \u00e0 99", "FR", "+33199000000-+33199000099", id="range in French"),
+        pytest.param(
+            '"2025550150",\'2025550151\n\u201c2025550152\u201d',
+            "US",
+            "+12025550150;+12025550151;+12025550152",
+            id="in the quotes of a sheet",
+        ),
         pytest.param("2025550150..2025550159", "US", "+12025550150-+12025550159", id="range with dots"),
         pytest.param("+12025550100-199", "US", "+12025550100-+12025550199", id="three last digits"),
+        pytest.param("+49-30-1234-5678", "DE", "+493012345678", id="one number with a dash between its groups"),
         pytest.param("030 1234567-0", "DE", "+493012345670", id="one number with a German direct dial"),
         pytest.param("202\u2011555\u20110150", "US", "+12025550150", id="hyphens that do not break"),
         pytest.param("723", "US", "723", id="short code of three"),
@@ -521,11 +576,18 @@ def test_pool_is_read_forgivingly_and_written_canonically(text, country, canonic
         pytest.param("20255501401", "a digit too many", id="number that is possible in Egypt"),
         pytest.param("+12025550150\n3125550", "Entry 2 .*area code", id="no area code"),
         pytest.param("+49 30 1234500-99", "range or one number", id="range or German direct dial"),
+        pytest.param(
+            "+46 8-12 34 11-99", "range or one number", id="last digits behind a group that a blank sets apart"
+        ),
+        pytest.param("+62 812-345-611-99", "range or one number", id="two last digits behind dashes"),
+        pytest.param("+81 90-1234-5611-99", "range or one number", id="last digits that may belong to the number"),
         pytest.param("-", "both sides", id="a dash alone"),
         pytest.param("72345-72349", "one by one", id="short codes or one number"),
         pytest.param("72345 - 72349", "one by one", id="range of short codes"),
         pytest.param("012345", "begin with 0", id="short code with a leading zero"),
         pytest.param("+12025550100-+1202555010x", "letters", id="letters at the end"),
+        pytest.param("+1 (202) 555-0100 ext. 5", "extension", id="an extension behind a number with a dash"),
+        pytest.param("202555010\u2070", "neither", id="a raised digit"),
     ],
 )
 def test_pool_that_cannot_be_read_says_where_and_why(text, says):

@@ -3,7 +3,6 @@ words.
 """
 
 import json
-import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -248,15 +247,35 @@ def test_a_media_address_that_no_carrier_can_fetch_is_refused_with_its_place(
     assert (error.field or "").startswith("media")
 
 
-def test_every_media_case_is_read_or_refused_at_once():
-    for body in case("23")["input"]:
-        event = outcome(json.dumps(body).encode())
-        if isinstance(event, UnreadableEvent):
-            assert (event.field or "").startswith("media.0")
-        else:
-            (file,) = event.media
-            assert file.url.startswith("https://media.example.com/")
-            assert re.fullmatch(r"[!-~]+", file.url)
+A_JPG = "https://media.example.com/a.jpg"
+
+
+@pytest.mark.parametrize(
+    ("body", "url"),
+    list(
+        zip(
+            case("23")["input"],
+            ["https://media.example.com/IMG%200140.JPG", A_JPG, None, A_JPG, A_JPG, A_JPG, A_JPG, None, None],
+            strict=True,
+        )
+    ),
+    ids=lambda part: json.dumps(part.get("media")) if isinstance(part, dict) else "",
+)
+def test_a_media_address_of_the_cases_is_read_or_refused_at_once(body: dict[str, Any], url: str | None):
+    event = outcome(json.dumps(body).encode())
+
+    if isinstance(event, UnreadableEvent):
+        assert (event.field, url) == ("media.0.url", None)
+    else:
+        assert [file.url for file in event.media] == [url]
+
+
+@pytest.mark.parametrize("between", [",", ";", "|", " , ", "\n", "\r\n", " "], ids=repr)
+def test_several_media_addresses_in_one_text_are_a_list(between: str):
+    urls = [A_JPG, "https://media.example.com/b,c.jpg"]
+
+    assert [file.url for file in asked(written(media=f" {between.join(urls)}\u200b")).media] == urls
+    assert [file.url for file in asked(written(media=[f"\n{urls[0]} "])).media] == urls[:1]
 
 
 @given(st.text(max_size=40))

@@ -9,10 +9,11 @@ import pytest
 
 from bandwidth_simulator import Account, SimulatorSettings, running
 from sms_common.configuration import DispatcherSnapshot
+from sms_config import account_proofs
 from sms_config.account_proofs import Lack
 from sms_config.records import AuditRecord, SmsConfigRecord
 from sms_config.trials import LACKS
-from tests.config.people import tenant_admin
+from tests.config.people import system_admin, tenant_admin
 from tests.config.world import CREDENTIALS, TRUNK, make_settings
 from tests.eventually import eventually_told
 
@@ -287,20 +288,29 @@ class TestFormerState:
 
 
 PASSWORD = {"callback": {"username": "bandwidth", "password": "of-the-tenant"}}
+OF_SYSTEM = {"callback": {"username": "bandwidth", "password": "of-the-system"}}
 
 
 class TestCallback:
     """Who enters the callback password can call the webhook."""
 
-    @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
     async def test_of_a_tenant_and_credentials_of_an_administrator_prove_nothing(
-        self, api, globex, trunk, tried, proved, until_proved, before
+        self, api, globex, trunk, tried, proved
     ):
-        made = await globex.made(SMS, config(trunk, **(PASSWORD if before else {})))
+        made = await globex.made(SMS, config(trunk, **PASSWORD))
         await api.call("PATCH", f"{SMS}/{made['id']}", {"credentials": CREDENTIALS})
-        if not before:
-            await until_proved(made["id"])
-            await globex.call("PATCH", f"{SMS}/{made['id']}", PASSWORD)
+
+        assert await tried(made["id"]) == ("lender", True, "callback_of_tenant")
+        assert not await proved(made["id"])
+
+    async def test_a_tenant_that_enters_its_own_later_ends_the_proof(
+        self, api, globex, trunk, tried, proved, until_proved, clock
+    ):
+        made = await globex.made(SMS, config(trunk))
+        await api.call("PATCH", f"{SMS}/{made['id']}", {"credentials": CREDENTIALS, **OF_SYSTEM})
+        await until_proved(made["id"])
+        clock.pass_time(seconds=1)
+        await globex.call("PATCH", f"{SMS}/{made['id']}", PASSWORD)
 
         assert await tried(made["id"]) == ("lender", True, "callback_of_tenant")
         assert not await proved(made["id"])
@@ -311,6 +321,79 @@ class TestCallback:
 
     async def test_of_an_administrator_is_fine(self, api, trunk, until_proved):
         made = await api.made(SMS, config(trunk, credentials=CREDENTIALS, **PASSWORD))
+        await until_proved(made["id"])
+
+    @pytest.mark.parametrize(
+        "touched",
+        [{"application_id": "another-application"}, {"account_id": LENDERS}, {"api_token": CREDENTIALS["api_token"]}],
+        ids=["application", "account", "token"],
+    )
+    async def test_credentials_stay_an_administrators_while_he_alone_entered_the_secret(
+        self, api, globex, trunk, tried, proved, touched, clock
+    ):
+        made = await api.made(SMS, config(trunk, credentials=CREDENTIALS, **OF_SYSTEM))
+        clock.pass_time(seconds=1)
+        change = {"credentials": touched, **PASSWORD}
+        assert (await globex.call("PATCH", f"{SMS}/{made['id']}", change)).status == 200
+
+        assert await tried(made["id"]) == ("lender", True, "callback_of_tenant")
+        assert not await proved(made["id"])
+
+    async def test_who_entered_it_is_not_forgotten_over_many_changes(
+        self, api, globex, trunk, tried, proved, clock, monkeypatch
+    ):
+        monkeypatch.setattr(account_proofs, "_AUDITED", 5)
+        made = await api.made(SMS, config(trunk, credentials=CREDENTIALS, **OF_SYSTEM))
+        clock.pass_time(seconds=1)
+        await globex.call("PATCH", f"{SMS}/{made['id']}", PASSWORD)
+        for number in range(5):
+            await globex.call("PATCH", f"{SMS}/{made['id']}", {"name": f"Name {number}"})
+
+        assert await tried(made["id"]) == ("lender", True, "callback_of_tenant")
+        assert not await proved(made["id"])
+
+    async def test_a_deleted_administrators_credentials_do_not_become_the_tenants(
+        self, api, browser, globex, trunk, tried, proved, clock
+    ):
+        user = await api.made("/api/v1/users", system_admin("sue"))
+        assert (await browser.log_in("sue")).status == 201
+        made = (await browser.call("POST", SMS, config(trunk, credentials=CREDENTIALS, **OF_SYSTEM))).json
+        await api.made("/api/v1/users", system_admin("another"))
+        assert (await api.call("DELETE", f"/api/v1/users/{user['id']}")).status == 204
+        clock.pass_time(seconds=1)
+        await globex.call("PATCH", f"{SMS}/{made['id']}", PASSWORD)
+
+        assert await tried(made["id"]) == ("lender", True, "callback_of_tenant")
+        assert not await proved(made["id"])
+
+    async def test_without_one_the_tenant_that_reads_the_address_proves_nothing(
+        self, api, globex, trunk, tried, proved, until_proved
+    ):
+        made = await api.made(SMS, config(trunk, credentials=CREDENTIALS))
+        assert (await globex.get(f"{SMS}/{made['id']}")).json["webhook"].count("*") == 0
+
+        assert await tried(made["id"]) == ("lender", True, "callback_missing")
+        assert not await proved(made["id"])
+
+        await api.call("PATCH", f"{SMS}/{made['id']}", OF_SYSTEM)
+        await until_proved(made["id"])
+
+    @pytest.mark.parametrize("who", ["key", "person"])
+    async def test_without_one_a_proof_ends_when_somebody_of_the_tenant_may_read_the_address(
+        self, api, trunk, until_proved, proved, key_for, who
+    ):
+        made = await api.made(SMS, config(trunk, credentials=CREDENTIALS))
+        await until_proved(made["id"])
+
+        if who == "key":
+            await key_for("config", tenants=["globex", "acme"])
+        else:
+            await api.made("/api/v1/users", tenant_admin("gil", "globex"))
+        await eventually_told(lambda: proved(made["id"]), lambda answer: not answer)
+
+    async def test_without_one_who_may_only_read_hinders_no_proof(self, api, trunk, until_proved, key_for):
+        await key_for("read", tenants=["globex"])
+        made = await api.made(SMS, config(trunk, credentials=CREDENTIALS))
         await until_proved(made["id"])
 
 

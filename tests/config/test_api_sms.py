@@ -95,7 +95,7 @@ async def test_the_state_says_whether_it_can_send(api, trunk, enabled, credentia
         ({"sender_id": "Much too long name"}, "sender_id", "neither a number"),
         ({"sender_id": "20155501001"}, "sender_id", "a digit too many"),
         ({"sender_id": 12345}, "sender_id", "must be text"),
-        ({"sender_id": "1" * 33}, "sender_id", "at most 32"),
+        ({"sender_id": "1" * 33}, "sender_id", "may have 32 characters"),
         ({"failure_policy": "sometimes"}, "failure_policy", "must be one of hold, resend, fail"),
         ({"failure_policy": {"$gt": ""}}, "failure_policy", "must be one of hold, resend, fail"),
         ({"failure_policy": ["hold"]}, "failure_policy", "must be one of hold, resend, fail"),

@@ -165,6 +165,15 @@ async def test_a_dispatcher_that_cannot_tell_is_a_503_in_words(ann, dispatcher, 
     assert (told.status, told.json["code"], told.headers["Retry-After"]) == (503, "explanation_unavailable", "5")
 
 
+async def test_what_only_the_dispatcher_finds_wrong_is_told_beside_its_field(ann, dispatcher):
+    said = {"field": "to", "message": "must be one number: one recipient is explained at a time"}
+    dispatcher.status, dispatcher.answers[OUTBOUND] = 422, {"code": "invalid_query", "errors": [said]}
+
+    told = await ann.call("POST", OUTBOUND, {**TEXT, "to": "+13125550100;+13125550111"})
+
+    assert (told.status, told.json["errors"]) == (422, [said])
+
+
 @pytest.mark.parametrize(
     ("view", "answer"),
     [

@@ -342,3 +342,65 @@ class TestTimeZones:
 
         assert (shown["time_zone"], country.json["time_zone"], clock.json["time_zone"]) == ("localtime",) * 3
         assert [answer.status for answer in (country, sent_back, clock, other)] == [200, 200, 200, 422]
+
+
+@pytest.mark.parametrize("given", cases("10-php-empty-map")[1:], ids=str)
+async def test_a_map_that_php_writes_as_an_empty_list_changes_nothing(api, sms, given):
+    before = (await api.get(f"{SMS}/{sms['id']}")).json
+
+    answer = await api.call("PATCH", f"{SMS}/{sms['id']}", given["PATCH sms"])
+
+    assert answer.status == 200, answer.text
+    stamps = ("version", "updated_at", "updated_by")
+    assert {name: value for name, value in answer.json.items() if name not in stamps} == {
+        name: value for name, value in before.items() if name not in stamps
+    }
+
+
+async def test_a_body_behind_a_byte_order_mark_is_read_as_without_it(api):
+    body = bytes.fromhex(case("22-byte-order-mark")["input"]["amqp_body_hex_prefix"]) + b'{"name": "Acme"}'
+
+    answer = await api.call("POST", TENANTS, data=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status, answer.json["name"]) == (201, "Acme")
+
+
+class TestRules:
+    @pytest.mark.parametrize("written", ["101.0", "101.", "1.01E2", "1.01e+02", "10x"])
+    async def test_what_a_sheet_makes_of_an_extension_is_no_destination(self, api, acme, written):
+        rule = {"tenant_id": "acme", "name": "In", "office": {"destination": written}}
+
+        answer = await api.call("POST", "/api/v1/inbound-rules", rule)
+
+        assert (answer.status, list(answer.field_errors())) == (422, ["office.destination"])
+
+    async def test_extensions_are_read_with_the_country_of_the_tenant(self, api, sms):
+        rule = {"tenant_id": "acme", "name": "Out", "routes": [{"config_id": sms["id"]}]}
+        read = await api.made("/api/v1/outbound-rules", {**rule, "extensions": "'101\n(202) 555-0143"})
+        refused = await api.call("POST", "/api/v1/outbound-rules", {**rule, "extensions": "100-199 205"})
+
+        assert read["extensions"] == "101;2025550143"
+        assert list(refused.field_errors()) == ["extensions"]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"prefixes": "-"},
+            {"lengths": [2]},
+            {"extensions": "1XX"},
+            {"groups": ["a\u200bb"]},
+            {"categories": ["spam"]},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("method", ["POST", "PUT"])
+    async def test_a_condition_that_is_wrong_is_not_also_said_to_be_missing(self, api, sms, wrong, method):
+        rule = {"name": "Out", "routes": [{"config_id": sms["id"]}]}
+        path = "/api/v1/outbound-rules"
+        if method == "PUT":
+            path += f"/{(await api.made(path, {**rule, 'tenant_id': 'acme', 'prefixes': '+'}))['id']}"
+
+        answer = await api.call(method, path, {**rule, **wrong} | ({"tenant_id": "acme"} if method == "POST" else {}))
+
+        assert answer.status == 422
+        assert {field.partition(".")[0] for field in answer.field_errors()} == {*wrong}

@@ -76,6 +76,18 @@ async def test_a_browser_that_was_here_before_is_let_in_whatever_strangers_do(se
     assert [(await known.log_in("boss", f"wrong {n}")).status for n in range(11)] == [401] * 10 + [429]
 
 
+async def test_many_browsers_that_were_here_before_do_not_make_a_crowd_that_guesses(serve):
+    """Who had a password once may have collected cookies with it; they must not help to find the next one."""
+    api = await serve(make_settings())
+    await api.made("/api/v1/users", system_admin("boss"))
+    browsers = [Browser(api) for _ in range(8)]
+    for browser in browsers:
+        assert (await browser.log_in("boss")).status == 201
+
+    tried = [(await browser.log_in("boss", f"wrong {n}")).status for n in range(10) for browser in browsers]
+    assert (tried.count(401), tried.count(429)) == (60, 20)  # 50 as browsers known here, and 10 as anybody from there
+
+
 @pytest.mark.parametrize("spoiled", ["", "x", "a.b.c", "k1.{1}.{2}", "{0}.other.{2}", "{0}.{1}.AAAA", "{0}.{1}.{2}x"])
 async def test_a_made_up_browser_is_no_browser_that_was_here(serve, spoiled):
     api = await serve(make_settings())

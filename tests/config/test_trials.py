@@ -20,6 +20,7 @@ from sms_config.records import SmsConfigRecord
 from sms_config.webhook_trial import SENTENCES, TrialCode
 from sms_ingress.door import Door
 from sms_ingress.seen import SeenWebhooks
+from tests.cases import cases
 from tests.cli.certificates import Authority
 from tests.config.world import CREDENTIALS, make_settings
 
@@ -251,7 +252,7 @@ class TestWebhook:
             ({}, "authorization_removed", "a proxy takes the Authorization header away"),
             ({"Authorization": "Bearer fixed"}, "authorization_replaced", "a proxy replaces it"),
         ],
-        ids=["strip Authorization", "Authorization: Bearer fixed"],
+        ids=cases("36-test-webhook-names-wrong-cause")[:2],
     )
     async def test_a_proxy_that_keeps_the_credentials_from_ingress_is_named(
         self, api, guarded, edge, proxy, code, said

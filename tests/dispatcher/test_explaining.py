@@ -378,3 +378,30 @@ def test_a_question_asks_for_what_a_request_asks_for():
     question = OutboundQuestion.model_validate({**ASKED, "from": DID, "config_id": "cfg"})
 
     assert question.request() == request(message_id="explain", **{"from": DID, "config_id": "cfg"})
+
+
+@pytest.mark.parametrize(
+    ("direction", "field", "written", "says"),
+    [
+        ("outbound", "extension", "\u200b", "is empty"),
+        ("outbound", "to", " ", "is empty"),
+        ("outbound", "to", 5, "must be text"),
+        ("outbound", "to", "+13125550100;+13125550111", "must be one number: one recipient is explained at a time"),
+        ("outbound", "category", "spam", "must be 'conversational', 'transactional', 'marketing' or 'otp'"),
+        ("outbound", "at", "noon", "must be a time with its zone, such as 2026-05-04T05:02:01Z"),
+        ("inbound", "sender", "x" * 255, "is too long; 254 are allowed"),
+        ("inbound", "did", "\u200b", "is empty"),
+        ("inbound", "colour", "red", "is not known here"),
+    ],
+)
+async def test_a_question_that_cannot_be_read_is_refused_beside_its_field(world, direction, field, written, says):
+    question = {**(ASKED if direction == "outbound" else WRITTEN), field: written}
+    async with world.client.post(f"/api/v1/explain/{direction}", json=question) as answer:
+        assert answer.status == 422
+        assert (await answer.json())["errors"] == [{"field": field, "message": says}]
+
+
+async def test_a_sender_with_a_long_address_can_be_asked_about(world):
+    explained = await world.ask("inbound", **WRITTEN | {"sender": f"{'a' * 200}@example.com"})
+
+    assert explained["blocked"] is False

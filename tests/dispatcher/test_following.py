@@ -213,6 +213,38 @@ async def test_a_tenant_that_moves_to_another_pbx_is_asked_for_and_told_there_on
     assert len(rig.broker.waiting("pbx.second.status")) == 2
 
 
+async def test_what_an_older_version_may_have_bound_is_unbound_once_and_never_again():
+    """Any PBX may have had any tenant then: for many of both that is a lot, and no start may wait for it twice."""
+    many = snapshot(tenants=tuple(Tenant(id=f"t{n}", name="T", pbx_id=f"p{n}") for n in range(5)))
+    rig = Rig()
+    await rig.ledger.remember_tenants([tenant.id for tenant in many.tenants])
+    remembered: list[int] = []
+    asked: list[int] = []
+
+    async def starting(member: str) -> None:
+        fresh = Rig(rig.clock, rig.ledger, member=member, broker=rig.broker)
+        declare = rig.broker.declare
+
+        async def remembering(topology) -> None:
+            remembered.append(len(topology.retired))
+            await declare(topology)
+
+        async def once(topology) -> None:
+            asked.append(len(topology.retired))
+            await declare(topology)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(rig.broker, "declare", remembering)
+            patched.setattr(rig.broker, "ensure", once)
+            await fresh.dispatcher.follow(many)
+
+    async with rig.broker:
+        await starting("first")
+        assert (sum(remembered), sum(asked)) == (0, 5 * 5 * 3)  # five PBXs and the default one, but its own
+        await starting("second")
+        assert (sum(remembered), sum(asked)) == (0, 5 * 5 * 3)
+
+
 async def test_no_pbx_asks_for_a_tenant_that_is_no_more(rig):
     await rig.use(snapshot(tenants=(Tenant(id="other", name="Other"),)))
     await rig.publish(request().encode(), exchange="pbx.main.requests")

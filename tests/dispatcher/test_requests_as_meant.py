@@ -90,6 +90,13 @@ async def test_a_byte_order_mark_changes_nothing(rig, encoding):
     assert (rig.story(), rig.dead()) == (["accepted", "held", "canceled"], [])
 
 
+async def test_a_request_behind_a_byte_order_mark_is_read_as_without_it(rig):
+    given = case("22-byte-order-mark")
+    await rig.publish(bytes.fromhex(given["amqp_body_hex_prefix"]) + json.dumps(given["then"]).encode())
+
+    assert (rig.story(), recipients(rig)) == (["accepted", "submitted"], [("+13125550100",)])
+
+
 async def test_several_numbers_in_one_text_are_a_list(rig):
     await rig.publish({**MINIMAL, "to": f"{A};{B}"})
 

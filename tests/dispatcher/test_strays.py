@@ -1,12 +1,13 @@
 """What went to `sms.unrouted` while its queue was gone: told once that is there again, and nothing else is touched."""
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
 from sms_common import topology
-from sms_common.broker import Outgoing
+from sms_common.broker import Outgoing, Restored
 from sms_common.broker.headers import CODE
 from sms_common.events import utc_now
 from sms_common.telemetry import metrics
@@ -101,5 +102,38 @@ async def test_a_broker_that_goes_away_meanwhile_is_waited_for(rig):
         await asyncio.sleep(0)
     rig.broker.away = False
     await rig.dispatcher.strays._looking
+
+    assert unrouted(rig) == []
+
+
+async def test_one_that_cannot_go_back_keeps_no_other_from_coming_back(rig):
+    rig.broker.lose("pbx.main.status")
+    rig.broker.lose("pbx.main.inbound")
+    await put(rig, "sms.inbound.acme.12025550143", "no event")
+    await put(rig, "sms.status.acme.sent", "m1")
+    await restored(rig)
+
+    assert unrouted(rig) == ["no event"]
+    assert [one.message_id for one in rig.broker.waiting("pbx.main.status")] == ["m1"]
+
+
+async def test_what_is_made_again_while_it_is_looked_gets_a_look_of_its_own(rig, monkeypatch):
+    rig.broker.lose("pbx.main.status")
+    await put(rig, "sms.status.acme.sent", "m1")
+    since, browse, looks = utc_now(), rig.broker.browse, 0
+
+    @asynccontextmanager
+    async def made_again_meanwhile(queue, **limits):
+        nonlocal looks
+        looks += 1
+        async with browse(queue, **limits) as held:
+            if looks == 2:  # m1 came back unrouted, and is not tried again in this look
+                await rig.broker.restore(WHOLE, since)
+            yield held
+
+    monkeypatch.setattr(rig.broker, "browse", made_again_meanwhile)
+    await rig.dispatcher.strays.look(Restored(frozenset({"pbx.main.inbound"}), since))
+    await rig.dispatcher.strays._looking
+    await rig.idle()
 
     assert unrouted(rig) == []

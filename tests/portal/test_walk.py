@@ -144,7 +144,7 @@ def test_a_key_is_shown_once(filled, page):
     page.get_by_label("Name").fill("Walk")
     page.get_by_role("checkbox", name="read").uncheck()
     page.get_by_role("button", name="Make key").click()
-    expect(page.get_by_text("should have at least 1 item")).to_be_visible()
+    expect(page.get_by_text("needs at least one")).to_be_visible()
     page.get_by_role("checkbox", name="config").check()
     page.get_by_role("button", name="Make key").click()
     key = page.get_by_role("dialog").get_by_label("API key", exact=True).text_content()

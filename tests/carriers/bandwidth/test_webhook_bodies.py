@@ -65,7 +65,7 @@ def test_a_tag_that_is_empty_or_no_text_is_no_reference(tag):
     assert only(event(message={"tag": tag})).reference is None
 
 
-@pytest.mark.parametrize("text", [None, UNSET, "", 5])
+@pytest.mark.parametrize("text", [None, UNSET, "", True, ["a"], {"body": "a"}])
 def test_an_inbound_message_may_have_no_text(text):
     assert only(event("message-received", message={"text": text})).text == ""
 
@@ -326,6 +326,24 @@ def test_whatever_stands_for_a_sender_the_text_is_delivered_and_that_is_remarked
 
     assert parsed.events[0].sender == "unknown"
     assert "names nobody" in parsed.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "text"), [(12345, "12345"), (0, "0"), (7.0, "7"), (7.5, ""), (True, ""), (None, "")]
+)
+def test_a_text_of_digits_may_be_a_number(written, text):
+    assert only(event("message-received", message={"text": written})).text == text
+    assert only(event("message-received", message={"text": None, "content": {"text": written}})).text == text
+
+
+def test_a_number_may_be_one_of_json_and_a_recipient_that_is_none_is_remarked():
+    members = ["+12025550143", 13125550111, 13125550112.0, None, {"to": "x"}, 1e300]
+    parsed = parse(event("message-received", message={"from": 13125550100.0, "to": members, "text": "hi"}))
+    (found,) = parsed.events
+
+    assert found.sender == "+13125550100"
+    assert found.recipients == ("+12025550143", "+13125550111", "+13125550112")
+    assert parsed.remarks == ("Element 0: 3 of its recipients could not be read.",)
 
 
 @pytest.mark.parametrize("kind", ["message-received", "message-delivered"])

@@ -1,10 +1,15 @@
 """Extensions: one form at every comparison, and masks that refuse what can be none."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sms_common.configuration import TenantRules
 from sms_common.rules import Extension, InvalidMask, Permission, extension_form
 from sms_common.rules.extensions import extension_mask, futile
+from sms_common.rules.masks import NumberMask
 
 TENANT = {"tenant_id": "acme"}
 
@@ -42,6 +47,7 @@ def test_an_extension_is_compared_in_one_form(written, form):
         ("0109", "0109"),
         ("john.doe;front-desk;x101;101@pbx.example.com", "john.doe;front-desk;x101;101@pbx.example.com"),
         ("+1 (202) 555-0143", "12025550143"),
+        ('\'101\n"102"\n="103"', "101;102;103"),
     ],
 )
 def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
@@ -68,6 +74,15 @@ def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
         "1*a",
         "10-20-30",
         "10%",
+        "100-199 205",
+        "101-110-120",
+        "1001 1002 1003",
+        "100-199 200-299",
+        "1.01E2",
+        "1.01e+02",
+        "101\u00b9",
+        "any",
+        "None",
     ],
 )
 def test_what_can_be_no_extension_is_refused_with_the_way_to_write_it(written):
@@ -75,6 +90,12 @@ def test_what_can_be_no_extension_is_refused_with_the_way_to_write_it(written):
         extension_mask(written)
 
     assert futile(written)
+
+
+def test_a_phone_number_with_gaps_is_an_extension_where_it_is_assigned():
+    assert extension_mask("202-555-0143;(202) 555-0144", "US") == "2025550143;2025550144"
+    with pytest.raises(InvalidMask):
+        extension_mask("101-102-1034", "US")
 
 
 @pytest.mark.parametrize(
@@ -116,3 +137,18 @@ def test_a_tenant_decides_what_unlisted_extensions_may_do(permission):
 
     assert rules.extension("101") is not None
     assert (unlisted.permission if unlisted else Permission.ALLOW_WITH_SENDER_ID) is permission
+
+
+WRITTEN = st.text("0123456789*xX -;.'\"+()ab\u2013\u00b9", max_size=20)
+
+
+@given(WRITTEN, st.sampled_from(["US", "GB", "DE", ""]))
+def test_for_each_entry_that_is_kept_there_is_an_extension_that_it_matches(written, country):
+    try:
+        kept = extension_mask(written, country)
+    except InvalidMask:
+        return
+    assert extension_mask(kept, country) == kept
+    for entry in filter(None, kept.split(";")):
+        asked = entry.partition("-")[0] if re.fullmatch(r"[0-9]+-[0-9]+", entry) else entry.replace("*", "1")
+        assert NumberMask.parse(entry).match_bare(extension_form(asked)), entry

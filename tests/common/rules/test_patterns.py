@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms_common.phone import InvalidNumber, normalise
+from sms_common.phone import InvalidNumber, NumberPool, normalise
 from sms_common.rules import InvalidMask
 from sms_common.rules.masks import NumberMask
 from sms_common.rules.prefixes import impossible_lengths, international_prefixes
@@ -13,7 +13,12 @@ from sms_common.rules.writing import current, futile, international
 
 ONE_DIGIT = "write * for one digit"
 COUNTRIES = ("US", "CA", "GB", "DE", "FR", "MX", "AR", "IN", "AU", "IT", "ES", "BR", "ZA", "JP", "SE")
-FILLS = (*(digit * 15 for digit in "0123456789"), *(f"{n * 7_919_730_151 % 10**15:015}" for n in range(1, 400)))
+FILLS = (
+    *(digit * 15 for digit in "0123456789"),
+    *(f"{n * 7_919_730_151 % 10**15:015}" for n in range(1, 400)),
+    *(f"{code}{digit * 13}" for digit in "257109" for code in range(20, 100)),
+    *(f"{code}{digit * 12}" for digit in "257109" for code in range(200, 1000)),
+)
 KINDS = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
 
 
@@ -104,6 +109,16 @@ def test_whoever_can_write_can_be_blocked(written, sender):
         ("+1\u2011202\u2011555\u20110140\u2069", "+12025550140"),
         ("+5215555550100", "+525555550100"),
         ("code 7726", "short code 7726"),
+        ('"202555****"\n\'303555****\n="+1404555****"', "+1202555****;+1303555****;+1404555****"),
+        ("\u201cAmazon\u201d; 'My Shop'", "Amazon;My Shop"),
+        ("mailto:user@example.com; Bob <user2@example.com>", "user@example.com;user2@example.com"),
+        ("2025550140 through 2025550149", "+12025550140-+12025550149"),
+        ("2025550140~49", "+12025550140-+12025550149"),
+        ("(202) 555-0140-49", "+12025550140-+12025550149"),
+        ("202-555-0140\u201049", "+12025550140-+12025550149"),
+        ("(202) 555-0140..49", "+12025550140-+12025550149"),
+        ("(202) 555-0140\u202649", "+12025550140-+12025550149"),
+        ("202-555-0140..202-555-0149", "+12025550140-+12025550149"),
     ],
 )
 def test_masks_forgive_what_numbers_and_pools_forgive(written, kept):
@@ -116,6 +131,29 @@ def test_which_entry_is_wrong_is_told_and_no_whole_number_with_it():
 
     assert str(refused.value).startswith("Entry 2: ")
     assert "2555014" not in str(refused.value)
+
+
+@pytest.mark.parametrize("word", ["any", "ALL", "none", "everyone", "NULL", "n/a"])
+def test_a_word_for_everybody_or_nobody_is_no_senders_name(word):
+    with pytest.raises(InvalidMask, match="leave the field empty"):
+        international(word, "US")
+    assert futile(word)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ('"Amazon, Inc."', "Entry 1: .*quotation mark at one end"),
+        ("+1 (202) 555-0140 ext. 5", r"^\+1202\*\*\*0140 ext\. 5: That holds an extension"),
+        ("12025550140 or 12025550141", "more than one phone number"),
+        ("1.2E10", r"write \* for one digit"),
+        ("202555014\u2070", r"write \* for one digit"),
+        ("555****", "none has this many digits"),
+    ],
+)
+def test_what_a_mask_holds_besides_numbers_is_named(written, says):
+    with pytest.raises(InvalidMask, match=says):
+        international(written, "US")
 
 
 def test_a_number_with_a_dash_that_may_be_a_range_is_refused():
@@ -188,6 +226,51 @@ def test_for_each_pattern_that_is_kept_there_is_a_number_that_it_matches(written
         assert NumberMask.parse(entry).match(number)
 
 
+@st.composite
+def written_ranges(draw):
+    """A range of a country's numbers as people write it: its end in full or its last two digits, with any sign."""
+    country, first = draw(numbers())
+    places = [place for place, sign in enumerate(first) if sign.isdigit()][-2:]
+    first, last = (
+        "".join(sign if place not in places else digit for place, sign in enumerate(first)) for digit in "19"
+    )
+    end = draw(st.sampled_from([last, "99"]))
+    return (
+        country,
+        f"{first}{draw(st.sampled_from(RANGE_SIGNS))}{end}",
+        f"{normalise(first, country)}-{normalise(last, country)}",
+    )
+
+
+RANGE_SIGNS = (
+    "-",
+    " - ",
+    "\u2010",
+    "\u2011",
+    "\u2012",
+    "\u2013",
+    "\u2014",
+    "\u2212",
+    "\uff0d",
+    "~",
+    "\u2026",
+    "..",
+    " to ",
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(written_ranges())
+def test_a_range_in_a_mask_and_in_a_pool_is_the_one_that_is_meant_or_refused(given_):
+    country, written, meant = given_
+    for read in (lambda: international(written, country), lambda: str(NumberPool.parse(written, country))):
+        try:
+            kept = read()
+        except ValueError:
+            continue
+        assert kept == meant
+
+
 @given(st.text(max_size=30), st.sampled_from(COUNTRIES))
 def test_any_text_is_kept_in_a_form_that_stays_or_is_refused(written, country):
     try:
@@ -209,6 +292,9 @@ def test_any_text_is_kept_in_a_form_that_stays_or_is_refused(written, country):
         ("0151;49151;1", "DE", "+49151;+49151;+1"),
         ("06", "IT", "+3906"),
         ("+521;01152", "US", "+52;+52"),
+        ('1202.0\n\'1303\n"1404"', "US", "+1202;+1303;+1404"),
+        ("1 202;1-303;+44 20;011 44;+44 (0)20", "US", "+1202;+1303;+4420;+44;+4420"),
+        ("01632 960;0044 20;44 20", "GB", "+441632960;+4420;+4420"),
     ],
 )
 def test_a_prefix_is_kept_as_numbers_in_international_form_begin(written, country, kept):
@@ -228,11 +314,38 @@ def test_a_prefix_is_kept_as_numbers_in_international_form_begin(written, countr
         ("44;447", "US", r"Entry 2: .*\+1447 or \+447"),
         ("7911", "GB", r"\+447911 or \+7911"),
         ("55", "MX", r"\+5255 or \+55"),
+        *((empty, "US", "must be digits") for empty in ("-", "--", "\u2014", "()", "..", "1202\u00b2")),
+        *(
+            (several, "US", "one prefix or several")
+            for several in ("1202 1303", "1202/1303", "1202-1303", "+1202 1303")
+        ),
+        ("0171 0172", "DE", "one prefix or several"),
+        ("44\u201349", "DE", "one prefix or several"),
     ],
 )
 def test_a_prefix_that_no_number_has_or_that_may_be_two_is_refused(written, country, says):
     with pytest.raises(InvalidMask, match=says):
         international_prefixes(written, country)
+
+
+PREFIXES = st.text("0123456789+ -()/.;", max_size=12) | st.builds(
+    lambda head, rest: head + rest,
+    st.sampled_from(["+", "00", "011", "0", "1", "+1", "44", "+44", "+521", "01", "7", "8"]),
+    st.text("0123456789 ", max_size=7),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(PREFIXES, st.sampled_from(COUNTRIES))
+def test_for_each_prefix_that_is_kept_there_is_a_number_that_begins_with_it(written, country):
+    try:
+        kept = international_prefixes(written, country)
+    except InvalidMask:
+        return
+    assert international_prefixes(kept, country) == kept
+    for prefix in kept.split(";") if kept else ():
+        masks = (prefix + "*" * (length - len(prefix)) for length in range(8, 17) if length > len(prefix))
+        assert any(_some_number(mask) for mask in masks) or normalise(prefix, "") == prefix, prefix
 
 
 @pytest.mark.parametrize(

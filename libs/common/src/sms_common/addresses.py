@@ -20,6 +20,10 @@ _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(?::(\d+))?")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# aiormq takes a lone % for itself; brackets and backslashes no parser of URLs lets pass.
+_UNREAD_AMQP: Final = re.compile(r"[\[\]\\]")
+# Only a value may hold an @: where a name does, the ? is one of a password.
+_OPTIONS: Final = re.compile(r"[A-Za-z_]+=[^&/?]*(?:&[A-Za-z_]+=[^&/?]*)*")
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _MAX_PORT: Final = 65_535
 # Ports that carriers call: Bandwidth's guides name these, and firewalls rarely let others out.
@@ -95,10 +99,8 @@ def amqp_url(text: str) -> str:
     """The address of RabbitMQ. Raises ValueError."""
     example = "must be like amqp://user:password@host:5672/vhost"
     scheme, rest = _scheme(text, {"amqp": "amqp://", "amqps": "amqps://"}, example)
-    parts = _parts(rest, example)
+    parts = _parts(rest, example, _UNREAD_AMQP)
     _check_host(parts.authority, example)
-    if "/" in parts.path:
-        raise ValueError("write the character / of the virtual host as %2F")
     for name in _WHOLE_NUMBERS:
         if not re.fullmatch(r"[0-9]*", parts.options.get(name, "")):
             raise ValueError(f"its option {name} must be a whole number")
@@ -110,7 +112,7 @@ def mongo_url(text: str) -> str:
     """The address of MongoDB. Raises ValueError. What its options may be, only the driver knows."""
     example = "must be like mongodb://user:password@host:27017/?replicaSet=rs0&authSource=admin"
     scheme, rest = _scheme(text, {"mongodb": "mongodb://", "mongodb+srv": "mongodb+srv://"}, example)
-    parts = _parts(rest, example)
+    parts = _parts(rest, example, _BROKEN_ESCAPE)
     hosts = parts.authority.split(",")
     for one in hosts:
         if not one.casefold().endswith(".sock"):
@@ -152,16 +154,17 @@ class _Parts:
     options: Mapping[str, str]
 
 
-def _parts(rest: str, example: str) -> _Parts:
-    """Take apart what follows the scheme. Raises ValueError, above all where a password is not escaped."""
+def _parts(rest: str, example: str, unread: re.Pattern[str]) -> _Parts:
+    """Take apart what follows the scheme. Raises ValueError, above all where a password is not escaped; `unread` is
+    what the driver does not read in user and password as it was meant.
+    """
     end = next((place for place, character in enumerate(rest) if character in "/?#"), len(rest))
     whole, behind = rest[:end], rest[end:]
-    if "@" in behind or whole.count("@") > 1 or "#" in behind:
-        raise ValueError(f"{example}: {_ESCAPE}")
     account, at, authority = whole.rpartition("@")
-    if at and (_BROKEN_ESCAPE.search(account) or any(character in '[]<>\\^|{}`"' for character in account)):
-        raise ValueError(f"{example}: {_ESCAPE}")
     path, _, query = behind.removeprefix("/").partition("?")
+    options = query if at and _OPTIONS.fullmatch(query) else ""
+    if "@" in behind.removesuffix(options) or "@" in account or "#" in behind or unread.search(account):
+        raise ValueError(f"{example}: {_ESCAPE}")
     return _Parts(authority, path, dict(parse_qsl(query, keep_blank_values=True)))
 
 

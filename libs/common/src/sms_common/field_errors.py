@@ -20,6 +20,7 @@ _PATTERNS: Final[Mapping[str, str]] = {
 }
 _SENTENCES: Final[Mapping[str, str]] = {
     "missing": "is missing",
+    "extra_forbidden": "is not known here",
     "string_type": "must be text",
     "string_too_short": "is empty",
     "string_too_long": "is too long; {max_length} characters are allowed",
@@ -59,14 +60,17 @@ def first_field_error(error: ValidationError) -> FieldError | None:
     field = context.get("field") or ".".join(map(str, path))
     if path[:1] == ("metadata",):
         field = "metadata"  # it goes on with the PBX's own names, which appear in no log and no status
-    says = _FLAT if len(path) > 1 and field == "metadata" else _says(kind, context)
+    says = _FLAT if len(path) > 1 and field == "metadata" else predicate(kind, context)
     code = Code(kind) if kind in set(Code) else Code.INVALID_REQUEST
     return FieldError(code, field or None, f"{field or 'The body'} {says}.")
 
 
-def _says(kind: str, context: Mapping[str, Any]) -> str:
+def predicate(kind: str, context: Mapping[str, Any]) -> str:
+    """What goes on after a field's name, for an error of pydantic's `kind` with its `context`."""
     if "says" in context:
         return str(context["says"])
+    if kind == "value_error":
+        return str(context["error"])
     if kind == "string_pattern_mismatch":
         return _PATTERNS.get(context["pattern"], "has a wrong form")
     if kind.startswith(("datetime", "timezone", "time_zone")):

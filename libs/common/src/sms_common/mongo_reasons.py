@@ -1,10 +1,14 @@
 """Why MongoDB cannot be used, in words for an operator: from what its driver says, without knowing the driver. Pure."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 _AUTHENTICATION_FAILED: Final = frozenset({18, 8000})
 _UNAUTHORIZED: Final = 13
+# It goes on as it always did: options of newer drivers, and a compression that is not installed, as some addresses that
+# are offered for copying ask for.
+_HARMLESS: Final = ("Unknown option", "Wire protocol compression")
 # What the driver says, and what it means; the first that fits.
 _MEANINGS: Final = (
     (
@@ -37,3 +41,9 @@ def why_unusable(kind: str, code: int | None, said: str) -> str:
         return f"the user of the address has no rights on the database ({kind})"
     meaning = next((words for pattern, words in _MEANINGS if re.search(pattern, said)), None)
     return kind if meaning is None else f"{meaning} ({kind})"
+
+
+def told_of_options(heard: Iterable[Warning | str]) -> list[str]:
+    """What the driver warned of while it read an address, without what changes nothing."""
+    told = [str(one) for one in heard if isinstance(one, UserWarning)]
+    return [said for said in told if not said.startswith(_HARMLESS)]

@@ -22,6 +22,13 @@ _EMOJI_CLASSES: Final = frozenset({"So", "Sk"})
 # What separates the entries of a list, whatever program it was copied from; U+0085, U+2028 and U+2029 end lines too.
 _BETWEEN_ENTRIES: Final = re.compile("[;,\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\u037e\u060c\u061b\u3001\uff0c\uff1b]")
 _PRINTABLE: Final = range(0x21, 0x7F)
+# What programs put around a cell of a sheet: quotation marks, a formula of a text (="..."), and the apostrophe that
+# makes digits a text.
+_QUOTED: Final = re.compile(
+    "=?\"([^\"]*)\"|'([^']*)'|`([^`]*)`|[\u201c\u201e\u201f]([^\u201c-\u201f]*)[\u201c\u201d]"
+    "|[\u2018\u201a]([^\u2018-\u201b]*)[\u2018\u2019]|\u00ab([^\u00ab\u00bb]*)\u00bb|\u2039([^\u2039\u203a]*)\u203a"
+    "|['\u2019](?=[0-9+*(])(.*)"
+)
 
 
 class UncleanText(ValueError):
@@ -79,8 +86,36 @@ def printable_ascii(text: str, *, blanks: bool = False) -> str:
 
 
 def entries(text: str) -> list[str]:
-    """The entries of a pasted list, trimmed, in their order: apart by line ends, tabs, semicolons or commas."""
-    return [entry for part in _BETWEEN_ENTRIES.split(text) if (entry := trimmed(part))]
+    """The entries of a pasted list, in their order: apart by line ends, tabs, semicolons or commas. Each is trimmed and
+    without the quotation marks of a sheet.
+    """
+    parts = (_unquoted(trimmed(part)) for part in _BETWEEN_ENTRIES.split(text))
+    return [part for part in parts if part]
+
+
+def plain_text(text: str) -> str:
+    """`text` in the forms that keyboards make: full-width signs and digits of other scripts as ASCII ones.
+
+    What holds a digit in some other way (a raised 2 of a footnote, a circled 1, a half) stays, and is no digit.
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", "".join(map(_plain_sign, text)))
+
+
+def _plain_sign(sign: str) -> str:
+    if sign.isdecimal():
+        return str(unicodedata.digit(sign))
+    plain = unicodedata.normalize("NFKC", sign)
+    return sign if any(character.isdecimal() for character in plain) else plain
+
+
+def _unquoted(entry: str) -> str:
+    quoted = _QUOTED.fullmatch(entry)
+    while quoted is not None:
+        entry = trimmed(next(filter(None, quoted.groups()), ""))
+        quoted = _QUOTED.fullmatch(entry)
+    return entry
 
 
 def visible(name: str) -> str:

@@ -293,6 +293,15 @@ def tenant(tenant_id: str, pbx_id: str | None = None, former_pbx_ids: Iterable[s
     )
 
 
+def left_behind(tenant_id: str, pbx_ids: Iterable[str]) -> Topology:
+    """What PBXs lose that no longer serve a tenant: its events, and the way to its requests."""
+    return Topology(
+        retired=tuple(
+            binding for pbx_id in pbx_ids for binding in (*_events_of(tenant_id, pbx_id), _from_pbx(tenant_id, pbx_id))
+        )
+    )
+
+
 def former_tenant(tenant_id: str, pbx_ids: Iterable[str] = ()) -> Topology:
     """The queue of a tenant that is no more: what is in it is still read, and nothing comes any more, also not from the
     PBXs that it ever had.

@@ -20,7 +20,7 @@ from sms_common.pasted import entries, trimmed
 _EXACT: Final = 2**53
 _TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?[0-9]")
-_NEXT_ADDRESS: Final = re.compile(r"[,;]?\s+(?=https?://)", re.IGNORECASE)
+_NEXT_ADDRESS: Final = re.compile(r"(?:\s*[,;|]\s*|\s+)(?=https?://)", re.IGNORECASE)
 # A shorter part of a list could be an extension to dial after a pause.
 _WHOLE_NUMBER: Final = range(7, 25)
 _NO_PART_OF_A_NUMBER: Final = re.compile(r"[^\W\d_]|[@:=*#]")
@@ -147,13 +147,15 @@ def _is_whole_number(text: str) -> bool:
 
 
 def as_files(value: object) -> object:
-    """Media files: one or a list, each an address or an object. A text may hold several addresses, apart by blanks or
-    line ends.
+    """Media files: one or a list, each an address or an object. A text may hold several addresses, apart by
+    blanks, line ends, commas, semicolons or bars.
     """
     if not isinstance(value, str | Mapping | list | tuple):
         raise refusal("must be a list of files")
     items = value if isinstance(value, list | tuple) else [value]
-    return [file for item in items for file in (_NEXT_ADDRESS.split(item) if isinstance(item, str) else [item])]
+    return [
+        file for item in items for file in (_NEXT_ADDRESS.split(trimmed(item)) if isinstance(item, str) else [item])
+    ]
 
 
 def as_file(value: object) -> object:

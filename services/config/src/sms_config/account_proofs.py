@@ -15,7 +15,7 @@ import structlog
 from pydantic import SecretStr
 
 from sms_common.carriers.protocol import Carrier
-from sms_config.auth import BOOTSTRAP, Caller
+from sms_config.auth import BOOTSTRAP, Caller, Scope, granted
 from sms_config.changes import Change, Changes
 from sms_config.keyring import KeyRing, SealBroken
 from sms_config.query import Clause, Order, Query
@@ -47,6 +47,7 @@ class Lack(StrEnum):
     ANOTHER_ACCOUNT = "another_account"
     ACCOUNT_NOT_NAMED = "account_not_named"
     CALLBACK_OF_TENANT = "callback_of_tenant"
+    CALLBACK_MISSING = "callback_missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +100,23 @@ class AccountProofs:
 
     async def claim(self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier) -> Claim | Lack:
         """Return what the carrier's acceptance would prove, or why it would prove nothing. Raises SealBroken."""
-        own = self._account(record, carrier)
-        by_system = await self._is_systems(record, (CREDENTIALS + name for name in credentials_set(record)))
-        account = trunk.account
-        if account is None and by_system and await self._is_only_account(record, trunk, carrier, own):
+        own, account = self._account(record, carrier), trunk.account
+        if account is None and await self._names_account(record, trunk, carrier, own):
             account = own
         if account is None or own is None:
             return Lack.ACCOUNT_NOT_NAMED
         if own != account:
             return Lack.ANOTHER_ACCOUNT
-        if by_system and not await self._is_systems(record, _CALLBACK, unless_written=True):
-            return Lack.CALLBACK_OF_TENANT
-        return Claim(record, trunk, account)
+        return await self._lack_of_callback(record, carrier) or Claim(record, trunk, account)
+
+    async def _lack_of_callback(self, record: SmsConfigRecord, carrier: Carrier) -> Lack | None:
+        """Whoever knows a webhook's address and its callback password can call it: that must be who has the account."""
+        secrets = [CREDENTIALS + name for name in carrier.secret_credentials]
+        if await self._administered(record, secrets) == {False}:
+            return None
+        if record.callback_username is None:
+            return Lack.CALLBACK_MISSING if await self._tenant_reads(record.tenant_id) else None
+        return None if await self._administered(record, _CALLBACK) == {True} else Lack.CALLBACK_OF_TENANT
 
     async def keep(self, claim: Claim) -> bool:
         """Record that the carrier accepted it, unless it has changed since; a trunk that names no account does then.
@@ -168,6 +174,13 @@ class AccountProofs:
     def _account(self, record: SmsConfigRecord, carrier: Carrier) -> str | None:
         return _clear(open_secret(self._ring, record, CREDENTIALS + carrier.account_credential))
 
+    async def _names_account(
+        self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier, own: str | None
+    ) -> bool:
+        """Whether those who administer the system entered these credentials, and no other account for the trunk."""
+        entered = await self._administered(record, [CREDENTIALS + name for name in credentials_set(record)])
+        return entered == {True} and await self._is_only_account(record, trunk, carrier, own)
+
     async def _is_only_account(
         self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier, own: str | None
     ) -> bool:
@@ -176,35 +189,52 @@ class AccountProofs:
         for other in (await self._store.find(SmsConfigRecord, query, EVERYONE)).items:
             if other.id == record.id or self._account(other, carrier) in {None, own}:
                 continue
-            if await self._is_systems(other, [CREDENTIALS + carrier.account_credential]):
+            if await self._administered(other, [CREDENTIALS + carrier.account_credential]) == {True}:
                 return False
         return True
 
-    async def _is_systems(
-        self, record: SmsConfigRecord, fields: Iterable[str], *, unless_written: bool = False
-    ) -> bool:
-        """Whether those who administer the system wrote these fields as they are now, by the audit log.
-
-        `unless_written`: what nobody wrote counts as theirs.
+    async def _administered(self, record: SmsConfigRecord, fields: Iterable[str]) -> set[bool | None]:
+        """For the writers of these fields as they are now, whether they administer the system; None for one of whom
+        the audit log says nothing.
         """
-        query = Query(
-            (Clause("object_id", "eq", (record.id,)), Clause("kind", "eq", (record.COLLECTION,))),
-            order=(Order("version", descending=True), Order("at", descending=True)),
-            top=_AUDITED,
-        )
+        query = _audits(record.COLLECTION, record.id, _AUDITED)
         last: dict[str, str] = {}
         for audit in (await self._store.find(AuditRecord, query, EVERYONE)).items:
             for field in audit.changes:
                 last.setdefault(field, audit.actor)
-        writers = [last.get(field) for field in fields]
-        known = {writer for writer in writers if writer is not None}
-        if not unless_written and (None in writers or not writers):
-            return False
-        return all([await self._administers(writer) for writer in known])
+        writers = {last.get(field) for field in fields}
+        return {None if writer is None else await self._administers(writer) for writer in writers}
 
-    async def _administers(self, actor: str) -> bool:
+    async def _administers(self, actor: str) -> bool | None:
         if actor == BOOTSTRAP:
             return True
         user = await self._store.get(UserRecord, actor, EVERYONE)
+        if user is not None:
+            return user.role is Role.SYSTEM_ADMIN
         key = await self._store.get(ApiKeyRecord, actor, EVERYONE)
-        return (user is not None and user.role is Role.SYSTEM_ADMIN) or (key is not None and key.tenants is None)
+        return await self._administered_once(actor) if key is None else key.tenants is None
+
+    async def _administered_once(self, actor: str) -> bool | None:
+        """Of a user or a key that is no more, as it was last."""
+        for kind in (UserRecord, ApiKeyRecord):
+            for audit in (await self._store.find(AuditRecord, _audits(kind.COLLECTION, actor, 1), EVERYONE)).items:
+                known = audit.before or {}
+                return known.get("role") == Role.SYSTEM_ADMIN if kind is UserRecord else known.get("tenants") is None
+        return None
+
+    async def _tenant_reads(self, tenant_id: str) -> bool:
+        """Whether somebody of a tenant may read the addresses of its webhooks, or might until lately."""
+        people = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
+        if (await self._store.find(UserRecord, people, EVERYONE)).items:
+            return True
+        keys = (await self._store.find(ApiKeyRecord, Query(top=None), EVERYONE)).items
+        return any(tenant_id in (key.tenants or ()) and Scope.CONFIG in granted(key.scopes) for key in keys)
+
+
+def _audits(kind: str, object_id: str, top: int) -> Query:
+    """The latest changes of one object, the last one first."""
+    return Query(
+        (Clause("object_id", "eq", (object_id,)), Clause("kind", "eq", (kind,))),
+        order=(Order("version", descending=True), Order("at", descending=True)),
+        top=top,
+    )

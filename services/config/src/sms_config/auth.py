@@ -6,7 +6,7 @@ import re
 import secrets
 import string
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -49,6 +49,11 @@ _GRANTS = {
 }
 
 
+def granted(scopes: Iterable[str]) -> frozenset[Scope]:
+    """These scopes and what they include."""
+    return frozenset().union(*(_GRANTS[Scope(scope)] for scope in scopes))
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """A known credential in one request. `tenancy` limits every query made for it."""
@@ -70,7 +75,7 @@ class Caller:
     @property
     def granted(self) -> frozenset[Scope]:
         """The scopes and what they include."""
-        return frozenset().union(*(_GRANTS[scope] for scope in self.scopes))
+        return granted(self.scopes)
 
     def require(self, scope: Scope) -> None:
         """Raise Forbidden unless the caller has `scope`."""
@@ -158,15 +163,23 @@ class FailureBrake:
 
     def check(self, address: str, credential: str | None) -> None:
         """Raise TooManyFailures while the address is refused."""
+        left = self._left(address)
+        if left > 0 and (credential is None or (address, digest(credential)) not in self._right):
+            raise TooManyFailures(self._said, int(left) + 1)
+
+    def refuses(self, address: str) -> bool:
+        """Whether the address is refused."""
+        return self._left(address) > 0
+
+    def _left(self, address: str) -> float:
+        """For how many seconds the address is refused; what is over is forgotten."""
         since, count = self._seen.get(address, (None, 0))
         if since is None or count < self._failures:
-            return
-        if credential is not None and (address, digest(credential)) in self._right:
-            return
+            return 0.0
         left = (since + self._window - self._clock()).total_seconds()
-        if left > 0:
-            raise TooManyFailures(self._said, int(left) + 1)
-        del self._seen[address]
+        if left <= 0:
+            del self._seen[address]
+        return left
 
     def failed(self, address: str) -> None:
         """Count a wrong credential from the address."""

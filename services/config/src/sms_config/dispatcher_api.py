@@ -1,16 +1,17 @@
 """The dispatcher's read API: message history, and explanations of what would become of a text."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import aiohttp
 import orjson
 import structlog
 from aiohttp import web
-from pydantic import SecretStr
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
-from sms_config.problems import DispatcherAway, NotFound
+from sms_config.problems import DispatcherAway, FieldError, Invalid, NotFound
 
 _log = structlog.get_logger()
 
@@ -36,11 +37,13 @@ class DispatcherApi:
         self._http = None
 
     async def get(self, path: str, query: Mapping[str, Any], away: type[DispatcherAway]) -> Any:
-        """Return what is at `path`. Raises NotFound, and `away`."""
+        """Return what is at `path`. Raises NotFound, Invalid, and `away`."""
         return await self._ask("GET", path, away, params={name: str(value) for name, value in query.items()})
 
     async def post(self, path: str, body: Mapping[str, Any], away: type[DispatcherAway]) -> Any:
-        """Return the answer to a question put to `path`. Raises `away`, also when the dispatcher does not know it."""
+        """Return the answer to a question put to `path`. Raises Invalid, and `away`, also when the dispatcher does not
+        know it.
+        """
         try:
             return await self._ask("POST", path, away, json=dict(body))
         except NotFound:
@@ -58,6 +61,12 @@ class DispatcherApi:
             raise away("The dispatcher cannot be reached now.") from None
 
 
+class _Refusal(BaseModel):
+    """What the dispatcher says of a question that it cannot read, in the names of the question's own fields."""
+
+    errors: Annotated[tuple[FieldError, ...], Field(min_length=1)]
+
+
 def _result(status: int, body: bytes, away: type[DispatcherAway]) -> Any:
     match status:
         case HTTPStatus.OK:
@@ -67,5 +76,8 @@ def _result(status: int, body: bytes, away: type[DispatcherAway]) -> Any:
         case HTTPStatus.UNAUTHORIZED:
             _log.error("dispatcher.refused", status=status)
             raise away("The dispatcher refuses this service: CONFIG_DISPATCHER_API_TOKEN is not its token.")
+        case HTTPStatus.UNPROCESSABLE_ENTITY:
+            with suppress(ValidationError):
+                raise Invalid(_Refusal.model_validate_json(body).errors)
     _log.warning("dispatcher.unavailable", status=status)
     raise away("The dispatcher cannot answer now.")

@@ -20,6 +20,7 @@ from sms_config.store_protocol import EVERYONE, Store
 from sms_config.views import Shown
 
 ShortText = Annotated[str, Field(min_length=1, max_length=64)]
+SenderText = Annotated[str, Field(min_length=1, max_length=254)]
 # More than any carrier takes, so that a text that is too long is explained as well.
 _MAX_TEXT = 16_384
 _TENANT = "May be left out with a credential for one tenant, or with the header X-Tenant."
@@ -48,7 +49,7 @@ class InboundQuestion(Body):
         default=None,
         description=f"{_TENANT} Who acts for all tenants need not say it: the number's owner is found.",
     )
-    sender: ShortText
+    sender: SenderText
     did: ShortText = Field(description="The number written to.")
     channel: Annotated[MsgType, Field(strict=False)] = MsgType.SMS
     config_id: Reference | None = Field(

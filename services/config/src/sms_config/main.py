@@ -185,7 +185,7 @@ def build_app(
     changes = Changes(store, woken, clock)
     options = ConfigOptions(settings.public_url, settings.webhook_grace)
     passwords = passwords or Passwords()
-    people = _people(settings, store, passwords, wake, clock)
+    people = _people(settings, store, passwords, woken, clock)
     dispatcher = DispatcherApi(settings.dispatcher_url, settings.dispatcher_api_token)
     history = History(store, dispatcher)
     configs = SmsConfigs(store, changes, ring, carriers, options)

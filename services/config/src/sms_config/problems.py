@@ -266,10 +266,12 @@ class Internal(Problem):
 
 def invalid(error: ValidationError) -> Invalid:
     """Tell what pydantic found, without ever repeating the input: it may hold a secret."""
-    details = error.errors(include_url=False, include_input=False, include_context=False)
+    details = error.errors(include_url=False, include_input=False)
     return Invalid(FieldError(field=_path(detail["loc"]), message=_sentence(detail)) for detail in details[:50])
 
 
+A_TIME = "must be a time with its zone, such as 2026-01-31T12:00:00Z"
+_WRONG_FORM = "has a form or characters that are not allowed here"
 _SENTENCES = {
     "missing": "is required",
     "extra_forbidden": "is not a field that can be set here",
@@ -278,16 +280,33 @@ _SENTENCES = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "float_type": "must be a number",
-    "list_type": "must be a valid list",
-    "string_pattern_mismatch": "has a form or characters that are not allowed here",
+    "list_type": "must be a list",
+    "string_pattern_mismatch": _WRONG_FORM,
+    "string_too_short": "may not be empty",
+    "string_too_long": "may have {max_length} characters",
+    "too_short": "needs at least one",
+    "too_long": "may have {max_length} entries",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "int_parsing": "must be a whole number",
+    "bool_parsing": "must be true or false",
+    "dict_type": "must be a JSON object",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
+    "finite_number": "must be a number",
+    "string_unicode": "holds half of a surrogate pair, which is no character",
 }
+_OF_TIMES = ("datetime", "timezone")
 
 
 def _sentence(detail: Any) -> str:
-    if detail["type"] in _SENTENCES:
-        return _SENTENCES[detail["type"]]
-    message: str = detail["msg"]
-    return message.removeprefix("Value error, ")
+    """What is wrong, in our own words; pydantic's are for programmers."""
+    kind: str = detail["type"]
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    if kind.startswith(_OF_TIMES):
+        return A_TIME
+    return _SENTENCES.get(kind, _WRONG_FORM).format_map(detail.get("ctx", {}))
 
 
 def _path(place: tuple[int | str, ...]) -> str:

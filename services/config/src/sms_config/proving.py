@@ -129,13 +129,21 @@ class Prover:
         mark = fingerprint(self._ring, record, trunk, trunk.account)
         known = self._tries.get(record.id)
         last = known if known is not None and known.of == mark else None
-        if last is not None and self._clock() < last.again_at:
+        early = last is not None and self._clock() < last.again_at
+        if early and not self._hangs_on_readers(record, trunk):
             return
         claim = await self._proofs.claim(record, trunk, carrier)
         if isinstance(claim, Lack):
+            await self._proofs.end(record, trunk)
             self._tries[record.id] = _Try(mark, self._clock() + _LACKING_FOR)
             return
+        if early:
+            return
         self._tries[record.id] = await self._ask(claim, carrier, account, mark, 0 if last is None else last.failures)
+
+    def _hangs_on_readers(self, record: SmsConfigRecord, trunk: TrunkRecord) -> bool:
+        """Whether a proof may end without any change of the configuration: when somebody new may read its address."""
+        return record.callback_username is None and self._proofs.is_proved(record, trunk)
 
     async def _ask(self, claim: Claim, carrier: Carrier, account: Account, mark: str, failures: int) -> _Try:
         steps = await carrier.check(account)

@@ -30,6 +30,9 @@ _STAND_INS: Mapping[str, Callable[[], Any]] = {
     "scopes": lambda: ["read"],
     "pools": list,
 }
+# An outbound rule needs one of these, and that the wrong one is left out is no second mistake.
+_CONDITIONS = frozenset({"prefixes", "lengths", "extensions", "groups", "categories"})
+_ANY_CONDITION = {"extensions": "1"}
 Handle = Callable[[Call], Awaitable[Any]]
 
 
@@ -72,6 +75,8 @@ def _without(given: JsonObject, wrong: Collection[str], *, creates: bool) -> Jso
     left = {name: value for name, value in given.items() if name not in out}
     if not left or "tenant_id" in wrong:
         return None
+    if "routes" in given and not _CONDITIONS.isdisjoint(wrong) and _CONDITIONS.isdisjoint(left):
+        left |= _ANY_CONDITION
     return left | {name: _STAND_INS[name]() for name in wrong if creates and name in _STAND_INS}
 
 

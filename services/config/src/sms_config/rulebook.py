@@ -36,7 +36,8 @@ from sms_config.trunks import owner_for_new
 MAX_RULES = 2_000
 MAX_EXTENSIONS = 10_000
 K = TypeVar("K", InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
-_PATTERN_OF_ANOTHER_PBX = re.compile(r"[0-9]+[xnz][0-9xnz]*", re.IGNORECASE)
+# Of a sheet, too, which shows 101 as 101.0.
+_NO_DESTINATION = re.compile(r"[0-9]+(?:[xnz][0-9xnz]*|\.0*|(?:\.[0-9]+)?e\+[0-9]+|\.[0-9]+e[0-9]+)", re.IGNORECASE)
 _BY_PRIORITY = (Order("priority"), Order("created_at"))
 _STAMPED = {
     "id": Column("id"),
@@ -220,7 +221,7 @@ def _read_inbound(rule: InboundRuleRecord, reading: _Reading) -> tuple[InboundRu
         said = _fault(partial(InboundRule, id="", did_numbers=rule.did_numbers, office=action)) if readable else None
         if not action.destination:
             said = "is required; 0 is the number that was written to"
-        if name in reading.named and _PATTERN_OF_ANOTHER_PBX.fullmatch(action.destination):
+        if name in reading.named and _NO_DESTINATION.fullmatch(action.destination):
             said = "must be one extension or number, or one range such as 100-199; not a pattern"
         if said is not None:
             errors.append(FieldError(field=f"{name}.destination", message=said))
@@ -235,7 +236,7 @@ def _read_outbound(rule: OutboundRuleRecord, reading: _Reading) -> tuple[Outboun
         routes.append(route.model_copy(update={"caller_id": number}))
     masks = {
         "prefixes": reading.text("prefixes", rule.prefixes, international_prefixes, errors),
-        "extensions": reading.text("extensions", rule.extensions, lambda text, _: extension_mask(text), errors),
+        "extensions": reading.text("extensions", rule.extensions, extension_mask, errors),
     }
     errors += _lengths(rule.lengths, masks["prefixes"], reading)
     said = None if errors else _fault(partial(OutboundRule.model_validate, {**rule.model_dump(), **masks}))

@@ -151,7 +151,8 @@ class Doorkeeper:
 
     What is counted, known name or not: wrong passwords for one name from one place, and all wrong ones from one place.
     So nobody shuts a name out but where he is himself. A browser that logged in under this name before is a place of
-    its own. Behind a proxy that is not declared, places are told apart by whom the proxy says to speak for; since that
+    its own, up to five times as many tries by all such browsers together: who had the password once may have many of
+    them. Behind a proxy that is not declared, places are told apart by whom the proxy says to speak for; since that
     can be made up, the proxy's address has a bound of its own, five times as high. (Decision 0020.)
     """
 
@@ -176,6 +177,7 @@ class Doorkeeper:
 
         self._names, self._names_of_proxy = brake(10, 15), brake(50, 15)
         self._places, self._places_of_proxy = brake(20, 5), brake(100, 5)
+        self._names_of_devices = brake(50, 15)
 
     async def log_in(self, given: JsonObject, visitor: Visitor) -> Session:
         """Open a session. Raises LogInFailed, which never says what was wrong, TooManyFailures, Invalid."""
@@ -206,8 +208,8 @@ class Doorkeeper:
     def _counts(self, visitor: Visitor, name: str) -> list[_Counted]:
         """Under what a try of `name` is counted."""
         device = self.devices.known(visitor.device, name)
-        if device is not None:
-            return [_Counted(self._names, repr((device, name)))]
+        if device is not None and not self._names_of_devices.refuses(name):
+            return [_Counted(self._names, repr((device, name))), _Counted(self._names_of_devices, name)]
         origin, claimed = visitor.client.origin, visitor.client.claimed
         counts = [
             _Counted(self._places, repr((origin, claimed))),

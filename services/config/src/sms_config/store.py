@@ -30,7 +30,7 @@ from pymongo.write_concern import WriteConcern
 from sms_common.addresses import blamed_option
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
-from sms_common.mongo_reasons import why_unusable
+from sms_common.mongo_reasons import told_of_options, why_unusable
 from sms_config.documents import (
     INDEXES,
     RETIRED_FOR,
@@ -115,8 +115,7 @@ def check_address(url: str) -> None:
         except (PyMongoError, ValueError, TypeError, OSError) as error:
             raise ValueError(f"MongoDB's driver cannot use it: {blamed_option(url, str(error))}") from None
     # It tells a wrong value of an option in this way, and would go on without the option: without TLS, for one.
-    wrong = [str(one.message) for one in heard if not str(one.message).startswith("Unknown option")]
-    if wrong:
+    if wrong := told_of_options(one.message for one in heard):
         raise ValueError(f"MongoDB's driver would pass an option over: {blamed_option(url, wrong[0])}")
 
 

@@ -48,6 +48,9 @@ LACKS: Mapping[Lack, str] = {
     "administrator enters the account in the trunk.",
     Lack.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the callback "
     f"user or password, {_UNPROVED} A system administrator enters these too.",
+    Lack.CALLBACK_MISSING: "A system administrator entered the credentials, and the webhook asks for no callback "
+    f"password though people of the tenant can read its address, {_UNPROVED} A system administrator enters a callback "
+    "user and password, here and at the carrier.",
 }
 
 
@@ -141,6 +144,7 @@ class Trials:
         if isinstance(claim, Claim):
             kept = await self._proofs.keep(claim)
             return [StepView(step=_LENDER, ok=True, code=None, says=_PROVED)] if kept else []
+        await self._proofs.end(record, trunk)
         return [StepView(step=_LENDER, ok=True, code=claim, says=LACKS[claim])]
 
     async def webhook(self, caller: Caller, config_id: str) -> TrialView:

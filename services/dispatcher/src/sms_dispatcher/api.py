@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Unavailable
 from sms_common.events import Moment
+from sms_common.field_errors import predicate
 from sms_common.messages import Status
 from sms_dispatcher.explaining import Explainer, InboundQuestion, OutboundQuestion
 from sms_dispatcher.history import History, MessageQuery
@@ -179,7 +180,10 @@ def _error(status: int, code: str, message: str, headers: dict[str, str] | None 
 
 def _invalid(error: ValidationError) -> web.Response:
     errors = [
-        {"field": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
+        {
+            "field": ".".join(str(part) for part in item["loc"]),
+            "message": predicate(item["type"], item.get("ctx", {})),
+        }
+        for item in error.errors(include_url=False, include_input=False)
     ]
     return _json({"code": "invalid_query", "message": "The query is not valid.", "errors": errors}, 422)

@@ -110,7 +110,8 @@ class Dispatcher:
         Raises Refused when the broker refused a part of that, and has done the rest; Unavailable when broker or store
         are away, and it has to be called again.
         """
-        served = await self._served(snapshot)
+        unknown = await self._of_older_versions()
+        served = await self._served(snapshot, unknown)
         trouble = [await _refused(self._serve_pbxs(snapshot, served))]
         before, self._snapshot = self._snapshot, snapshot
         self._followed.set()
@@ -122,6 +123,7 @@ class Dispatcher:
         self._pieces = _pieces(snapshot, former)
         metrics.lanes.set(sum(not topology.is_outbound(piece) for piece in self._pieces))
         await self.fleet.follow(self._pieces)
+        trouble.append(await _refused(self._take_back(snapshot, unknown)))
         for refusal in filter(None, trouble):
             raise refusal
 
@@ -132,17 +134,29 @@ class Dispatcher:
         await self._stores.ledger.remember_tenants(present - known)
         return sorted(known - present)
 
-    async def _served(self, snapshot: DispatcherSnapshot) -> Mapping[str, frozenset[str]]:
-        """All PBXs that each tenant ever had, the present one included: what the others were given has to be taken
-        from them, also when the tenant moved while no dispatcher ran. Raises Unavailable.
+    async def _served(self, snapshot: DispatcherSnapshot, unknown: frozenset[str]) -> Mapping[str, frozenset[str]]:
+        """All PBXs that each tenant is known to ever have had, the present one included: what the others were given has
+        to be taken from them, also when the tenant moved while no dispatcher ran. Raises Unavailable.
         """
         known = await self._stores.ledger.pbxs()
-        all_pbxs = frozenset({DEFAULT_PBX, *(tenant.pbx_id for tenant in snapshot.tenants)})
-        # Of a tenant of whom it was not noted yet, as none was by older versions, any PBX may be a former one.
-        found = {tenant.id: known.get(tenant.id, all_pbxs) | {tenant.pbx_id} for tenant in snapshot.tenants}
-        new = {id_: pbxs - known.get(id_, frozenset()) for id_, pbxs in found.items()}
+        found = {tenant.id: known.get(tenant.id, frozenset()) | {tenant.pbx_id} for tenant in snapshot.tenants}
+        new = {id_: pbxs - known.get(id_, frozenset()) for id_, pbxs in found.items() if id_ not in unknown}
         await self._stores.ledger.remember_pbxs({id_: pbxs for id_, pbxs in new.items() if pbxs})
         return {**known, **found}
+
+    async def _of_older_versions(self) -> frozenset[str]:
+        """The tenants of whom no PBX was noted yet, as none was by older versions. Raises Unavailable."""
+        return frozenset(await self._stores.ledger.tenants()) - (await self._stores.ledger.pbxs()).keys()
+
+    async def _take_back(self, snapshot: DispatcherSnapshot, unknown: frozenset[str]) -> None:
+        """Any PBX may have had a tenant of an older version. So many bindings are unbound once, and not remembered for
+        every connection. Raises Refused, Unavailable.
+        """
+        all_pbxs = frozenset({DEFAULT_PBX, *(tenant.pbx_id for tenant in snapshot.tenants)})
+        for tenant in snapshot.tenants:
+            if tenant.id in unknown:
+                await self._broker.ensure(topology.left_behind(tenant.id, sorted(all_pbxs - {tenant.pbx_id})))
+                await self._stores.ledger.remember_pbxs({tenant.id: [tenant.pbx_id]})
 
     async def _serve_tenants(
         self, snapshot: DispatcherSnapshot, former: Iterable[str], served: Mapping[str, frozenset[str]]

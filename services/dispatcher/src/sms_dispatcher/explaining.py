@@ -13,6 +13,7 @@ from sms_common.configuration import ID_PATTERN, DispatcherSnapshot, SmsConfig, 
 from sms_common.errors import Code, Rejection, Unavailable
 from sms_common.events import Moment, OutboundRequest
 from sms_common.messages import Category, MsgType
+from sms_common.pasted import trimmed
 from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_common.rules import Period, Verdict
 from sms_common.written import as_numbers
@@ -35,13 +36,15 @@ _REFUSALS = {
 }
 
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
-Number = Annotated[str, BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value)]
+Number = Annotated[str, BeforeValidator(lambda value: trimmed(value) if isinstance(value, str) else value)]
 ShortText = Annotated[Number, Field(min_length=1, max_length=64)]
+# An e-mail address may be that long, and who can write can be asked about.
+SenderText = Annotated[Number, Field(min_length=1, max_length=254)]
 
 
 def _one(number: str) -> str:
     if len(as_numbers(number)) > 1:
-        raise ValueError("One recipient is explained at a time")
+        raise ValueError("must be one number: one recipient is explained at a time")
     return number
 
 
@@ -75,7 +78,7 @@ class InboundQuestion(_Question):
     """
 
     tenant_id: Identifier | None = None
-    sender: ShortText
+    sender: SenderText
     did: ShortText
     channel: MsgType = MsgType.SMS
     config_id: Identifier | None = None

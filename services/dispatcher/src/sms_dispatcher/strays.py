@@ -1,13 +1,13 @@
 """Brings back what went to `sms.unrouted` while its queue was gone: the broker confirmed it, and nobody was told."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
 from sms_common import topology
-from sms_common.broker import Broker, Held, Parked, Restored
+from sms_common.broker import Broker, Held, NoWayBack, Outgoing, Parked, Restored
 from sms_common.errors import Unavailable
 from sms_common.telemetry import metrics
 
@@ -35,7 +35,7 @@ class Strays:
 
     async def look(self, restored: Restored) -> None:
         """Have it looked soon; see Broker.on_restored."""
-        self._since = restored.since if self._since is None else min(self._since, restored.since)
+        self._want(restored.since)
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_soon())
 
@@ -45,42 +45,53 @@ class Strays:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
 
+    def _want(self, since: datetime) -> None:
+        self._since = since if self._since is None else min(self._since, since)
+
     async def _look_soon(self) -> None:
         while self._since is not None:
             await asyncio.sleep(_SOON_SECONDS)
-            since, done = self._since, set[str]()
+            # What is made again from here on gets a look of its own: this one may have tried its messages already.
+            (since, self._since), done = (self._since, None), set[str]()
             try:
                 while await self._bring_back(since - _MARGIN, done):
                     pass
             except Unavailable as error:
                 _log.info("strays.later", reason=error.reason)
-                continue
-            if self._since == since:
-                self._since = None
+                self._want(since)
 
     async def _bring_back(self, since: datetime, done: set[str]) -> int:
         """Publish again what was published after `since`, and take it out of the parking place; returns how many. They
         keep their ids, so one that comes twice does no harm; those in `done` have come back unrouted, and stay.
         """
         async with self._broker.browse(topology.UNROUTED, limit=_AT_A_TIME, budget=_BYTES) as held:
-            strays = [one for one in held if _is_stray(one, since) and Parked.read(one.delivery).id not in done]
-            done.update(Parked.read(one.delivery).id for one in strays)
+            strays = {one: back for one in held if (back := _way_back(one, since)) and back.message_id not in done}
+            done.update(back.message_id for back in strays.values())
             await self._publish(strays)
         if strays:
             _log.warning("strays.brought_back", count=len(strays))
         return len(strays)
 
-    async def _publish(self, strays: Sequence[Held]) -> None:
-        for stray in strays:
-            await self._broker.publish(Parked.read(stray.delivery).back())
+    async def _publish(self, strays: Mapping[Held, Outgoing]) -> None:
+        for stray, back in strays.items():
+            await self._broker.publish(back)
             await stray.remove()
             metrics.publish_total.labels("unrouted").inc()
 
 
-def _is_stray(held: Held, since: datetime) -> bool:
-    """Whether it was published, and nobody was bound; what a dispatcher put there itself says why."""
+def _way_back(held: Held, since: datetime) -> Outgoing | None:
+    """A stray as it is published again; None for what is none, or is left for people since it cannot be."""
     parked = Parked.read(held.delivery)
-    published_at = held.delivery.timestamp
+    if not _is_stray(parked, held.delivery.timestamp, since):
+        return None
+    try:
+        return parked.back()
+    except NoWayBack:
+        return None
+
+
+def _is_stray(parked: Parked, published_at: datetime | None, since: datetime) -> bool:
+    """Whether it was published, and nobody was bound; what a dispatcher put there itself says why."""
     return (
         parked.code is None
         and parked.source is None

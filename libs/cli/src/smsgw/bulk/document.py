@@ -23,6 +23,7 @@ VERSION = 1
 CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
 SECTIONS = ("tenants", "trunks", "sms", "extensions", "inbound_rules", "outbound_rules", "routing")
 MAX_BYTES = 16 * 1024 * 1024
+_TEXT = "tag:yaml.org,2002:str"
 STANDARD_INPUT = Path("-")
 # The longer ones first: UTF-32's begins as UTF-16's.
 _MARKS = (
@@ -219,12 +220,13 @@ def parse(text: str) -> Document:
         raise BadFile(f"it is no YAML{where}: {getattr(error, 'problem', None) or type(error).__name__}") from None
     except RecursionError:
         raise BadFile("it is nested too deeply") from None
+    _check_keys(node)
     if not isinstance(content, dict):
         raise BadFile("it is no mapping with a `version`")
     try:
         document = Document.model_validate(content)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
+        found = error.errors(include_url=False, include_input=False)
         raise BadFile("\n".join(_sentence(one, node) for one in found[:20])) from None
     document._lines = _lines(node)  # noqa: SLF001  # nobody else knows them
     return document
@@ -238,6 +240,33 @@ def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
         return node, None if node is None else loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _check_keys(node: yaml.Node | None) -> None:
+    """Refuse a name that stands in a mapping twice, of which YAML keeps the last, and one that YAML reads as no text.
+
+    Raises BadFile.
+    """
+    waiting, seen = [node], set[int]()
+    while waiting:
+        part = waiting.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, yaml.MappingNode):
+            _check_mapping(part)
+        waiting += [child for _, child in _children(part).values()]
+
+
+def _check_mapping(node: yaml.MappingNode) -> None:
+    names: set[str] = set()
+    for key, _ in node.value:
+        where = f"line {key.start_mark.line + 1}: {key.value}"
+        if key.tag != _TEXT:
+            raise BadFile(f"{where}: must be text; put it in quotes")
+        if key.value in names:
+            raise BadFile(f"{where}: stands there twice")
+        names.add(key.value)
 
 
 def _lines(node: yaml.Node | None) -> dict[tuple[str, int], int]:
@@ -270,12 +299,24 @@ _SENTENCES = {
     "string_type": "must be text; put it in quotes",
     "literal_error": f"must be {VERSION}",
     "bool_type": "must be true or false",
+    "int_type": "must be a whole number, without quotes",
+    "float_type": "must be a number, without quotes",
+    "list_type": "must be a list; begin each entry with a hyphen",
+    "model_type": "must be names and values",
+    "too_short": "needs at least one",
+    "string_too_long": "may have {max_length} characters",
+    "string_too_short": "may not be empty",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "enum": "must be {expected}",
 }
+_WRONG_FORM = "has a form or characters that are not allowed here"
 
 
 def _sentence(found: Any, node: yaml.Node | None) -> str:
     place = ".".join(str(part + 1) if isinstance(part, int) else part for part in found["loc"])
-    said = _SENTENCES.get(found["type"]) or found["msg"].removeprefix("Value error, ")
+    kind, context = found["type"], found.get("ctx", {})
+    said = str(context["error"]) if kind == "value_error" else _SENTENCES.get(kind, _WRONG_FORM).format_map(context)
     return f"line {_line(node, found['loc'])}: {place}: {said}" if place else said
 
 

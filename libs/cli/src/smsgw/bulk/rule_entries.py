@@ -1,16 +1,21 @@
 """What the file says of rules, extensions and hours. Others are named by their names; the API checks what is said."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
 from smsgw.bulk.entry import Entry, Name, TenantId
 
+# From 1:00 on; earlier times begin with a 0, which makes them text. A 9 is no time: nobody knows of what.
+_MINUTES: Final = range(60, 24 * 60 + 1)
+
 
 def _time(value: object) -> object:
     """YAML reads 17:00 without quotes as a number of base sixty."""
-    return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) and not isinstance(value, bool) else value
+    if isinstance(value, bool) or not isinstance(value, int) or value not in _MINUTES:
+        return value
+    return f"{value // 60:02}:{value % 60:02}"
 
 
 def _day(value: object) -> object:

@@ -48,7 +48,7 @@ def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
     _as_sets(fields, "groups", "lengths")
     _in_order(fields, "categories", _CATEGORIES)
     _as_read(fields, "prefixes", partial(international_prefixes, country=country))
-    _as_read(fields, "extensions", extension_mask)
+    _as_read(fields, "extensions", partial(extension_mask, country=country))
     return Wish(Kind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
 
 

@@ -136,10 +136,17 @@ class Declarations:
             tuple(self._retired),
         )
         await self._all(connection, later, self._ask_leniently)
-        for binding in later.retired:
+        await self._unbind_remembered(connection)
+
+    async def _unbind_remembered(self, connection: AbstractConnection) -> None:
+        """Unbind what is retired by now: a tenant may have moved while the rest was declared, which bound it anew."""
+        retired = iter(tuple(self._retired))
+        done = False
+        while not done:
             try:
-                await self._unbind(connection, [binding])
-            except ChannelClosed as error:
+                await self._unbind(connection, (binding for binding in retired if binding in self._retired))
+                done = True
+            except ChannelClosed as error:  # the one that was refused is passed, and the others follow
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
 
     @property

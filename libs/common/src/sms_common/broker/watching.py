@@ -25,6 +25,9 @@ _LOOK_AGAIN = 1.0
 # A binding cannot be looked for. So all is declared again from time to time, though no more than so many a second.
 _RENEW_EVERY = 30.0
 _RENEWED_A_SECOND = 100
+# What cannot be made again is not tried at every look: one try may be thousands of requests.
+_TRIED_EVERY = (5.0, 25.0)
+_REFUSED = "the broker refuses to have it again"
 
 
 class Watch:
@@ -37,7 +40,7 @@ class Watch:
     def __init__(self, declarations: Declarations, *, repairs: bool) -> None:
         self._declarations = declarations
         self._repairs = repairs
-        self._renew_at = 0.0
+        self._renew_at = self._try_at = 0.0
         self._suspicion = asyncio.Event()
         self._told: list[Callable[[Restored], Awaitable[None]]] = []
         self._gone: tuple[str, ...] = ()
@@ -87,21 +90,35 @@ class Watch:
                 self._renewed()
             await self._whole(asked_at)
             return
-        if missing != self._gone:
-            log.error("topology_gone", missing=missing)
-        self._gone = missing
-        metrics.topology_missing.set(len(missing))
+        self._note_gone(missing)
         if not self._repairs:
             self._refusal = "another service declares it"
-            return
+        elif time.monotonic() >= self._try_at:
+            await self._repair(connection)
+
+    def _note_gone(self, missing: tuple[str, ...]) -> None:
+        if missing != self._gone:
+            log.error("topology_gone", missing=missing)
+            self._try_at = 0.0
+        self._gone = missing
+        metrics.topology_missing.set(len(missing))
+
+    async def _repair(self, connection: AbstractConnection) -> None:
+        """Make it again, and look whether it is there: of one thing among many a refusal is only logged."""
+        soonest, latest = _TRIED_EVERY
+        self._try_at = time.monotonic() + min(latest, max(soonest, self._declarations.size / _RENEWED_A_SECOND))
         try:
             await self._declarations.restore(connection)
         except NotDeclared:
             self._refusal = "another service declares it"
+            return
         except ChannelClosed as error:
             self._refusal = f"the broker refuses: {error}"
+            return
+        self._renewed()
+        if await self._declarations.missing(connection):
+            self._refusal = _REFUSED
         else:
-            self._renewed()
             await self._whole()
 
     def _renewed(self) -> None:
@@ -110,7 +127,7 @@ class Watch:
     async def _whole(self, at: datetime | None = None) -> None:
         """Note that everything is there, and tell of it when something had not been."""
         gone, since = self._gone, self._whole_at
-        self._gone, self._refusal, self._whole_at = (), None, at or utc_now()
+        self._gone, self._refusal, self._whole_at, self._try_at = (), None, at or utc_now(), 0.0
         metrics.topology_missing.set(0)
         if gone:
             await self._tell_of(gone, since)

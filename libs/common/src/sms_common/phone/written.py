@@ -1,13 +1,12 @@
 """From what a person, a sheet or a telephone system wrote to plain digits, or a sentence that says what is wrong."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote
 
-from sms_common.pasted import named, trimmed
+from sms_common.pasted import named, plain_text, trimmed
 
 # What people, sheets and address books put between digits: blanks, dashes, dots, middle dots, brackets, slashes and
 # marks that nobody sees. The one set for numbers, pools, masks and prefixes.
@@ -90,9 +89,7 @@ def plain_digits(written: str) -> str:
     text = trimmed(written)
     if len(text) > _LONGEST_URI:
         raise InvalidNumber("That is too long for a phone number.")
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)  # full-width digits and plus
-    text = _without_decimals(_number_of_uri(_unquoted(text)))
+    text = _without_decimals(_number_of_uri(_unquoted(plain_text(text))))
     compact = FILLING.sub("", text)
     if len(compact) > _LONGEST:
         raise InvalidNumber("That is too long for a phone number.")
@@ -100,7 +97,7 @@ def plain_digits(written: str) -> str:
         raise InvalidNumber(_what_it_is(text, compact))
     if _TWO_NUMBERS.search(text):
         raise InvalidNumber(f"{mask(compact)} may be two numbers apart by a slash; write one, in full.")
-    return compact if compact.isascii() else re.sub(r"\d", lambda digit: str(int(digit[0])), compact)
+    return compact
 
 
 def _unquoted(text: str) -> str:
@@ -171,11 +168,17 @@ def _what_it_is(text: str, compact: str) -> str:
     if "@" in text:
         return _EMAIL_SAID
     digits = sum(character.isdigit() for character in text)
-    if _EXTENSION.search(text) and digits > _FEWEST_DIGITS:
-        return f"That {_EXTENSION_SAID}"
-    if _SEVERAL.search(text):
-        return "That holds more than one phone number; write one."
+    more = more_than_a_number(text)
+    if more is not None:
+        return more
     return _letters(digits) if any(character.isalpha() for character in text) else _what_is_odd(compact)
+
+
+def more_than_a_number(text: str) -> str | None:
+    """A sentence on a text that holds an extension behind its number, or several numbers; None for any other."""
+    if _EXTENSION.search(text) and sum(character.isdigit() for character in text) > _FEWEST_DIGITS:
+        return f"That {_EXTENSION_SAID}"
+    return "That holds more than one phone number; write one." if _SEVERAL.search(text) else None
 
 
 def _letters(digits: int) -> str:
@@ -196,6 +199,6 @@ _ODD: Final[Mapping[str, str]] = MappingProxyType(
 
 
 def _what_is_odd(compact: str) -> str:
-    odd = next((sign for sign in compact.removeprefix("+") if not sign.isdigit()), "+")
+    odd = next((sign for sign in compact.removeprefix("+") if not sign.isdecimal()), "+")
     what = _ODD.get(odd) or f"a character that is neither ({named(odd)})"
     return f"A phone number holds digits and a leading plus only; this one holds {what}."

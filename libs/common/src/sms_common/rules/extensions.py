@@ -5,10 +5,12 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from sms_common.pasted import entries, is_invisible
-from sms_common.phone import FILLING
+from phonenumbers import NumberParseException, is_valid_number, parse
+
+from sms_common.pasted import entries, is_invisible, plain_text
+from sms_common.phone import FILLING, InvalidNumber, normalise
 from sms_common.rules.masks import NumberMask, bare, between
-from sms_common.rules.mistakes import InvalidMask, plain_text, quoted
+from sms_common.rules.mistakes import InvalidMask, is_placeholder, quoted
 
 EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
@@ -17,7 +19,9 @@ _DIGITS_AND_DASH: Final = re.compile(r"[0-9]+\s*[-\u2010-\u2015\u2212]\s*[0-9]+"
 _PATTERN: Final = re.compile(r"[0-9*]{2,20}")
 _SIGNS: Final = re.compile(r"[0-9*]+")
 # A pattern of another system that begins with a digit or has no other signs; a name may hold such letters too.
-_SHEET_OR_PATTERN: Final = re.compile(r"[0-9]+(?:\.0*|[xnz][0-9xnz]*)|[xnz]{2,}[0-9]*", re.IGNORECASE)
+_SHEET_OR_PATTERN: Final = re.compile(
+    r"[0-9]+(?:\.0*|(?:\.[0-9]+)?e\+[0-9]+|\.[0-9]+e[0-9]+|[xnz][0-9xnz]*)|[xnz]{2,}[0-9]*", re.IGNORECASE
+)
 _HOW: Final = "write * for one digit, as in 1**, 100-199 for a range, and ; between extensions"
 _LONGEST: Final = 254
 # From here on digits are those of a phone number, which people write with filling.
@@ -36,11 +40,13 @@ def extension_form(text: str) -> str:
     digits = FILLING.sub("", word).removeprefix("+")
     if digits.isdecimal() and (len(digits) >= _A_NUMBER or digits == word.removeprefix("+")):
         return bare(word)
-    return unicodedata.normalize("NFKC", word).casefold()
+    return unicodedata.normalize("NFC", word.casefold())
 
 
-def extension_mask(text: str) -> str:
+def extension_mask(text: str, country: str = "") -> str:
     """A list of extensions, ranges and patterns as it is kept, apart by `;`.
+
+    What is written with gaps is taken for a phone number of `country` (ISO 3166-1 alpha-2) if it is one.
 
     Raises InvalidMask with the place of the first entry that can be no extension.
     """
@@ -48,7 +54,7 @@ def extension_mask(text: str) -> str:
     kept = []
     for place, entry in enumerate(written, 1):
         try:
-            kept.append(_entry(entry))
+            kept.append(_entry(entry, country))
         except InvalidMask as invalid:
             raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
     return ";".join(kept)
@@ -67,13 +73,13 @@ def futile(text: str) -> list[str]:
     told = []
     for entry in entries(text):
         try:
-            _entry(entry)
+            _entry(entry, "")
         except InvalidMask as invalid:
             told.append(str(invalid))
     return told
 
 
-def _entry(entry: str) -> str:
+def _entry(entry: str, country: str) -> str:
     if len(entry) > _LONGEST:
         raise InvalidMask(f"{quoted(entry)} is longer than any extension: {_HOW}.")
     text = plain_text(entry)
@@ -85,11 +91,27 @@ def _entry(entry: str) -> str:
     if _range_of(text):
         return _range(text)
     form = extension_form(text)
-    if _DIGITS.fullmatch(text) or (form.isdecimal() and len(form) >= _A_NUMBER):
+    if _DIGITS.fullmatch(text) or _is_a_number(text, form, country):
         return form
+    if is_placeholder(text):
+        raise InvalidMask(f"{quoted(entry)} is no extension: {_HOW}. Empty is every extension.")
     if not EXTENSION.fullmatch(text) or _SHEET_OR_PATTERN.fullmatch(text) or not any(sign.isalpha() for sign in text):
         raise InvalidMask(f"{quoted(entry)} is no extension: {_HOW}.")
     return text
+
+
+def _is_a_number(text: str, form: str, country: str) -> bool:
+    """Whether a text is the digits of a phone number; with gaps they may be several extensions, unless the number is
+    assigned or has its plus.
+    """
+    if not form.isdecimal() or len(form) < _A_NUMBER:
+        return False
+    if form == text or text.startswith(("+", "00")):
+        return True
+    try:
+        return is_valid_number(parse(normalise(text, country)))
+    except (InvalidNumber, NumberParseException):
+        return False
 
 
 def _range_of(text: str) -> tuple[str, str] | None:

@@ -1,10 +1,10 @@
 """What people write where a mask should stand: told from what it looks like, and answered with how to write it."""
 
 import re
-import unicodedata
 from functools import lru_cache
 from typing import Final
 
+from sms_common.pasted import plain_text
 from sms_common.phone import FILLING, mask
 
 HOW_TO_WRITE: Final = "write * for one digit, a-b for a range, and ; between entries"
@@ -18,6 +18,27 @@ _TWO_LETTERS: Final = re.compile("[xnz\u0445\u00d7]{2}")
 _MOST_SHOWN: Final = 40
 # A number of a person is hidden in part, the beginning of one is not.
 _A_WHOLE_NUMBER: Final = 10
+_IN_A_TEXT: Final = re.compile(r"\+?\d(?:[^\w+]*\d){6,}")
+# What a sheet makes of a long number.
+_ROUNDED: Final = re.compile(r"\d+(?:[.,]\d+)?e\+\d+|\d+[.,]\d+e\d+", re.IGNORECASE)
+# What people and programs write for everybody, for nobody or for nothing at all.
+_PLACEHOLDERS: Final = frozenset(
+    (
+        "all",
+        "any",
+        "anyone",
+        "anybody",
+        "everyone",
+        "everybody",
+        "none",
+        "nobody",
+        "null",
+        "nil",
+        "nan",
+        "n/a",
+        "undefined",
+    )
+)
 _LONG_AS_A_NUMBER: Final = 7
 _LONGEST_SENDER_NAME: Final = 11
 _NO_NAME: Final = 4
@@ -25,15 +46,6 @@ _NO_NAME: Final = 4
 
 class InvalidMask(ValueError):  # as InvalidNumber
     """A mask that cannot be understood or can match nothing; its text says why, for the person who wrote it."""
-
-
-def plain_text(text: str) -> str:
-    """`text` in the forms that keyboards make: full-width signs and digits of other scripts as ASCII ones."""
-    if text.isascii():
-        return text
-    return "".join(
-        str(unicodedata.digit(sign)) if sign.isdecimal() else sign for sign in unicodedata.normalize("NFKC", text)
-    )
 
 
 @lru_cache(maxsize=4096)
@@ -48,8 +60,14 @@ def unfilled(text: str) -> str:
 def quoted(entry: str) -> str:
     """An entry for an error: a whole number is hidden in part, and what is long is cut."""
     if sum(sign.isdigit() for sign in entry) >= _A_WHOLE_NUMBER and "*" not in entry:
-        return mask(entry)
+        shown = _IN_A_TEXT.sub(lambda number: mask(number[0]), entry)
+        entry = mask(entry) if shown == entry else shown
     return entry if len(entry) <= _MOST_SHOWN else entry[:_MOST_SHOWN] + "…"
+
+
+def is_placeholder(entry: str) -> bool:
+    """Whether an entry is a word such as `any` or `none`, which no sender and no extension is called."""
+    return entry.casefold() in _PLACEHOLDERS
 
 
 def stands_for_digits(entry: str) -> bool:
@@ -61,7 +79,7 @@ def stands_for_digits(entry: str) -> bool:
     word = FILLING.sub("", plain).casefold().lstrip("+_^")
     digits = sum(sign.isdigit() for sign in word)
     letters = {sign for sign in word if sign.isalpha() or sign in _WILD_LETTERS}
-    if digits and _OF_REGULAR_EXPRESSIONS.search(plain):
+    if digits and (_OF_REGULAR_EXPRESSIONS.search(plain) or _ROUNDED.fullmatch(plain)):
         return True
     if letters <= _WILD_LETTERS:
         return _of_wild_signs(plain, word, digits)

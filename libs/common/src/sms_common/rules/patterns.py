@@ -63,7 +63,7 @@ def _too_short(text: str) -> str:
 
 
 def _no_number(text: str) -> str:
-    return f"{quoted(text)} can match no number: none has so many digits. Count them, and {AS_STARS}."
+    return f"{quoted(text)} can match no number: none has this many digits. Count them, and {AS_STARS}."
 
 
 def _readings(plain: str, country: str) -> Iterator[str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from phonenumbers import PhoneMetadata, country_code_for_region
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, country_code_for_region
 
-from sms_common.pasted import entries
+from sms_common.pasted import entries, plain_text
 from sms_common.phone import E164_DIGITS, is_country
 from sms_common.rules.mistakes import InvalidMask, quoted, unfilled
 from sms_common.rules.patterns import Likelihood, exists
@@ -20,6 +20,10 @@ SHORT_CODE_DIGITS: Final = range(3, 7)
 _COMMON_FIRST: Final = (11, 12, 10, 13, 9, 14, 8, 15, 7)
 _LONGEST: Final = 64
 _FORM: Final = re.compile(r"\+?[0-9]*")
+_OF_A_SHEET: Final = re.compile(r"(\+?[0-9]+)\.0+\Z")
+# +44 (0)20: the trunk zero that is not dialled from abroad.
+_TRUNK_ZERO: Final = re.compile(r"((?:\+|\b00)\s*[1-9][0-9]{0,2}\s*)\(0\)")
+_BETWEEN_GROUPS: Final = re.compile(r"[\s/\-\u2010-\u2015\u2212]+")
 # Mexico's mobile numbers lost their 1 in 2019, and those that are normalised have none.
 _OLD_MEXICAN_MOBILE: Final = re.compile(r"\A521")
 # As many digits can be a country code and no area code; so they were always read.
@@ -60,12 +64,14 @@ def futile(prefixes: str) -> list[str]:
 
 
 def _prefix(text: str, country: str) -> str:
-    plain = unfilled(text[:_LONGEST])
-    if len(text) > _LONGEST or not _FORM.fullmatch(plain):
+    text = _OF_A_SHEET.sub(r"\1", plain_text(text))
+    plain = unfilled(_TRUNK_ZERO.sub(r"\1 ", text[:_LONGEST]))
+    if len(text) > _LONGEST or not _FORM.fullmatch(plain) or not plain:
         raise InvalidMask(
             f"{quoted(text)}: a prefix must be digits, with a plus before them or not; it stands for all numbers that "
             f"begin with it, so leave out * and X, and write ; between several."
         )
+    _check_is_one(text, country)
     if plain.startswith("+"):
         return _checked(text, plain[1:])
     from_abroad = _dialled_abroad(plain, country)
@@ -74,9 +80,36 @@ def _prefix(text: str, country: str) -> str:
     return EVERY_NUMBER + _national_or_not(text, plain, country)
 
 
+def _check_is_one(text: str, country: str) -> None:
+    """Blanks, dashes and slashes may stand in a prefix behind a country code or a trunk prefix, and else apart several.
+
+    Raises InvalidMask for what may be several.
+    """
+    first, *others = (unfilled(group) for group in _BETWEEN_GROUPS.split(text) if unfilled(group))
+    if others and not _is_first_group(first, others, country):
+        raise InvalidMask(
+            f"{quoted(text)} may be one prefix or several; write ; between several, and one without gaps."
+        )
+
+
+def _is_first_group(first: str, others: list[str], country: str) -> bool:
+    """Whether what stands before a gap is what people set apart: a calling code, or an area code with its zero."""
+    abroad = 1 if first.startswith("+") else _dialled_abroad(first, country)
+    if abroad is not None:
+        code = first[abroad:]
+        return not code or (code.isdigit() and int(code) in COUNTRY_CODE_TO_REGION_CODE)
+    plan = _plan(country)
+    if plan is None:
+        return False
+    trunk = plan.national_prefix or ""
+    if first in {str(country_code_for_region(country.upper())), trunk}:
+        return True
+    return bool(trunk) and first.startswith(trunk) and not any(other.startswith(trunk) for other in others)
+
+
 def _checked(text: str, digits: str) -> str:
     digits = _OLD_MEXICAN_MOBILE.sub("52", digits)
-    if not _begins_a_number(digits):
+    if not _begins_a_number(digits) or _OLD_MEXICAN_MOBILE.match(digits):
         raise InvalidMask(
             f"No number begins with {quoted(text)}; write + and the country code first, as in +44 or +1202."
         )

@@ -34,6 +34,7 @@ MAX_ELEMENTS = 1_000
 _MAX_NAME = 256
 _MAX_KIND = 64
 _COUNTS = range(2**31)  # what no reader's number type refuses
+_EXACT = 2**53  # a float beyond it has lost digits
 _NUMBERS_END = 10**20  # longer than any number of E.164
 # An inbound event has a sender always; this one cannot be answered.
 UNKNOWN_SENDER = "unknown"
@@ -171,6 +172,10 @@ def _remarks(element: Any, event: CarrierEvent) -> Iterator[str]:
     lost = sum(_file(item) is None for item in _files(_message(element)))
     if lost:
         yield f"{lost} of its media could not be read"
+    others = _list(_message(element).get("to"))
+    unread = len(others) - len(_addresses(others))
+    if unread:
+        yield f"{unread} of its recipients could not be read"
     if event.sender == UNKNOWN_SENDER:
         yield "`message.from` names nobody, so its sender is unknown"
     if not event.text and not event.media:
@@ -179,7 +184,7 @@ def _remarks(element: Any, event: CarrierEvent) -> Iterator[str]:
 
 def _received_text(message: dict[str, Any]) -> str:
     """Return the text of an SMS or MMS, which may be null or missing; RCS has it one level down."""
-    return _text(message, "text") or _text(_object(message, "content"), "text")
+    return _written(message.get("text")) or _written(_object(message, "content").get("text"))
 
 
 def _suggestion_text(message: dict[str, Any]) -> str:
@@ -317,9 +322,16 @@ def _addresses(value: object) -> tuple[str, ...]:
 
 def _word(value: object) -> str:
     """Return a text without what is invisible at its ends; a whole number is its digits, anything else is empty."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value) if abs(value) < _NUMBERS_END else ""
     return trimmed(value) if isinstance(value, str) else ""
+
+
+def _written(value: object) -> str:
+    """Return a text as it is; a whole number is its digits, anything else is empty."""
+    return value if isinstance(value, str) else _word(value)
 
 
 def _list(value: object) -> list[Any]:

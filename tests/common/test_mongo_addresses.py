@@ -1,0 +1,19 @@
+"""What the MongoDB driver says of an address at the start: it ends the process only where it would go on otherwise."""
+
+import pytest
+
+from sms_config import store
+from sms_dispatcher import database
+
+
+@pytest.mark.parametrize("check", [store.check_address, database.check_address], ids=["config", "dispatcher"])
+class TestOptions:
+    @pytest.mark.parametrize("options", ["compressors=snappy,zstd,zlib", "nameOfANewerDriver=1", "retryReads=true"])
+    def test_what_changes_nothing_is_no_reason_not_to_start(self, check, options):
+        check(f"mongodb://127.0.0.1/?replicaSet=rs0&{options}")
+
+    @pytest.mark.parametrize("options", ["retryReads=canary", "tls=canary", "maxIdleTimeMS=canary"])
+    def test_an_option_that_would_be_passed_over_is_named(self, check, options):
+        with pytest.raises(ValueError, match=f"look at its option {options.partition('=')[0]}") as refused:
+            check(f"mongodb://127.0.0.1/?replicaSet=rs0&{options}")
+        assert "canary" not in str(refused.value)
