@@ -545,6 +545,7 @@ def test_mask_is_ascii_and_hides_at_least_three_digits(number):
         ),
         pytest.param("2025550150..2025550159", "US", "+12025550150-+12025550159", id="range with dots"),
         pytest.param("+12025550100-199", "US", "+12025550100-+12025550199", id="three last digits"),
+        pytest.param("+49-30-1234-5678", "DE", "+493012345678", id="one number with a dash between its groups"),
         pytest.param("030 1234567-0", "DE", "+493012345670", id="one number with a German direct dial"),
         pytest.param("202\u2011555\u20110150", "US", "+12025550150", id="hyphens that do not break"),
         pytest.param("723", "US", "723", id="short code of three"),
@@ -575,6 +576,11 @@ def test_pool_is_read_forgivingly_and_written_canonically(text, country, canonic
         pytest.param("20255501401", "a digit too many", id="number that is possible in Egypt"),
         pytest.param("+12025550150\n3125550", "Entry 2 .*area code", id="no area code"),
         pytest.param("+49 30 1234500-99", "range or one number", id="range or German direct dial"),
+        pytest.param(
+            "+46 8-12 34 11-99", "range or one number", id="last digits behind a group that a blank sets apart"
+        ),
+        pytest.param("+62 812-345-611-99", "range or one number", id="two last digits behind dashes"),
+        pytest.param("+81 90-1234-5611-99", "range or one number", id="last digits that may belong to the number"),
         pytest.param("-", "both sides", id="a dash alone"),
         pytest.param("72345-72349", "one by one", id="short codes or one number"),
         pytest.param("72345 - 72349", "one by one", id="range of short codes"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms_common.phone import InvalidNumber, normalise
+from sms_common.phone import InvalidNumber, NumberPool, normalise
 from sms_common.rules import InvalidMask
 from sms_common.rules.masks import NumberMask
 from sms_common.rules.prefixes import impossible_lengths, international_prefixes
@@ -13,7 +13,12 @@ from sms_common.rules.writing import current, futile, international
 
 ONE_DIGIT = "write * for one digit"
 COUNTRIES = ("US", "CA", "GB", "DE", "FR", "MX", "AR", "IN", "AU", "IT", "ES", "BR", "ZA", "JP", "SE")
-FILLS = (*(digit * 15 for digit in "0123456789"), *(f"{n * 7_919_730_151 % 10**15:015}" for n in range(1, 400)))
+FILLS = (
+    *(digit * 15 for digit in "0123456789"),
+    *(f"{n * 7_919_730_151 % 10**15:015}" for n in range(1, 400)),
+    *(f"{code}{digit * 13}" for digit in "257109" for code in range(20, 100)),
+    *(f"{code}{digit * 12}" for digit in "257109" for code in range(200, 1000)),
+)
 KINDS = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE)
 
 
@@ -109,6 +114,11 @@ def test_whoever_can_write_can_be_blocked(written, sender):
         ("mailto:user@example.com; Bob <user2@example.com>", "user@example.com;user2@example.com"),
         ("2025550140 through 2025550149", "+12025550140-+12025550149"),
         ("2025550140~49", "+12025550140-+12025550149"),
+        ("(202) 555-0140-49", "+12025550140-+12025550149"),
+        ("202-555-0140\u201049", "+12025550140-+12025550149"),
+        ("(202) 555-0140..49", "+12025550140-+12025550149"),
+        ("(202) 555-0140\u202649", "+12025550140-+12025550149"),
+        ("202-555-0140..202-555-0149", "+12025550140-+12025550149"),
     ],
 )
 def test_masks_forgive_what_numbers_and_pools_forgive(written, kept):
@@ -214,6 +224,51 @@ def test_for_each_pattern_that_is_kept_there_is_a_number_that_it_matches(written
         number = _some_number(entry)
         assert number is not None, entry
         assert NumberMask.parse(entry).match(number)
+
+
+@st.composite
+def written_ranges(draw):
+    """A range of a country's numbers as people write it: its end in full or its last two digits, with any sign."""
+    country, first = draw(numbers())
+    places = [place for place, sign in enumerate(first) if sign.isdigit()][-2:]
+    first, last = (
+        "".join(sign if place not in places else digit for place, sign in enumerate(first)) for digit in "19"
+    )
+    end = draw(st.sampled_from([last, "99"]))
+    return (
+        country,
+        f"{first}{draw(st.sampled_from(RANGE_SIGNS))}{end}",
+        f"{normalise(first, country)}-{normalise(last, country)}",
+    )
+
+
+RANGE_SIGNS = (
+    "-",
+    " - ",
+    "\u2010",
+    "\u2011",
+    "\u2012",
+    "\u2013",
+    "\u2014",
+    "\u2212",
+    "\uff0d",
+    "~",
+    "\u2026",
+    "..",
+    " to ",
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(written_ranges())
+def test_a_range_in_a_mask_and_in_a_pool_is_the_one_that_is_meant_or_refused(given_):
+    country, written, meant = given_
+    for read in (lambda: international(written, country), lambda: str(NumberPool.parse(written, country))):
+        try:
+            kept = read()
+        except ValueError:
+            continue
+        assert kept == meant
 
 
 @given(st.text(max_size=30), st.sampled_from(COUNTRIES))

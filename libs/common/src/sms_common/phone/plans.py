@@ -59,6 +59,11 @@ def is_country(country: str) -> bool:
     return country in SUPPORTED_REGIONS
 
 
+def is_assigned(e164: str) -> bool:
+    """Whether a plan says of a number in E.164 that it is in use, and not only that it may be."""
+    return is_valid_number(parse(e164))
+
+
 def international(text: str) -> str:
     """Plus and digits as an E.164 number, in today's form. Raises InvalidNumber when no number has that length."""
     text = in_todays_form(text)

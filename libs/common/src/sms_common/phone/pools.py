@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Self
 
 from sms_common.pasted import entries
 from sms_common.phone.numbers import is_short_code, normalise
-from sms_common.phone.plans import E164_DIGITS
+from sms_common.phone.plans import E164_DIGITS, is_assigned
 from sms_common.phone.written import FILLING, InvalidNumber, mask
 
 # One North American area code. A larger range is a mistyped digit, and would claim other people's numbers.
@@ -25,6 +25,8 @@ _HYPHENS: Final = re.compile("[\u2010\u2011\u2043\u2212\u30fc\ufe58\ufe63\uff0d]
 _LETTER: Final = re.compile(r"[^\W\d_]")
 # The last digits of a range's end; more are a number of their own.
 _TAIL: Final = re.compile(r"[0-9]{1,6}")
+# Then the last dash may well be one of those inside the number: +49-30-1234-5678.
+_GROUPS_APART_BY_DASHES: Final = re.compile(r"-[0-9]+-[0-9]{3,}\Z")
 _Reader = Callable[[str], str]
 _NO_SHORT_CODE_RANGE: Final = "short codes are listed one by one."
 
@@ -56,11 +58,10 @@ class NumberPool:
         its last digits only (`2025550150-59`). Entries may overlap; the pool holds each number once. Raises ValueError
         with a sentence that names the entry by its place.
         """
-        read = partial(normalise, country=country, foreign_without_plus=foreign_without_plus)
         ranges: list[NumberRange] = []
         for place, entry in enumerate(entries(text), 1):
             try:
-                ranges.append(_read_entry(entry, read))
+                ranges.append(read_range(entry, country, foreign_without_plus=foreign_without_plus))
             except ValueError as error:
                 raise ValueError(f"Entry {place} of the numbers: {error}") from None
         return cls(tuple(_merged(ranges)))
@@ -117,6 +118,11 @@ def _key(number: str) -> int | None:
     return int(plain)
 
 
+def read_range(entry: str, country: str, *, foreign_without_plus: bool = False) -> NumberRange:
+    """Read one number or one range, as `NumberPool.parse` does for each entry. Raises ValueError with a sentence."""
+    return _read_entry(entry, partial(normalise, country=country, foreign_without_plus=foreign_without_plus))
+
+
 def _read_entry(entry: str, read: _Reader) -> NumberRange:
     """Read one number or one range. A dash is the range's when both its sides are numbers, or the right one the last
     digits of a higher number; else it is part of a number.
@@ -156,11 +162,12 @@ def _one_dash_or_more(entry: str, sides: list[tuple[str, str]], read: _Reader) -
     before, _, after = entry.rpartition("-")
     first = _full_number(before, read)
     last = first and _abbreviated(first, after)
-    if _full_number(entry, read) is None:
+    whole = _full_number(entry, read)
+    if whole is None:
         if first and last:
             return _range(first, last, read)
         return _range(left, right, read) if len(sides) % 2 else _single(entry, read)
-    if last and len(sides) == 1:
+    if last and not (_GROUPS_APART_BY_DASHES.search(entry) and is_assigned(whole)):
         raise ValueError(f"{mask(entry)} may be a range or one number; write both ends in full, or no dash.")
     return _single(entry, read)
 

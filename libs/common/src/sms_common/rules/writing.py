@@ -11,7 +11,8 @@ from typing import Final
 from phonenumbers import PhoneNumber, country_code_for_region, is_valid_number
 
 from sms_common.pasted import UncleanText, entries, one_line, plain_text, trimmed
-from sms_common.phone import E164_DIGITS, InvalidNumber, NumberPool, NumberRange, normalise
+from sms_common.phone import E164_DIGITS, InvalidNumber, NumberRange, normalise
+from sms_common.phone.pools import read_range
 from sms_common.phone.written import more_than_a_number, plain_digits
 from sms_common.rules.masks import LONGEST_NAME, SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
 from sms_common.rules.mistakes import (
@@ -99,22 +100,31 @@ def _entry(entry: str, country: str) -> str:
 
 def _single(entry: str, text: str, country: str) -> str:
     is_number = _digits(text) is not None
-    if not is_number or _RUN_OF_SIGNS.search(text):
+    if not _is_number(text, country) or _RUN_OF_SIGNS.search(text):
         span = _of_pool(text, country)
         if span is not None:
             return span
     if is_number:
-        return _number(text, country)
+        number = _number(text, country)
+        return _as_in_a_pool(text, country) if number.startswith("+") else number
     return _address(entry) if "@" in text else _name(entry)
 
 
 def _of_pool(text: str, country: str) -> str | None:
     """A range in another form that a pool of numbers takes, such as `2025550150-59`, or None."""
     try:
-        span = str(NumberPool.parse(text, country))
+        span = read_range(text, country)
     except ValueError:
         return None
-    return span if "-" in span else None
+    return str(span) if span.first < span.last else None
+
+
+def _as_in_a_pool(text: str, country: str) -> str:
+    """A whole number, or the range that a pool reads in a dash behind it. Raises InvalidMask where it may be either."""
+    try:
+        return str(read_range(text, country))
+    except ValueError as error:
+        raise InvalidMask(f"{str(error)[0].upper()}{str(error)[1:]}") from None
 
 
 def _short_codes(text: str) -> str:
@@ -212,6 +222,8 @@ def _begins_numbers(code: str, country: str) -> str | None:
 
 def _ends(text: str, country: str) -> tuple[str, str] | None:
     """The two ends of a range, or None when it is none. A dash may also be part of a number: `98765-43210` in India."""
+    if _RUN_OF_SIGNS.search(text):
+        return None  # it is what stands around these, if it is a range
     ends = between(text) or _halves(text)
     if ends is None or None in (_digits(ends[0]), _digits(ends[1])):
         return None
@@ -232,7 +244,8 @@ def _halves(text: str) -> tuple[str, str] | None:
     """A text with an odd number of dashes, more than one, around the one in its middle."""
     groups = _DASH.split(text)
     half, odd = divmod(len(groups), 2)
-    return None if odd or half == 1 else ("-".join(groups[:half]), "-".join(groups[half:]))
+    ends = "-".join(groups[:half]), "-".join(groups[half:])
+    return None if odd or half == 1 or any(is_code(unfilled(end)) for end in ends) else ends
 
 
 def _range(text: str, ends: tuple[str, str], country: str) -> str:
