@@ -74,7 +74,7 @@ def add_draft(page: Page) -> str:
     page.get_by_role("button", name="Copy webhook address", exact=True).click()
     said(page, "Webhook address copied")
     webhook = copied(page)
-    assert webhook == page.get_by_label("Webhook address").text_content()
+    assert webhook == page.get_by_label("Webhook address", exact=True).text_content()
     return webhook
 
 

@@ -68,7 +68,7 @@ WRONG = {
         "#/inbound/{inbound}", {"Caller mask": "1312*x"}, "Caller mask", "holds more than digits and *"
     ),
     "range with unequal ends": Wrong(
-        "#/inbound/{inbound}", {"Caller mask": "100-1000"}, "Caller mask", "must have the same number of digits"
+        "#/inbound/{inbound}", {"Caller mask": "100-1000"}, "Caller mask", "with the same number of digits"
     ),
     "unequal ranges": Wrong(
         "#/inbound/{inbound}",
@@ -113,7 +113,10 @@ WRONG = {
         "#/t/acme/routing", {"Time zone": "Mars/Olympus"}, "Time zone", "Is not the name of a time zone"
     ),
     "malformed blocked senders": Wrong(
-        "#/t/acme/routing", {"Numbers and masks": "9-3"}, "Numbers and masks", "ends before it begins"
+        "#/t/acme/routing",
+        {"Numbers and masks": "9-3"},
+        "Numbers and masks",
+        "Both ends of the range 9-3 must be whole numbers",
     ),
     "overlapping DID": Wrong(
         "#/t/acme/trunks/new",
@@ -333,7 +336,7 @@ def test_limits_are_stored_with_their_configuration(filled, page):
     page.get_by_label("Campaign, per minute").fill("240")
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_label("Per second", exact=True)).to_have_accessible_description(
-        re.compile("greater than or equal to 0.01")
+        re.compile("Must be 0.01 or more")
     )
     page.get_by_label("Per second", exact=True).fill("1.5")
     page.get_by_role("button", name="Save changes").click()

@@ -8,7 +8,6 @@ const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 30000;
 // Asking again helps with none of these.
 const FINAL = [403, 404, 422];
-const AWAY = "The gateway cannot be reached: what you see may be out of date. Trying again…";
 
 // Call `changed` whenever messages did, and now and then while nothing can be listened to. It is called for one thing
 // after the other, never while the page is hidden, and once when it is seen again. Returns what ends it, and a `bar` for
@@ -30,9 +29,9 @@ export function whenChanged(query, changed) {
   };
   const told = {
     well: () => say(null),
-    away: () => say(AWAY),
-    refused: (message) => say(message),
-    ended: () => say("Your session has ended: what you see may be out of date.", h("button", { type: "button", class: "button small", onclick: async () => { if (await logInAgain()) attend(); } }, "Log in")),
+    away: (why = "The gateway cannot be reached.") => say(`${why} What you see may be out of date. Trying again…`),
+    refused: (why = "The gateway refuses to tell of changes.") => say(`${why} What you see may be out of date.`),
+    ended: () => say("Your session has ended. What you see may be out of date.", h("button", { type: "button", class: "button small", onclick: async () => { if (await logInAgain()) attend(); } }, "Log in")),
   };
   document.addEventListener("visibilitychange", attend);
   attend();
@@ -55,7 +54,7 @@ async function listen(query, tell, signal, told) {
         told.well();
         await follow(answer.body.getReader(), tell);
       } else {
-        told.away();
+        told.away(await sentence(answer));
       }
     } catch (error) {
       if (signal.aborted) return;
@@ -69,7 +68,7 @@ async function listen(query, tell, signal, told) {
 
 async function sentence(answer) {
   const found = await answer.json().catch(() => null);
-  return found?.message ?? AWAY;
+  return found?.message;
 }
 
 async function follow(reader, tell) {

@@ -6,6 +6,7 @@ import { names } from "../finding.js";
 import { field, option } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
 import { renew, whenChanged } from "../live.js";
+import { showErrors } from "../problems.js";
 import { back, hash, link } from "../router.js";
 import { say } from "../toast.js";
 import { CODES, STATUS } from "../words.js";
@@ -18,14 +19,32 @@ const FILTERS = ["number", "status", "direction", "since", "until", "search", "c
 export async function messages({ query, system, tenantId, session, leaving }) {
   const top = head("Message history", "Every text that came in or went out, and what became of it.");
   if (system && tenantId === null) return [top, chooseTenant(session, "messages", "Messages belong")];
-  const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
-  const wanted = { ...asked, since: moment(asked.since, "From"), until: moment(asked.until, "Until"), skip: query.get("skip"), top: PAGE };
   const place = h("div", { class: "stacked" });
   const shown = (found) => renew(place, ...listed(found, query));
-  shown(await get("messages", wanted));
+  let wanted;
+  try {
+    wanted = wantedBy(query);
+    shown(await get("messages", wanted));
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 422) throw error;
+    return [top, ...refused(query, error)];
+  }
   const { bar, stop } = whenChanged({}, again(() => get("messages", wanted, { unattended: true }), shown));
   leaving(stop);
   return [top, filters(query), bar, place];
+}
+
+function wantedBy(query) {
+  const asked = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
+  return { ...asked, since: moment(asked.since, "since"), until: moment(asked.until, "until"), skip: query.get("skip"), top: PAGE };
+}
+
+// The filters, with what is wrong beside each.
+function refused(query, error) {
+  const form = filters(query);
+  const place = h("div", { class: "problem", role: "alert", hidden: true });
+  showErrors(form, place, error, "Nothing is shown");
+  return [form, place];
 }
 
 // Read again and show it. What cannot be read now is read at the next change.
@@ -69,11 +88,11 @@ export function statusBadge(status) {
 }
 
 // Fields of this kind give the local time without its zone.
-function moment(local, label) {
+function moment(local, field) {
   if (!local) return null;
   const at = new Date(local);
   if (!Number.isNaN(at.valueOf())) return at.toISOString();
-  throw new ApiError(422, { code: "invalid_request", message: `“${local}” in the address is no time for “${label}”.` });
+  throw new ApiError(422, { code: "invalid_request", message: "", errors: [{ field, message: `“${local}” in the address is no time` }] });
 }
 
 function filters(query) {
