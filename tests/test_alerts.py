@@ -112,7 +112,7 @@ def test_webhooks_fail_where_ingress_is_at_fault():
         ("SmsCarrierEventsGrow", {topology.CARRIER}),
         ("SmsPbxBacklog", {topology.pbx_inbound_queue(DEFAULT_PBX), topology.pbx_status_queue(DEFAULT_PBX)}),
         ("SmsPbxNotReading", {topology.pbx_inbound_queue(DEFAULT_PBX), topology.pbx_status_queue(DEFAULT_PBX)}),
-        ("SmsParked", {topology.DEAD, topology.UNROUTED}),
+        ("SmsParked", {topology.DEAD, topology.UNROUTED, topology.REFUSED}),
     ],
 )
 def test_a_rule_looks_at_the_queues_that_it_is_for_and_at_no_others(alert, queues):
