@@ -10,7 +10,7 @@ from phonenumbers import NumberParseException, is_valid_number, parse
 from sms_common.pasted import entries, is_invisible, plain_text
 from sms_common.phone import FILLING, InvalidNumber, normalise
 from sms_common.rules.masks import NumberMask, bare, between
-from sms_common.rules.mistakes import InvalidMask, is_placeholder, quoted
+from sms_common.rules.mistakes import InvalidMask, complaints, is_placeholder, quoted
 
 EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
@@ -70,13 +70,7 @@ def single_extension(text: str) -> str:
 
 def futile(text: str) -> list[str]:
     """Of a mask as rules hold it, a sentence for each entry that can be no extension."""
-    told = []
-    for entry in entries(text):
-        try:
-            _entry(entry, "")
-        except InvalidMask as invalid:
-            told.append(str(invalid))
-    return told
+    return complaints(text, lambda entry: _entry(entry, ""))
 
 
 def _entry(entry: str, country: str) -> str:

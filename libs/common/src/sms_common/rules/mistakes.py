@@ -1,10 +1,11 @@
 """What people write where a mask should stand: told from what it looks like, and answered with how to write it."""
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from sms_common.pasted import plain_text
+from sms_common.pasted import entries, plain_text
 from sms_common.phone import FILLING, mask
 
 HOW_TO_WRITE: Final = "write * for one digit, a-b for a range, and ; between entries"
@@ -46,6 +47,17 @@ _NO_NAME: Final = 4
 
 class InvalidMask(ValueError):  # as InvalidNumber
     """A mask that cannot be understood or can match nothing; its text says why, for the person who wrote it."""
+
+
+def complaints(text: str, read: Callable[[str], object]) -> list[str]:
+    """What `read` has against each entry of a list, as sentences; none for the entries that it takes."""
+    told = []
+    for entry in entries(text):
+        try:
+            read(entry)
+        except InvalidMask as invalid:
+            told.append(str(invalid))
+    return told
 
 
 @lru_cache(maxsize=4096)

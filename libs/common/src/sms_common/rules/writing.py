@@ -19,6 +19,7 @@ from sms_common.rules.mistakes import (
     AS_STARS,
     HOW_TO_WRITE,
     InvalidMask,
+    complaints,
     is_placeholder,
     quoted,
     stands_for_digits,
@@ -74,13 +75,7 @@ def _read(entry: str, country: str) -> str | None:
 
 def futile(text: str) -> list[str]:
     """Of a mask in the form in which rules hold it, a sentence for each entry that can match nobody."""
-    told = []
-    for entry in entries(text):
-        try:
-            _entry(entry, "")
-        except InvalidMask as invalid:
-            told.append(str(invalid))
-    return told
+    return complaints(text, lambda entry: _entry(entry, ""))
 
 
 @lru_cache(maxsize=4096)
