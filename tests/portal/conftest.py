@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from sms_native.mongodb import drop_database
 from sms_native.settings import Settings
@@ -18,6 +18,9 @@ from tests.stack import Broker, Database
 
 # A page asks who is logged in before anybody is; the browser notes such answers by itself, and what plain http lacks.
 _EXPECTED = ("Failed to load resource", "The Cross-Origin-Opener-Policy header has been ignored, because")
+
+# A busy machine takes its time; what never comes is still told.
+expect.set_options(timeout=20_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

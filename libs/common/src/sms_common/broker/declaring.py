@@ -68,11 +68,33 @@ class Declarations:
         whatever the loss of the connection looks like.
         """
         try:
+            await self._ask_for_one(connection, topology)
             await self._all(connection, topology, self._ask)
             if topology.retired:
                 await self._unbind(connection, topology.retired)
         except ChannelAccessRefused:
             await self._look_for(connection, topology)
+
+    async def _ask_for_one(self, connection: AbstractConnection, topology: Topology) -> None:
+        """Ask for one thing and wait for the answer. Who may not declare learns it here: of a refused portion a request
+        may leave behind the close of its channel, and RabbitMQ ends the whole connection for that.
+        """
+        if not topology.exchanges and not topology.queues:
+            return
+        channel = await open_channel(connection, self._timeout)
+        try:
+            if topology.exchanges:
+                one = topology.exchanges[0]
+                await channel.wire.exchange_declare(
+                    one.name, exchange_type=one.kind, durable=True, arguments=_of_exchange(one), timeout=self._timeout
+                )
+            else:
+                queue = topology.queues[0]
+                await channel.wire.queue_declare(
+                    queue.name, durable=True, arguments=_of_queue(queue), timeout=self._timeout
+                )
+        finally:
+            await channel.close()
 
     async def _look_for(self, connection: AbstractConnection, topology: Topology) -> None:
         missing = (await survey(connection, topology, self._timeout)).missing
@@ -190,15 +212,25 @@ def _stages(topology: Topology) -> Iterator[Sequence[Frame]]:
 
 
 def _exchange(exchange: Exchange) -> Frame:
-    arguments: FieldTable | None = {"alternate-exchange": exchange.alternate} if exchange.alternate else None
     return spec.Exchange.Declare(
-        exchange=exchange.name, exchange_type=exchange.kind, durable=True, nowait=True, arguments=arguments
+        exchange=exchange.name,
+        exchange_type=exchange.kind,
+        durable=True,
+        nowait=True,
+        arguments=_of_exchange(exchange),
     )
 
 
+def _of_exchange(exchange: Exchange) -> FieldTable | None:
+    return {"alternate-exchange": exchange.alternate} if exchange.alternate else None
+
+
 def _queue(queue: Queue) -> Frame:
-    arguments: FieldTable = {"x-queue-type": "quorum", **queue.arguments}
-    return spec.Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=arguments)
+    return spec.Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=_of_queue(queue))
+
+
+def _of_queue(queue: Queue) -> FieldTable:
+    return {"x-queue-type": "quorum", **queue.arguments}
 
 
 def _binding(binding: Binding) -> Frame:
