@@ -94,6 +94,11 @@ class Dispatcher:
         broker.on_restored(self.strays.look)
         self.fleet = Fleet(member, coordination, self, lambda: broker.why_away() is None, monotonic)
 
+    @property
+    def snapshot(self) -> DispatcherSnapshot | None:
+        """The configuration that requests are worked by now; None before the first."""
+        return self._snapshot
+
     def _present(self) -> DispatcherSnapshot:
         """The configuration of this moment; nothing is read from a queue before the first one."""
         assert self._snapshot is not None

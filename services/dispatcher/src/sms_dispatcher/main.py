@@ -77,7 +77,7 @@ async def _work(settings: Settings, stop: asyncio.Event) -> None:
         app = web.Application()
         add_health_routes(app, health)
         MessagesApi(History(database), settings.api_token).add_to(app)
-        explainer = Explainer(ledger, carriers, lambda: client.snapshot, clock)
+        explainer = Explainer(ledger, carriers, lambda: dispatcher.snapshot, clock)
         ExplainApi(explainer, settings.api_token).add_to(app)
         LanesApi(stores.coordination, settings.api_token).add_to(app)
         await stack.enter_async_context(serve(app, settings.host, settings.port))
