@@ -7,10 +7,10 @@ from typing import Final
 
 from phonenumbers import NumberParseException, is_valid_number, parse
 
-from sms_common.pasted import entries, is_invisible, plain_text
+from sms_common.pasted import is_invisible, plain_text
 from sms_common.phone import FILLING, InvalidNumber, normalise
 from sms_common.rules.masks import NumberMask, bare, between
-from sms_common.rules.mistakes import InvalidMask, complaints, is_placeholder, quoted
+from sms_common.rules.mistakes import InvalidMask, complaints, is_placeholder, kept_entries, quoted
 
 EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
@@ -50,14 +50,7 @@ def extension_mask(text: str, country: str = "") -> str:
 
     Raises InvalidMask with the place of the first entry that can be no extension.
     """
-    written = entries(text)
-    kept = []
-    for place, entry in enumerate(written, 1):
-        try:
-            kept.append(_entry(entry, country))
-        except InvalidMask as invalid:
-            raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
-    return ";".join(kept)
+    return kept_entries(text, lambda entry: _entry(entry, country))
 
 
 def single_extension(text: str) -> str:

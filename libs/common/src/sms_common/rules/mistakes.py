@@ -49,6 +49,20 @@ class InvalidMask(ValueError):  # as InvalidNumber
     """A mask that cannot be understood or can match nothing; its text says why, for the person who wrote it."""
 
 
+def kept_entries(text: str, read: Callable[[str], str]) -> str:
+    """A list as it is kept: each entry as `read` has it, apart by `;`. Raises InvalidMask with the place of the first
+    entry that `read` refuses; a lone one has no place.
+    """
+    written = entries(text)
+    kept = []
+    for place, entry in enumerate(written, 1):
+        try:
+            kept.append(read(entry))
+        except InvalidMask as invalid:
+            raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
+    return ";".join(kept)
+
+
 def complaints(text: str, read: Callable[[str], object]) -> list[str]:
     """What `read` has against each entry of a list, as sentences; none for the entries that it takes."""
     told = []

@@ -21,6 +21,7 @@ from sms_common.rules.mistakes import (
     InvalidMask,
     complaints,
     is_placeholder,
+    kept_entries,
     quoted,
     stands_for_digits,
     unfilled,
@@ -48,14 +49,7 @@ def international(text: str, country: str) -> str:
     Entries are apart by `;`, `,`, tabs or line ends. Short codes and names stay as they were written. Raises
     InvalidMask with the place of the first entry that can match nobody.
     """
-    written = entries(text)
-    kept = []
-    for place, entry in enumerate(written, 1):
-        try:
-            kept.append(_entry(entry, country))
-        except InvalidMask as invalid:
-            raise InvalidMask(f"Entry {place}: {invalid}" if len(written) > 1 else str(invalid)) from None
-    return ";".join(kept)
+    return kept_entries(text, lambda entry: _entry(entry, country))
 
 
 def current(text: str, country: str) -> str:
