@@ -29,7 +29,7 @@ from sms_common.topology import (
 )
 from tests.cli.certificates import Authority
 from tests.cli.world import Command
-from tests.common.broker_contract import Inbox
+from tests.common.broker.broker_contract import Inbox
 
 pytestmark = pytest.mark.loopback
 

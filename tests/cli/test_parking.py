@@ -13,7 +13,7 @@ from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED
 from sms_config.main import Outside, build_app
 from sms_config.storage.testing import InMemoryStore
 from tests.cli.world import Command
-from tests.common.test_parked import UNOWNED
+from tests.common.broker.test_parked import UNOWNED
 from tests.config.world import BOOTSTRAP, TRUNK, Api, make_settings
 
 BODY = b'{"message_id":"m1","to":"+13125550100","text":"my secret text"}'

@@ -18,7 +18,7 @@ from sms_common.errors import Unavailable
 from sms_common.events import utc_now
 from sms_common.telemetry import metrics
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, RETRY_LADDER, SEEN, SMS, UNROUTED, Topology, base, joined
-from tests.common.broker_contract import Inbox
+from tests.common.broker.broker_contract import Inbox
 from tests.eventually import eventually_told
 from tests.stack import Broker
 

@@ -20,7 +20,7 @@ from sms_ingress.main import main
 from sms_ingress.server import serve_webhooks
 from sms_ingress.settings import IngressSettings
 from sms_ingress.webhook_handler import WebhookHandler
-from tests.common.broker_contract import everything_in, until_unwell, until_well
+from tests.common.broker.broker_contract import everything_in, until_unwell, until_well
 from tests.integration.network import Network
 from tests.stack import BreakableBroker
 

@@ -29,7 +29,7 @@ TARGETS = {
     ),
     "bucket": Target(("sms_dispatcher.lanes.token_bucket",), ("tests/dispatcher/test_pace.py",)),
     "authentication": Target(("sms_common.carriers.basic_auth",), ("tests/carriers/test_basic_auth.py",)),
-    "redaction": Target(("sms_common.telemetry.redaction",), ("tests/common/test_telemetry.py",)),
+    "redaction": Target(("sms_common.telemetry.redaction",), ("tests/common/telemetry/test_redaction.py",)),
 }
 
 EQUIVALENT: dict[tuple[str, str], str] = {}

@@ -11,7 +11,7 @@ from sms_common.errors import Unavailable
 from sms_common.testing.broker import FakeBroker
 from sms_common.testing.routing import FakeRouting, matches
 from sms_common.topology import OUTBOUND, Binding, Exchange, Queue, Topology, lane
-from tests.common.broker_contract import BrokerContract, Inbox, PassTime, request
+from tests.common.broker.broker_contract import BrokerContract, Inbox, PassTime, request
 
 
 @pytest.fixture

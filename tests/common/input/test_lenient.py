@@ -16,7 +16,7 @@ from sms_common.errors import Code, UnreadableEvent
 from sms_common.events import CancelRequest, Event, OutboundMedia, OutboundRequest, decode
 from sms_common.input.media_urls import InvalidMediaUrl, media_url
 
-CASES = Path(__file__).parents[1] / "data" / "cases"
+CASES = Path(__file__).parents[2] / "data" / "cases"
 SMALLEST: dict[str, Any] = {
     "message_id": "m1",
     "tenant_id": "acme",

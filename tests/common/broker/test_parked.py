@@ -10,7 +10,7 @@ from sms_common.broker.headers import ORIGIN_KEY, TRACEPARENT
 from sms_common.errors import Code
 from sms_common.events import InboundEvent
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, SMS, UNROUTED
-from tests.common.broker_contract import TRACE
+from tests.common.broker.broker_contract import TRACE
 
 INBOUND: dict[str, Any] = {
     "event_id": "e1",

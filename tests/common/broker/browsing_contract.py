@@ -8,7 +8,7 @@ import pytest
 from sms_common.broker import Broker, Outgoing, dead_letter
 from sms_common.errors import Code, Unavailable
 from sms_common.topology import DEAD, DEFAULT_EXCHANGE, OUTBOUND, UNROUTED, Topology, base, lane, lane_queue
-from tests.common.broker_contract import Inbox, everything_in, request
+from tests.common.broker.broker_contract import Inbox, everything_in, request
 
 
 def letter(number: int) -> Outgoing:

@@ -7,7 +7,7 @@ import pytest
 from sms_common.errors import Unavailable
 from sms_common.testing.broker import FakeBroker
 from sms_common.topology import DEAD, base
-from tests.common.browsing_contract import BrowsingContract, letter
+from tests.common.broker.browsing_contract import BrowsingContract, letter
 
 
 @pytest.fixture

@@ -137,7 +137,7 @@ async def test_a_crash_is_logged_with_its_place_but_without_its_words(capsys: py
 
     await handle(handler, DELIVERY)
     logged = capsys.readouterr().out
-    for place in ("test_broker_outcomes.py", "RuntimeError", "ValueError"):
+    for place in ("test_outcomes.py", "RuntimeError", "ValueError"):
         assert place in logged
     for secret in (number, text):
         assert secret not in logged
