@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from bandwidth_simulator.settings import SimulatorSettings
+from carrier_simulator.settings import SimulatorSettings
 from sms_common import broker_rights, events, topology
 from sms_config.settings import Settings as ConfigSettings
 from sms_dispatcher.settings import Settings as DispatcherSettings

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bandwidth_simulator import Account, SimulatorSettings, running
+from carrier_simulator import Account, SimulatorSettings, running
 from sms_common.configuration import DispatcherSnapshot
 from sms_config import account_proofs
 from sms_config.account_proofs import Lack

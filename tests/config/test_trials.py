@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account, SimulatorSettings, running
+from carrier_simulator import Account, SimulatorSettings, running
 from sms_common.broker import FROM_WEBHOOKS, dead_letter
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.configuration import IngressSnapshot

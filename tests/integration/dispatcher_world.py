@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bandwidth_simulator import Account, Outcome, Simulator, SimulatorSettings, running
+from carrier_simulator import Account, Outcome, Simulator, SimulatorSettings, running
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing, RabbitBroker
 from sms_common.carriers.bandwidth import Bandwidth

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from bandwidth_simulator import Fault, InboundRequest
+from carrier_simulator import Fault, InboundRequest
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing
 from sms_common.events import InboundEvent, LaneEntry, utc_now

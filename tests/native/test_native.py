@@ -35,7 +35,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["{port}"])), Handler).serve_
 """
 _MODULES = {
     "sms_config": "CONFIG_PORT",
-    "bandwidth_simulator": "SIMULATOR_PORT",
+    "carrier_simulator": "SIMULATOR_PORT",
     "sms_ingress": "INGRESS_HEALTH_PORT",
     "sms_dispatcher": "DISPATCHER_PORT",
 }

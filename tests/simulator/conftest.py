@@ -12,7 +12,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account, Clock, Simulator, SimulatorSettings, running
+from carrier_simulator import Account, Clock, Simulator, SimulatorSettings, running
 
 ACCOUNT = "5500001"
 OTHER_ACCOUNT = "5500002"

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from bandwidth_simulator import Clock
-from bandwidth_simulator.clock import iso_time
+from carrier_simulator import Clock
+from carrier_simulator.clock import iso_time
 
 
 @pytest.mark.parametrize(

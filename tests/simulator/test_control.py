@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bandwidth_simulator import Outcome, SimulatorSettings
-from bandwidth_simulator.journal import Journal
+from carrier_simulator import Outcome, SimulatorSettings
+from carrier_simulator.journal import Journal
 from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OWN, account, basic
 
 OTHER_APPLICATION = APPLICATION.replace("0f", "1f", 1)

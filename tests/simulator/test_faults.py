@@ -6,8 +6,8 @@ import time
 import aiohttp
 import pytest
 
-from bandwidth_simulator import Fault
-from bandwidth_simulator.faults import Faults, Subject
+from carrier_simulator import Fault
+from carrier_simulator.faults import Faults, Subject
 from tests.simulator.conftest import ACCOUNT, HANDSET, OWN
 
 BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Clock
-from bandwidth_simulator.media import CONTENT_TYPES, MAX_FILE, MediaStore
+from carrier_simulator import Clock
+from carrier_simulator.media import CONTENT_TYPES, MAX_FILE, MediaStore
 from tests.simulator.conftest import ACCOUNT, HANDSET, OTHER_ACCOUNT, OWN, TOLL_FREE, account
 from tests.simulator.test_messages_http import sample
 

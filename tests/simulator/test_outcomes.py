@@ -7,8 +7,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account, InboundRequest, Outcome
-from bandwidth_simulator.codes import DESCRIPTIONS
+from carrier_simulator import Account, InboundRequest, Outcome
+from carrier_simulator.codes import DESCRIPTIONS
 from tests.simulator.conftest import ACCOUNT, APPLICATION, EVERYTHING, HANDSET, OWN, TOLL_FREE, account
 from tests.simulator.test_messages_http import SAMPLES
 

@@ -9,8 +9,8 @@ import sys
 import aiohttp
 import pytest
 
-from bandwidth_simulator import Simulator, SimulatorSettings
-from bandwidth_simulator.running import main
+from carrier_simulator import Simulator, SimulatorSettings
+from carrier_simulator.running import main
 from tests.simulator.conftest import account
 
 
@@ -25,7 +25,7 @@ async def process(**settings: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bandwidth_simulator",
+        "carrier_simulator",
         env=environment(log_format="json", **settings),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bandwidth_simulator import Account, Application, Fault, InboundRequest, Outcome, SimulatorSettings, control
-from bandwidth_simulator.outcomes import BY_SUFFIX
+from carrier_simulator import Account, Application, Fault, InboundRequest, Outcome, SimulatorSettings, control
+from carrier_simulator.outcomes import BY_SUFFIX
 
-README = (Path(__file__).parents[2] / "libs" / "bandwidth_simulator" / "README.md").read_text()
+README = (Path(__file__).parents[2] / "libs" / "carrier_simulator" / "README.md").read_text()
 
 
 def names(model: type[BaseModel], *, upper: bool = False) -> list[str]:

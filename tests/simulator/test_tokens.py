@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from bandwidth_simulator import Clock
-from bandwidth_simulator.tokens import Tokens
+from carrier_simulator import Clock
+from carrier_simulator.tokens import Tokens
 from tests.simulator.conftest import ACCOUNT, OTHER_ACCOUNT, START, Api, account, basic
 from tests.simulator.test_messages_http import sample
 

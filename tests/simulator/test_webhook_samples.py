@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bandwidth_simulator import InboundPart, InboundRequest, Outcome
+from carrier_simulator import InboundPart, InboundRequest, Outcome
 from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OWN, OWN_TOO, TOLL_FREE
 
 SAMPLES = Path(__file__).parents[1] / "data" / "webhooks"

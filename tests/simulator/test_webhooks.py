@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Outcome
+from carrier_simulator import Outcome
 from tests.simulator.conftest import APPLICATION, HANDSET, START, Receiver, account, basic
 
 CREDENTIALS = {"username": "hook", "password": "hook-password"}

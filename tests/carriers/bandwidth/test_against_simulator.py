@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from bandwidth_simulator import Account as SimulatedAccount
-from bandwidth_simulator import Fault, InboundRequest, Outcome, SimulatorSettings, running
+from carrier_simulator import Account as SimulatedAccount
+from carrier_simulator import Fault, InboundRequest, Outcome, SimulatorSettings, running
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.protocol import WebhookRequest, Window
 from sms_common.configuration import CallbackCredentials

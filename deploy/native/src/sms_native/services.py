@@ -87,7 +87,7 @@ def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_for
         "ingress": f"http://{LOOPBACK}:{env['INGRESS_HEALTH_PORT']}/readyz",
         "dispatcher": f"http://{LOOPBACK}:{env['DISPATCHER_PORT']}/readyz",
     }
-    modules = {name: f"sms_{name}" for name in told} | {"simulator": "bandwidth_simulator"}
+    modules = {name: f"sms_{name}" for name in told} | {"simulator": "carrier_simulator"}
     common = {"HOST": LOOPBACK, "LOG_FORMAT": log_format}
     return [Service(name, modules[name], ready[name], _told(name, env, common | told[name])) for name in told]
 

@@ -6,15 +6,15 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field, JsonValue
 
-from bandwidth_simulator import judge
-from bandwidth_simulator.accounts import Account
-from bandwidth_simulator.answers import SIMULATOR, Handler, json_answer
-from bandwidth_simulator.clock import iso_time
-from bandwidth_simulator.control_access import ControlModel, Unusable, guarded, read_body, read_document
-from bandwidth_simulator.faults import Fault
-from bandwidth_simulator.inbound import InboundRequest
-from bandwidth_simulator.outcomes import Script
-from bandwidth_simulator.webhooks import webhook_to
+from carrier_simulator import judge
+from carrier_simulator.accounts import Account
+from carrier_simulator.answers import SIMULATOR, Handler, json_answer
+from carrier_simulator.clock import iso_time
+from carrier_simulator.control_access import ControlModel, Unusable, guarded, read_body, read_document
+from carrier_simulator.faults import Fault
+from carrier_simulator.inbound import InboundRequest
+from carrier_simulator.outcomes import Script
+from carrier_simulator.webhooks import webhook_to
 
 __all__ = ["routes"]
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from bandwidth_simulator.accounts import Application
-from bandwidth_simulator.clock import Clock, iso_time
-from bandwidth_simulator.messages import is_e164, is_short_code, is_toll_free
-from bandwidth_simulator.records import Arrival, InboundMessage, Records
-from bandwidth_simulator.refusals import FieldError, invalid_request, rate_limited
+from carrier_simulator.accounts import Application
+from carrier_simulator.clock import Clock, iso_time
+from carrier_simulator.messages import is_e164, is_short_code, is_toll_free
+from carrier_simulator.records import Arrival, InboundMessage, Records
+from carrier_simulator.refusals import FieldError, invalid_request, rate_limited
 
 __all__ = ["ListRateLimit", "list_messages"]
 

@@ -11,10 +11,10 @@ import aiohttp
 import orjson
 import structlog
 
-from bandwidth_simulator.accounts import Application, CallbackCredentials
-from bandwidth_simulator.clock import Clock
-from bandwidth_simulator.journal import Journal
-from bandwidth_simulator.settings import SimulatorSettings
+from carrier_simulator.accounts import Application, CallbackCredentials
+from carrier_simulator.clock import Clock
+from carrier_simulator.journal import Journal
+from carrier_simulator.settings import SimulatorSettings
 
 __all__ = ["Attempt", "AttemptFilter", "Webhook", "WebhookSender", "webhook_to"]
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bandwidth_simulator.codes import DESCRIPTIONS
+from carrier_simulator.codes import DESCRIPTIONS
 
 __all__ = ["ANYONE", "BY_SUFFIX", "DELIVERED", "Outcome", "Outcomes", "Script"]
 

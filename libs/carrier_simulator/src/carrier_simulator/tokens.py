@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from bandwidth_simulator.clock import Clock
+from carrier_simulator.clock import Clock
 
 __all__ = ["Tokens"]
 

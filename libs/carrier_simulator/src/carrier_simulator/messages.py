@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from bandwidth_simulator.accounts import Account, Application
-from bandwidth_simulator.refusals import FieldError, invalid_request
+from carrier_simulator.accounts import Account, Application
+from carrier_simulator.refusals import FieldError, invalid_request
 from sms_common.segments import count_segments
 
 __all__ = [

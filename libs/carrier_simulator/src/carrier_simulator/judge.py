@@ -5,13 +5,13 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from bandwidth_simulator.accounts import Account
-from bandwidth_simulator.answers import SIMULATOR, json_answer
-from bandwidth_simulator.clock import iso_time
-from bandwidth_simulator.control_access import ControlModel, Unusable, read_body, read_query
-from bandwidth_simulator.records import Arrival, ArrivalFilter
-from bandwidth_simulator.simulator import Simulator
-from bandwidth_simulator.webhooks import Attempt, AttemptFilter
+from carrier_simulator.accounts import Account
+from carrier_simulator.answers import SIMULATOR, json_answer
+from carrier_simulator.clock import iso_time
+from carrier_simulator.control_access import ControlModel, Unusable, read_body, read_query
+from carrier_simulator.records import Arrival, ArrivalFilter
+from carrier_simulator.simulator import Simulator
+from carrier_simulator.webhooks import Attempt, AttemptFilter
 
 __all__ = ["count_arrivals", "list_arrivals", "list_attempts", "overview", "wait"]
 

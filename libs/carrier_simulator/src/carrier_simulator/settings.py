@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, SecretStr
 
-from bandwidth_simulator.accounts import Account
+from carrier_simulator.accounts import Account
 from sms_common.settings import (
     Count,
     Host,

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bandwidth_simulator.accounts import Accounts
-from bandwidth_simulator.clock import Clock
-from bandwidth_simulator.codes import DESCRIPTIONS
-from bandwidth_simulator.events import status_event
-from bandwidth_simulator.media_fetch import MediaFetcher
-from bandwidth_simulator.outcomes import Outcome
-from bandwidth_simulator.records import Arrival, Recipient, Status
-from bandwidth_simulator.settings import SimulatorSettings
-from bandwidth_simulator.webhooks import Webhook, WebhookSender, webhook_to
+from carrier_simulator.accounts import Accounts
+from carrier_simulator.clock import Clock
+from carrier_simulator.codes import DESCRIPTIONS
+from carrier_simulator.events import status_event
+from carrier_simulator.media_fetch import MediaFetcher
+from carrier_simulator.outcomes import Outcome
+from carrier_simulator.records import Arrival, Recipient, Status
+from carrier_simulator.settings import SimulatorSettings
+from carrier_simulator.webhooks import Webhook, WebhookSender, webhook_to
 
 __all__ = ["Delivery", "OptOuts"]
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from bandwidth_simulator.app import create_app
-from bandwidth_simulator.clock import Clock
-from bandwidth_simulator.settings import SimulatorSettings
-from bandwidth_simulator.simulator import Simulator
+from carrier_simulator.app import create_app
+from carrier_simulator.clock import Clock
+from carrier_simulator.settings import SimulatorSettings
+from carrier_simulator.simulator import Simulator
 from sms_common.service import serve
 
 __all__ = ["main", "running"]

@@ -5,7 +5,7 @@ import binascii
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from bandwidth_simulator.clock import Clock
+from carrier_simulator.clock import Clock
 
 __all__ = ["CONTENT_TYPES", "MAX_FILE", "MAX_TOLL_FREE", "MediaItem", "MediaStore"]
 

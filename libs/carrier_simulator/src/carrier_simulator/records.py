@@ -3,11 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bandwidth_simulator.accounts import Application
-from bandwidth_simulator.channels import Channel
-from bandwidth_simulator.journal import Journal
-from bandwidth_simulator.messages import Kind, Priority
-from bandwidth_simulator.outcomes import Outcome
+from carrier_simulator.accounts import Application
+from carrier_simulator.channels import Channel
+from carrier_simulator.journal import Journal
+from carrier_simulator.messages import Kind, Priority
+from carrier_simulator.outcomes import Outcome
 
 __all__ = ["Arrival", "ArrivalFilter", "InboundMessage", "Recipient", "Records", "Status"]
 

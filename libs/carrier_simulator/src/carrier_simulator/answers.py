@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 import orjson
 from aiohttp import web
 
-from bandwidth_simulator import refusals
-from bandwidth_simulator.faults import Endpoint, Fault, Subject
-from bandwidth_simulator.refusals import Refusal
-from bandwidth_simulator.simulator import Simulator
+from carrier_simulator import refusals
+from carrier_simulator.faults import Endpoint, Fault, Subject
+from carrier_simulator.refusals import Refusal
+from carrier_simulator.simulator import Simulator
 
 __all__ = ["SIMULATOR", "Handler", "endpoint", "json_answer"]
 

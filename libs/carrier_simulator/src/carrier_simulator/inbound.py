@@ -6,9 +6,9 @@ from typing import Any, Literal, Self
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bandwidth_simulator.accounts import Account, Accounts, Application
-from bandwidth_simulator.media import MediaStore
-from bandwidth_simulator.messages import Kind
+from carrier_simulator.accounts import Account, Accounts, Application
+from carrier_simulator.media import MediaStore
+from carrier_simulator.messages import Kind
 from sms_common.segments import count_segments
 
 __all__ = ["InboundPart", "InboundRequest", "store_parts"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from bandwidth_simulator.clock import iso_time
+from carrier_simulator.clock import iso_time
 
 __all__ = [
     "FieldError",

@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
-from bandwidth_simulator.media import CONTENT_TYPES, MAX_FILE, MAX_TOLL_FREE, MediaStore
-from bandwidth_simulator.messages import is_toll_free
-from bandwidth_simulator.settings import SimulatorSettings
+from carrier_simulator.media import CONTENT_TYPES, MAX_FILE, MAX_TOLL_FREE, MediaStore
+from carrier_simulator.messages import is_toll_free
+from carrier_simulator.settings import SimulatorSettings
 
 __all__ = ["BANDWIDTH_HOST", "MediaFetcher"]
 

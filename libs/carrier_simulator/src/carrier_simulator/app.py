@@ -6,9 +6,9 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from bandwidth_simulator import api, control
-from bandwidth_simulator.answers import SIMULATOR, json_answer, refusal_answer
-from bandwidth_simulator.refusals import (
+from carrier_simulator import api, control
+from carrier_simulator.answers import SIMULATOR, json_answer, refusal_answer
+from carrier_simulator.refusals import (
     Refusal,
     in_multichannel_shape,
     internal_error,
@@ -16,7 +16,7 @@ from bandwidth_simulator.refusals import (
     too_large,
     unknown_path,
 )
-from bandwidth_simulator.simulator import Simulator
+from carrier_simulator.simulator import Simulator
 from sms_common.telemetry import code_places
 
 __all__ = ["create_app"]

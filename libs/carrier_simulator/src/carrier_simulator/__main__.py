@@ -1,10 +1,10 @@
-"""Starts the simulator as a process: `python -m bandwidth_simulator`, set up by SIMULATOR_* variables."""
+"""Starts the simulator as a process: `python -m carrier_simulator`, set up by SIMULATOR_* variables."""
 
 import asyncio
 import sys
 
-from bandwidth_simulator.running import main
-from bandwidth_simulator.settings import SimulatorSettings
+from carrier_simulator.running import main
+from carrier_simulator.settings import SimulatorSettings
 from sms_common import service
 from sms_common.telemetry import configure
 

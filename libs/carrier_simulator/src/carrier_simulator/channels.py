@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bandwidth_simulator.accounts import Account, Application
-from bandwidth_simulator.messages import (
+from carrier_simulator.accounts import Account, Application
+from carrier_simulator.messages import (
     Kind,
     Priority,
     check_application,
@@ -18,7 +18,7 @@ from bandwidth_simulator.messages import (
     check_text,
     check_url,
 )
-from bandwidth_simulator.refusals import FieldError, invalid_request
+from carrier_simulator.refusals import FieldError, invalid_request
 from sms_common.segments import count_segments
 
 __all__ = ["Channel", "ChannelName", "MultiChannelRequest", "parse_multichannel"]

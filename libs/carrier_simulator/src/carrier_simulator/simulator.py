@@ -7,24 +7,24 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
-from bandwidth_simulator.account_queue import AccountQueue
-from bandwidth_simulator.accounts import Account, Accounts, Application
-from bandwidth_simulator.channels import MultiChannelRequest
-from bandwidth_simulator.clock import Clock
-from bandwidth_simulator.delivery import Delivery
-from bandwidth_simulator.events import inbound_event
-from bandwidth_simulator.faults import Fault, Faults
-from bandwidth_simulator.inbound import InboundRequest, store_parts
-from bandwidth_simulator.listing import ListRateLimit
-from bandwidth_simulator.media import MediaStore
-from bandwidth_simulator.media_fetch import MediaFetcher
-from bandwidth_simulator.messages import MessageRequest, is_toll_free
-from bandwidth_simulator.outcomes import Outcome, Outcomes, Script
-from bandwidth_simulator.records import Arrival, ArrivalFilter, InboundMessage, Recipient, Records
-from bandwidth_simulator.refusals import access_denied, authentication_failed, queue_full
-from bandwidth_simulator.settings import SimulatorSettings
-from bandwidth_simulator.tokens import Tokens
-from bandwidth_simulator.webhooks import Attempt, AttemptFilter, WebhookSender, webhook_to
+from carrier_simulator.account_queue import AccountQueue
+from carrier_simulator.accounts import Account, Accounts, Application
+from carrier_simulator.channels import MultiChannelRequest
+from carrier_simulator.clock import Clock
+from carrier_simulator.delivery import Delivery
+from carrier_simulator.events import inbound_event
+from carrier_simulator.faults import Fault, Faults
+from carrier_simulator.inbound import InboundRequest, store_parts
+from carrier_simulator.listing import ListRateLimit
+from carrier_simulator.media import MediaStore
+from carrier_simulator.media_fetch import MediaFetcher
+from carrier_simulator.messages import MessageRequest, is_toll_free
+from carrier_simulator.outcomes import Outcome, Outcomes, Script
+from carrier_simulator.records import Arrival, ArrivalFilter, InboundMessage, Recipient, Records
+from carrier_simulator.refusals import access_denied, authentication_failed, queue_full
+from carrier_simulator.settings import SimulatorSettings
+from carrier_simulator.tokens import Tokens
+from carrier_simulator.webhooks import Attempt, AttemptFilter, WebhookSender, webhook_to
 
 __all__ = ["Simulator"]
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bandwidth_simulator.clock import iso_time
-from bandwidth_simulator.outcomes import Outcome
-from bandwidth_simulator.records import Arrival, InboundMessage, Recipient
+from carrier_simulator.clock import iso_time
+from carrier_simulator.outcomes import Outcome
+from carrier_simulator.records import Arrival, InboundMessage, Recipient
 
 __all__ = ["accepted_message", "inbound_event", "status_event"]
 

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bandwidth_simulator.answers import SIMULATOR, Handler, json_answer
+from carrier_simulator.answers import SIMULATOR, Handler, json_answer
 
 __all__ = ["ControlModel", "Unusable", "guarded", "read_body", "read_document", "read_query"]
 

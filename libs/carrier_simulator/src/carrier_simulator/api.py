@@ -6,16 +6,16 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from bandwidth_simulator.accounts import Account
-from bandwidth_simulator.answers import SIMULATOR, endpoint, json_answer
-from bandwidth_simulator.channels import parse_multichannel
-from bandwidth_simulator.clock import iso_time
-from bandwidth_simulator.events import accepted_message
-from bandwidth_simulator.faults import Subject
-from bandwidth_simulator.listing import list_messages
-from bandwidth_simulator.media import CONTENT_TYPES, MAX_FILE
-from bandwidth_simulator.messages import parse_message
-from bandwidth_simulator.refusals import (
+from carrier_simulator.accounts import Account
+from carrier_simulator.answers import SIMULATOR, endpoint, json_answer
+from carrier_simulator.channels import parse_multichannel
+from carrier_simulator.clock import iso_time
+from carrier_simulator.events import accepted_message
+from carrier_simulator.faults import Subject
+from carrier_simulator.listing import list_messages
+from carrier_simulator.media import CONTENT_TYPES, MAX_FILE
+from carrier_simulator.messages import parse_message
+from carrier_simulator.refusals import (
     FieldError,
     Refusal,
     in_multichannel_shape,
@@ -26,7 +26,7 @@ from bandwidth_simulator.refusals import (
     unknown_path,
     unsupported_content_type,
 )
-from bandwidth_simulator.simulator import decode_basic
+from carrier_simulator.simulator import decode_basic
 
 __all__ = ["MAX_BODY", "routes"]
 
