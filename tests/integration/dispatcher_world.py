@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from carrier_simulator import Account, Outcome, Simulator, SimulatorSettings, running
+from carrier_simulator import MessageOutcome, SimulatedAccount, Simulator, SimulatorSettings, running
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing, RabbitBroker
 from sms_common.carriers.bandwidth import Bandwidth
@@ -230,8 +230,8 @@ async def _simulator(webhook_url: str) -> AsyncIterator[Simulator]:
         "applications": [application],
     }
     async with running(settings) as simulator:
-        simulator.put_account(Account.model_validate(account))
-        simulator.script(Outcome(), to="*")
+        simulator.put_account(SimulatedAccount.model_validate(account))
+        simulator.script(MessageOutcome(), to="*")
         yield simulator
 
 

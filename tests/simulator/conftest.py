@@ -12,7 +12,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from carrier_simulator import Account, Clock, Simulator, SimulatorSettings, running
+from carrier_simulator import Clock, SimulatedAccount, Simulator, SimulatorSettings, running
 
 ACCOUNT = "5500001"
 OTHER_ACCOUNT = "5500002"
@@ -82,7 +82,9 @@ async def receiver():
     await runner.cleanup()
 
 
-def account(url: str = "http://127.0.0.1:9", *, application: dict[str, Any] | None = None, **changes: Any) -> Account:
+def account(
+    url: str = "http://127.0.0.1:9", *, application: dict[str, Any] | None = None, **changes: Any
+) -> SimulatedAccount:
     """Return the account of the tests; webhooks go to `url`/inbound and `url`/outbound."""
     document = {
         "account_id": ACCOUNT,
@@ -100,7 +102,7 @@ def account(url: str = "http://127.0.0.1:9", *, application: dict[str, Any] | No
         ],
         **changes,
     }
-    return Account.model_validate(document)
+    return SimulatedAccount.model_validate(document)
 
 
 @dataclass
@@ -162,7 +164,7 @@ async def start(receiver):
             frozen: bool = False,
             application: dict[str, Any] | None = None,
             changes: dict[str, Any] | None = None,
-            more_accounts: tuple[Account, ...] = (),
+            more_accounts: tuple[SimulatedAccount, ...] = (),
             **settings: Any,
         ) -> Api:
             quick = {"sent_delay": 0, "final_delay": 0, "late_delay": 0.05, "receipt_window": 0.05, "basic_until": None}

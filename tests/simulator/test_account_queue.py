@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from carrier_simulator import Clock
-from carrier_simulator.account_queue import AccountQueue
+from carrier_simulator.carrier.account_queue import AccountQueue
 from tests.simulator.conftest import ACCOUNT, HANDSET, account
 
 TEN = [f"+1404555{number:04}" for number in range(100, 110)]

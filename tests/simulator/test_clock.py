@@ -6,7 +6,7 @@ import time
 import pytest
 
 from carrier_simulator import Clock
-from carrier_simulator.clock import iso_time
+from carrier_simulator.carrier.clock import iso_time
 
 
 @pytest.mark.parametrize(

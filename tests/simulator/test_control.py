@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from carrier_simulator import Outcome, SimulatorSettings
-from carrier_simulator.journal import Journal
+from carrier_simulator import MessageOutcome, SimulatorSettings
+from carrier_simulator.carrier.journal import Journal
 from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OWN, account, basic
 
 OTHER_APPLICATION = APPLICATION.replace("0f", "1f", 1)
@@ -267,7 +267,7 @@ async def test_the_overview_counts(api):
 
 async def test_the_state_is_cleared_but_accounts_and_tokens_stay(api):
     await api.send(tag="t")
-    api.simulator.script(Outcome(final="none"), to="*")
+    api.simulator.script(MessageOutcome(final="none"), to="*")
     await api.control("POST", "/faults", {"kind": "error"})
     await api.simulator.wait_for_attempts(2)
 

@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from carrier_simulator import Fault
-from carrier_simulator.faults import Faults, Subject
+from carrier_simulator.carrier.faults import Faults, Subject
 from tests.simulator.conftest import ACCOUNT, HANDSET, OWN
 
 BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)

@@ -10,7 +10,8 @@ import pytest
 from aiohttp import web
 
 from carrier_simulator import Clock
-from carrier_simulator.media import CONTENT_TYPES, MAX_FILE, MediaStore
+from carrier_simulator.bandwidth.media_fetch import CONTENT_TYPES, MAX_FILE
+from carrier_simulator.carrier.media import MediaStore
 from tests.simulator.conftest import ACCOUNT, HANDSET, OTHER_ACCOUNT, OWN, TOLL_FREE, account
 from tests.simulator.test_messages_http import sample
 

@@ -58,7 +58,7 @@ async def test_it_gets_a_token_once_and_sends(api, client):
     assert abs((first.time - datetime.now(UTC)).total_seconds()) < 5
     assert first.id == api.simulator.arrivals(tag="t")[0].id
     assert first.additional_properties == {}
-    assert api.simulator.tokens.calls == 1
+    assert api.simulator.bandwidth.tokens.calls == 1
 
 
 async def test_it_sends_a_group_with_media_and_expiration(api, client):
@@ -92,7 +92,7 @@ async def test_it_understands_a_full_queue_and_a_stale_token(api, client):
 
     with pytest.raises(ApiException) as full:
         await asyncio.to_thread(messages.create_message, ACCOUNT, request())
-    api.simulator.tokens.revoke_all()
+    api.simulator.bandwidth.tokens.revoke_all()
     with pytest.raises(UnauthorizedException):
         await asyncio.to_thread(messages.create_message, ACCOUNT, request())
 

@@ -7,8 +7,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from carrier_simulator import Account, InboundRequest, Outcome
-from carrier_simulator.codes import DESCRIPTIONS
+from carrier_simulator import InboundRequest, MessageOutcome, SimulatedAccount
+from carrier_simulator.bandwidth.codes import DESCRIPTIONS
 from tests.simulator.conftest import ACCOUNT, APPLICATION, EVERYTHING, HANDSET, OWN, TOLL_FREE, account
 from tests.simulator.test_messages_http import SAMPLES
 
@@ -118,7 +118,7 @@ async def test_suffix_9008_is_a_bare_object_9009_two_events_and_9010_an_empty_ta
 
 
 async def test_a_tag_script_goes_before_a_number_before_anyone_before_the_suffix(api):
-    decide = api.simulator.outcomes.decide
+    decide = api.simulator.bandwidth.decide
     scripts = {
         "tag": {"tag": "t", "outcome": {"final": "failed", "error_code": 4001}},
         "to": {"to": "+14045554775", "outcome": {"final": "failed", "error_code": 4002}},
@@ -137,10 +137,10 @@ async def test_a_tag_script_goes_before_a_number_before_anyone_before_the_suffix
 
 async def test_scripts_of_one_target_are_used_up_in_order(api):
     script = api.simulator.script
-    script(Outcome(final="failed", error_code=4001), to=HANDSET, times=2)
-    script(Outcome(final="none"), to=HANDSET, times=1)
+    script(MessageOutcome(final="failed", error_code=4001), to=HANDSET, times=2)
+    script(MessageOutcome(final="none"), to=HANDSET, times=1)
 
-    outcomes = [api.simulator.outcomes.decide(HANDSET, "t") for _ in range(4)]
+    outcomes = [api.simulator.bandwidth.decide(HANDSET, "t") for _ in range(4)]
 
     assert [(outcome.final, outcome.error_code) for outcome in outcomes] == [
         ("failed", 4001),
@@ -182,11 +182,11 @@ async def test_a_script_that_makes_no_sense_is_refused(api, script):
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (Outcome(second_final="failed"), ["message-sent", "message-delivered", "message-failed"]),
-        (Outcome(final="none", second_final="delivered"), ["message-sent", "message-delivered"]),
-        (Outcome(progress=False, delay=0.01), ["message-delivered"]),
-        (Outcome(tag="absent"), ["message-sent", "message-delivered"]),
-        (Outcome(order="before_sent", final="none"), ["message-sent"]),
+        (MessageOutcome(second_final="failed"), ["message-sent", "message-delivered", "message-failed"]),
+        (MessageOutcome(final="none", second_final="delivered"), ["message-sent", "message-delivered"]),
+        (MessageOutcome(progress=False, delay=0.01), ["message-delivered"]),
+        (MessageOutcome(tag="absent"), ["message-sent", "message-delivered"]),
+        (MessageOutcome(order="before_sent", final="none"), ["message-sent"]),
     ],
     ids=["contradiction", "only-second", "no-progress", "no-tag", "nothing-to-swap"],
 )
@@ -201,7 +201,7 @@ async def test_other_outcomes_can_be_scripted(api, receiver, outcome, expected):
 
 
 async def test_a_swapped_order_without_a_final_delays_no_answer(api):
-    api.simulator.script(Outcome(order="before_answer", final="none"), to=HANDSET)
+    api.simulator.script(MessageOutcome(order="before_answer", final="none"), to=HANDSET)
 
     assert (await api.send())[0] == 202
 
@@ -330,6 +330,6 @@ def test_an_account_masks_its_secrets():
 
     assert "client-secret" not in shown
     assert "user-password" not in shown
-    assert Account.model_validate({"account_id": "1"}).applications == ()
+    assert SimulatedAccount.model_validate({"account_id": "1"}).applications == ()
     assert set(EVERYTHING) == account().applications[0].events
     assert account().account_id == ACCOUNT

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from carrier_simulator import Clock
-from carrier_simulator.tokens import Tokens
+from carrier_simulator.bandwidth.tokens import IssuedTokens
 from tests.simulator.conftest import ACCOUNT, OTHER_ACCOUNT, START, Api, account, basic
 from tests.simulator.test_messages_http import sample
 
@@ -132,7 +132,7 @@ async def test_user_name_and_password_work_until_the_set_day(start):
 
 
 def test_tokens_of_a_client_that_never_caches_do_not_pile_up():
-    tokens = Tokens(Clock(frozen_at=START))
+    tokens = IssuedTokens(Clock(frozen_at=START))
     first = tokens.issue("client", frozenset(), 3600)
 
     for _ in range(10_000):

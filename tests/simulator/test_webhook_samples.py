@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from carrier_simulator import InboundPart, InboundRequest, Outcome
+from carrier_simulator import InboundPart, InboundRequest, MessageOutcome
 from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OWN, OWN_TOO, TOLL_FREE
 
 SAMPLES = Path(__file__).parents[1] / "data" / "webhooks"
@@ -35,16 +35,16 @@ def _form(time: str) -> str:
 
 
 def failed(code: int, **fields):
-    return Outcome(final="failed", error_code=code), fields
+    return MessageOutcome(final="failed", error_code=code), fields
 
 
 OUTBOUND = {
-    "message-sending-mms": (Outcome(), {"media": MEDIA}, 0),
-    "message-sent-mms": (Outcome(), {"media": MEDIA}, 1),
-    "message-delivered-mms": (Outcome(), {"media": MEDIA}, 2),
-    "message-sent-sms": (Outcome(), {}, 0),
-    "message-delivered-sms": (Outcome(), {}, 1),
-    "message-delivered-toll-free": (Outcome(carrier_name="AT&T"), {"from": TOLL_FREE}, 1),
+    "message-sending-mms": (MessageOutcome(), {"media": MEDIA}, 0),
+    "message-sent-mms": (MessageOutcome(), {"media": MEDIA}, 1),
+    "message-delivered-mms": (MessageOutcome(), {"media": MEDIA}, 2),
+    "message-sent-sms": (MessageOutcome(), {}, 0),
+    "message-delivered-sms": (MessageOutcome(), {}, 1),
+    "message-delivered-toll-free": (MessageOutcome(carrier_name="AT&T"), {"from": TOLL_FREE}, 1),
     "message-failed-4432-forbidden-country": (*failed(4432, to="+525555501234"), 1),
     "message-failed-4410-media-unavailable": (*failed(4410, media=MEDIA), 2),
     "message-failed-4411-media-too-large": (*failed(4411, media=MEDIA), 2),
@@ -65,9 +65,9 @@ OUTBOUND = {
             "message-failed-9999-unknown",
         )
     },
-    "edge-single-object-not-array": (Outcome(shape="object"), {}, 1),
-    "edge-two-events-in-one-array": (Outcome(shape="batch"), {}, 0),
-    "edge-unknown-type": (Outcome(extra_type="message-frobnicated"), {}, 1),
+    "edge-single-object-not-array": (MessageOutcome(shape="object"), {}, 1),
+    "edge-two-events-in-one-array": (MessageOutcome(shape="batch"), {}, 0),
+    "edge-unknown-type": (MessageOutcome(extra_type="message-frobnicated"), {}, 1),
 }
 
 
@@ -92,7 +92,7 @@ async def test_a_status_webhook_is_the_sample_but_for_ids_and_times(api, receive
 
 @pytest.mark.parametrize("suffix", ["1", "2", "failed"])
 async def test_a_group_gets_one_final_per_recipient_under_one_id(api, receiver, suffix):
-    api.simulator.script(Outcome(final="failed", error_code=4720), to=GROUP[2])
+    api.simulator.script(MessageOutcome(final="failed", error_code=4720), to=GROUP[2])
     name, number = {
         "1": ("message-delivered-group-mms-recipient-1", GROUP[0]),
         "2": ("message-delivered-group-mms-recipient-2", GROUP[1]),
@@ -111,7 +111,7 @@ async def test_a_group_gets_one_final_per_recipient_under_one_id(api, receiver, 
 
 async def test_the_plain_description_and_times_without_fraction_are_the_sample(api, receiver):
     expected = sample("message-delivered-sms-ok-description")
-    api.simulator.script(Outcome(description="ok", time_digits=0), to="*")
+    api.simulator.script(MessageOutcome(description="ok", time_digits=0), to="*")
 
     await api.send()
     posted = [(await receiver.events(2))[1]]

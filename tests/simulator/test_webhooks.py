@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from carrier_simulator import Outcome
+from carrier_simulator import MessageOutcome
 from tests.simulator.conftest import APPLICATION, HANDSET, START, Receiver, account, basic
 
 CREDENTIALS = {"username": "hook", "password": "hook-password"}
@@ -236,7 +236,7 @@ async def test_a_cleared_simulator_forgets_webhooks_under_way_waiting_and_to_com
     await api.simulator.wait_for_attempts(1)
     await receiver.events(2)  # message-delivered of the first message is under way now
     await api.send(tag="waits")
-    api.simulator.script(Outcome(delay=300), to="*")
+    api.simulator.script(MessageOutcome(delay=300), to="*")
     await api.send(tag="later")
 
     assert await api.control("DELETE", "/state") == (204, b"")

@@ -6,9 +6,9 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
-from carrier_simulator import api, control
-from carrier_simulator.answers import SIMULATOR, json_answer, refusal_answer
-from carrier_simulator.refusals import (
+from carrier_simulator.bandwidth import api
+from carrier_simulator.bandwidth.endpoints import BANDWIDTH, refusal_answer
+from carrier_simulator.bandwidth.requests.refusals import (
     Refusal,
     in_multichannel_shape,
     internal_error,
@@ -16,6 +16,9 @@ from carrier_simulator.refusals import (
     too_large,
     unknown_path,
 )
+from carrier_simulator.carrier.answers import json_answer
+from carrier_simulator.control import routes
+from carrier_simulator.control.access import SIMULATOR
 from carrier_simulator.simulator import Simulator
 from sms_common.telemetry import code_places
 
@@ -28,7 +31,8 @@ def create_app(simulator: Simulator) -> web.Application:
     """Return the application that serves a simulator, and that starts and stops it."""
     app = web.Application(middlewares=[_unexpected], client_max_size=api.MAX_BODY)
     app[SIMULATOR] = simulator
-    app.add_routes([*api.routes(), *control.routes(), web.get("/healthz", _healthz)])
+    app[BANDWIDTH] = simulator.bandwidth
+    app.add_routes([*api.routes(), *routes.routes(), web.get("/healthz", _healthz)])
     app.cleanup_ctx.append(_run)
     return app
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from carrier_simulator.app import create_app
-from carrier_simulator.clock import Clock
+from carrier_simulator.carrier.clock import Clock
 from carrier_simulator.settings import SimulatorSettings
 from carrier_simulator.simulator import Simulator
 from sms_common.service import serve

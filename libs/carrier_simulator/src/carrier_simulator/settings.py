@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, SecretStr
 
-from carrier_simulator.accounts import Account
+from carrier_simulator.carrier.accounts import SimulatedAccount
 from sms_common.settings import (
     Count,
     Host,
@@ -36,7 +36,7 @@ class SimulatorSettings(ProcessSettings):
     control_token: SecretStr | None = Field(
         None, description="Bearer token of the control API; without one, only loopback clients may use it"
     )
-    accounts: tuple[Account, ...] = Field((), description="Accounts to start with (JSON, see README)")
+    accounts: tuple[SimulatedAccount, ...] = Field((), description="Accounts to start with (JSON, see README)")
 
     token_expires_in: Seconds = Field(3600, description="Life of an access token")
     basic_until: AwareDatetime | None = Field(

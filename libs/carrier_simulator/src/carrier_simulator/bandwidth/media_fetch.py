@@ -6,11 +6,26 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 
-from carrier_simulator.media import CONTENT_TYPES, MAX_FILE, MAX_TOLL_FREE, MediaStore
-from carrier_simulator.messages import is_toll_free
-from carrier_simulator.settings import SimulatorSettings
+from carrier_simulator.bandwidth.requests.messages import is_toll_free
+from carrier_simulator.state import SimulatorState
 
-__all__ = ["BANDWIDTH_HOST", "MediaFetcher"]
+__all__ = ["BANDWIDTH_HOST", "CONTENT_TYPES", "MAX_FILE", "MAX_TOLL_FREE", "MediaFetcher"]
+
+MAX_FILE = 3_500_000  # bytes, "3.5 MB" (support article 12823216); 3.75 MB in older guides
+MAX_TOLL_FREE = 525_000  # bytes of all media of a toll-free message (support article 360034303574)
+
+# The content types of the upload call in the OpenAPI description.
+CONTENT_TYPES = frozenset(
+    f"{family}/{subtype}"
+    for family, subtypes in {
+        "application": "gzip javascript json ogg pdf rtf smil x-bzip2 x-gzip x-tar xml zip",
+        "audio": "3gpp amr flac mp4 mpeg ogg wav webm",
+        "image": "bmp gif heic heif jpeg pjpeg png svg+xml tiff webp x-icon",
+        "text": "calendar css csv html javascript plain vcard vnd.wap.wml xml",
+        "video": "avi mp4 mpeg ogg quicktime webm x-flv x-ms-wmv",
+    }.items()
+    for subtype in subtypes.split()
+)
 
 BANDWIDTH_HOST = "messaging.bandwidth.com"
 
@@ -37,12 +52,11 @@ class MediaFetcher:
     No credentials are shown to anyone. A URL that is not to be fetched counts as a file that is there and fits.
     """
 
-    def __init__(self, settings: SimulatorSettings, store: MediaStore) -> None:
-        self._mode = settings.fetch_media
-        self._store = store
+    def __init__(self, state: SimulatorState) -> None:
+        self._state = state
+        self._mode = state.settings.fetch_media
         self._gate = asyncio.Semaphore(_CONCURRENCY)
         self._session: aiohttp.ClientSession | None = None
-        self.own_urls: frozenset[str] = frozenset()  # bases of this simulator's own media URLs
 
     async def start(self) -> None:
         """Open the connections' pool."""
@@ -68,7 +82,10 @@ class MediaFetcher:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise _UnusableError(UNAVAILABLE)
-        if parts.netloc == BANDWIDTH_HOST or f"{parts.scheme}://{parts.netloc}" in self.own_urls:
+        if parts.netloc == BANDWIDTH_HOST or f"{parts.scheme}://{parts.netloc}" in (
+            self._state.url,
+            self._state.public_url,
+        ):
             return self._stored_size(account_id, unquote(parts.path))
         if self._mode == "local" and not _is_loopback(parts.hostname):
             return 0
@@ -76,7 +93,7 @@ class MediaFetcher:
 
     def _stored_size(self, account_id: str, path: str) -> int:
         prefix = f"/api/v2/users/{account_id}/media/"
-        item = self._store.get(account_id, path.removeprefix(prefix)) if path.startswith(prefix) else None
+        item = self._state.media.get(account_id, path.removeprefix(prefix)) if path.startswith(prefix) else None
         if item is None:
             raise _UnusableError(UNAVAILABLE)
         return _accepted(len(item.content), item.content_type)

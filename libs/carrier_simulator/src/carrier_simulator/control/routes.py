@@ -6,15 +6,15 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field, JsonValue
 
-from carrier_simulator import judge
-from carrier_simulator.accounts import Account
-from carrier_simulator.answers import SIMULATOR, Handler, json_answer
-from carrier_simulator.clock import iso_time
-from carrier_simulator.control_access import ControlModel, Unusable, guarded, read_body, read_document
-from carrier_simulator.faults import Fault
-from carrier_simulator.inbound import InboundRequest
-from carrier_simulator.outcomes import Script
-from carrier_simulator.webhooks import webhook_to
+from carrier_simulator.carrier.accounts import SimulatedAccount
+from carrier_simulator.carrier.answers import Handler, json_answer
+from carrier_simulator.carrier.clock import iso_time
+from carrier_simulator.carrier.faults import Fault
+from carrier_simulator.carrier.inbound import InboundRequest
+from carrier_simulator.carrier.outcomes import Script
+from carrier_simulator.control import reports
+from carrier_simulator.control.access import SIMULATOR, ControlModel, Unusable, guarded, read_body, read_document
+from carrier_simulator.webhooks.requests import webhook_to
 
 __all__ = ["routes"]
 
@@ -40,7 +40,7 @@ async def put_account(request: web.Request) -> web.Response:
     document = await read_document(request)
     if not isinstance(document, dict):
         raise Unusable("an account is a JSON object")
-    account = Account.model_validate({"account_id": request.match_info["account_id"], **document})
+    account = SimulatedAccount.model_validate({"account_id": request.match_info["account_id"], **document})
     if account.account_id != request.match_info["account_id"]:
         raise Unusable("account_id differs from the path")
     request.app[SIMULATOR].put_account(account)
@@ -138,7 +138,7 @@ async def advance_clock(request: web.Request) -> web.Response:
 
 async def revoke_tokens(request: web.Request) -> web.Response:
     """DELETE /_simulator/tokens: make every access token stale."""
-    return json_answer(200, {"revoked": request.app[SIMULATOR].tokens.revoke_all()})
+    return json_answer(200, {"revoked": request.app[SIMULATOR].bandwidth.tokens.revoke_all()})
 
 
 async def clear_state(request: web.Request) -> web.Response:
@@ -151,7 +151,7 @@ def routes() -> list[web.RouteDef]:
     """Return the routes of the control API."""
     base = "/_simulator"
     table: list[tuple[Callable[..., web.RouteDef], str, Handler]] = [
-        (web.get, "", judge.overview),
+        (web.get, "", reports.overview),
         (web.get, "/accounts", list_accounts),
         (web.put, "/accounts/{account_id}", put_account),
         (web.delete, "/accounts/{account_id}", delete_account),
@@ -163,10 +163,10 @@ def routes() -> list[web.RouteDef]:
         (web.delete, "/faults", clear_faults),
         (web.post, "/inbound", receive),
         (web.post, "/webhooks", send_raw_webhook),
-        (web.get, "/webhooks", judge.list_attempts),
-        (web.get, "/arrivals", judge.list_arrivals),
-        (web.get, "/arrivals/counts", judge.count_arrivals),
-        (web.post, "/wait", judge.wait),
+        (web.get, "/webhooks", reports.list_attempts),
+        (web.get, "/arrivals", reports.list_arrivals),
+        (web.get, "/arrivals/counts", reports.count_arrivals),
+        (web.post, "/wait", reports.wait),
         (web.post, "/clock", advance_clock),
         (web.delete, "/tokens", revoke_tokens),
         (web.delete, "/state", clear_state),

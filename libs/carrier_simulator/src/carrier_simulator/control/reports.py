@@ -5,13 +5,13 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import Field
 
-from carrier_simulator.accounts import Account
-from carrier_simulator.answers import SIMULATOR, json_answer
-from carrier_simulator.clock import iso_time
-from carrier_simulator.control_access import ControlModel, Unusable, read_body, read_query
-from carrier_simulator.records import Arrival, ArrivalFilter
+from carrier_simulator.carrier.accounts import SimulatedAccount
+from carrier_simulator.carrier.answers import json_answer
+from carrier_simulator.carrier.clock import iso_time
+from carrier_simulator.carrier.records import ArrivalFilter, ArrivedMessage
+from carrier_simulator.control.access import SIMULATOR, ControlModel, Unusable, read_body, read_query
 from carrier_simulator.simulator import Simulator
-from carrier_simulator.webhooks import Attempt, AttemptFilter
+from carrier_simulator.webhooks.requests import Attempt, AttemptFilter
 
 __all__ = ["count_arrivals", "list_arrivals", "list_attempts", "overview", "wait"]
 
@@ -68,9 +68,9 @@ async def overview(request: web.Request) -> web.Response:
                 "requests": webhooks.attempts.total,
             },
             "tokens": {
-                "calls": simulator.tokens.calls,
-                "issued": simulator.tokens.issued,
-                "live": simulator.tokens.live,
+                "calls": simulator.bandwidth.tokens.calls,
+                "issued": simulator.bandwidth.tokens.issued,
+                "live": simulator.bandwidth.tokens.live,
             },
             "answers": dict(simulator.answers),
             "media_bytes": simulator.media.size,
@@ -142,12 +142,12 @@ async def wait(request: web.Request) -> web.Response:
     return json_answer(200 if met else 408, {"met": met, "seen": seen})
 
 
-def _queue_state(simulator: Simulator, account: Account) -> dict[str, Any]:
-    queue = simulator.queue(account)
+def _queue_state(simulator: Simulator, account: SimulatedAccount) -> dict[str, Any]:
+    queue = simulator.bandwidth.queue(account)
     return {"messages": len(queue), "segments": queue.segments, "rate": queue.rate, "depth_seconds": queue.depth}
 
 
-def _arrival_document(arrival: Arrival, by_tag: dict[str, int]) -> dict[str, Any]:
+def _arrival_document(arrival: ArrivedMessage, by_tag: dict[str, int]) -> dict[str, Any]:
     return {
         "sequence": arrival.sequence,
         "message_id": arrival.id,

@@ -3,105 +3,22 @@
 import asyncio
 import base64
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import aiohttp
-import orjson
 import structlog
 
-from carrier_simulator.accounts import Application, CallbackCredentials
-from carrier_simulator.clock import Clock
-from carrier_simulator.journal import Journal
+from carrier_simulator.carrier.accounts import WebhookCredentials
+from carrier_simulator.carrier.clock import Clock
+from carrier_simulator.carrier.journal import Journal
 from carrier_simulator.settings import SimulatorSettings
+from carrier_simulator.webhooks.requests import SUCCESS, Attempt, Webhook
 
-__all__ = ["Attempt", "AttemptFilter", "Webhook", "WebhookSender", "webhook_to"]
-
-Direction = Literal["inbound", "outbound"]
+__all__ = ["WebhookSender"]
 
 _HEADERS = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "BandwidthAPI/v2"}
 _ANSWER_LIMIT = 65_536  # bytes of an answer that are read, so that the connection can be used again
-_SUCCESS = range(200, 300)
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Webhook:
-    """One event on its way to the customer. `first_try_over` is called after its first try, whatever came of it."""
-
-    url: str
-    body: bytes
-    credentials: CallbackCredentials | None
-    direction: Direction
-    kind: str
-    message_id: str
-    to: str
-    tag: str | None = None
-    first_try_over: Callable[[], None] | None = None
-    tries: int = 0
-    first_tried_at: float = 0.0
-
-
-@dataclass(slots=True)
-class Attempt:
-    """One HTTP request that carried a webhook: `status`, or `error` when there was no answer; `duration` in seconds."""
-
-    time: float
-    webhook: Webhook
-    number: int
-    authorized: bool
-    status: int | None
-    error: str | None
-    duration: float
-    sequence: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptFilter:
-    """Which attempts are meant; what is None does not matter. `answered` is a status, or 2 for every 2xx."""
-
-    tag: str | None = None
-    message_id: str | None = None
-    to: str | None = None
-    kind: str | None = None
-    direction: Direction | None = None
-    answered: int | None = None
-    after: int = 0
-
-    def __call__(self, attempt: Attempt) -> bool:
-        """Tell whether the attempt is one of them."""
-        webhook = attempt.webhook
-        return (
-            attempt.sequence > self.after
-            and (self.tag is None or webhook.tag == self.tag)
-            and (self.message_id is None or webhook.message_id == self.message_id)
-            and (self.to is None or webhook.to == self.to)
-            and (self.kind is None or webhook.kind == self.kind)
-            and (self.direction is None or webhook.direction == self.direction)
-            and (self.answered is None or _answers(attempt.status, self.answered))
-        )
-
-
-def webhook_to(
-    application: Application,
-    direction: Direction,
-    document: Any,
-    *,
-    kind: str,
-    message_id: str,
-    to: str,
-    tag: str | None,
-) -> Webhook | None:
-    """Return the webhook that takes `document` to the application, or None when it has no URL for that direction."""
-    inbound = direction == "inbound"
-    url = application.inbound_url if inbound else application.outbound_url
-    if url is None:
-        return None
-    credentials = application.inbound_credentials if inbound else application.outbound_credentials
-    body = bytes(memoryview(orjson.dumps(document)))  # a copy: what orjson returns holds on to its whole buffer, 4 kB
-    return Webhook(url, body, credentials, direction, kind, message_id, to, tag)
 
 
 class WebhookSender:
@@ -200,9 +117,9 @@ class WebhookSender:
         status, challenged = await self._post(webhook, first)
         if challenged and credentials is not None and first is None:
             status, _ = await self._post(webhook, credentials)
-        return status in _SUCCESS
+        return status in SUCCESS
 
-    async def _post(self, webhook: Webhook, credentials: CallbackCredentials | None) -> tuple[int | None, bool]:
+    async def _post(self, webhook: Webhook, credentials: WebhookCredentials | None) -> tuple[int | None, bool]:
         """Return the status (None without an answer) and whether the answer asks for Basic credentials."""
         assert self._session is not None
         headers = _HEADERS if credentials is None else {**_HEADERS, "Authorization": _basic(credentials)}
@@ -234,10 +151,6 @@ def _first_try_is_over(webhook: Webhook) -> None:
         then()
 
 
-def _basic(credentials: CallbackCredentials) -> str:
+def _basic(credentials: WebhookCredentials) -> str:
     pair = f"{credentials.username}:{credentials.password.get_secret_value()}"
     return "Basic " + base64.b64encode(pair.encode()).decode()
-
-
-def _answers(status: int | None, wanted: int) -> bool:
-    return status in _SUCCESS if wanted == 2 else status == wanted  # noqa: PLR2004 - the class 2xx

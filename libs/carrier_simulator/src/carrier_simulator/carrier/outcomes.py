@@ -1,19 +1,16 @@
-"""What becomes of a message: told by the last four digits of the recipient, or scripted for a number or a tag."""
+"""What becomes of a message, as scripted for a number or a tag; where nothing is, the carrier decides."""
 
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from carrier_simulator.codes import DESCRIPTIONS
-
-__all__ = ["ANYONE", "BY_SUFFIX", "DELIVERED", "Outcome", "Outcomes", "Script"]
+__all__ = ["ANYONE", "MessageOutcome", "Outcomes", "Script"]
 
 ANYONE = "*"
 
 
-class Outcome(BaseModel):
+class MessageOutcome(BaseModel):
     """How the networks treat one recipient of one message, and in which manner Bandwidth tells."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,33 +41,6 @@ class Outcome(BaseModel):
             raise ValueError("error_code belongs to final 'failed', which needs one")
         return self
 
-    def failure_text(self) -> str:
-        """Return the description of the failure."""
-        return self.description or DESCRIPTIONS.get(self.error_code or 0, "unknown-error")
-
-
-DELIVERED = Outcome()
-
-BY_SUFFIX = MappingProxyType(
-    {
-        **{str(code): Outcome(final="failed", error_code=code) for code in DESCRIPTIONS},
-        "9902": Outcome(final="failed", error_code=9902, pace="receipt_window"),
-        "9000": Outcome(final="none", progress=False),
-        "9001": Outcome(final="none"),
-        "9002": Outcome(pace="late"),
-        "9003": Outcome(copies=2),
-        "9004": Outcome(order="before_answer"),
-        "9005": Outcome(order="before_sent"),
-        "9006": Outcome(final="failed", error_code=4720, second_final="delivered"),
-        "9007": Outcome(extra_type="message-frobnicated"),
-        "9008": Outcome(shape="object"),
-        "9009": Outcome(shape="batch"),
-        "9010": Outcome(tag="empty"),
-        "9011": Outcome(time_digits=0, description="ok"),
-        "9012": Outcome(rcs=False),
-    }
-)
-
 
 class Script(BaseModel):
     """An outcome for a recipient (`to`, or `*` for all) or for a tag, the next `times` times or for good."""
@@ -80,7 +50,7 @@ class Script(BaseModel):
     to: str | None = None
     tag: str | None = None
     times: int | None = Field(None, ge=1, description="Messages it holds for; null is for good")
-    outcome: Outcome
+    outcome: MessageOutcome
 
     @model_validator(mode="after")
     def _names_one_target(self) -> Self:
@@ -90,24 +60,24 @@ class Script(BaseModel):
 
 
 @dataclass(slots=True)
-class _Running:
+class _ActiveScript:
     script: Script
     left: int | None
 
 
 class Outcomes:
-    """The scripts in force. A tag's script goes before a number's, a number's before `*`, and that before the suffix.
+    """The scripts in force. A tag's script is used before a number's, and a number's before that for `*`.
 
     Several scripts for one target are used up in the order they were added.
     """
 
     def __init__(self) -> None:
-        self._scripts: dict[tuple[str, str], list[_Running]] = {}
+        self._scripts: dict[tuple[str, str], list[_ActiveScript]] = {}
 
     def add(self, script: Script) -> None:
         """Put one more script in force."""
         target = ("to", script.to) if script.to is not None else ("tag", script.tag or "")
-        self._scripts.setdefault(target, []).append(_Running(script, script.times))
+        self._scripts.setdefault(target, []).append(_ActiveScript(script, script.times))
 
     def clear(self) -> None:
         """Forget all scripts."""
@@ -121,17 +91,18 @@ class Outcomes:
             for running in queue
         ]
 
-    def decide(self, recipient: str, tag: str | None) -> Outcome:
-        """Return what happens to this recipient, using up one use of a script."""
-        if self._scripts:
-            targets = [("to", recipient), ("to", ANYONE)]
-            for target in [("tag", tag), *targets] if tag is not None else targets:
-                scripted = self._take(target)
-                if scripted is not None:
-                    return scripted
-        return BY_SUFFIX.get(recipient[-4:], DELIVERED)
+    def decide(self, recipient: str, tag: str | None) -> MessageOutcome | None:
+        """Return what is scripted for this recipient, using up one use of the script, or None."""
+        if not self._scripts:
+            return None
+        targets = [("to", recipient), ("to", ANYONE)]
+        for target in [("tag", tag), *targets] if tag is not None else targets:
+            scripted = self._take(target)
+            if scripted is not None:
+                return scripted
+        return None
 
-    def _take(self, target: tuple[str, str]) -> Outcome | None:
+    def _take(self, target: tuple[str, str]) -> MessageOutcome | None:
         queue = self._scripts.get(target)
         if not queue:
             return None

@@ -6,12 +6,11 @@ from typing import Any, Literal, Self
 
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from carrier_simulator.accounts import Account, Accounts, Application
-from carrier_simulator.media import MediaStore
-from carrier_simulator.messages import Kind
+from carrier_simulator.carrier.accounts import Accounts, Application, SimulatedAccount
+from carrier_simulator.carrier.records import MessageKind
 from sms_common.segments import count_segments
 
-__all__ = ["InboundPart", "InboundRequest", "store_parts"]
+__all__ = ["InboundPart", "InboundRequest"]
 
 _PNG = base64.b64decode(
     b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -77,7 +76,7 @@ class InboundRequest(BaseModel):
         return self
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> MessageKind:
         """Whether it comes as SMS or as MMS."""
         return "mms" if self.media or len(self.to) > 1 else "sms"
 
@@ -86,7 +85,7 @@ class InboundRequest(BaseModel):
         """The segmentCount of the message."""
         return count_segments(self.text or "", mms=self.kind == "mms").segments
 
-    def owners(self, accounts: Accounts) -> list[tuple[Account, Application, str]]:
+    def owners(self, accounts: Accounts) -> list[tuple[SimulatedAccount, Application, str]]:
         """Return the account and application of each own number among the recipients.
 
         Raises LookupError when there is none, or more than one for a given message_id.
@@ -121,15 +120,3 @@ class InboundRequest(BaseModel):
         document = f"<smil><head><layout/></head><body>{names}</body></smil>".encode()
         smil = InboundPart(filename="0.smil", content_type="application/smil", content=base64.b64encode(document))
         return [smil, *self.media]
-
-
-def store_parts(
-    store: MediaStore, base_url: str, account_id: str, message_id: str, parts: list[InboundPart]
-) -> list[str]:
-    """Store the files of an inbound message and return the URLs they can be fetched from."""
-    urls = []
-    for number, part in enumerate(parts):
-        name = f"{message_id}/{number}/{part.filename}"
-        store.put(account_id, name, part.resolved_content(), part.resolved_type())
-        urls.append(f"{base_url}/api/v2/users/{account_id}/media/{name}")
-    return urls

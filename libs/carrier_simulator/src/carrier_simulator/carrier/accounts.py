@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-__all__ = ["Account", "Accounts", "Application", "CallbackCredentials", "Credential", "User"]
+__all__ = ["Accounts", "Application", "Credential", "SimulatedAccount", "User", "WebhookCredentials"]
 
 PhoneNumber = Annotated[str, StringConstraints(pattern=r"^\+?[0-9]{5,15}$")]
 CallbackUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+\S*$")]
@@ -31,7 +31,7 @@ class User(_Model):
     password: SecretStr
 
 
-class CallbackCredentials(_Model):
+class WebhookCredentials(_Model):
     """What Bandwidth shows to the customer's web server."""
 
     username: str = Field(min_length=1)
@@ -44,8 +44,8 @@ class Application(_Model):
     application_id: str = Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
     inbound_url: CallbackUrl | None = None
     outbound_url: CallbackUrl | None = None
-    inbound_credentials: CallbackCredentials | None = None
-    outbound_credentials: CallbackCredentials | None = None
+    inbound_credentials: WebhookCredentials | None = None
+    outbound_credentials: WebhookCredentials | None = None
     linked: bool = Field(True, description="False: no location is linked, so messages vanish after the 202")
     numbers: frozenset[PhoneNumber] = Field(
         frozenset(), description="Numbers of the linked location; an empty list accepts any sender"
@@ -62,7 +62,7 @@ class Application(_Model):
     location: str | None = None
 
 
-class Account(_Model):
+class SimulatedAccount(_Model):
     """One customer account."""
 
     account_id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -85,20 +85,20 @@ class Account(_Model):
 class Accounts:
     """All accounts, with the look-ups that every request needs."""
 
-    def __init__(self, accounts: Iterable[Account] = ()) -> None:
-        self._by_id: dict[str, Account] = {}
+    def __init__(self, accounts: Iterable[SimulatedAccount] = ()) -> None:
+        self._by_id: dict[str, SimulatedAccount] = {}
         self._accounts_of_client: dict[str, frozenset[str]] = {}
         for account in accounts:
             self.put(account)
 
-    def __iter__(self) -> Iterator[Account]:
+    def __iter__(self) -> Iterator[SimulatedAccount]:
         return iter(self._by_id.values())
 
-    def get(self, account_id: str) -> Account | None:
+    def get(self, account_id: str) -> SimulatedAccount | None:
         """Return the account of that id, or None."""
         return self._by_id.get(account_id)
 
-    def put(self, account: Account) -> None:
+    def put(self, account: SimulatedAccount) -> None:
         """Add the account, or replace the one with its id."""
         self._by_id[account.account_id] = account
         self._index()
@@ -130,7 +130,7 @@ class Accounts:
             if user.username == username and _same(user.password, password)
         )
 
-    def owner_of(self, number: str) -> tuple[Account, Application] | None:
+    def owner_of(self, number: str) -> tuple[SimulatedAccount, Application] | None:
         """Return the account and the application that `number` is linked to, or None."""
         for account in self:
             for application in account.applications:

@@ -48,7 +48,7 @@ class Subject:
 
 
 @dataclass(slots=True)
-class _Running:
+class _ActiveFault:
     fault: Fault
     chance: random.Random
     left: int | None
@@ -75,7 +75,7 @@ class Faults:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._added = 0
-        self._running: list[_Running] = []
+        self._running: list[_ActiveFault] = []
 
     def __bool__(self) -> bool:
         return bool(self._running)
@@ -87,7 +87,7 @@ class Faults:
         """Switch a fault on."""
         chance = random.Random(self._seed + self._added)  # noqa: S311 - a repeatable sequence is the point
         self._added += 1
-        self._running.append(_Running(fault, chance, fault.times, fault.skip))
+        self._running.append(_ActiveFault(fault, chance, fault.times, fault.skip))
 
     def clear(self) -> None:
         """Switch every fault off and start the random sequences anew."""

@@ -6,17 +6,15 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from carrier_simulator.accounts import Account
-from carrier_simulator.answers import SIMULATOR, endpoint, json_answer
-from carrier_simulator.channels import parse_multichannel
-from carrier_simulator.clock import iso_time
-from carrier_simulator.events import accepted_message
-from carrier_simulator.faults import Subject
-from carrier_simulator.listing import list_messages
-from carrier_simulator.media import CONTENT_TYPES, MAX_FILE
-from carrier_simulator.messages import parse_message
-from carrier_simulator.refusals import (
-    FieldError,
+from carrier_simulator.bandwidth.carrier import decode_basic
+from carrier_simulator.bandwidth.endpoints import BANDWIDTH, endpoint
+from carrier_simulator.bandwidth.events import accepted_message
+from carrier_simulator.bandwidth.media_fetch import CONTENT_TYPES, MAX_FILE
+from carrier_simulator.bandwidth.requests.channels import parse_multichannel
+from carrier_simulator.bandwidth.requests.listing import list_messages
+from carrier_simulator.bandwidth.requests.messages import parse_message
+from carrier_simulator.bandwidth.requests.refusals import (
+    BadField,
     Refusal,
     in_multichannel_shape,
     invalid_request,
@@ -26,7 +24,10 @@ from carrier_simulator.refusals import (
     unknown_path,
     unsupported_content_type,
 )
-from carrier_simulator.simulator import decode_basic
+from carrier_simulator.carrier.accounts import SimulatedAccount
+from carrier_simulator.carrier.answers import json_answer
+from carrier_simulator.carrier.clock import iso_time
+from carrier_simulator.carrier.faults import Subject
 
 __all__ = ["MAX_BODY", "routes"]
 
@@ -37,39 +38,39 @@ _JSON = "application/json"
 
 async def create_token(request: web.Request) -> web.StreamResponse:
     """POST /api/v1/oauth2/token (RFC 6749, 4.4); error bodies follow its 5.2, since Bandwidth's are not known."""
-    simulator = request.app[SIMULATOR]
-    simulator.tokens.calls += 1
+    bandwidth = request.app[BANDWIDTH]
+    bandwidth.tokens.calls += 1
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     client_id, _, secret = decode_basic(credential).partition(":")
-    if scheme.lower() != "basic" or not simulator.accounts.accepts_client(client_id, secret):
+    if scheme.lower() != "basic" or not bandwidth.state.accounts.accepts_client(client_id, secret):
         raise Refusal(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
     form = await request.post() if request.content_type == "application/x-www-form-urlencoded" else {}
     if "grant_type" not in form:
         raise Refusal(400, {"error": "invalid_request", "error_description": "grant_type is missing"})
     if form["grant_type"] != "client_credentials":
         raise Refusal(400, {"error": "unsupported_grant_type"})
-    lifetime = simulator.settings.token_expires_in
-    token = simulator.tokens.issue(client_id, simulator.accounts.accounts_of_client(client_id), lifetime)
+    lifetime = bandwidth.state.settings.token_expires_in
+    token = bandwidth.tokens.issue(client_id, bandwidth.state.accounts.accounts_of_client(client_id), lifetime)
     return json_answer(200, {"access_token": token, "expires_in": int(lifetime), "token_type": "Bearer"})
 
 
 async def create_message(request: web.Request) -> web.StreamResponse:
     """POST .../messages."""
-    simulator = request.app[SIMULATOR]
+    bandwidth = request.app[BANDWIDTH]
     account = _enter(request)
     body = await _json_body(request)
-    arrival = simulator.accept(account, parse_message(body, account, simulator.clock.time()))
-    await simulator.delivery.before_answer(arrival)
+    arrival = bandwidth.accept(account, parse_message(body, account, bandwidth.state.clock.time()))
+    await bandwidth.delivery.before_answer(arrival)
     return json_answer(202, accepted_message(arrival))
 
 
 async def create_multichannel_message(request: web.Request) -> web.StreamResponse:
     """POST .../messages/multiChannel."""
-    simulator = request.app[SIMULATOR]
+    bandwidth = request.app[BANDWIDTH]
     account = _enter(request)
     body = await _json_body(request)
-    parsed = parse_multichannel(body, account, simulator.clock.time())
-    arrival = simulator.accept_multichannel(account, parsed)
+    parsed = parse_multichannel(body, account, bandwidth.state.clock.time())
+    arrival = bandwidth.accept_multichannel(account, parsed)
     data: dict[str, Any] = {
         "id": arrival.id,
         "time": iso_time(arrival.time),
@@ -82,31 +83,31 @@ async def create_multichannel_message(request: web.Request) -> web.StreamRespons
     data["priority"] = parsed.priority
     if parsed.expiration is not None:
         data["expiration"] = parsed.expiration
-    await simulator.delivery.before_answer(arrival)
+    await bandwidth.delivery.before_answer(arrival)
     return json_answer(202, {"links": [], "data": data, "errors": []})
 
 
 async def get_messages(request: web.Request) -> web.StreamResponse:
     """GET .../messages."""
-    simulator = request.app[SIMULATOR]
+    bandwidth = request.app[BANDWIDTH]
     account = _enter(request)
-    simulator.list_limit.count(request.remote or "")
-    url = f"{simulator.url}{request.path}"
-    page = list_messages(simulator.records, account.account_id, request.query, simulator.clock.time(), url)
+    bandwidth.list_limit.count(request.remote or "")
+    url = f"{bandwidth.state.url}{request.path}"
+    page = list_messages(bandwidth.state.records, account.account_id, request.query, bandwidth.state.clock.time(), url)
     return json_answer(200, page)
 
 
 async def list_media(request: web.Request) -> web.StreamResponse:
     """GET .../media."""
-    simulator = request.app[SIMULATOR]
+    bandwidth = request.app[BANDWIDTH]
     account = _enter(request)
     try:
-        items, token = simulator.media.page(
-            account.account_id, simulator.settings.media_page_size, request.headers.get("Continuation-Token")
+        items, token = bandwidth.state.media.page(
+            account.account_id, bandwidth.state.settings.media_page_size, request.headers.get("Continuation-Token")
         )
     except ValueError as error:
-        raise invalid_request([FieldError("Continuation-Token", str(error))]) from error
-    base = f"{simulator.public_url}/api/v2/users/{account.account_id}/media/"
+        raise invalid_request([BadField("Continuation-Token", str(error))]) from error
+    base = f"{bandwidth.state.public_url}/api/v2/users/{account.account_id}/media/"
     response = json_answer(
         200,
         [{"contentLength": len(item.content), "mediaName": item.name, "content": base + item.name} for item in items],
@@ -119,7 +120,7 @@ async def list_media(request: web.Request) -> web.StreamResponse:
 async def get_media(request: web.Request) -> web.StreamResponse:
     """GET .../media/{mediaId}."""
     account, name = _enter(request), _media_name(request)
-    item = request.app[SIMULATOR].media.get(account.account_id, name)
+    item = request.app[BANDWIDTH].state.media.get(account.account_id, name)
     if item is None:
         raise not_found()
     response = web.Response(body=item.content, headers={"Content-Type": item.content_type})
@@ -138,14 +139,14 @@ async def put_media(request: web.Request) -> web.StreamResponse:
         raise too_large()
     content_type = request.headers["Content-Type"]
     cache_control = request.headers.get("Cache-Control")
-    request.app[SIMULATOR].media.put(account.account_id, name, content, content_type, cache_control)
+    request.app[BANDWIDTH].state.media.put(account.account_id, name, content, content_type, cache_control)
     return web.Response(status=204)
 
 
 async def delete_media(request: web.Request) -> web.StreamResponse:
     """DELETE .../media/{mediaId}."""
     account, name = _enter(request), _media_name(request)
-    if not request.app[SIMULATOR].media.delete(account.account_id, name):
+    if not request.app[BANDWIDTH].state.media.delete(account.account_id, name):
         raise not_found()
     return web.Response(status=204)
 
@@ -167,9 +168,9 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
-def _enter(request: web.Request) -> Account:
+def _enter(request: web.Request) -> SimulatedAccount:
     """Return the account of the path after the checks that every call makes; raises Refusal (401, 403, 406)."""
-    account = request.app[SIMULATOR].authorise(request.headers.get("Authorization"), request.match_info["account_id"])
+    account = request.app[BANDWIDTH].authorise(request.headers.get("Authorization"), request.match_info["account_id"])
     if not _takes_json(request.headers.get("Accept", "*/*")) and "media_id" not in request.match_info:
         raise not_acceptable()
     return account
@@ -197,7 +198,7 @@ async def _json_body(request: web.Request) -> Any:
 def _media_name(request: web.Request) -> str:
     """Return the media id, slashes and all; an encoded slash leads nowhere, as with Bandwidth."""
     if "%2F" in request.raw_path.upper():
-        raise unknown_path(request.path, request.app[SIMULATOR].clock.time())
+        raise unknown_path(request.path, request.app[BANDWIDTH].state.clock.time())
     return request.match_info["media_id"]
 
 

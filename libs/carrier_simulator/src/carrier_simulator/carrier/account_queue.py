@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from carrier_simulator.clock import Clock, Timer
+from carrier_simulator.carrier.clock import Clock, Timer
 
 __all__ = ["AccountQueue"]
 

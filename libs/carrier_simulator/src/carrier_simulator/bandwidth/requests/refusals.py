@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from carrier_simulator.clock import iso_time
+from carrier_simulator.carrier.clock import iso_time
 
 __all__ = [
-    "FieldError",
+    "BadField",
     "Refusal",
     "access_denied",
     "authentication_failed",
@@ -34,7 +34,7 @@ _UNSUPPORTED = 415
 
 
 @dataclass(frozen=True, slots=True)
-class FieldError:
+class BadField:
     """One field of a request and what is wrong with it."""
 
     field: str
@@ -63,7 +63,7 @@ def _plain(status: int, kind: str, description: str, headers: dict[str, str] | N
     return Refusal(status, {"type": kind, "description": description}, headers=headers)
 
 
-def invalid_request(errors: list[FieldError] | None = None) -> Refusal:
+def invalid_request(errors: list[BadField] | None = None) -> Refusal:
     """Return the 400 of a request that breaks a rule, naming the fields when there are any to name."""
     body: dict[str, Any] = {"type": "request-validation", "description": "Your request could not be accepted"}
     if errors:

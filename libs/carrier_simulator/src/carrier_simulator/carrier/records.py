@@ -3,29 +3,61 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from carrier_simulator.accounts import Application
-from carrier_simulator.channels import Channel
-from carrier_simulator.journal import Journal
-from carrier_simulator.messages import Kind, Priority
-from carrier_simulator.outcomes import Outcome
+from carrier_simulator.carrier.accounts import Application
+from carrier_simulator.carrier.journal import Journal
+from carrier_simulator.carrier.outcomes import MessageOutcome
 
-__all__ = ["Arrival", "ArrivalFilter", "InboundMessage", "Recipient", "Records", "Status"]
+__all__ = [
+    "ArrivalFilter",
+    "ArrivedMessage",
+    "ChannelName",
+    "HandsetMessage",
+    "MessageChannel",
+    "MessageKind",
+    "MessageRecipient",
+    "Priority",
+    "Records",
+    "Status",
+]
 
+MessageKind = Literal["sms", "mms", "rcs"]
+Priority = Literal["default", "high"]
+ChannelName = Literal["RBM", "SMS", "MMS"]
 Status = Literal["QUEUED", "SENDING", "SENT", "DELIVERED", "FAILED", "UNDELIVERED"]
 
 
+_KINDS: dict[ChannelName, MessageKind] = {"RBM": "rcs", "SMS": "sms", "MMS": "mms"}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageChannel:
+    """One way in which a multi-channel message may be sent."""
+
+    name: ChannelName
+    application: Application
+    sender: str
+    text: str | None
+    media: tuple[str, ...]
+    segments: int
+
+    @property
+    def kind(self) -> MessageKind:
+        """The type of message that this channel carries."""
+        return _KINDS[self.name]
+
+
 @dataclass(slots=True)
-class Recipient:
+class MessageRecipient:
     """One recipient of an accepted message and how far the message got with it."""
 
     number: str
-    outcome: Outcome
+    outcome: MessageOutcome
     status: Status = "QUEUED"
     error_code: int = 0
 
 
 @dataclass(slots=True)
-class Arrival:
+class ArrivedMessage:
     """A message that was accepted: everything asked for, and the recipients' statuses. Times are epoch seconds."""
 
     id: str
@@ -33,16 +65,16 @@ class Arrival:
     application: Application
     time: float
     sender: str
-    recipients: tuple[Recipient, ...]
+    recipients: tuple[MessageRecipient, ...]
     text: str | None
     media: tuple[str, ...]
     tag: str | None
     priority: Priority
     expiration: str | None
     expires_at: float | None
-    kind: Kind
+    kind: MessageKind
     segments: int
-    channels: tuple[Channel, ...] = ()
+    channels: tuple[MessageChannel, ...] = ()
     channel: str | None = None
     sequence: int = 0
 
@@ -53,7 +85,7 @@ class Arrival:
 
 
 @dataclass(slots=True)
-class InboundMessage:
+class HandsetMessage:
     """A message that was delivered to one of the customer's numbers."""
 
     id: str
@@ -65,7 +97,7 @@ class InboundMessage:
     members: int
     text_length: int
     attachments: int
-    kind: Kind
+    kind: MessageKind
     segments: int
     sequence: int = 0
 
@@ -82,7 +114,7 @@ class ArrivalFilter:
     account_id: str | None = None
     after: int = 0
 
-    def __call__(self, arrival: Arrival) -> bool:
+    def __call__(self, arrival: ArrivedMessage) -> bool:
         """Tell whether the arrival is one of them."""
         return (
             arrival.sequence > self.after
@@ -100,8 +132,8 @@ class Records:
     """The arrivals and the inbound messages, each bounded; counts by tag cover the arrivals that are still kept."""
 
     limit: int
-    arrivals: Journal[Arrival] = field(init=False)
-    inbound: Journal[InboundMessage] = field(init=False)
+    arrivals: Journal[ArrivedMessage] = field(init=False)
+    inbound: Journal[HandsetMessage] = field(init=False)
     by_tag: dict[str, int] = field(init=False, default_factory=dict)
     untagged: int = field(init=False, default=0)
 
@@ -109,7 +141,7 @@ class Records:
         self.arrivals = Journal(self.limit)
         self.inbound = Journal(self.limit)
 
-    def accept(self, arrival: Arrival) -> None:
+    def accept(self, arrival: ArrivedMessage) -> None:
         """Remember an accepted message."""
         arrival.sequence = self.arrivals.total + 1
         if arrival.tag is None:
@@ -120,7 +152,7 @@ class Records:
         if forgotten is not None:
             self._uncount(forgotten)
 
-    def receive(self, message: InboundMessage) -> None:
+    def receive(self, message: HandsetMessage) -> None:
         """Remember a message that goes to the customer."""
         message.sequence = self.inbound.total + 1
         self.inbound.append(message)
@@ -132,7 +164,7 @@ class Records:
         self.by_tag.clear()
         self.untagged = 0
 
-    def _uncount(self, arrival: Arrival) -> None:
+    def _uncount(self, arrival: ArrivedMessage) -> None:
         if arrival.tag is None:
             self.untagged -= 1
         elif self.by_tag[arrival.tag] == 1:

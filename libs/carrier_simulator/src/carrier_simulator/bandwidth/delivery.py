@@ -6,17 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from carrier_simulator.accounts import Accounts
-from carrier_simulator.clock import Clock
-from carrier_simulator.codes import DESCRIPTIONS
-from carrier_simulator.events import status_event
-from carrier_simulator.media_fetch import MediaFetcher
-from carrier_simulator.outcomes import Outcome
-from carrier_simulator.records import Arrival, Recipient, Status
-from carrier_simulator.settings import SimulatorSettings
-from carrier_simulator.webhooks import Webhook, WebhookSender, webhook_to
+from carrier_simulator.bandwidth.codes import DESCRIPTIONS
+from carrier_simulator.bandwidth.events import status_event
+from carrier_simulator.bandwidth.media_fetch import MediaFetcher
+from carrier_simulator.carrier.outcomes import MessageOutcome
+from carrier_simulator.carrier.records import ArrivedMessage, MessageRecipient, Status
+from carrier_simulator.state import SimulatorState
+from carrier_simulator.webhooks.requests import Webhook, webhook_to
 
-__all__ = ["Delivery", "OptOuts"]
+__all__ = ["NetworkDelivery", "OptOuts"]
 
 EXPIRED = 4360
 SENDER_NOT_ALLOWED = 4403
@@ -70,31 +68,24 @@ class _Step:
 class _Course:
     """The events still to come about one recipient of one message; an old `generation` was forgotten meanwhile."""
 
-    arrival: Arrival
-    recipient: Recipient
+    arrival: ArrivedMessage
+    recipient: MessageRecipient
     steps: deque[_Step]
     generation: int
 
 
-class Delivery:
+class NetworkDelivery:
     """Takes messages off the account queue and tells the customer what became of them.
 
     Events about one recipient follow one another: the next is posted when it is due and the first try of the one
     before is over. Retries run beside newer events, so order is not guaranteed, as with Bandwidth.
     """
 
-    def __init__(
-        self,
-        settings: SimulatorSettings,
-        clock: Clock,
-        accounts: Accounts,
-        webhooks: WebhookSender,
-        fetcher: MediaFetcher,
-    ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._accounts = accounts
-        self._webhooks = webhooks
+    def __init__(self, state: SimulatorState, fetcher: MediaFetcher) -> None:
+        self._settings = state.settings
+        self._clock = state.clock
+        self._accounts = state.accounts
+        self._webhooks = state.webhooks
         self._fetcher = fetcher
         self._fetches: set[asyncio.Task[None]] = set()
         self._generation = 0
@@ -113,7 +104,7 @@ class Delivery:
         for fetch in self._fetches:
             fetch.cancel()
 
-    async def before_answer(self, arrival: Arrival) -> None:
+    async def before_answer(self, arrival: ArrivedMessage) -> None:
         """Post, and wait for, the final events that come before the 202 is answered."""
         for recipient in arrival.recipients:
             if recipient.outcome.order == "before_answer" and recipient.outcome.final != "none":
@@ -121,7 +112,7 @@ class Delivery:
                 self._post(_final(recipient.outcome, self._clock.time()), arrival, recipient, over.set)
                 await over.wait()
 
-    def dequeue(self, arrival: Arrival) -> None:
+    def dequeue(self, arrival: ArrivedMessage) -> None:
         """Send a message whose turn has come."""
         code = _choose_channel(arrival) if arrival.channels else None
         self._renew_application(arrival)
@@ -134,10 +125,10 @@ class Delivery:
         else:
             self._send(arrival, code)
 
-    async def _fetch_and_send(self, arrival: Arrival) -> None:
+    async def _fetch_and_send(self, arrival: ArrivedMessage) -> None:
         self._send(arrival, await self._fetcher.check(arrival.account_id, arrival.sender, arrival.media))
 
-    def _send(self, arrival: Arrival, code: int | None) -> None:
+    def _send(self, arrival: ArrivedMessage, code: int | None) -> None:
         now = self._clock.time()
         code = self._refusal(arrival, now) or code
         for recipient in arrival.recipients:
@@ -146,13 +137,13 @@ class Delivery:
                 _Course(arrival, recipient, self._plan(arrival, recipient, code or blocked, now), self._generation)
             )
 
-    def _renew_application(self, arrival: Arrival) -> None:
+    def _renew_application(self, arrival: ArrivedMessage) -> None:
         """Use the application as it is now: its URLs may have changed since the message was accepted."""
         account = self._accounts.get(arrival.account_id)
         current = None if account is None else account.application(arrival.application.application_id)
         arrival.application = current or arrival.application
 
-    def _refusal(self, arrival: Arrival, now: float) -> int | None:
+    def _refusal(self, arrival: ArrivedMessage, now: float) -> int | None:
         """Return the code of a message that does not go out at all."""
         if arrival.expires_at is not None and arrival.expires_at <= now:
             return EXPIRED
@@ -162,12 +153,12 @@ class Delivery:
         account = self._accounts.get(arrival.account_id)
         return SENDER_NOT_ALLOWED if account is not None and account.owns(arrival.sender) else SENDER_NOT_OF_ACCOUNT
 
-    def _plan(self, arrival: Arrival, recipient: Recipient, code: int | None, now: float) -> deque[_Step]:
+    def _plan(self, arrival: ArrivedMessage, recipient: MessageRecipient, code: int | None, now: float) -> deque[_Step]:
         if code is not None:
             return deque([_Step("message-failed", now, code, DESCRIPTIONS[code])])
         return deque(self._steps(arrival, recipient.outcome, now))
 
-    def _steps(self, arrival: Arrival, outcome: Outcome, now: float) -> Iterator[_Step]:
+    def _steps(self, arrival: ArrivedMessage, outcome: MessageOutcome, now: float) -> Iterator[_Step]:
         """Return the events about one recipient in the order they are to be posted."""
         final_at = now + self._final_delay(outcome)
         final = _final(outcome, final_at)
@@ -188,7 +179,7 @@ class Delivery:
         elif outcome.second_final == "failed":
             yield _Step("message-failed", final_at, UNKNOWN, DESCRIPTIONS[UNKNOWN])
 
-    def _final_delay(self, outcome: Outcome) -> float:
+    def _final_delay(self, outcome: MessageOutcome) -> float:
         if outcome.delay is not None:
             return outcome.delay
         if outcome.pace == "late":
@@ -204,7 +195,9 @@ class Delivery:
             return
         self._post(course.steps.popleft(), course.arrival, course.recipient, lambda: self._go(course))
 
-    def _post(self, step: _Step, arrival: Arrival, recipient: Recipient, then: Callable[[], None]) -> None:
+    def _post(
+        self, step: _Step, arrival: ArrivedMessage, recipient: MessageRecipient, then: Callable[[], None]
+    ) -> None:
         _note(step, recipient)
         webhook = self._webhook(step, arrival, recipient)
         if webhook is None:
@@ -218,7 +211,7 @@ class Delivery:
         webhook.first_try_over = then if another is None else lambda: self._submit(another, copies - 1, then)
         self._webhooks.submit(webhook)
 
-    def _webhook(self, step: _Step, arrival: Arrival, recipient: Recipient) -> Webhook | None:
+    def _webhook(self, step: _Step, arrival: ArrivedMessage, recipient: MessageRecipient) -> Webhook | None:
         """Return the webhook of an event, unless the customer did not ask for its type or has no URL for it."""
         application, outcome = arrival.application, recipient.outcome
         if step.kind not in application.events and step.kind != outcome.extra_type:
@@ -232,13 +225,18 @@ class Delivery:
         return webhook_to(application, "outbound", document, kind=step.kind, message_id=arrival.id, to=number, tag=tag)
 
 
-def _final(outcome: Outcome, due: float) -> _Step:
+def _final(outcome: MessageOutcome, due: float) -> _Step:
     if outcome.final == "failed":
-        return _Step("message-failed", due, outcome.error_code, outcome.failure_text())
+        return _Step(
+            "message-failed",
+            due,
+            outcome.error_code,
+            outcome.description or DESCRIPTIONS.get(outcome.error_code or 0, "unknown-error"),
+        )
     return _Step("message-delivered", due, text=outcome.description)
 
 
-def _choose_channel(arrival: Arrival) -> int | None:
+def _choose_channel(arrival: ArrivedMessage) -> int | None:
     """Take the first channel the handset can be reached on; return a code when there is none."""
     rcs = arrival.recipients[0].outcome.rcs
     chosen = next((channel for channel in arrival.channels if rcs or channel.name != "RBM"), None)
@@ -248,7 +246,7 @@ def _choose_channel(arrival: Arrival) -> int | None:
     return None if chosen is not None else NO_RCS
 
 
-def _note(step: _Step, recipient: Recipient) -> None:
+def _note(step: _Step, recipient: MessageRecipient) -> None:
     """Keep the recipient's status as the message list shows it; the first final one stays."""
     if recipient.status in ("DELIVERED", "FAILED", "UNDELIVERED"):
         return

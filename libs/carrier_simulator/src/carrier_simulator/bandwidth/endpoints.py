@@ -1,27 +1,22 @@
-"""Makes HTTP answers: JSON and refusals, and the faults that spoil a call before or after its work is done."""
+"""Wraps the handlers of Bandwidth's calls: refusals become answers; faults spoil a call before or after its work."""
 
 from collections.abc import Awaitable, Callable
 
-import orjson
 from aiohttp import web
 
-from carrier_simulator import refusals
-from carrier_simulator.faults import Endpoint, Fault, Subject
-from carrier_simulator.refusals import Refusal
-from carrier_simulator.simulator import Simulator
+from carrier_simulator.bandwidth.carrier import SimulatedBandwidth
+from carrier_simulator.bandwidth.requests import refusals
+from carrier_simulator.bandwidth.requests.refusals import Refusal
+from carrier_simulator.carrier.answers import Handler
+from carrier_simulator.carrier.faults import Endpoint, Fault, Subject
+from carrier_simulator.state import SimulatorState
 
-__all__ = ["SIMULATOR", "Handler", "endpoint", "json_answer"]
+__all__ = ["BANDWIDTH", "endpoint", "refusal_answer"]
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SubjectOf = Callable[[web.Request], Awaitable[Subject]]
 Shape = Callable[[Refusal], Refusal]
 
-SIMULATOR: web.AppKey[Simulator] = web.AppKey("simulator", Simulator)
-
-
-def json_answer(status: int, document: object) -> web.Response:
-    """Return a JSON answer."""
-    return web.Response(status=status, body=orjson.dumps(document), content_type="application/json")
+BANDWIDTH: web.AppKey[SimulatedBandwidth] = web.AppKey("bandwidth", SimulatedBandwidth)
 
 
 def refusal_answer(refusal: Refusal) -> web.Response:
@@ -44,39 +39,39 @@ def endpoint(name: Endpoint, handler: Handler, subject_of: SubjectOf, shape: Sha
             return refusal_answer(refusal if shape is None else shape(refusal))
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        simulator = request.app[SIMULATOR]
-        if simulator.faults:
-            response = await _with_faults(simulator, name, request, work, subject_of)
+        state = request.app[BANDWIDTH].state
+        if state.faults:
+            response = await _with_faults(state, name, request, work, subject_of)
         else:
             response = await work(request)
-        simulator.answers[f"{name} {response.status}"] += 1
+        state.answers[f"{name} {response.status}"] += 1
         return response
 
     return answer
 
 
 async def _with_faults(
-    simulator: Simulator, name: Endpoint, request: web.Request, work: Handler, subject_of: SubjectOf
+    state: SimulatorState, name: Endpoint, request: web.Request, work: Handler, subject_of: SubjectOf
 ) -> web.StreamResponse:
     subject = await subject_of(request)
-    fault = simulator.faults.take(name, "before", subject)
+    fault = state.faults.take(name, "before", subject)
     if fault is not None:
-        await simulator.clock.sleep(fault.delay)
-        spoilt = await _spoil(simulator, fault, request, refusal_answer(refusals.internal_error()))
+        await state.clock.sleep(fault.delay)
+        spoilt = await _spoil(state, fault, request, refusal_answer(refusals.internal_error()))
         if spoilt is not None:
             return spoilt
     response = await work(request)
     if response.status >= 400:  # noqa: PLR2004 - nothing was done, so there is no "after"
         return response
-    fault = simulator.faults.take(name, "after", subject)
+    fault = state.faults.take(name, "after", subject)
     if fault is None:
         return response
-    await simulator.clock.sleep(fault.delay)
-    return await _spoil(simulator, fault, request, response) or response
+    await state.clock.sleep(fault.delay)
+    return await _spoil(state, fault, request, response) or response
 
 
 async def _spoil(
-    simulator: Simulator, fault: Fault, request: web.Request, whole: web.StreamResponse
+    state: SimulatorState, fault: Fault, request: web.Request, whole: web.StreamResponse
 ) -> web.StreamResponse | None:
     """Return the bad answer of a fault, or None when the answer is only slow."""
     if fault.kind == "slow":
@@ -85,14 +80,14 @@ async def _spoil(
         return _cut(request)
     if fault.kind == "cut_midway":
         return await _cut_midway(request, whole)
-    response = refusal_answer(_refusal(simulator, fault, request))
+    response = refusal_answer(_refusal(state, fault, request))
     if fault.retry_after is not None:
         response.headers["Retry-After"] = fault.retry_after
     return response
 
 
-def _refusal(simulator: Simulator, fault: Fault, request: web.Request) -> Refusal:
-    account = simulator.accounts.get(request.match_info.get("account_id", ""))
+def _refusal(state: SimulatorState, fault: Fault, request: web.Request) -> Refusal:
+    account = state.accounts.get(request.match_info.get("account_id", ""))
     rate, depth = (1.0, 900.0) if account is None or account.rate == 0 else (account.rate, account.queue_seconds)
     made: dict[str, Callable[[], Refusal]] = {
         "error": lambda: refusals.internal_error(fault.status or 500),
@@ -100,7 +95,7 @@ def _refusal(simulator: Simulator, fault: Fault, request: web.Request) -> Refusa
         "empty": lambda: Refusal(fault.status or 503, b""),
         "queue_full": lambda: refusals.queue_full(rate, depth),
         "unauthorized": refusals.authentication_failed,
-        "not_found": lambda: refusals.unknown_path(request.path, simulator.clock.time()),
+        "not_found": lambda: refusals.unknown_path(request.path, state.clock.time()),
     }
     return made[fault.kind]()
 

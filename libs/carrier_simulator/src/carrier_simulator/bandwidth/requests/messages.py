@@ -7,11 +7,12 @@ of an error is not published it is worded after the one that is, "... must be re
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
-from carrier_simulator.accounts import Account, Application
-from carrier_simulator.refusals import FieldError, invalid_request
+from carrier_simulator.bandwidth.requests.refusals import BadField, invalid_request
+from carrier_simulator.carrier.accounts import Application, SimulatedAccount
+from carrier_simulator.carrier.records import MessageKind, Priority
 from sms_common.segments import count_segments
 
 __all__ = [
@@ -20,9 +21,7 @@ __all__ = [
     "MAX_RECIPIENTS",
     "MAX_TAG",
     "MAX_TEXT",
-    "Kind",
     "MessageRequest",
-    "Priority",
     "check_application",
     "check_expiration",
     "check_priority",
@@ -43,9 +42,6 @@ MAX_TEXT = (
 MAX_MEDIA = 10
 MAX_MEDIA_URL = 4096
 MAX_TAG = 1024
-
-Kind = Literal["sms", "mms", "rcs"]
-Priority = Literal["default", "high"]
 
 _E164 = re.compile(r"\+(?:1[2-9]\d{9}|[2-9]\d{6,14})", re.ASCII)
 _SHORT_CODE = re.compile(r"\+?\d{5,6}", re.ASCII)
@@ -68,7 +64,7 @@ class MessageRequest:
     priority: Priority
     expiration: str | None
     expires_at: float | None
-    kind: Kind
+    kind: MessageKind
     segments: int
 
 
@@ -87,7 +83,7 @@ def is_toll_free(number: str) -> bool:
     return _TOLL_FREE.fullmatch(number) is not None
 
 
-def parse_message(body: Any, account: Account, now: float) -> MessageRequest:
+def parse_message(body: Any, account: SimulatedAccount, now: float) -> MessageRequest:
     """Return the checked request of a decoded JSON `body` sent to `account` at epoch `now`.
 
     Raises Refusal (400) with every broken field; a body without any of the required fields gets none named, as in
@@ -95,14 +91,14 @@ def parse_message(body: Any, account: Account, now: float) -> MessageRequest:
     """
     if not isinstance(body, dict) or not any(body.get(name) for name in _REQUIRED):
         raise invalid_request()
-    errors: list[FieldError] = []
+    errors: list[BadField] = []
     application = check_application(body.get("applicationId"), account, errors)
     recipients = _check_recipients(body.get("to"), errors)
     sender = _check_sender(body.get("from"), errors)
     text = check_text(body.get("text"), errors)
     media = _check_media(body.get("media"), errors)
     if not text and not media and not errors:
-        errors.append(FieldError("text", "either 'text' or 'media' must be given"))
+        errors.append(BadField("text", "either 'text' or 'media' must be given"))
     tag = check_tag(body.get("tag"), errors)
     priority = check_priority(body.get("priority"), errors)
     expires_at = check_expiration(body.get("expiration"), now, errors)
@@ -125,7 +121,7 @@ def parse_message(body: Any, account: Account, now: float) -> MessageRequest:
 
 
 def check_application(
-    value: Any, account: Account, errors: list[FieldError], field: str = "applicationId"
+    value: Any, account: SimulatedAccount, errors: list[BadField], field: str = "applicationId"
 ) -> Application | None:
     """Return the account's application of that id, or note the error and return None."""
     if value is None or value == "":
@@ -133,109 +129,109 @@ def check_application(
         return None
     application = account.application(value) if isinstance(value, str) else None
     if application is None:
-        errors.append(FieldError(field, f"'{value}' must be replaced with the id of an application of this account"))
+        errors.append(BadField(field, f"'{value}' must be replaced with the id of an application of this account"))
     return application
 
 
-def check_recipient(value: Any, errors: list[FieldError], field: str = "to") -> str:
+def check_recipient(value: Any, errors: list[BadField], field: str = "to") -> str:
     """Return the number to send to, noting the error when it is none."""
     if isinstance(value, str) and is_e164(value):
         return value
-    errors.append(FieldError(field, f"'{value}' must be replaced with a valid E164 formatted telephone number"))
+    errors.append(BadField(field, f"'{value}' must be replaced with a valid E164 formatted telephone number"))
     return ""
 
 
-def check_text(value: Any, errors: list[FieldError], field: str = "text", limit: int = MAX_TEXT) -> str | None:
+def check_text(value: Any, errors: list[BadField], field: str = "text", limit: int = MAX_TEXT) -> str | None:
     """Return the text, or None when none was given."""
     if value is None:
         return None
     if not isinstance(value, str):
-        errors.append(FieldError(field, f"'{field}' must be a string"))
+        errors.append(BadField(field, f"'{field}' must be a string"))
     elif len(value) > limit:
-        errors.append(FieldError(field, f"'{field}' must be {limit} characters or less"))
+        errors.append(BadField(field, f"'{field}' must be {limit} characters or less"))
     else:
         return value
     return None
 
 
-def check_url(value: Any, errors: list[FieldError], field: str, limit: int = MAX_MEDIA_URL) -> str:
+def check_url(value: Any, errors: list[BadField], field: str, limit: int = MAX_MEDIA_URL) -> str:
     """Return an absolute URL; whether it can be fetched shows later (4410)."""
     if not isinstance(value, str) or not _is_absolute_url(value):
-        errors.append(FieldError(field, f"'{field}' must be an absolute URL"))
+        errors.append(BadField(field, f"'{field}' must be an absolute URL"))
     elif len(value) > limit:
-        errors.append(FieldError(field, f"'{field}' must be {limit} characters or less"))
+        errors.append(BadField(field, f"'{field}' must be {limit} characters or less"))
     else:
         return value
     return ""
 
 
-def check_tag(value: Any, errors: list[FieldError]) -> str | None:
+def check_tag(value: Any, errors: list[BadField]) -> str | None:
     """Return the tag, or None when none was given."""
     return check_text(value, errors, "tag", MAX_TAG)
 
 
-def check_priority(value: Any, errors: list[FieldError]) -> Priority:
+def check_priority(value: Any, errors: list[BadField]) -> Priority:
     """Return the priority, which is `default` unless asked otherwise."""
     if value is None or value == "default":
         return "default"
     if value == "high":
         return "high"
-    errors.append(FieldError("priority", f"'{value}' must be replaced with one of [default, high]"))
+    errors.append(BadField("priority", f"'{value}' must be replaced with one of [default, high]"))
     return "default"
 
 
-def check_expiration(value: Any, now: float, errors: list[FieldError]) -> float | None:
+def check_expiration(value: Any, now: float, errors: list[BadField]) -> float | None:
     """Return the epoch seconds of an RFC 3339 time in the future, or None when none was given."""
     if value is None:
         return None
     moment = _parse_time(value)
     if moment is None:
-        errors.append(FieldError("expiration", f"'{value}' must be replaced with a valid RFC-3339 value"))
+        errors.append(BadField("expiration", f"'{value}' must be replaced with a valid RFC-3339 value"))
         return None
     if moment <= now:
-        errors.append(FieldError("expiration", "'expiration' must be a date-time in the future"))
+        errors.append(BadField("expiration", "'expiration' must be a date-time in the future"))
     return moment
 
 
-def _missing(field: str) -> FieldError:
-    return FieldError(field, f"'{field}' must be given")
+def _missing(field: str) -> BadField:
+    return BadField(field, f"'{field}' must be given")
 
 
-def _check_recipients(value: Any, errors: list[FieldError]) -> tuple[str, ...]:
+def _check_recipients(value: Any, errors: list[BadField]) -> tuple[str, ...]:
     given = [value] if isinstance(value, str) else value  # a bare string is taken too (older guide, seen in clients)
     if not given:
         errors.append(_missing("to"))
         return ()
     if not isinstance(given, list):
-        errors.append(FieldError("to", "'to' must be a list of telephone numbers"))
+        errors.append(BadField("to", "'to' must be a list of telephone numbers"))
         return ()
     if len(given) > MAX_RECIPIENTS:
-        errors.append(FieldError("to", f"'to' must have {MAX_RECIPIENTS} recipients or less"))
+        errors.append(BadField("to", f"'to' must have {MAX_RECIPIENTS} recipients or less"))
         return ()
     recipients = tuple(check_recipient(one, errors) for one in given)
     if len(set(recipients)) != len(recipients) and all(recipients):
-        errors.append(FieldError("to", "'to' must not name a recipient twice"))
+        errors.append(BadField("to", "'to' must not name a recipient twice"))
     return recipients
 
 
-def _check_sender(value: Any, errors: list[FieldError]) -> str:
+def _check_sender(value: Any, errors: list[BadField]) -> str:
     if value is None or value == "":
         errors.append(_missing("from"))
         return ""
     if isinstance(value, str) and (is_e164(value) or is_short_code(value) or _SENDER_ID.fullmatch(value)):
         return value
-    errors.append(FieldError("from", f"'{value}' must be replaced with a valid E164 formatted telephone number"))
+    errors.append(BadField("from", f"'{value}' must be replaced with a valid E164 formatted telephone number"))
     return ""
 
 
-def _check_media(value: Any, errors: list[FieldError]) -> tuple[str, ...]:
+def _check_media(value: Any, errors: list[BadField]) -> tuple[str, ...]:
     if not value:
         return ()
     if not isinstance(value, list):
-        errors.append(FieldError("media", "'media' must be a list of URLs"))
+        errors.append(BadField("media", "'media' must be a list of URLs"))
         return ()
     if len(value) > MAX_MEDIA:
-        errors.append(FieldError("media", f"'media' must have {MAX_MEDIA} items or less"))
+        errors.append(BadField("media", f"'media' must have {MAX_MEDIA} items or less"))
         return ()
     return tuple(check_url(one, errors, "media") for one in value)
 

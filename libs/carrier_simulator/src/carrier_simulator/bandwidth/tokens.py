@@ -7,25 +7,25 @@ from dataclasses import dataclass
 
 import orjson
 
-from carrier_simulator.clock import Clock
+from carrier_simulator.carrier.clock import Clock
 
-__all__ = ["Tokens"]
+__all__ = ["IssuedTokens"]
 
 _LIVE_TOKENS = 10_000  # far above what clients hold; keeps a client that never caches from filling the memory
 
 
 @dataclass(frozen=True, slots=True)
-class _Token:
+class _IssuedToken:
     client_id: str
     expires_at: float
 
 
-class Tokens:
+class IssuedTokens:
     """The live tokens. They look like JWTs that name their accounts, as Bandwidth's do, but are checked by look-up."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._live: OrderedDict[str, _Token] = OrderedDict()
+        self._live: OrderedDict[str, _IssuedToken] = OrderedDict()
         self.calls = 0
         self.issued = 0
 
@@ -35,7 +35,7 @@ class Tokens:
         claims = {"sub": client_id, "exp": int(expires_at), "accounts": sorted(accounts), "jti": secrets.token_hex(8)}
         parts = (orjson.dumps({"alg": "RS256", "typ": "JWT"}), orjson.dumps(claims), secrets.token_bytes(32))
         token = ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
-        self._live[token] = _Token(client_id, expires_at)
+        self._live[token] = _IssuedToken(client_id, expires_at)
         self.issued += 1
         while len(self._live) > _LIVE_TOKENS:
             self._live.popitem(last=False)

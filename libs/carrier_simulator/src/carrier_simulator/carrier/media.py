@@ -5,29 +5,13 @@ import binascii
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from carrier_simulator.clock import Clock
+from carrier_simulator.carrier.clock import Clock
 
-__all__ = ["CONTENT_TYPES", "MAX_FILE", "MAX_TOLL_FREE", "MediaItem", "MediaStore"]
-
-MAX_FILE = 3_500_000  # bytes, "3.5 MB" (support article 12823216); 3.75 MB in older guides
-MAX_TOLL_FREE = 525_000  # bytes of all media of a toll-free message (support article 360034303574)
-
-# The content types of the upload call in the OpenAPI description.
-CONTENT_TYPES = frozenset(
-    f"{family}/{subtype}"
-    for family, subtypes in {
-        "application": "gzip javascript json ogg pdf rtf smil x-bzip2 x-gzip x-tar xml zip",
-        "audio": "3gpp amr flac mp4 mpeg ogg wav webm",
-        "image": "bmp gif heic heif jpeg pjpeg png svg+xml tiff webp x-icon",
-        "text": "calendar css csv html javascript plain vcard vnd.wap.wml xml",
-        "video": "avi mp4 mpeg ogg quicktime webm x-flv x-ms-wmv",
-    }.items()
-    for subtype in subtypes.split()
-)
+__all__ = ["MediaStore", "StoredFile"]
 
 
 @dataclass(frozen=True, slots=True)
-class MediaItem:
+class StoredFile:
     """One stored file; its name may hold slashes."""
 
     name: str
@@ -44,7 +28,7 @@ class MediaStore:
         self._clock = clock
         self._lifetime = lifetime
         self._capacity = capacity
-        self._items: OrderedDict[tuple[str, str], MediaItem] = OrderedDict()
+        self._items: OrderedDict[tuple[str, str], StoredFile] = OrderedDict()
         self.size = 0
 
     def put(
@@ -52,13 +36,13 @@ class MediaStore:
     ) -> None:
         """Store a file under its name, in place of an earlier one of that name."""
         self.delete(account_id, name)
-        item = MediaItem(name, content, content_type, cache_control, self._clock.time())
+        item = StoredFile(name, content, content_type, cache_control, self._clock.time())
         self._items[account_id, name] = item
         self.size += len(content)
         while self.size > self._capacity and len(self._items) > 1:
             self.delete(*next(iter(self._items)))
 
-    def get(self, account_id: str, name: str) -> MediaItem | None:
+    def get(self, account_id: str, name: str) -> StoredFile | None:
         """Return the file, or None when it is not there (any more)."""
         self._remove_old()
         return self._items.get((account_id, name))
@@ -70,7 +54,7 @@ class MediaStore:
             self.size -= len(item.content)
         return item is not None
 
-    def page(self, account_id: str, size: int, token: str | None) -> tuple[list[MediaItem], str | None]:
+    def page(self, account_id: str, size: int, token: str | None) -> tuple[list[StoredFile], str | None]:
         """Return up to `size` files by name after the token's place, and the token of the next page if there is one.
 
         Raises ValueError for a token that was not made here.

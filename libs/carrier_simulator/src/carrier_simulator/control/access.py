@@ -8,9 +8,12 @@ import orjson
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from carrier_simulator.answers import SIMULATOR, Handler, json_answer
+from carrier_simulator.carrier.answers import Handler, json_answer
+from carrier_simulator.simulator import Simulator
 
-__all__ = ["ControlModel", "Unusable", "guarded", "read_body", "read_document", "read_query"]
+__all__ = ["SIMULATOR", "ControlModel", "Unusable", "guarded", "read_body", "read_document", "read_query"]
+
+SIMULATOR: web.AppKey[Simulator] = web.AppKey("simulator", Simulator)
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from carrier_simulator.clock import iso_time
-from carrier_simulator.outcomes import Outcome
-from carrier_simulator.records import Arrival, InboundMessage, Recipient
+from carrier_simulator.carrier.clock import iso_time
+from carrier_simulator.carrier.outcomes import MessageOutcome
+from carrier_simulator.carrier.records import ArrivedMessage, HandsetMessage, MessageRecipient
 
 __all__ = ["accepted_message", "inbound_event", "status_event"]
 
@@ -16,7 +16,7 @@ _DESCRIPTIONS = {
 }
 
 
-def accepted_message(arrival: Arrival) -> dict[str, Any]:
+def accepted_message(arrival: ArrivedMessage) -> dict[str, Any]:
     """Return the 202 answer to a message request."""
     body: dict[str, Any] = {
         "id": arrival.id,
@@ -42,8 +42,8 @@ def accepted_message(arrival: Arrival) -> dict[str, Any]:
 
 def status_event(
     kind: str,
-    arrival: Arrival,
-    recipient: Recipient,
+    arrival: ArrivedMessage,
+    recipient: MessageRecipient,
     now: float,
     *,
     error_code: int | None = None,
@@ -67,7 +67,7 @@ def status_event(
     return event
 
 
-def _status_message(kind: str, arrival: Arrival, recipient: Recipient) -> dict[str, Any]:
+def _status_message(kind: str, arrival: ArrivedMessage, recipient: MessageRecipient) -> dict[str, Any]:
     outcome = recipient.outcome
     to_recipient = kind == "message-delivered" and arrival.application.delivered_owner == "recipient"
     message: dict[str, Any] = {
@@ -94,14 +94,14 @@ def _status_message(kind: str, arrival: Arrival, recipient: Recipient) -> dict[s
     return message
 
 
-def _tag(tag: str | None, outcome: Outcome) -> str | None:
+def _tag(tag: str | None, outcome: MessageOutcome) -> str | None:
     if outcome.tag == "echo":
         return tag
     return "" if outcome.tag == "empty" else None
 
 
 def inbound_event(
-    message: InboundMessage, to: list[str], content: dict[str, Any], now: float, digits: int = 6
+    message: HandsetMessage, to: list[str], content: dict[str, Any], now: float, digits: int = 6
 ) -> dict[str, Any]:
     """Return the message-received event for one own number; `content` holds text, media and the like."""
     return {

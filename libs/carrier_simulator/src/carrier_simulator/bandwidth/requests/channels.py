@@ -4,12 +4,9 @@ import base64
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from carrier_simulator.accounts import Account, Application
-from carrier_simulator.messages import (
-    Kind,
-    Priority,
+from carrier_simulator.bandwidth.requests.messages import (
     check_application,
     check_expiration,
     check_priority,
@@ -18,12 +15,12 @@ from carrier_simulator.messages import (
     check_text,
     check_url,
 )
-from carrier_simulator.refusals import FieldError, invalid_request
+from carrier_simulator.bandwidth.requests.refusals import BadField, invalid_request
+from carrier_simulator.carrier.accounts import SimulatedAccount
+from carrier_simulator.carrier.records import ChannelName, MessageChannel, Priority
 from sms_common.segments import count_segments
 
-__all__ = ["Channel", "ChannelName", "MultiChannelRequest", "parse_multichannel"]
-
-ChannelName = Literal["RBM", "SMS", "MMS"]
+__all__ = ["MultiChannelRequest", "parse_multichannel"]
 
 MAX_CHANNELS = 4
 MAX_FILE_URL = 1000
@@ -34,7 +31,6 @@ MAX_LABEL = 25
 MAX_POSTBACK = 2048
 CAROUSEL = range(2, 11)
 
-_KINDS: dict[str, Kind] = {"RBM": "rcs", "SMS": "sms", "MMS": "mms"}
 _CARD_TEXTS = {"title": 200, "description": 2000}
 _ACTIONS = ("REPLY", "DIAL_PHONE", "SHOW_LOCATION", "CREATE_CALENDAR_EVENT", "OPEN_URL", "REQUEST_LOCATION")
 _NEEDS = {
@@ -44,24 +40,7 @@ _NEEDS = {
     "OPEN_URL": ("url",),
 }
 
-Errors = list[FieldError]
-
-
-@dataclass(frozen=True, slots=True)
-class Channel:
-    """One item of `channelList`, checked."""
-
-    name: ChannelName
-    application: Application
-    sender: str
-    text: str | None
-    media: tuple[str, ...]
-    segments: int
-
-    @property
-    def kind(self) -> Kind:
-        """The type of message that this channel carries."""
-        return _KINDS[self.name]
+Errors = list[BadField]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +48,7 @@ class MultiChannelRequest:
     """A multi-channel request that obeys every rule; `items` are the channels as they were written."""
 
     to: str
-    channels: tuple[Channel, ...]
+    channels: tuple[MessageChannel, ...]
     items: list[dict[str, Any]]
     tag: str | None
     priority: Priority
@@ -77,7 +56,7 @@ class MultiChannelRequest:
     expires_at: float | None
 
 
-def parse_multichannel(body: Any, account: Account, now: float) -> MultiChannelRequest:
+def parse_multichannel(body: Any, account: SimulatedAccount, now: float) -> MultiChannelRequest:
     """Return the checked request; raises Refusal (400, in the plain shape) naming every broken field."""
     if not isinstance(body, dict):
         raise invalid_request()
@@ -92,39 +71,39 @@ def parse_multichannel(body: Any, account: Account, now: float) -> MultiChannelR
     return MultiChannelRequest(to, channels, body["channelList"], tag, priority, body.get("expiration"), expires_at)
 
 
-def _check_channels(value: Any, account: Account, errors: Errors) -> tuple[Channel, ...]:
+def _check_channels(value: Any, account: SimulatedAccount, errors: Errors) -> tuple[MessageChannel, ...]:
     if not isinstance(value, list) or not value or len(value) > MAX_CHANNELS:
-        errors.append(FieldError("channelList", f"'channelList' must have 1 to {MAX_CHANNELS} items"))
+        errors.append(BadField("channelList", f"'channelList' must have 1 to {MAX_CHANNELS} items"))
         return ()
     found = [_check_channel(item, f"channelList[{index}]", account, errors) for index, item in enumerate(value)]
     return tuple(channel for channel in found if channel is not None)
 
 
-def _check_channel(item: Any, where: str, account: Account, errors: Errors) -> Channel | None:
+def _check_channel(item: Any, where: str, account: SimulatedAccount, errors: Errors) -> MessageChannel | None:
     if not isinstance(item, dict) or item.get("channel") not in _CONTENT:
-        errors.append(FieldError(f"{where}.channel", "must be replaced with one of [RBM, SMS, MMS]"))
+        errors.append(BadField(f"{where}.channel", "must be replaced with one of [RBM, SMS, MMS]"))
         return None
     name: ChannelName = item["channel"]
     sender = item.get("from")
     if not isinstance(sender, str) or not sender:
         field = f"{where}.from"
-        errors.append(FieldError(field, f"The '{field}' field must contain exactly one telephone number"))
+        errors.append(BadField(field, f"The '{field}' field must contain exactly one telephone number"))
     application = check_application(item.get("applicationId"), account, errors, f"{where}.applicationId")
     content = item.get("content")
     if not isinstance(content, dict):
-        errors.append(FieldError(f"{where}.content", f"'{where}.content' must be given"))
+        errors.append(BadField(f"{where}.content", f"'{where}.content' must be given"))
         return None
     text, media = _CONTENT[name](content, f"{where}.content", errors)
     if errors or application is None or not isinstance(sender, str):
         return None
     segments = count_segments(text or "").segments if name == "SMS" else 1
-    return Channel(name, application, sender, text, media, segments)
+    return MessageChannel(name, application, sender, text, media, segments)
 
 
 def _sms_content(content: dict[str, Any], where: str, errors: Errors) -> tuple[str | None, tuple[str, ...]]:
     text = check_text(content.get("text"), errors, f"{where}.text")
     if not text:
-        errors.append(FieldError(f"{where}.text", f"'{where}.text' must be given"))
+        errors.append(BadField(f"{where}.text", f"'{where}.text' must be given"))
     return text, ()
 
 
@@ -135,7 +114,7 @@ def _mms_content(content: dict[str, Any], where: str, errors: Errors) -> tuple[s
         for index, file in enumerate(_as_list(content.get("media"), f"{where}.media", errors))
     )
     if not text and not media:
-        errors.append(FieldError(where, f"'{where}' must have 'text' or 'media'"))
+        errors.append(BadField(where, f"'{where}' must have 'text' or 'media'"))
     return text, media
 
 
@@ -145,7 +124,7 @@ def _rbm_content(content: dict[str, Any], where: str, errors: Errors) -> tuple[s
     media = tuple(_check_file(file, f"{where}.media[{index}]", errors) for index, file in enumerate(files))
     cards = _cards(content, where, errors)
     if not text and not media and not cards:
-        errors.append(FieldError(where, f"'{where}' must have text, media or a card"))
+        errors.append(BadField(where, f"'{where}' must have text, media or a card"))
     for index, card in enumerate(cards):
         _check_card(card, f"{where}.cardContents[{index}]", errors)
     _check_suggestions(content.get("suggestions"), MAX_SUGGESTIONS, f"{where}.suggestions", errors)
@@ -159,7 +138,7 @@ _CONTENT: dict[Any, _Check] = {"RBM": _rbm_content, "SMS": _sms_content, "MMS": 
 def _as_list(value: Any, where: str, errors: Errors) -> list[Any]:
     if value is None or isinstance(value, list):
         return value or []
-    errors.append(FieldError(where, f"'{where}' must be a list"))
+    errors.append(BadField(where, f"'{where}' must be a list"))
     return []
 
 
@@ -173,13 +152,13 @@ def _cards(content: dict[str, Any], where: str, errors: Errors) -> list[Any]:
         return [content["cardContent"]]
     cards = _as_list(content.get("cardContents"), f"{where}.cardContents", errors)
     if "cardContents" in content and len(cards) not in CAROUSEL:
-        errors.append(FieldError(f"{where}.cardContents", "a carousel must have 2 to 10 cards"))
+        errors.append(BadField(f"{where}.cardContents", "a carousel must have 2 to 10 cards"))
     return cards
 
 
 def _check_card(card: Any, where: str, errors: Errors) -> None:
     if not isinstance(card, dict) or not any(card.get(name) for name in ("title", "description", "media")):
-        errors.append(FieldError(where, f"'{where}' must have a title, a description or media"))
+        errors.append(BadField(where, f"'{where}' must have a title, a description or media"))
         return
     for name, limit in _CARD_TEXTS.items():
         check_text(card.get(name), errors, f"{where}.{name}", limit)
@@ -191,23 +170,23 @@ def _check_card(card: Any, where: str, errors: Errors) -> None:
 def _check_suggestions(value: Any, limit: int, where: str, errors: Errors) -> None:
     suggestions = _as_list(value, where, errors)
     if len(suggestions) > limit:
-        errors.append(FieldError(where, f"'{where}' must have {limit} items or less"))
+        errors.append(BadField(where, f"'{where}' must have {limit} items or less"))
     for index, suggestion in enumerate(suggestions):
         _check_suggestion(suggestion, f"{where}[{index}]", errors)
 
 
 def _check_suggestion(suggestion: Any, where: str, errors: Errors) -> None:
     if not isinstance(suggestion, dict) or suggestion.get("type") not in _ACTIONS:
-        errors.append(FieldError(f"{where}.type", f"'{where}.type' must be one of {list(_ACTIONS)}"))
+        errors.append(BadField(f"{where}.type", f"'{where}.type' must be one of {list(_ACTIONS)}"))
         return
     if not check_text(suggestion.get("text"), errors, f"{where}.text", MAX_LABEL):
-        errors.append(FieldError(f"{where}.text", f"'{where}.text' must be given"))
+        errors.append(BadField(f"{where}.text", f"'{where}.text' must be given"))
     if not _is_postback(suggestion.get("postbackData")):
         errors.append(
-            FieldError(f"{where}.postbackData", f"'{where}.postbackData' must be Base64, {MAX_POSTBACK} at most")
+            BadField(f"{where}.postbackData", f"'{where}.postbackData' must be Base64, {MAX_POSTBACK} at most")
         )
     errors.extend(
-        FieldError(f"{where}.{name}", f"'{where}.{name}' must be given")
+        BadField(f"{where}.{name}", f"'{where}.{name}' must be given")
         for name in _NEEDS.get(suggestion["type"], ())
         if not suggestion.get(name)
     )

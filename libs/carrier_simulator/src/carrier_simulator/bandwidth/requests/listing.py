@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from carrier_simulator.accounts import Application
-from carrier_simulator.clock import Clock, iso_time
-from carrier_simulator.messages import is_e164, is_short_code, is_toll_free
-from carrier_simulator.records import Arrival, InboundMessage, Records
-from carrier_simulator.refusals import FieldError, invalid_request, rate_limited
+from carrier_simulator.bandwidth.requests.messages import is_e164, is_short_code, is_toll_free
+from carrier_simulator.bandwidth.requests.refusals import BadField, invalid_request, rate_limited
+from carrier_simulator.carrier.accounts import Application
+from carrier_simulator.carrier.clock import Clock, iso_time
+from carrier_simulator.carrier.records import ArrivedMessage, HandsetMessage, Records
 
 __all__ = ["ListRateLimit", "list_messages"]
 
@@ -61,7 +61,7 @@ def list_messages(records: Records, account_id: str, query: Mapping[str, str], n
     """
     tests = [(name, value) for name, value in query.items() if name in _FILTERS]
     if not tests:
-        raise invalid_request([FieldError("query", "at least one query parameter must be given")])
+        raise invalid_request([BadField("query", "at least one query parameter must be given")])
     for name, value in tests:
         _check(name, value)
     found = [
@@ -90,7 +90,7 @@ def _items(records: Records, account_id: str, now: float) -> Iterator[Item]:
             yield _inbound(message)
 
 
-def _outbound(arrival: Arrival) -> Iterable[Item]:
+def _outbound(arrival: ArrivedMessage) -> Iterable[Item]:
     length = len(arrival.text or "")
     several = arrival.kind == "mms"
     for recipient in arrival.recipients:
@@ -114,7 +114,7 @@ def _outbound(arrival: Arrival) -> Iterable[Item]:
         }
 
 
-def _inbound(message: InboundMessage) -> Item:
+def _inbound(message: HandsetMessage) -> Item:
     several = message.kind == "mms"
     return {
         "messageId": message.id,
@@ -241,7 +241,7 @@ def _is_time(value: str) -> bool:
 
 
 def _bad(name: str, description: str) -> Exception:
-    return invalid_request([FieldError(name, description)])
+    return invalid_request([BadField(name, description)])
 
 
 def _whole_number(name: str, value: str, least: int, most: int) -> int:
