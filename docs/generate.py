@@ -20,7 +20,7 @@ from sms_config.settings import Settings as ConfigSettings
 from sms_dispatcher.settings import Settings as DispatcherSettings
 from sms_ingress.settings import Settings as IngressSettings
 from smsgw.main import app as smsgw
-from smsgw.settings import Settings as SmsgwSettings
+from smsgw.settings import CliSettings as SmsgwSettings
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "tests" / "data" / "events"

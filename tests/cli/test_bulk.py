@@ -14,13 +14,13 @@ from sms_common.configuration import DispatcherSnapshot
 from sms_config.api import DISPATCHER_SNAPSHOT
 from sms_config.records import SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.testing import InMemoryStore
+from smsgw.access.http_api import ServiceApi as HttpApi
+from smsgw.access.http_api import session
 from smsgw.bulk.applying import apply
 from smsgw.bulk.document import parse
 from smsgw.bulk.installation import fetch
 from smsgw.bulk.planning import Step, plan
-from smsgw.http_api import Api as HttpApi
-from smsgw.http_api import session
-from smsgw.running import Failure
+from smsgw.terminal.running import Failure
 from tests.cli.world import Command, Ended
 from tests.config.world import BOOTSTRAP, DISPATCHER
 
@@ -318,7 +318,9 @@ async def test_prune_deletes_what_the_file_lacks_users_first(admin: Command, api
         assert (await api("GET", path))["count"] == 0
 
 
-async def test_numbers_and_configurations_move_from_a_trunk_that_is_pruned_to_a_new_one(admin: Command, api: Api):
+async def test_numbers_and_configurations_move_from_a_trunk_that_is_pruned_to_a_new_one(
+    admin: Command, api: Api
+):
     await put(admin, ACME)
     trunks = [{**ACME["trunks"][0], "name": "New"}]
     ended = await put(admin, changed(trunks=trunks, sms=[{**one, "trunk": "New"} for one in ACME["sms"]]), "--prune")

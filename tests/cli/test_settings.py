@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sms_common.version import VERSION
-from smsgw.settings import Settings, load, secret_from_environment
+from smsgw.settings import CliSettings, load, secret_from_environment
 from tests.cli.world import Command
 
 MADE_BY_UP = """
@@ -22,7 +22,7 @@ SMSGW_TENANT=demo
 """
 
 
-def shown(settings: Settings) -> dict[str, object]:
+def shown(settings: CliSettings) -> dict[str, object]:
     values = settings.model_dump()
     return {
         name: value.get_secret_value() if hasattr(value, "get_secret_value") else value

@@ -14,10 +14,11 @@ from sms_common.broker import Broker, Held, NoWayBack, Parked
 from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Unavailable
 from sms_common.topology import DEAD, UNROUTED
-from smsgw import gateway, output
-from smsgw.http_api import JsonObject
-from smsgw.options import Json, PastedCommand, Show, Yes, confirm
-from smsgw.running import FAILED, OK, Failure, run
+from smsgw.access import gateway
+from smsgw.access.http_api import JsonObject
+from smsgw.terminal import output
+from smsgw.terminal.options import Json, PastedCommand, Show, Yes, confirm
+from smsgw.terminal.running import FAILED, OK, Failure, run
 
 _MOST = 5_000
 """How many are looked through for those that are asked for: in memory at once, 256 KiB each at the worst."""

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from sms_common.messages import Category, MsgType
-from smsgw import gateway, output
-from smsgw.http_api import Api, JsonObject, Refused
-from smsgw.options import Json, PastedCommand, Tenant
-from smsgw.running import FAILED, Failure, run
-from smsgw.sending import extension_of
+from smsgw.access import gateway
+from smsgw.access.http_api import ApiRefusal, JsonObject, ServiceApi
+from smsgw.commands.send import extension_of
+from smsgw.terminal import output
+from smsgw.terminal.options import Json, PastedCommand, Tenant
+from smsgw.terminal.running import FAILED, Failure, run
 
 At = Annotated[
     str | None, typer.Option(help="When, such as 2026-05-04T20:00:00Z; now when left out.", show_default=False)
@@ -95,7 +96,7 @@ async def _explain(access: gateway.Gateway, direction: str, question: JsonObject
         path = f"/api/v1/explain/{direction}"
         try:
             answer = await api.call("POST", path, asked)
-        except Refused as refused:
+        except ApiRefusal as refused:
             if refused.status in {_NO_ADDRESS, _NO_METHOD} and path not in await _addresses(api):
                 reason = f"This server does not explain {direction} texts; a newer config service does."
                 raise Failure(reason) from None
@@ -108,7 +109,7 @@ async def _explain(access: gateway.Gateway, direction: str, question: JsonObject
     return FAILED if isinstance(answer, dict) and answer.get("rejection") else 0
 
 
-async def _addresses(api: Api) -> Collection[str]:
+async def _addresses(api: ServiceApi) -> Collection[str]:
     """What the server answers at all: a 404 may also be about the tenant that was asked for."""
     document = await api.call("GET", "/api/v1/openapi.json")
     paths: dict[str, object] = document["paths"]

@@ -8,9 +8,11 @@ import typer
 from sms_common.broker import Delivery
 from sms_common.messages import Status
 from sms_common.topology import CONFIG_CHANGES
-from smsgw import gateway, output, passing
-from smsgw.options import Json, Show
-from smsgw.running import run
+from smsgw.access import gateway
+from smsgw.commands import event_lines
+from smsgw.terminal import output
+from smsgw.terminal.options import Json, Show
+from smsgw.terminal.running import run
 
 
 def tail(  # noqa: PLR0913  # each is a kind of event
@@ -80,6 +82,6 @@ async def _tail(access: gateway.Gateway, keys: list[str], count: int | None, *, 
                 continue
             shown += 1
             if as_json:
-                output.write_json(passing.as_json(delivery, show=show))
+                output.write_json(event_lines.as_json(delivery, show=show))
             else:
-                output.say(passing.line(delivery, show=show))
+                output.say(event_lines.line(delivery, show=show))

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from smsgw.running import Failure
+from smsgw.terminal.running import Failure
 
 JsonObject = dict[str, Any]
 _PAGE = 100
@@ -17,7 +17,7 @@ _NOT_FOUND = 404
 _REFUSED = 400
 
 
-class Refused(Failure):
+class ApiRefusal(Failure):
     """An answer of 400 and above. `errors` are the API's [{field, message}]."""
 
     def __init__(self, status: int, code: str, message: str, errors: list[JsonObject]) -> None:
@@ -33,7 +33,7 @@ class Refused(Failure):
         return self.status == _NOT_FOUND
 
 
-class Api:
+class ServiceApi:
     """One service's API. `name` is what a failure calls the service."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str, token: SecretStr | None, name: str) -> None:
@@ -107,14 +107,14 @@ async def _decoded(answer: aiohttp.ClientResponse, content: bytes) -> Any:
     return await answer.json() if content and answer.content_type == "application/json" else None
 
 
-def _refusal(status: int, decoded: Any, name: str) -> Refused:
+def _refusal(status: int, decoded: Any, name: str) -> ApiRefusal:
     if not isinstance(decoded, dict):
-        return Refused(
+        return ApiRefusal(
             status, "", f"The {name} answered {status}, and not as that service does; check its address.", []
         )
     errors = decoded.get("errors")
     message = str(decoded.get("message") or f"The {name} answered {status}.")
-    return Refused(status, str(decoded.get("code", "")), message, errors if isinstance(errors, list) else [])
+    return ApiRefusal(status, str(decoded.get("code", "")), message, errors if isinstance(errors, list) else [])
 
 
 def _why(error: Exception) -> str:

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from sms_common.broker import Broker, RabbitBroker
 from sms_common.topology import Topology
-from smsgw.http_api import Api, session
-from smsgw.running import Failure
-from smsgw.settings import Settings, load
+from smsgw.access.http_api import ServiceApi, session
+from smsgw.settings import CliSettings, load
+from smsgw.terminal.running import Failure
 
-OpenBroker = Callable[[Settings], AbstractAsyncContextManager[Broker]]
+OpenBroker = Callable[[CliSettings], AbstractAsyncContextManager[Broker]]
 _GLANCE = 0.1
 
 
@@ -29,7 +29,7 @@ class Gateway:
     open_broker: OpenBroker
 
     @cached_property
-    def settings(self) -> Settings:
+    def settings(self) -> CliSettings:
         """The settings. Exits with status 2 when they cannot be used."""
         return load(self.env_file)
 
@@ -38,20 +38,20 @@ class Gateway:
         return self.open_broker(self.settings)
 
     @asynccontextmanager
-    async def config(self) -> AsyncIterator[Api]:
+    async def config(self) -> AsyncIterator[ServiceApi]:
         """Open the config service's API. Raises Failure when there is no API key."""
         settings = self.settings
         token = _needed(settings.api_key, "SMSGW_API_KEY", "an API key of the config service")
         async with session(settings.timeout, settings.ca_file) as http:
-            yield Api(http, settings.config_url, token, "config service")
+            yield ServiceApi(http, settings.config_url, token, "config service")
 
     @asynccontextmanager
-    async def dispatcher(self) -> AsyncIterator[Api]:
+    async def dispatcher(self) -> AsyncIterator[ServiceApi]:
         """Open the dispatcher's message history. Raises Failure when there is no token."""
         settings = self.settings
         token = _needed(settings.dispatcher_token, "SMSGW_DISPATCHER_TOKEN", "the dispatcher's DISPATCHER_API_TOKEN")
         async with session(settings.timeout, settings.ca_file) as http:
-            yield Api(http, settings.dispatcher_url, token, "dispatcher")
+            yield ServiceApi(http, settings.dispatcher_url, token, "dispatcher")
 
     def tenant(self, given: str | None) -> str:
         """The tenant that was named, or the one of the settings. Raises a usage error when there is none."""
@@ -69,7 +69,7 @@ def of(ctx: typer.Context) -> Gateway:
 
 
 @asynccontextmanager
-async def open_rabbit(settings: Settings) -> AsyncIterator[Broker]:
+async def open_rabbit(settings: CliSettings) -> AsyncIterator[Broker]:
     """Connect to RabbitMQ. Raises Failure, with RabbitMQ's own reason, when that does not work in time."""
     url = _needed(settings.amqp_url, "SMSGW_AMQP_URL", "RabbitMQ's address").get_secret_value()
     try:

@@ -18,9 +18,11 @@ from sms_common.events import OutboundRequest, StatusEvent, utc_now
 from sms_common.field_errors import first_field_error
 from sms_common.messages import Category, Status
 from sms_common.pasted import entries
-from smsgw import gateway, output, passing
-from smsgw.options import Json, Show, Tenant
-from smsgw.running import FAILED, OK, Failure, run
+from smsgw.access import gateway
+from smsgw.commands import event_lines
+from smsgw.terminal import output
+from smsgw.terminal.options import Json, Show, Tenant
+from smsgw.terminal.running import FAILED, OK, Failure, run
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _FROM_NOW = re.compile(r"\+([0-9]{1,6})([smhd])")
@@ -134,9 +136,9 @@ class _Telling:
     def status(self, delivery: Delivery, event: StatusEvent) -> None:
         """A status came."""
         if self._as_json:
-            output.write_json(passing.as_json(delivery, show=self._show)["event"])
+            output.write_json(event_lines.as_json(delivery, show=self._show)["event"])
         else:
-            output.say(passing.status_line(event, show=self._show), output.STYLES.get(event.status.value, ""))
+            output.say(event_lines.status_line(event, show=self._show), output.STYLES.get(event.status.value, ""))
 
 
 async def _send(
@@ -177,7 +179,7 @@ async def _statuses(
         if delivery is None:
             listening.set()
             return
-        event = passing.read(delivery)
+        event = event_lines.read(delivery)
         if isinstance(event, StatusEvent) and mine in {event.message_id, event.parent_id}:
             heard.put_nowait((delivery, event))
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import typer
 
 from sms_common.errors import GatewayError
-from smsgw.output import plain
+from smsgw.terminal.output import plain
 
 OK = 0
 FAILED = 1

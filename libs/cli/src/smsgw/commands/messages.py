@@ -6,10 +6,11 @@ from urllib.parse import quote
 import typer
 
 from sms_common.messages import Status
-from smsgw import gateway, output
-from smsgw.http_api import JsonObject, Refused
-from smsgw.options import Json, PastedCommand, Show, Tenant
-from smsgw.running import Failure, run
+from smsgw.access import gateway
+from smsgw.access.http_api import ApiRefusal, JsonObject
+from smsgw.terminal import output
+from smsgw.terminal.options import Json, PastedCommand, Show, Tenant
+from smsgw.terminal.running import Failure, run
 
 app = typer.Typer(no_args_is_help=True, help="Look up messages and what became of them.")
 
@@ -118,7 +119,7 @@ async def _show(access: gateway.Gateway, tenant: str, message_id: str, *, show: 
     async with access.dispatcher() as api:
         try:
             item = await api.call("GET", f"/api/v1/messages/{quote(tenant, safe='')}/{quote(message_id, safe='')}")
-        except Refused as refused:
+        except ApiRefusal as refused:
             if refused.not_found:
                 raise Failure(f"The tenant {tenant} has no message of this id.") from None
             raise

@@ -20,7 +20,7 @@ from sms_common.events import (
     decode,
     utc_now,
 )
-from smsgw import output
+from smsgw.terminal import output
 
 
 def read(delivery: Delivery) -> Event | None:
