@@ -318,9 +318,7 @@ async def test_prune_deletes_what_the_file_lacks_users_first(admin: Command, api
         assert (await api("GET", path))["count"] == 0
 
 
-async def test_numbers_and_configurations_move_from_a_trunk_that_is_pruned_to_a_new_one(
-    admin: Command, api: Api
-):
+async def test_numbers_and_configurations_move_from_a_trunk_that_is_pruned_to_a_new_one(admin: Command, api: Api):
     await put(admin, ACME)
     trunks = [{**ACME["trunks"][0], "name": "New"}]
     ended = await put(admin, changed(trunks=trunks, sms=[{**one, "trunk": "New"} for one in ACME["sms"]]), "--prune")

@@ -22,7 +22,7 @@ from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Unavailable
 from sms_common.events import StatusEvent, utc_now
 from sms_ingress.reading import read
-from sms_native.ports import LOOPBACK, free_port
+from sms_native.machine.ports import LOOPBACK, free_port
 
 DID, HANDSET = "+12025550143", "+14045550121"
 NOWHERE = "127.0.0.1:1"

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from sms_native.environment import SECRETS, load, parse
-from sms_native.processes import NativeError
-from sms_native.services import plan
+from sms_native.gateway.environment import SECRETS, load, parse
+from sms_native.gateway.services import plan
+from sms_native.machine.processes import NativeError
 
 pytestmark = pytest.mark.loopback
 

@@ -3,9 +3,9 @@ from typing import Any
 import pymongo
 import pytest
 
-from sms_native.mongodb import MongoNode, drop_database
-from sms_native.ports import free_port
-from sms_native.processes import NativeError
+from sms_native.engines.mongodb import MongoNode, drop_database
+from sms_native.machine.ports import free_port
+from sms_native.machine.processes import NativeError
 
 pytestmark = pytest.mark.integration
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from sms_native import native
-from sms_native.environment import load
-from sms_native.ports import free_port
-from sms_native.processes import NativeError, Process, StateFile
-from sms_native.settings import Settings
-from sms_native.terminal import Terminal
+from sms_native.gateway import native
+from sms_native.gateway.environment import load
+from sms_native.machine.ports import free_port
+from sms_native.machine.processes import NativeError, Process, StateFile
+from sms_native.machine.terminal import Terminal
+from sms_native.settings import NativeSettings
 
 pytestmark = pytest.mark.loopback
 
@@ -61,7 +61,7 @@ def lines(tmp_path):
 
 @pytest.fixture
 def settings(tmp_path):
-    return Settings(
+    return NativeSettings(
         run_directory=tmp_path / "run",
         cache_directory=tmp_path / "cache",
         may_install=False,

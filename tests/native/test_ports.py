@@ -2,8 +2,8 @@ import socket
 
 import pytest
 
-from sms_native.ports import LOOPBACK, choose, free_port, is_free
-from sms_native.processes import NativeError
+from sms_native.machine.ports import LOOPBACK, choose, free_port, is_free
+from sms_native.machine.processes import NativeError
 
 pytestmark = pytest.mark.loopback
 

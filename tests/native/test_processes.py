@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sms_native.processes import NativeError, Process, StateFile, only_one, tail, until
+from sms_native.machine.processes import NativeError, Process, StateFile, only_one, tail, until
 
 _DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
 

@@ -3,9 +3,9 @@ import asyncio
 import aio_pika
 import pytest
 
-from sms_native.management import QueueState
-from sms_native.processes import NativeError
-from sms_native.rabbitmq import RabbitNode
+from sms_native.engines.management import QueueState
+from sms_native.engines.rabbitmq import RabbitNode
+from sms_native.machine.processes import NativeError
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration

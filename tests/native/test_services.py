@@ -4,9 +4,9 @@ from collections import defaultdict
 import aiohttp
 import pytest
 
-from sms_native.ports import free_port
-from sms_native.processes import NativeError
-from sms_native.services import Service, ServiceProcess
+from sms_native.gateway.services import ServicePlan, ServiceProcess
+from sms_native.machine.ports import free_port
+from sms_native.machine.processes import NativeError
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.loopback
@@ -47,7 +47,7 @@ def start(tmp_path, lines):
         (tmp_path / "fake_service.py").write_text(code)
         port = free_port()
         environment = {**os.environ, "PORT": str(port), "PYTHONPATH": str(tmp_path)}
-        service = Service("fake", "fake_service", f"http://127.0.0.1:{port}/readyz", environment)
+        service = ServicePlan("fake", "fake_service", f"http://127.0.0.1:{port}/readyz", environment)
         return ServiceProcess.start(service, lambda name, line: lines[name].append(line))
 
     return prepare

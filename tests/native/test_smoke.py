@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sms_native.environment import SECRETS, parse
-from sms_native.ports import free_port
+from sms_native.gateway.environment import SECRETS, parse
+from sms_native.machine.ports import free_port
 
 pytestmark = pytest.mark.e2e
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from sms_common import broker_rights
-from sms_native.ports import LOOPBACK
-from sms_native.processes import NativeError, Process
+from sms_native.machine.ports import LOOPBACK
+from sms_native.machine.processes import NativeError, Process
 from sms_native.settings import inherited
 
 _PREFIXES = ("CONFIG_", "INGRESS_", "DISPATCHER_", "SIMULATOR_")
@@ -27,7 +27,7 @@ Sink = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServicePlan:
     """How to run one service, and where it says that it is ready."""
 
     name: str
@@ -47,7 +47,7 @@ def broker_accounts(env: Mapping[str, str]) -> dict[str, str]:
     return given | broker_rights.pbx_passwords(env["RABBITMQ_PBX_PASSWORDS"])
 
 
-def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_format: str = "json") -> list[Service]:
+def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_format: str = "json") -> list[ServicePlan]:
     """Return the four services in the order of their start; `env` is what .env says, `amqp_urls` gives RabbitMQ's
     address by the name of the user that a service logs in as.
 
@@ -89,7 +89,7 @@ def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_for
     }
     modules = {name: f"sms_{name}" for name in told} | {"simulator": "carrier_simulator"}
     common = {"HOST": LOOPBACK, "LOG_FORMAT": log_format}
-    return [Service(name, modules[name], ready[name], _told(name, env, common | told[name])) for name in told]
+    return [ServicePlan(name, modules[name], ready[name], _told(name, env, common | told[name])) for name in told]
 
 
 def simulated_carrier(simulator_url: str) -> dict[str, object]:
@@ -108,14 +108,14 @@ def _told(name: str, env: Mapping[str, str], defaults: Mapping[str, str]) -> dic
 class ServiceProcess:
     """One running service. Its output goes to a sink, line by line."""
 
-    def __init__(self, service: Service, child: asyncio.subprocess.Process, sink: Sink) -> None:
+    def __init__(self, service: ServicePlan, child: asyncio.subprocess.Process, sink: Sink) -> None:
         self.service = service
         self.process = Process.running(child.pid)
         self._child = child
         self._output = asyncio.create_task(self._forward(sink))
 
     @classmethod
-    async def start(cls, service: Service, sink: Sink) -> "ServiceProcess":
+    async def start(cls, service: ServicePlan, sink: Sink) -> "ServiceProcess":
         """Start it in a session of its own, so that a Ctrl-C does not reach it before its turn to stop."""
         child = await asyncio.create_subprocess_exec(
             sys.executable,

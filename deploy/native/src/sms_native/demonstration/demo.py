@@ -24,10 +24,10 @@ from sms_common.events import (
 )
 from sms_common.messages import Status
 from sms_common.topology import SMS, base, outbound_key
-from sms_native.processes import NativeError
-from sms_native.seed import DID, TENANT, configuration, seed, simulator
-from sms_native.stack import Stack
-from sms_native.terminal import Terminal
+from sms_native.demonstration.seed import DID, TENANT, configuration, seed, simulator
+from sms_native.gateway.stack import Stack
+from sms_native.machine.processes import NativeError
+from sms_native.machine.terminal import Terminal
 
 HANDSET = "+13125550100"
 _TEXT_OUT = "Hello from the PBX"

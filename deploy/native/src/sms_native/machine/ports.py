@@ -5,7 +5,7 @@ import random
 import socket
 from pathlib import Path
 
-from sms_native.processes import NativeError
+from sms_native.machine.processes import NativeError
 
 LOOPBACK = "127.0.0.1"
 _LOWEST = 15_000

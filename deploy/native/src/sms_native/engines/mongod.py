@@ -8,8 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from sms_native import debian
-from sms_native.processes import NativeError, only_one
+from sms_native.machine import debian
+from sms_native.machine.processes import NativeError, only_one
 
 _LOCK = Path(__file__).with_name("mongod.lock")
 _INSTEAD = "Or set MONGO_URL to a MongoDB replica set (6.0 or newer) that runs elsewhere."

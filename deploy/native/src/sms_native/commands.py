@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from sms_common.telemetry import configure
-from sms_native import compose, demo, native
-from sms_native.environment import complete, load, make
-from sms_native.processes import NativeError
-from sms_native.seed import DID, TENANT
-from sms_native.settings import Settings, inherited
-from sms_native.stack import Stack
-from sms_native.terminal import Terminal
+from sms_native.demonstration import demo
+from sms_native.demonstration.seed import DID, TENANT
+from sms_native.gateway import compose, native
+from sms_native.gateway.environment import complete, load, make
+from sms_native.gateway.stack import Stack
+from sms_native.machine.processes import NativeError
+from sms_native.machine.terminal import Terminal
+from sms_native.settings import NativeSettings, inherited
 
 _FAILED = 1
 _INTERRUPTED = 130
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     terminal = Terminal()
     configure("demonstration", level="error")  # what goes wrong in between is the services' to tell
     try:
-        root, settings = Path.cwd(), Settings.from_environment()
+        root, settings = Path.cwd(), NativeSettings.from_environment()
         if wanted in {"status", "down"} and not (root / ".env").exists():
             terminal.say("nothing was ever started here")
             return 0 if wanted == "down" else _FAILED
@@ -57,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _FAILED
 
 
-async def _up(root: Path, settings: Settings, env: Mapping[str, str], terminal: Terminal, *, stay: bool) -> int:
+async def _up(root: Path, settings: NativeSettings, env: Mapping[str, str], terminal: Terminal, *, stay: bool) -> int:
     """Start everything, demonstrate, and with `stay` wait until interrupted or until a part ends by itself."""
     _refuse_a_real_gateway(env)
     begun = time.monotonic()
@@ -93,7 +94,7 @@ def _refuse_a_real_gateway(env: Mapping[str, str]) -> None:
 
 
 def _opened(
-    root: Path, settings: Settings, env: Mapping[str, str], terminal: Terminal
+    root: Path, settings: NativeSettings, env: Mapping[str, str], terminal: Terminal
 ) -> AbstractAsyncContextManager[Stack]:
     elsewhere = settings.amqp_url or settings.mongo_url
     containers = None if settings.native or elsewhere else compose.command(root, terminal)
@@ -142,7 +143,7 @@ async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
         return _INTERRUPTED
 
 
-def _down(root: Path, settings: Settings, env: Mapping[str, str], terminal: Terminal) -> int:
+def _down(root: Path, settings: NativeSettings, env: Mapping[str, str], terminal: Terminal) -> int:
     stopped = native.stop(settings, env)
     if not settings.native and (containers := compose.existing(root)):
         compose.stop(containers, root, env)
@@ -151,7 +152,7 @@ def _down(root: Path, settings: Settings, env: Mapping[str, str], terminal: Term
     return 0
 
 
-def _status(settings: Settings, env: Mapping[str, str], terminal: Terminal) -> int:
+def _status(settings: NativeSettings, env: Mapping[str, str], terminal: Terminal) -> int:
     states = native.what_runs(settings, env)
     for name, address in states.items():
         terminal.show(f"  {name:<10} {address or '-'}")

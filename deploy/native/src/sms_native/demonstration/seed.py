@@ -7,8 +7,8 @@ from typing import Any
 
 import aiohttp
 
-from sms_native.processes import NativeError
-from sms_native.stack import Stack
+from sms_native.gateway.stack import Stack
+from sms_native.machine.processes import NativeError
 
 TENANT = "demo"
 DID = "+12015550100"
@@ -19,7 +19,7 @@ _APPLICATION = "93de2206-9669-4e07-948d-329f4b722ee2"
 _CALLBACK_USER = "bandwidth"
 
 
-class Api:
+class JsonApi:
     """A JSON API with a bearer token."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str, token: str) -> None:
@@ -96,17 +96,17 @@ async def seed(http: aiohttp.ClientSession, stack: Stack) -> Seeded:
     return Seeded(config, made)
 
 
-def configuration(http: aiohttp.ClientSession, stack: Stack) -> Api:
+def configuration(http: aiohttp.ClientSession, stack: Stack) -> JsonApi:
     """Return the config service's API, as its administrator."""
-    return Api(http, stack.config_url, stack.env["CONFIG_BOOTSTRAP_API_KEY"])
+    return JsonApi(http, stack.config_url, stack.env["CONFIG_BOOTSTRAP_API_KEY"])
 
 
-def simulator(http: aiohttp.ClientSession, stack: Stack) -> Api:
+def simulator(http: aiohttp.ClientSession, stack: Stack) -> JsonApi:
     """Return the simulator's control API."""
-    return Api(http, stack.simulator_url, stack.env["SIMULATOR_CONTROL_TOKEN"])
+    return JsonApi(http, stack.simulator_url, stack.env["SIMULATOR_CONTROL_TOKEN"])
 
 
-async def _find(api: Api, resource: str, condition: str) -> dict[str, Any] | None:
+async def _find(api: JsonApi, resource: str, condition: str) -> dict[str, Any] | None:
     """Return the first object that meets the condition, in the API's filter language."""
     found = await api.call("GET", f"/api/v1/{resource}?filter={condition.replace(' ', '%20')}&orderby=created_at&top=1")
     items: list[dict[str, Any]] = found["items"]

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import aiohttp
 
 from sms_common.broker_rights import rights_of
-from sms_native.mongodb import MongoNode
-from sms_native.ports import LOOPBACK, is_free
-from sms_native.processes import NativeError, Process, StateFile
-from sms_native.rabbitmq import RabbitNode
-from sms_native.services import AmqpUrls, ServiceProcess, broker_accounts, plan
-from sms_native.settings import Settings
-from sms_native.stack import Stack
-from sms_native.terminal import Terminal
+from sms_native.engines.mongodb import MongoNode
+from sms_native.engines.rabbitmq import RabbitNode
+from sms_native.gateway.services import AmqpUrls, ServiceProcess, broker_accounts, plan
+from sms_native.gateway.stack import Stack
+from sms_native.machine.ports import LOOPBACK, is_free
+from sms_native.machine.processes import NativeError, Process, StateFile
+from sms_native.machine.terminal import Terminal
+from sms_native.settings import NativeSettings
 
 _SERVICES = ("config", "simulator", "ingress", "dispatcher")
 _SERVICE_PORTS = ("CONFIG_PORT", "SIMULATOR_PORT", "INGRESS_PORT", "INGRESS_HEALTH_PORT", "DISPATCHER_PORT")
@@ -35,7 +35,7 @@ class _Nodes:
 
 
 @asynccontextmanager
-async def running(settings: Settings, env: Mapping[str, str], terminal: Terminal) -> AsyncIterator[Stack]:
+async def running(settings: NativeSettings, env: Mapping[str, str], terminal: Terminal) -> AsyncIterator[Stack]:
     """Start everything, and stop it in reverse order at the end; data stay under the run directory.
 
     Raises NativeError when it runs already, a port is taken, or a part does not start.
@@ -64,7 +64,7 @@ async def running(settings: Settings, env: Mapping[str, str], terminal: Terminal
         terminal.say("stopping")
 
 
-def stop(settings: Settings, env: Mapping[str, str]) -> list[str]:
+def stop(settings: NativeSettings, env: Mapping[str, str]) -> list[str]:
     """Stop whatever runs here, also what a killed command left behind; returns the names of what ran."""
     records = _records(settings)
     stopped: list[str] = []
@@ -82,7 +82,7 @@ def stop(settings: Settings, env: Mapping[str, str]) -> list[str]:
     return stopped
 
 
-def what_runs(settings: Settings, env: Mapping[str, str]) -> dict[str, str | None]:
+def what_runs(settings: NativeSettings, env: Mapping[str, str]) -> dict[str, str | None]:
     """Return the address of each part that runs, None for each that does not."""
     recorded = _records(settings).read()
     ports = dict(zip(_SERVICES, ("CONFIG_PORT", "SIMULATOR_PORT", "INGRESS_PORT", "DISPATCHER_PORT"), strict=True))
@@ -96,7 +96,7 @@ def what_runs(settings: Settings, env: Mapping[str, str]) -> dict[str, str | Non
     return states
 
 
-def _records(settings: Settings) -> StateFile:
+def _records(settings: NativeSettings) -> StateFile:
     settings.run_directory.mkdir(parents=True, exist_ok=True)
     return StateFile(settings.run_directory / "services.json")
 
@@ -108,7 +108,7 @@ def _refuse_second(records: StateFile) -> None:
             raise NativeError(f"it runs already ({name} is process {process.pid}); `make down` stops it")
 
 
-def _nodes(settings: Settings, env: Mapping[str, str]) -> dict[str, RabbitNode | MongoNode]:
+def _nodes(settings: NativeSettings, env: Mapping[str, str]) -> dict[str, RabbitNode | MongoNode]:
     """Return the private nodes that this checkout would run; those of the environment are none of ours."""
     nodes: dict[str, RabbitNode | MongoNode] = {}
     if settings.amqp_url is None:
@@ -131,7 +131,7 @@ def _nodes(settings: Settings, env: Mapping[str, str]) -> dict[str, RabbitNode |
 
 
 async def _start_nodes(
-    settings: Settings, env: Mapping[str, str], terminal: Terminal, started: AsyncExitStack
+    settings: NativeSettings, env: Mapping[str, str], terminal: Terminal, started: AsyncExitStack
 ) -> _Nodes:
     """Start both at the same time. What is started is handed to `started` first, to be stopped even when it fails."""
     nodes = _nodes(settings, env)

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from sms_common.broker_rights import Rights
 from sms_common.topology import SMS
-from sms_native.processes import NativeError
+from sms_native.machine.processes import NativeError
 
 EVERYTHING = Rights("everything", ".*", ".*", ".*")
 
@@ -26,7 +26,7 @@ class QueueState:
     consumers: int
 
 
-class Management:
+class ManagementApi:
     """The HTTP API of one broker, given as `http://user:password@host:port`. Blocks for some milliseconds a call."""
 
     def __init__(self, url: str) -> None:

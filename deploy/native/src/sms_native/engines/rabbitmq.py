@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
-from sms_native import debian
-from sms_native.management import Management
-from sms_native.ports import LOOPBACK, choose, free_port
-from sms_native.processes import (
+from sms_native.engines.management import ManagementApi
+from sms_native.machine import debian
+from sms_native.machine.ports import LOOPBACK, choose, free_port
+from sms_native.machine.processes import (
     NativeError,
     Process,
     StateFile,
@@ -154,9 +154,9 @@ class RabbitNode:
         return f"http://{self._account()}@{LOOPBACK}:{self._state('management')}"
 
     @property
-    def management(self) -> Management:
+    def management(self) -> ManagementApi:
         """The HTTP API."""
-        return Management(self.management_url)
+        return ManagementApi(self.management_url)
 
     def url(self, vhost: str = "/") -> str:
         """Return the AMQP URL of a virtual host, with user and password."""

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sms_common.broker_rights import pbx_passwords
 from sms_common.configuration import DEFAULT_PBX
-from sms_native.ports import free_port, is_free
-from sms_native.processes import NativeError, write_private
+from sms_native.machine.ports import free_port, is_free
+from sms_native.machine.processes import NativeError, write_private
 
 _ASSIGNMENT = re.compile(r"^([A-Z][A-Z0-9_]*)=(.*)$")
 _HIGHEST_PORT = 65_535

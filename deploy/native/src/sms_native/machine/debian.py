@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 
-from sms_native.processes import NativeError
+from sms_native.machine.processes import NativeError
 from sms_native.settings import inherited
 
 _MINUTES_10 = 600

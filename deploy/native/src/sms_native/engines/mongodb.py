@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from sms_native import mongod
-from sms_native.ports import LOOPBACK, choose
-from sms_native.processes import NativeError, Process, StateFile, only_one, raise_file_limit, until, write_private
+from sms_native.engines import mongod
+from sms_native.machine.ports import LOOPBACK, choose
+from sms_native.machine.processes import (
+    NativeError,
+    Process,
+    StateFile,
+    only_one,
+    raise_file_limit,
+    until,
+    write_private,
+)
 from sms_native.settings import inherited
 
 if TYPE_CHECKING:

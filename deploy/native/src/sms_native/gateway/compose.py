@@ -11,12 +11,12 @@ from pathlib import Path
 
 import aiohttp
 
-from sms_native.ports import LOOPBACK
-from sms_native.processes import NativeError
-from sms_native.services import simulated_carrier
+from sms_native.gateway.services import simulated_carrier
+from sms_native.gateway.stack import Stack
+from sms_native.machine.ports import LOOPBACK
+from sms_native.machine.processes import NativeError
+from sms_native.machine.terminal import Terminal
 from sms_native.settings import inherited
-from sms_native.stack import Stack
-from sms_native.terminal import Terminal
 
 IMAGES = ("python:3.13-slim", "rabbitmq:4.3-management", "mongo:8.3")
 """What docker-compose.yml and deploy/Dockerfile build on."""
