@@ -5,6 +5,7 @@ import base64
 from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -181,3 +182,12 @@ async def start(receiver):
 @pytest.fixture
 async def api(start):
     return await start()
+
+
+async def upload(api, name: str, content: bytes = b"x" * 68, content_type: str = "image/png", **headers: str):
+    path = f"/api/v2/users/{ACCOUNT}/media/{name}"
+    return await api.call("PUT", path, data=BytesIO(content), headers={"Content-Type": content_type, **headers})
+
+
+def types(events: list[Any]) -> list[str]:
+    return [event["type"] for event in events]

@@ -1,4 +1,4 @@
-"""Bandwidth's own Python client against the simulator: what it sends is taken, what it gets it can read."""
+"""Bandwidth's own Python client against the simulator: it can send, and read the answers."""
 
 import asyncio
 from datetime import UTC, datetime

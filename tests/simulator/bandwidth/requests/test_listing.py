@@ -3,9 +3,11 @@
 import pytest
 
 from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OTHER_ACCOUNT, OWN, START, TOLL_FREE, account
-from tests.simulator.test_messages_http import sample
+from tests.simulator.samples import sample
 
 PATH = f"/api/v2/users/{ACCOUNT}/messages"
+
+
 MEDIA = ["https://media.example.net/a.png"]
 
 

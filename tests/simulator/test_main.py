@@ -9,10 +9,6 @@ import sys
 import aiohttp
 import pytest
 
-from carrier_simulator import Simulator, SimulatorSettings
-from carrier_simulator.running import main
-from tests.simulator.conftest import account
-
 
 def environment(**settings: str) -> dict[str, str]:
     return {
@@ -63,26 +59,3 @@ async def test_wrong_settings_end_it_with_the_reason(settings, named):
     assert errors.decode().startswith("The settings cannot be used")
     assert named in errors.decode()
     assert "Traceback" not in errors.decode()
-
-
-@pytest.mark.parametrize("accounts", [(), (account(),)])
-async def test_it_listens_where_the_settings_say_until_it_is_stopped(accounts):
-    stop = asyncio.Event()
-    stop.set()
-
-    await main(SimulatorSettings(host="0.0.0.0", port=0, accounts=accounts), stop)
-
-
-@pytest.mark.parametrize(
-    ("host", "public_url", "url", "public"),
-    [
-        ("127.0.0.1", None, "http://127.0.0.1:8090", "http://127.0.0.1:8090"),
-        ("0.0.0.0", "http://simulator:8090/", "http://127.0.0.1:8090", "http://simulator:8090"),
-        ("::1", None, "http://[::1]:8090", "http://[::1]:8090"),
-    ],
-)
-def test_it_knows_its_own_address(host, public_url, url, public):
-    simulator = Simulator(SimulatorSettings(host=host, public_url=public_url))
-
-    assert (simulator.url, simulator.public_url) == (url, public)
-    assert simulator.messaging_url == f"{url}/api/v2"

@@ -1,4 +1,4 @@
-"""How webhooks are sent: authentication, repeats, limits."""
+"""How webhooks are sent: headers, authentication, repeats, limits."""
 
 import asyncio
 
@@ -6,10 +6,32 @@ import pytest
 from aiohttp import web
 
 from carrier_simulator import MessageOutcome
-from tests.simulator.conftest import APPLICATION, HANDSET, START, Receiver, account, basic
+from tests.simulator.conftest import (
+    HANDSET,
+    START,
+    Receiver,
+    account,
+    basic,
+)
+
+
+async def test_webhooks_carry_the_two_documented_headers(api, receiver):
+    await api.send()
+
+    await receiver.events(1)
+
+    headers = receiver.received[0].headers
+    assert headers["User-Agent"] == "BandwidthAPI/v2"
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+    assert "Authorization" not in headers
+
 
 CREDENTIALS = {"username": "hook", "password": "hook-password"}
+
+
 GUARDED = {"outbound_credentials": CREDENTIALS, "inbound_credentials": {"username": "in", "password": "in-password"}}
+
+
 ONE_EVENT = {"events": ["message-delivered"]}
 
 
@@ -268,7 +290,3 @@ async def test_a_request_that_waits_for_a_webhook_is_answered_when_the_state_is_
     release.set()
 
     assert (await waiting)[0] == 202
-
-
-async def test_the_id_of_the_application_is_matched_in_any_case(api):
-    assert api.simulator.accounts.get("5500001").application(APPLICATION.upper()) is not None

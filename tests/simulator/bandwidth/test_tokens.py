@@ -10,9 +10,11 @@ import pytest
 from carrier_simulator import Clock
 from carrier_simulator.bandwidth.tokens import IssuedTokens
 from tests.simulator.conftest import ACCOUNT, OTHER_ACCOUNT, START, Api, account, basic
-from tests.simulator.test_messages_http import sample
+from tests.simulator.samples import sample
 
 GRANT = b"grant_type=client_credentials"
+
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
