@@ -1,35 +1,17 @@
-"""`send` publishes what a PBX would, and --wait follows the statuses of that message alone."""
+"""`send`: the request that is published, and waiting for its statuses."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from sms_common.broker import Delivery, Outgoing
-from sms_common.events import OutboundRequest, StatusEvent, event_id
+from sms_common.broker import Delivery
+from sms_common.events import OutboundRequest
 from sms_common.messages import Status
 from sms_common.testing.broker import FakeBroker
-from sms_common.topology import NO_TENANT, OUTBOUND, SMS, pbx, status_key
+from sms_common.topology import NO_TENANT, OUTBOUND, pbx
+from tests.cli.commands.statuses import TO, WHO, sent, status
 from tests.cli.world import Command
-
-TO = "+13125550100"
-WHO = ("--tenant", "acme", "--extension", "101")
-
-
-def status(message_id: str, status: Status, tenant: str = "acme", **fields: Any) -> Outgoing:
-    now = datetime.now(UTC)
-    given = {"to": TO, "final": status.final, "sequence": status.rank, "occurred_at": now, "recorded_at": now}
-    event = StatusEvent.model_validate(
-        {
-            "event_id": event_id(message_id, status),
-            "message_id": message_id,
-            "tenant_id": tenant,
-            "status": status,
-            **given,
-            **fields,
-        }
-    )
-    return Outgoing(SMS, status_key(tenant, status), event.encode(), event.TYPE, event.event_id)
 
 
 async def answering(broker: FakeBroker, *statuses: Status, tenant: str = "acme", **fields: Any) -> None:
@@ -44,14 +26,6 @@ async def answering(broker: FakeBroker, *statuses: Status, tenant: str = "acme",
 
     await broker.declare(pbx("main", [tenant]))
     await broker.consume(OUTBOUND, answer, prefetch=5)
-
-
-def sent(broker: FakeBroker) -> OutboundRequest:
-    (message,) = broker.waiting(OUTBOUND)
-    assert (message.routing_key, message.type) == ("sms.outbound.acme", "sms.outbound.v1")
-    request = OutboundRequest.model_validate_json(message.body)
-    assert message.message_id == request.message_id
-    return request
 
 
 async def test_the_smallest_command_sends_the_smallest_request(smsgw: Command, broker: FakeBroker):
@@ -168,20 +142,6 @@ async def test_waiting_ends_in_time_and_says_where_to_look_later(smsgw: Command,
     ended = await smsgw("send", TO, "Hello", *WHO, "--id", "m1", "--wait", "--wait-seconds", "0.1")
     assert ended.status == 1
     assert "smsgw messages show m1 --tenant acme" in ended.err
-
-
-@pytest.mark.parametrize("pasted", ["\ufeff{} ", "{}\u200b\n", "\u00a0{}\u2060"], ids=ascii)
-async def test_pasted_words_lose_what_nobody_sees_around_them(smsgw: Command, broker: FakeBroker, pasted: str):
-    words = {"--tenant": "acme", "--extension": "101", "--config": "c1", "--id": "m-1", "--from": "+12025550143"}
-    options = [word for name, value in words.items() for word in (name, pasted.format(value))]
-
-    ended = await smsgw("send", pasted.format(TO), " Hello\u200b ", *options)
-
-    request = sent(broker)
-    assert ended.status == 0, ended.err
-    assert (request.tenant_id, request.extension, request.config_id, request.message_id) == ("acme", "101", "c1", "m-1")
-    assert (request.sender, list(request.to)) == ("+12025550143", [TO])
-    assert request.text == " Hello\u200b "  # but the text stays as it was written
 
 
 @pytest.mark.parametrize("between", [",", ";", "\n", "\t", " , "], ids=ascii)

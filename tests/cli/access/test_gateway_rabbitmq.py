@@ -7,7 +7,7 @@ import pytest
 
 from sms_common.broker import RabbitBroker
 from sms_common.topology import DEAD, OUTBOUND, Topology, base
-from tests.cli.test_parking import letter
+from tests.cli.commands.test_parked import letter
 from tests.cli.world import Command
 from tests.common.browsing_contract import ids_in
 

@@ -1,4 +1,4 @@
-"""The file of `config`: what may stand in it, and what is said of what may not."""
+"""The file of an import: what it may hold, and what is said of one that cannot be used."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -197,17 +197,6 @@ def test_a_file_that_cannot_be_read(directory: Path, content: bytes, told: str):
 
 
 def test_the_file_that_the_documentation_shows_can_be_read():
-    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
     document = parse(page.partition("```yaml\n")[2].partition("```")[0])
     assert (len(document.tenants), len(document.trunks), len(document.sms)) == (1, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("written", "time"), [("1:00", "01:00"), ("9:30", "09:30"), ("24:00", "24:00"), ("0:15", "0:15")]
-)
-def test_times_need_no_quotes(written: str, time: str):
-    document = parse(HEAD + f"routing: [{{tenant: a, hours: {{monday: [{{opens: {written}, closes: '17:00'}}]}}}}]")
-
-    hours = document.routing[0].hours
-    assert hours is not None
-    assert hours.monday[0].opens == time

@@ -1,4 +1,4 @@
-"""`explain` asks the config service and shows its answer, or says that this server cannot."""
+"""`explain`: the question that is asked, and the answer that is shown."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +11,7 @@ from tests.cli.world import Command
 
 pytestmark = pytest.mark.loopback
 
+
 OUTBOUND = {
     "tenant_id": "acme",
     "to": "+13125550100",
@@ -21,6 +22,8 @@ OUTBOUND = {
     "category": "otp",
     "at": "2026-05-04T20:00:00Z",
 }
+
+
 ANSWER = {"sender": "+12025550143", "segments": 1, "bulk": False, "rules": [{"id": "r1", "won": True}], "nothing": None}
 
 

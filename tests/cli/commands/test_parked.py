@@ -1,4 +1,4 @@
-"""Parked messages: looking at them loses none, and each goes only where it is told to."""
+"""`dead-letters` and `unrouted`."""
 
 from collections.abc import AsyncIterator
 

@@ -26,6 +26,7 @@ from tests.config.world import BOOTSTRAP, DISPATCHER
 
 pytestmark = pytest.mark.loopback
 
+
 ACME: dict[str, Any] = {
     "version": 1,
     "tenants": [
@@ -58,6 +59,8 @@ ACME: dict[str, Any] = {
         {"tenant": "acme", "name": "Second", "trunk": "BW", "enabled": False},
     ],
 }
+
+
 SECRETS = {
     "ACME_ACCOUNT": "account-of-acme",
     "ACME_APPLICATION": "application-of-acme",
@@ -630,6 +633,8 @@ RULES: dict[str, Any] = {
         },
     ],
 }
+
+
 EVERYTHING = 11
 
 

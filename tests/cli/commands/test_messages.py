@@ -1,4 +1,4 @@
-"""`messages` reads the dispatcher's history: masked lists, and one message's way with the carrier's code in words."""
+"""`messages`: lists and single messages, masked unless all is asked for."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +11,7 @@ from tests.cli.world import Command
 
 pytestmark = pytest.mark.loopback
 
+
 ERROR = {
     "class": "permanent",
     "code": "recipient_invalid",
@@ -18,6 +19,8 @@ ERROR = {
     "carrier_text": "invalid destination",
     "advice": "Correct the number.",
 }
+
+
 RECORD: dict[str, Any] = {
     "id": "m1",
     "tenant_id": "acme",
