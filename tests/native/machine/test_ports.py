@@ -1,3 +1,5 @@
+"""Ports on loopback: which are free, and which to take."""
+
 import socket
 
 import pytest

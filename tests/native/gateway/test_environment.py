@@ -1,15 +1,17 @@
+"""The file .env: made once, completed, read, and checked."""
+
 import stat
 from pathlib import Path
 
 import pytest
 
 from sms_native.gateway.environment import SECRETS, load, parse
-from sms_native.gateway.services import plan
 from sms_native.machine.processes import NativeError
 
 pytestmark = pytest.mark.loopback
 
-ROOT = Path(__file__).parents[2]
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -87,17 +89,3 @@ def test_what_cannot_be_meant_is_named(root, line, named):
     (root / ".env").write_text(line + "\n")
     with pytest.raises(NativeError, match=named):
         load(root, {})
-
-
-def test_no_service_is_told_the_secrets_of_another(root):
-    env = load(root, {})
-    services = {service.name: service.environment for service in plan(env, "amqp://{}".format, "mongodb://m")}
-    assert list(services) == ["config", "simulator", "ingress", "dispatcher"]
-    key_ring, api_token = env["CONFIG_KEY_RING"], env["DISPATCHER_API_TOKEN"]
-    assert [name for name, told in services.items() if key_ring in told.values()] == ["config"]
-    assert [name for name, told in services.items() if api_token in told.values()] == ["config", "dispatcher"]
-    assert services["ingress"]["INGRESS_CONFIG_TOKEN"] == services["config"]["CONFIG_INGRESS_TOKEN"]
-    assert services["dispatcher"]["DISPATCHER_CONFIG_TOKEN"] == services["config"]["CONFIG_DISPATCHER_TOKEN"]
-    urls = {name: services[name][f"{name.upper()}_AMQP_URL"] for name in ("config", "ingress", "dispatcher")}
-    assert urls == {name: f"amqp://sms-{name}" for name in urls}
-    assert "mongodb://m" not in services["ingress"].values()

@@ -1,3 +1,5 @@
+"""The gateway without containers: started together, stopped in reverse order."""
+
 import asyncio
 import os
 import sys
@@ -14,8 +16,12 @@ from sms_native.settings import NativeSettings
 
 pytestmark = pytest.mark.loopback
 
-ROOT = Path(__file__).parents[2]
+
+ROOT = Path(__file__).parents[3]
+
+
 PORTS = ("CONFIG_PORT", "INGRESS_PORT", "INGRESS_HEALTH_PORT", "DISPATCHER_PORT", "SIMULATOR_PORT")
+
 
 _SERVICE = """
 import http.server, os, signal, sys
@@ -33,6 +39,8 @@ def drain(*_):
 signal.signal(signal.SIGTERM, drain)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["{port}"])), Handler).serve_forever()
 """
+
+
 _MODULES = {
     "sms_config": "CONFIG_PORT",
     "carrier_simulator": "SIMULATOR_PORT",

@@ -1,3 +1,5 @@
+"""The private MongoDB: its data, its password, its port."""
+
 from typing import Any
 
 import pymongo

@@ -1,3 +1,5 @@
+"""One service as a process: ready, stopped, killed."""
+
 import os
 from collections import defaultdict
 
@@ -10,6 +12,7 @@ from sms_native.machine.processes import NativeError
 from tests.eventually import eventually
 
 pytestmark = pytest.mark.loopback
+
 
 _SERVER = """
 import http.server, os, signal, sys
@@ -26,6 +29,7 @@ signal.signal(signal.SIGTERM, drain)
 print("x" * 200_000 + "\\nlistening", flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
+
 
 _DEAF = """
 import signal

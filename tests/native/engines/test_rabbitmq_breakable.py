@@ -1,3 +1,5 @@
+"""The RabbitMQ that a test may kill or block."""
+
 import aio_pika
 import pytest
 

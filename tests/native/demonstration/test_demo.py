@@ -1,3 +1,5 @@
+"""The demonstration on a real gateway: `make smoke` and `make up`."""
+
 import json
 import os
 import re
@@ -14,7 +16,8 @@ from sms_native.machine.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parents[2]
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,5 @@
+"""Processes that outlive the command which started them, and the files that remember them."""
+
 import json
 import os
 import stat

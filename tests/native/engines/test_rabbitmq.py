@@ -1,12 +1,10 @@
-import asyncio
+"""The private RabbitMQ: its messages, its account, its alarms."""
 
 import aio_pika
 import pytest
 
-from sms_native.engines.management import QueueState
 from sms_native.engines.rabbitmq import RabbitNode
 from sms_native.machine.processes import NativeError
-from tests.eventually import eventually
 
 pytestmark = pytest.mark.integration
 
@@ -32,9 +30,6 @@ async def _take(url: str) -> bytes:
         message = await queue.get(no_ack=True)
         assert message is not None
         return message.body
-
-
-async def _ignore(message: aio_pika.abc.AbstractIncomingMessage) -> None: ...
 
 
 def test_a_second_start_finds_the_node_running(node):
@@ -83,22 +78,3 @@ def test_a_taken_port_is_named(node, tmp_path):
     other = RabbitNode(tmp_path / "other", user="a", password="b", port=node.port)
     with pytest.raises(NativeError, match=str(node.port)):
         other.start()
-
-
-async def test_queues_show_their_depth_and_consumers(vhost, queues):
-    async with await aio_pika.connect(vhost) as connection, connection.channel() as channel:
-        assert queues() == {}
-        queue = await channel.declare_queue("deep", durable=True, arguments={"x-queue-type": "quorum"})
-        await queue.consume(_ignore)
-        await channel.default_exchange.publish(aio_pika.Message(b"one"), "deep")
-        expected = QueueState(name="deep", messages=1, ready=0, unacknowledged=1, consumers=1)
-        await eventually(lambda: queues()["deep"], lambda state: state == expected)
-
-
-async def test_the_broker_cuts_connections_when_asked(vhost, close_connections):
-    connection = await aio_pika.connect(vhost)
-    cut = asyncio.get_running_loop().create_future()
-    connection.close_callbacks.add(lambda _, reason: cut.set_result(reason))
-    assert await asyncio.to_thread(close_connections) == 1
-    assert isinstance(await asyncio.wait_for(cut, 10), Exception)
-    await connection.close()
