@@ -26,7 +26,6 @@ from tests.config.world import BOOTSTRAP, DISPATCHER
 
 pytestmark = pytest.mark.loopback
 
-
 ACME: dict[str, Any] = {
     "version": 1,
     "tenants": [
@@ -59,8 +58,6 @@ ACME: dict[str, Any] = {
         {"tenant": "acme", "name": "Second", "trunk": "BW", "enabled": False},
     ],
 }
-
-
 SECRETS = {
     "ACME_ACCOUNT": "account-of-acme",
     "ACME_APPLICATION": "application-of-acme",
@@ -633,8 +630,6 @@ RULES: dict[str, Any] = {
         },
     ],
 }
-
-
 EVERYTHING = 11
 
 

@@ -12,8 +12,6 @@ from sms_common.topology import SMS, base, pbx
 from tests.common.test_parked import INBOUND
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
-
-
 TEXT = InboundEvent.model_validate({**INBOUND, "tenant_id": "acme", "content": "a private text"})
 
 

@@ -10,8 +10,6 @@ from sms_common.testing.broker import FakeBroker
 from sms_common.topology import OUTBOUND, SMS, status_key
 
 TO = "+13125550100"
-
-
 WHO = ("--tenant", "acme", "--extension", "101")
 
 

@@ -18,11 +18,7 @@ from tests.cli.world import Command
 REQUEST = OutboundRequest(
     message_id="r1", tenant_id="acme", extension="101", to=("+13125550100",), text="a private text"
 )
-
-
 CARRIER = {"event_id": "e", "carrier": "bandwidth", "config_id": "c1", "tenant_id": "acme", "carrier_message_id": "p1"}
-
-
 RECEIPT = CarrierReceiptEvent.model_validate(
     {
         **CARRIER,
@@ -34,8 +30,6 @@ RECEIPT = CarrierReceiptEvent.model_validate(
         "received_at": NOW,
     }
 )
-
-
 ARRIVED = CarrierInboundEvent.model_validate(
     {
         **CARRIER,
@@ -48,13 +42,9 @@ ARRIVED = CarrierInboundEvent.model_validate(
         "received_at": NOW,
     }
 )
-
-
 CHANGE = ConfigChanged(
     event_id="e", tenant_id="acme", change="updated", kind="trunk", object_id="t1", version="4", occurred_at=NOW
 )
-
-
 WITHDRAWAL = CancelRequest(message_id="r1", tenant_id="acme")
 
 

@@ -11,7 +11,6 @@ from tests.cli.world import Command
 
 pytestmark = pytest.mark.loopback
 
-
 OUTBOUND = {
     "tenant_id": "acme",
     "to": "+13125550100",
@@ -22,8 +21,6 @@ OUTBOUND = {
     "category": "otp",
     "at": "2026-05-04T20:00:00Z",
 }
-
-
 ANSWER = {"sender": "+12025550143", "segments": 1, "bulk": False, "rules": [{"id": "r1", "won": True}], "nothing": None}
 
 

@@ -11,7 +11,6 @@ from tests.cli.world import Command
 
 pytestmark = pytest.mark.loopback
 
-
 ERROR = {
     "class": "permanent",
     "code": "recipient_invalid",
@@ -19,8 +18,6 @@ ERROR = {
     "carrier_text": "invalid destination",
     "advice": "Correct the number.",
 }
-
-
 RECORD: dict[str, Any] = {
     "id": "m1",
     "tenant_id": "acme",

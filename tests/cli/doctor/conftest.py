@@ -25,8 +25,6 @@ from tests.cli.world import Command
 from tests.common.broker_contract import Inbox
 
 TENANT = {"id": "acme", "name": "Acme", "pbx_id": "main", "default_config_id": "c1"}
-
-
 CONFIG: dict[str, Any] = {
     "id": "c1",
     "tenant_id": "acme",

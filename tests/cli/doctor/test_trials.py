@@ -25,11 +25,7 @@ async def test_how_a_configuration_does_is_told(health, part, level):
 
 
 WELL = {"step": "answer", "ok": True, "code": None, "says": "It is taken."}
-
-
 NOTED = {"step": "name", "ok": True, "code": "private_address", "says": "It is private."}
-
-
 WRONG = {"step": "token", "ok": False, "code": "credentials_refused", "says": "It is refused."}
 
 

@@ -16,7 +16,6 @@ from sms_native.machine.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
-
 ROOT = Path(__file__).parents[3]
 
 

@@ -10,7 +10,6 @@ from sms_native.machine.processes import NativeError
 
 pytestmark = pytest.mark.loopback
 
-
 ROOT = Path(__file__).parents[3]
 
 

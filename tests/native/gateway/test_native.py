@@ -16,13 +16,8 @@ from sms_native.settings import NativeSettings
 
 pytestmark = pytest.mark.loopback
 
-
 ROOT = Path(__file__).parents[3]
-
-
 PORTS = ("CONFIG_PORT", "INGRESS_PORT", "INGRESS_HEALTH_PORT", "DISPATCHER_PORT", "SIMULATOR_PORT")
-
-
 _SERVICE = """
 import http.server, os, signal, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -39,8 +34,6 @@ def drain(*_):
 signal.signal(signal.SIGTERM, drain)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["{port}"])), Handler).serve_forever()
 """
-
-
 _MODULES = {
     "sms_config": "CONFIG_PORT",
     "carrier_simulator": "SIMULATOR_PORT",

@@ -13,7 +13,6 @@ from tests.eventually import eventually
 
 pytestmark = pytest.mark.loopback
 
-
 _SERVER = """
 import http.server, os, signal, sys
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -29,8 +28,6 @@ signal.signal(signal.SIGTERM, drain)
 print("x" * 200_000 + "\\nlistening", flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
-
-
 _DEAF = """
 import signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -9,7 +9,6 @@ from sms_native.gateway.services import plan
 
 pytestmark = pytest.mark.loopback
 
-
 ROOT = Path(__file__).parents[3]
 
 

@@ -10,8 +10,6 @@ from carrier_simulator import Fault
 from tests.simulator.conftest import ACCOUNT, HANDSET, OWN
 
 BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
-
-
 ANSWERS = {
     "error": (500, "application/json"),
     "html": (502, "text/html"),

@@ -7,11 +7,7 @@ from tests.simulator.bandwidth.webhook_samples import comparable, sample
 from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OWN, TOLL_FREE
 
 MEDIA = ["https://media.example.net/out/receipt.png"]
-
-
 TAG = "gw-1/01J8Z3T0V9"
-
-
 GROUP = [HANDSET, "+13125550132", "+13035550165"]
 
 

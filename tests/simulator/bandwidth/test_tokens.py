@@ -13,8 +13,6 @@ from tests.simulator.conftest import ACCOUNT, OTHER_ACCOUNT, START, Api, account
 from tests.simulator.samples import sample
 
 GRANT = b"grant_type=client_credentials"
-
-
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

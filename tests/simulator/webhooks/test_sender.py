@@ -27,11 +27,7 @@ async def test_webhooks_carry_the_two_documented_headers(api, receiver):
 
 
 CREDENTIALS = {"username": "hook", "password": "hook-password"}
-
-
 GUARDED = {"outbound_credentials": CREDENTIALS, "inbound_credentials": {"username": "in", "password": "in-password"}}
-
-
 ONE_EVENT = {"events": ["message-delivered"]}
 
 

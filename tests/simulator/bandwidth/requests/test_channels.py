@@ -9,11 +9,7 @@ from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OWN, Api
 from tests.simulator.samples import ID, sample
 
 PATH = f"/api/v2/users/{ACCOUNT}/messages/multiChannel"
-
-
 REPLY = {"type": "REPLY", "text": "Yes", "postbackData": "Y29uZmlybTo0Mg=="}
-
-
 CARD = {"title": "A card", "media": {"fileUrl": "https://media.example.net/a.png", "height": "SHORT"}}
 
 

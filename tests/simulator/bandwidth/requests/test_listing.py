@@ -6,8 +6,6 @@ from tests.simulator.conftest import ACCOUNT, APPLICATION, HANDSET, OTHER_ACCOUN
 from tests.simulator.samples import sample
 
 PATH = f"/api/v2/users/{ACCOUNT}/messages"
-
-
 MEDIA = ["https://media.example.net/a.png"]
 
 
