@@ -49,9 +49,9 @@ def delivered(*tags: int) -> AckBatch:
 def test_what_is_said(tags, acknowledged, given_back, said):
     answers = delivered(*tags)
     for tag in acknowledged:
-        answers.answer(tag, acknowledge=True)
+        answers.settle(tag, acknowledge=True)
     for tag in given_back:
-        answers.answer(tag, acknowledge=False)
+        answers.settle(tag, acknowledge=False)
 
     assert frames(answers) == said
     assert frames(answers) == []
@@ -83,6 +83,6 @@ def test_the_broker_hears_of_each_delivery_what_was_said_of_it(steps):
                 with_broker -= spoken_of
         elif unanswered:
             answered = unanswered.pop(number % len(unanswered))
-            answers.answer(answered, acknowledge=step == "ack")
+            answers.settle(answered, acknowledge=step == "ack")
             expected[answered] = "Ack" if step == "ack" else "Nack"
     assert heard == expected

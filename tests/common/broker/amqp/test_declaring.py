@@ -37,7 +37,7 @@ class FakeChannel:
     def __init__(self, broker: FakeBroker) -> None:
         self.broker = broker
         self.is_open = True
-        self.wire = self.outbox = self
+        self.raw = self.buffer = self
 
     def put(self, *_: Any) -> None:
         pass

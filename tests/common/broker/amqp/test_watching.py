@@ -37,8 +37,8 @@ class FakeDeclarations:
 
 @pytest.fixture
 def often(monkeypatch):
-    monkeypatch.setattr(watching, "_LOOK_EVERY", 0.01)
-    monkeypatch.setattr(watching, "_LOOK_AGAIN", 0.01)
+    monkeypatch.setattr(watching, "_CHECK_EVERY", 0.01)
+    monkeypatch.setattr(watching, "_SHORTEST_GAP", 0.01)
 
 
 @pytest.mark.parametrize(("refused", "trouble"), [(True, REFUSED), (False, None)], ids=["refused", "taken"])
@@ -52,13 +52,13 @@ async def test_it_is_restored_once_it_is_there_and_not_tried_at_every_look(often
     async def looks() -> int:
         return declarations.looks
 
-    watch.tell(hear)
+    watch.subscribe(hear)
     watching_it = asyncio.create_task(watch.serve(CONNECTION))
     await eventually_told(looks, lambda count: count > 20)
     watching_it.cancel()
     await asyncio.gather(watching_it, return_exceptions=True)
 
-    assert (declarations.restores, watch.trouble()) == (1, trouble)
+    assert (declarations.restores, watch.problem()) == (1, trouble)
     assert len(told) == (0 if refused else 1)
 
 

@@ -18,7 +18,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from sms_common.broker import Outgoing
-from sms_common.broker.amqp.write_buffer import PublishingWire, WriteBuffer, encode_publish
+from sms_common.broker.amqp.write_buffer import ConfirmChannel, WriteBuffer, encode_publish
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 THEN = datetime(2026, 11, 24, 13, 0, 1, tzinfo=UTC)
@@ -111,7 +111,7 @@ def test_what_amqp_cannot_carry_is_an_error_before_anything_is_sent(wrong):
         encode_publish(message, message.message_id, channel=CHANNEL, largest=100)
 
 
-class Wire:
+class FakeChannel:
     """As much of an open channel as writing touches; `queue` holds what waits to be written."""
 
     number = CHANNEL
@@ -134,12 +134,12 @@ class Wire:
         return asyncio.get_running_loop().create_future()
 
 
-def publishing_wire(wire: Wire, seconds: float = 60) -> PublishingWire:
-    return PublishingWire(wire, WriteBuffer(wire), seconds)  # type: ignore[arg-type]  # as much of it as is used
+def confirm_channel(channel: FakeChannel, seconds: float = 60) -> ConfirmChannel:
+    return ConfirmChannel(channel, WriteBuffer(channel), seconds)  # type: ignore[arg-type]  # as much of it as is used
 
 
-def publishing(wire: Wire, *ids: str) -> list[asyncio.Task[None]]:
-    publisher = publishing_wire(wire)
+def publishing(channel: FakeChannel, *ids: str) -> list[asyncio.Task[None]]:
+    publisher = confirm_channel(channel)
     return [asyncio.create_task(publisher.publish(MESSAGE, name)) for name in ids]
 
 
@@ -147,155 +147,155 @@ def encoded(*names: str) -> bytes:
     return b"".join(encode_publish(MESSAGE, name, channel=CHANNEL, largest=100) for name in names)
 
 
-async def written(wire: Wire, *names: str) -> ChannelFrame:
+async def written(channel: FakeChannel, *names: str) -> ChannelFrame:
     """The next piece that leaves, which holds the messages called `names` in this order."""
-    piece = await asyncio.wait_for(wire.write_queue.get(), 5)
+    piece = await asyncio.wait_for(channel.write_queue.get(), 5)
     assert piece.payload == encoded(*names)
     return piece
 
 
-async def confirm(wire: Wire, *tasks: asyncio.Task[None]) -> None:
-    for confirmed in wire.confirmations.values():
+async def confirm(channel: FakeChannel, *tasks: asyncio.Task[None]) -> None:
+    for confirmed in channel.confirmations.values():
         if not confirmed.done():
             confirmed.set_result(None)
     await asyncio.gather(*tasks)
 
 
 async def test_a_crowd_leaves_as_one_piece_in_the_order_in_which_it_is_counted():
-    wire = Wire()
+    channel = FakeChannel()
     names = [f"m{number}" for number in range(10)]
-    tasks = publishing(wire, *names)
+    tasks = publishing(channel, *names)
 
-    await written(wire, *names)
-    assert wire.message_id_delivery_tag == {name: number for number, name in enumerate(names, start=1)}
+    await written(channel, *names)
+    assert channel.message_id_delivery_tag == {name: number for number, name in enumerate(names, start=1)}
 
-    await confirm(wire, *tasks)
-    assert wire.message_id_delivery_tag == {}
+    await confirm(channel, *tasks)
+    assert channel.message_id_delivery_tag == {}
 
 
 async def test_while_the_socket_takes_one_piece_the_next_gathers():
-    wire = Wire()
-    publisher = publishing_wire(wire)
+    channel = FakeChannel()
+    publisher = confirm_channel(channel)
     tasks = [asyncio.create_task(publisher.publish(MESSAGE, "m1"))]
-    first = await written(wire, "m1")
+    first = await written(channel, "m1")
     for name in ("m2", "m3"):
         tasks.append(asyncio.create_task(publisher.publish(MESSAGE, name)))
         await asyncio.sleep(0)
-    assert wire.write_queue.empty()
+    assert channel.write_queue.empty()
 
     first.drain()
-    await written(wire, "m2", "m3")
-    await confirm(wire, *tasks)
+    await written(channel, "m2", "m3")
+    await confirm(channel, *tasks)
 
 
 async def test_one_given_up_before_it_left_leaves_its_place_to_the_next():
-    wire = Wire(room=1)
-    wire.write_queue.put_nowait(ChannelFrame(b"", should_close=False))
-    first, given_up, third = publishing(wire, "m1", "m2", "m3")
+    channel = FakeChannel(room=1)
+    channel.write_queue.put_nowait(ChannelFrame(b"", should_close=False))
+    first, given_up, third = publishing(channel, "m1", "m2", "m3")
     await asyncio.sleep(0)
     given_up.cancel()
     await asyncio.wait([given_up])
-    wire.write_queue.get_nowait()
-    await written(wire, "m1", "m3")
+    channel.write_queue.get_nowait()
+    await written(channel, "m1", "m3")
 
-    assert list(wire.confirmations) == [1, 2]
-    assert wire.message_id_delivery_tag == {"m1": 1, "m3": 2}
-    await confirm(wire, first, third)
+    assert list(channel.confirmations) == [1, 2]
+    assert channel.message_id_delivery_tag == {"m1": 1, "m3": 2}
+    await confirm(channel, first, third)
 
 
 async def test_one_given_up_after_it_left_keeps_its_place():
-    wire = Wire()
-    given_up, second = publishing(wire, "m1", "m2")
-    await written(wire, "m1", "m2")
+    channel = FakeChannel()
+    given_up, second = publishing(channel, "m1", "m2")
+    await written(channel, "m1", "m2")
     given_up.cancel()
     await asyncio.wait([given_up])
 
-    assert list(wire.confirmations) == [1, 2]
-    assert wire.message_id_delivery_tag == {"m2": 2}
-    await confirm(wire, second)
+    assert list(channel.confirmations) == [1, 2]
+    assert channel.message_id_delivery_tag == {"m2": 2}
+    await confirm(channel, second)
 
 
 async def test_of_two_with_one_id_the_earlier_does_not_take_the_later_ones_name_away():
-    wire = Wire()
-    first, second = publishing(wire, "m1", "m1")
-    await written(wire, "m1", "m1")
-    wire.confirmations[1].set_result(None)
+    channel = FakeChannel()
+    first, second = publishing(channel, "m1", "m1")
+    await written(channel, "m1", "m1")
+    channel.confirmations[1].set_result(None)
     await first
 
-    assert wire.message_id_delivery_tag == {"m1": 2}
-    await confirm(wire, second)
+    assert channel.message_id_delivery_tag == {"m1": 2}
+    await confirm(channel, second)
 
 
 async def test_on_a_closed_channel_nothing_is_counted():
-    wire = Wire()
-    wire.is_closed = True
-    (task,) = publishing(wire, "m1")
+    channel = FakeChannel()
+    channel.is_closed = True
+    (task,) = publishing(channel, "m1")
 
     with pytest.raises(ChannelInvalidStateError):
         await task
-    assert (wire.delivery_tag, wire.confirmations, wire.write_queue.qsize()) == (0, {}, 0)
+    assert (channel.delivery_tag, channel.confirmations, channel.write_queue.qsize()) == (0, {}, 0)
 
 
 async def test_what_is_not_confirmed_in_time_is_given_up_and_what_comes_later_has_its_own_time():
-    wire = Wire()
-    publisher = publishing_wire(wire, 0.05)
+    channel = FakeChannel()
+    publisher = confirm_channel(channel, 0.05)
     for name in ("m1", "m2"):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(publisher.publish(MESSAGE, name), 5)
-    assert wire.message_id_delivery_tag == {}
+    assert channel.message_id_delivery_tag == {}
 
 
 async def test_one_given_up_may_still_be_returned_or_confirmed():
-    wire = Wire()
-    given_up, second = publishing(wire, "m1", "m1")
-    await written(wire, "m1", "m1")
-    returned = wire.confirmations[1]
+    channel = FakeChannel()
+    given_up, second = publishing(channel, "m1", "m1")
+    await written(channel, "m1", "m1")
+    returned = channel.confirmations[1]
     given_up.cancel()
     returned.set_result(None)  # as aiormq does for one that is returned, whatever became of its publisher
     await asyncio.wait([given_up])
 
-    assert isinstance(wire.confirmations[1], Returning)
-    assert wire.message_id_delivery_tag == {"m1": 2}
-    await confirm(wire, second)
-    assert wire.message_id_delivery_tag == {}
+    assert isinstance(channel.confirmations[1], Returning)
+    assert channel.message_id_delivery_tag == {"m1": 2}
+    await confirm(channel, second)
+    assert channel.message_id_delivery_tag == {}
 
 
 async def test_the_later_of_two_with_one_id_leaves_the_return_of_the_earlier_its_way():
-    wire = Wire()
-    first, given_up = publishing(wire, "m1", "m1")
-    await written(wire, "m1", "m1")
+    channel = FakeChannel()
+    first, given_up = publishing(channel, "m1", "m1")
+    await written(channel, "m1", "m1")
     given_up.cancel()
     await asyncio.wait([given_up])
 
-    assert "m1" in wire.message_id_delivery_tag
-    await confirm(wire, first)
-    assert wire.message_id_delivery_tag == {}
+    assert "m1" in channel.message_id_delivery_tag
+    await confirm(channel, first)
+    assert channel.message_id_delivery_tag == {}
 
 
 async def test_nothing_is_written_behind_the_end_of_the_channel():
-    wire = Wire()
-    publisher = publishing_wire(wire)
+    channel = FakeChannel()
+    publisher = confirm_channel(channel)
     early = asyncio.create_task(publisher.publish(MESSAGE, "m1"))
     await asyncio.sleep(0)
-    wire.begin_to_close()
+    channel.begin_to_close()
     with pytest.raises(ChannelInvalidStateError):
         await publisher.publish(MESSAGE, "m2")
     await asyncio.sleep(0)
 
-    assert (wire.delivery_tag, wire.write_queue.qsize()) == (0, 0)
-    wire.closing.set_result(None)
+    assert (channel.delivery_tag, channel.write_queue.qsize()) == (0, 0)
+    channel.closing.set_result(None)
     with pytest.raises(ChannelInvalidStateError):
         await asyncio.wait_for(early, 5)
 
 
-async def test_a_shut_outbox_writes_nothing_more():
-    wire = Wire()
-    outbox = WriteBuffer(wire)  # type: ignore[arg-type]  # as much of it as is used
-    outbox.put(lambda: b"too late")
-    outbox.shut()
-    await outbox.written(5)
+async def test_a_stopped_buffer_writes_nothing_more():
+    channel = FakeChannel()
+    buffer = WriteBuffer(channel)  # type: ignore[arg-type]  # as much of it as is used
+    buffer.put(lambda: b"too late")
+    buffer.stop()
+    await buffer.flush(5)
 
-    assert (outbox.is_open, wire.write_queue.qsize()) == (False, 0)
+    assert (buffer.is_open, channel.write_queue.qsize()) == (False, 0)
 
 
 @pytest.mark.parametrize(
@@ -307,44 +307,44 @@ async def test_a_shut_outbox_writes_nothing_more():
     ],
 )
 async def test_the_end_of_the_channel_ends_what_was_not_confirmed(cause, raised):
-    wire = Wire()
-    tasks = publishing(wire, "m1", "m2")
-    await written(wire, "m1", "m2")
+    channel = FakeChannel()
+    tasks = publishing(channel, "m1", "m2")
+    await written(channel, "m1", "m2")
     if cause is None:
-        wire.closing.set_result(None)
+        channel.closing.set_result(None)
     else:
-        wire.closing.set_exception(cause)
+        channel.closing.set_exception(cause)
 
     ended = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
     assert [type(error) for error in ended] == [raised] * 2
 
 
 async def test_what_a_dead_connection_never_takes_is_waited_for_no_longer():
-    wire = Wire(room=1)
-    outbox = WriteBuffer(wire)  # type: ignore[arg-type]  # as much of it as is used
-    outbox.put(lambda: b"taken")
-    outbox.put(lambda: b"too")
-    waiting = asyncio.create_task(outbox.written(60))
-    assert (await asyncio.wait_for(wire.write_queue.get(), 5)).payload == b"takentoo"
+    channel = FakeChannel(room=1)
+    buffer = WriteBuffer(channel)  # type: ignore[arg-type]  # as much of it as is used
+    buffer.put(lambda: b"taken")
+    buffer.put(lambda: b"too")
+    waiting = asyncio.create_task(buffer.flush(60))
+    assert (await asyncio.wait_for(channel.write_queue.get(), 5)).payload == b"takentoo"
     assert not waiting.done()
 
-    wire.closing.set_result(None)
+    channel.closing.set_result(None)
     await asyncio.wait_for(waiting, 5)
 
 
 async def test_what_a_stalled_connection_does_not_take_is_not_waited_for_for_ever():
-    outbox = WriteBuffer(Wire())  # type: ignore[arg-type]  # as much of it as is used
-    outbox.put(lambda: b"never taken")
+    buffer = WriteBuffer(FakeChannel())  # type: ignore[arg-type]  # as much of it as is used
+    buffer.put(lambda: b"never taken")
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(outbox.written(0.01), 5)
+        await asyncio.wait_for(buffer.flush(0.01), 5)
 
 
 async def test_what_is_put_in_later_is_written_too():
-    wire = Wire()
-    outbox = WriteBuffer(wire)  # type: ignore[arg-type]  # as much of it as is used
+    channel = FakeChannel()
+    buffer = WriteBuffer(channel)  # type: ignore[arg-type]  # as much of it as is used
     for payload in (b"one", b"two"):
-        outbox.put(partial(bytes, payload))
-        piece = await asyncio.wait_for(wire.write_queue.get(), 5)
+        buffer.put(partial(bytes, payload))
+        piece = await asyncio.wait_for(channel.write_queue.get(), 5)
         assert piece.payload == payload
         piece.drain()
-        await outbox.written(5)
+        await buffer.flush(5)

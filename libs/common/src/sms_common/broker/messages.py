@@ -99,6 +99,18 @@ class Held(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class BrowseLimit:
+    """How much of a queue may be held at once: a number of messages, and a number of bytes. See Broker.browse."""
+
+    max_messages: int
+    max_size: int | None
+
+    def allows(self, count: int, size: int) -> bool:
+        """Whether one more may be taken after `count` messages with bodies of `size` bytes together."""
+        return count < self.max_messages and (count == 0 or self.max_size is None or size < self.max_size)
+
+
+@dataclass(frozen=True, slots=True)
 class QueueCounts:
     """How many messages wait in a queue for a reader, and how many read it."""
 
@@ -199,7 +211,7 @@ class Broker(Publisher, Protocol):
     def why_away(self) -> str | None:
         """Why the last attempt to connect failed, or None while connected or before it has. It may be shown."""
 
-    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
+    async def stop_consuming(self, timeout: float) -> None:
         """Drain: stop the intake for good, give back what has not begun, wait up to `timeout` seconds for running
         handlers, then cancel those and give their messages back. Publishing goes on to work.
         """

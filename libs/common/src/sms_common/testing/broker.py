@@ -16,9 +16,9 @@ from typing import Self, TypeVar
 
 from sms_common import topology as names
 from sms_common.broker import outcomes
-from sms_common.broker.amqp.browsing import Share
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
 from sms_common.broker.messages import (
+    BrowseLimit,
     Delivery,
     GiveBack,
     Handler,
@@ -137,8 +137,8 @@ class FakeBroker:
         found = self._queues.get(queue)
         if found is None:
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused: there is no queue {queue!r}.")
-        share, held, size = Share(limit, budget), list[FakeHeld](), 0
-        while found.waiting and share.has_room(len(held), size):
+        room, held, size = BrowseLimit(limit, budget), list[FakeHeld](), 0
+        while found.waiting and room.allows(len(held), size):
             held.append(FakeHeld(found, found.waiting.popleft(), check))
             size += len(held[-1].delivery.body)
         try:
@@ -180,7 +180,7 @@ class FakeBroker:
         """See Broker.why_away."""
         return "The broker is away." if self._away else None
 
-    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # as in the protocol
+    async def stop_consuming(self, timeout: float) -> None:
         """See Broker.stop_consuming."""
         self._drained = True
         for consumer in list(self._consumers):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sms_common.broker.amqp.incoming import interpret
+from sms_common.broker.headers import read_retry_headers
 from sms_common.broker.messages import Delivery, Handler, Listener, Outgoing
 from sms_common.testing.routing import matches
 from sms_common.topology import SMS, Queue
@@ -36,7 +36,7 @@ class Stored:
             correlation_id=message.correlation_id,
             content_type=message.content_type,
         )
-        return interpret(raw, self.exchange)
+        return read_retry_headers(raw, self.exchange)
 
 
 @dataclass(slots=True, eq=False)

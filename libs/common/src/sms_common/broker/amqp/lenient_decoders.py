@@ -1,17 +1,19 @@
-"""Makes the AMQP decoder survive what strangers write into properties and headers.
+"""Decodes what strangers write into properties and headers, however wrong it is.
 
 pamqp refuses a whole frame for one text that is not UTF-8, one timestamp beyond the year 9999 (microseconds, say) or
-one header of an unknown kind. aiormq then closes the connection, the broker delivers the message again, and so on:
-one message of one careless client would keep every consumer of the process from working. Here such a value is mended
-or left out instead.
+one header of an unknown kind. aiormq then closes the connection, and the broker delivers the message again. So one
+message of one careless client would keep every consumer of the process from working. Here such a value is repaired or
+left out instead.
 """
 
 import struct
-from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 
 from pamqp import decode
-from pamqp.common import FieldTable, FieldValue
+from pamqp.common import FieldTable
+
+from sms_common.broker.amqp.aiormq_internals import replace_decoders
 
 _LENGTH = struct.Struct(">I")
 
@@ -35,11 +37,7 @@ def _table(value: bytes) -> tuple[int, FieldTable]:
         return _LENGTH.unpack(value[:4])[0] + 4, {}
 
 
+@cache
 def install_lenient_decoders() -> None:
-    """Put the forgiving decoders into pamqp's public table of decoders. Doing so twice changes nothing."""
-    forgiving: dict[str, Callable[..., tuple[int, FieldValue]]] = {
-        "shortstr": _text,
-        "timestamp": _timestamp,
-        "table": _table,
-    }
-    decode.METHODS.update(forgiving)
+    """Let pamqp use the lenient decoders, once for the whole process."""
+    replace_decoders({"shortstr": _text, "timestamp": _timestamp, "table": _table})
