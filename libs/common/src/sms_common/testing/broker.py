@@ -55,7 +55,7 @@ class FakeBroker:
         self._blocked = False
         self._away = False
         self._drained = False
-        self._told: list[Callable[[Restored], Awaitable[None]]] = []
+        self._callbacks: list[Callable[[Restored], Awaitable[None]]] = []
         self._usable = asyncio.Event()
         self._usable.set()
         self._now = 0.0
@@ -163,9 +163,9 @@ class FakeBroker:
         """See Broker.ready."""
         await self._usable.wait()
 
-    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
+    def on_restored(self, callback: Callable[[Restored], Awaitable[None]]) -> None:
         """See Broker.on_restored."""
-        self._told.append(told)
+        self._callbacks.append(callback)
 
     def check(self) -> str | None:
         """See Broker.check."""
@@ -241,8 +241,8 @@ class FakeBroker:
     async def restore(self, topology: Topology, since: datetime) -> None:
         """Make again what was lost, as the real broker does after a while, and tell those who asked to be told."""
         self._add(topology)
-        for told in self._told:
-            await told(Restored(frozenset(queue.name for queue in topology.queues), since))
+        for callback in self._callbacks:
+            await callback(Restored(frozenset(queue.name for queue in topology.queues), since))
 
     def waiting(self, queue: str) -> list[Delivery]:
         """The messages in `queue` that no consumer holds, in their order."""
