@@ -28,7 +28,9 @@ from pydantic import (
 
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.input.field_errors import first_field_error
-from sms_common.input.lenient import (
+from sms_common.input.media_urls import MAX_MEDIA_URL
+from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
+from sms_common.input.request_fields import (
     FromPbx,
     as_choice,
     as_file,
@@ -42,8 +44,6 @@ from sms_common.input.lenient import (
     refusal,
     unless_unix_zero,
 )
-from sms_common.input.media_urls import MAX_MEDIA_URL
-from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
 from sms_common.messages import Category, ErrorClass, MsgType, Status
 
 MAX_EVENT_BYTES = 256 * 1024

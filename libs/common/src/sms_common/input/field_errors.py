@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from sms_common.errors import Code
-from sms_common.input.lenient import A_TIME
 from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
+from sms_common.input.request_fields import A_TIME
 
 _PATTERNS: Final[Mapping[str, str]] = {
     MESSAGE_ID_PATTERN: "must be 1 to 64 letters, digits and _ . : - only",

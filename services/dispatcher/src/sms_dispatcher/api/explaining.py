@@ -12,9 +12,9 @@ from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection, Unavailable
 from sms_common.events import Moment, OutboundRequest
-from sms_common.input.lenient import as_numbers
 from sms_common.input.pasted import trimmed
 from sms_common.input.patterns import ID_PATTERN
+from sms_common.input.request_fields import as_numbers
 from sms_common.messages import Category, MsgType
 from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_common.rules import Period, Verdict
