@@ -1,7 +1,7 @@
-"""What PBXs write into the fields of a request: read as meant, or refused with a sentence. Pure, no I/O.
+"""Reads what PBXs write into the fields of a request, or refuses it with a sentence. Pure, no I/O.
 
-The readers stand before pydantic's own checks. They refuse with a `refusal`, whose text goes on after the name of the
-field; it never holds what was written.
+The functions run before pydantic's own checks. They raise a `refusal`, whose text follows the name of the field and
+never holds the value.
 """
 
 import re
@@ -16,18 +16,18 @@ from sms_common.errors import Code
 from sms_common.input.media_urls import InvalidMediaUrl, media_url
 from sms_common.input.pasted import entries, trimmed
 
-# Beyond it a number that went through a float has lost digits.
+# A larger number that was a float has lost digits.
 _EXACT: Final = 2**53
 _TEXTS: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _EXPONENT: Final = re.compile(rb"[0-9][eE][+-]?[0-9]")
 _NEXT_ADDRESS: Final = re.compile(r"(?:\s*[,;|]\s*|\s+)(?=https?://)", re.IGNORECASE)
-# A shorter part of a list could be an extension to dial after a pause.
+# How many digits a whole number has. A shorter part of a list could be an extension to dial after a pause.
 _WHOLE_NUMBER: Final = range(7, 25)
 _NO_PART_OF_A_NUMBER: Final = re.compile(r"[^\W\d_]|[@:=*#]")
-# What most write, seen at a glance.
+# The usual forms, recognised quickly.
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]+")
 _ONE_NUMBER: Final = re.compile(r"[0-9+ ().-]*")
-# The dates that programs write for "no time": of Go and .NET, MySQL, PHP, SQL Server, OLE, Windows and Unix.
+# The dates that programs write for "no time": Go and .NET, MySQL, PHP, SQL Server, OLE, Windows and Unix.
 _ZERO_DATES: Final = re.compile(
     r"0000-|-0001-11-30|(0001-01-0[12]|1601-01-01|1753-01-01|1899-12-3[01]|1900-01-01)([ T]|\Z)"
     r"|1970-01-01[ T]00:00(:00(\.0*)?)?(Z|[+-]00:?00)?\Z"
@@ -35,22 +35,22 @@ _ZERO_DATES: Final = re.compile(
 _UNIX_ZERO: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _GO_ZERO_SECONDS: Final = -62_135_596_800
 _SECONDS: Final = re.compile(r"-?\d{1,20}(\.\d{1,9})?")
-# 2000 to 2100. In milliseconds these are other numbers altogether, so that the unit is beyond doubt.
+# 2000 to 2100. The same times in milliseconds are quite different numbers, so the unit is certain.
 _PLAUSIBLE: Final = range(946_684_800, 4_102_444_800)
 A_TIME: Final = "must be a time with its zone, such as 2026-05-04T05:02:01Z"
 
 
 def refusal(says: str, code: Code = Code.INVALID_REQUEST, field: str | None = None) -> PydanticCustomError:
-    """The error to raise for a value that cannot be read. `says` goes on after the field's name; `field` names it where
-    the place does not.
+    """The error to raise for a value that cannot be read. `says` follows the field's name. `field` is that name, when
+    it differs from where the value is.
     """
     context = {"says": says} if field is None else {"says": says, "field": field}
     return PydanticCustomError(code.value, "{says}", context)
 
 
 class FromPbx(BaseModel):
-    """A part of a request. null and what is empty ("", [], {}) mean "not given" for every field that is optional; so
-    do blanks, but in the fields of `VERBATIM`, which are passed on as they are.
+    """A part of a request. For an optional field, null and an empty value ("", [], {}) mean "not given". So does a text
+    of blanks, except in the fields of `VERBATIM`, which are passed on unchanged.
     """
 
     OPTIONAL: ClassVar[frozenset[str]] = frozenset()
@@ -83,8 +83,8 @@ def _is_blank(text: str) -> bool:
 
 
 def as_text(value: object, info: ValidationInfo) -> object:
-    """Digits are text: many programs write what is made of digits as a number. A float counts while it is whole and
-    written without an exponent, since with one it may have lost digits.
+    """A text. Many programs write a text of digits as a number, so numbers are accepted. A float has to be whole and
+    written without an exponent; otherwise it may have lost digits.
     """
     if isinstance(value, bool):
         return value
@@ -100,7 +100,7 @@ def _whole(value: float, info: ValidationInfo) -> str:
 
 
 def _has_exponents(info: ValidationInfo) -> bool:
-    """Whether any number in the body is written with an exponent: a float does not remember how it was written."""
+    """Whether any number in the body is written with an exponent. A float no longer says how it was written."""
     context = info.context or {}
     if "exponents" not in context:  # once for all the numbers of a body
         context["exponents"] = _EXPONENT.search(_TEXTS.sub(b'""', context.get("body", b""))) is not None
@@ -108,13 +108,13 @@ def _has_exponents(info: ValidationInfo) -> bool:
 
 
 def as_word(value: object, info: ValidationInfo) -> object:
-    """An id: as text, without what is invisible at its ends."""
+    """An id: a text without invisible characters at its ends."""
     text = as_text(value, info)
     return trimmed(text) if isinstance(text, str) and not _PLAIN.fullmatch(text) else text
 
 
 def as_number(value: object, info: ValidationInfo) -> object:
-    """A phone number as a person would have written it. null is an empty one, which is refused by itself."""
+    """A phone number as a person would write it. null becomes an empty text, which is refused later."""
     if value is None:
         return ""
     if isinstance(value, int | float) and value < 0:
@@ -123,7 +123,7 @@ def as_number(value: object, info: ValidationInfo) -> object:
 
 
 def as_numbers(value: object) -> list[Any]:
-    """Recipients: one or a list; a text may hold several where that is beyond doubt."""
+    """Recipients: one or a list. A text may hold several when that is certain."""
     if isinstance(value, Mapping):
         raise refusal("must be a number or a list of numbers")
     items = value if isinstance(value, list | tuple) else [value]
@@ -131,8 +131,8 @@ def as_numbers(value: object) -> list[Any]:
 
 
 def _apart(text: str) -> list[str]:
-    """The numbers of a text, apart by line ends, tabs, semicolons or commas, if each is a whole number; two commas are
-    pauses, and what follows them is dialled later.
+    """The numbers of a text, separated by line ends, tabs, semicolons or commas, if each is a whole number. Two commas
+    are a pause, and what follows them is dialled later.
     """
     if _ONE_NUMBER.fullmatch(text):
         return [text]
@@ -147,8 +147,8 @@ def _is_whole_number(text: str) -> bool:
 
 
 def as_files(value: object) -> object:
-    """Media files: one or a list, each an address or an object. A text may hold several addresses, apart by
-    blanks, line ends, commas, semicolons or bars.
+    """Media files: one or a list, each an address or an object. A text may hold several addresses, separated by blanks,
+    line ends, commas, semicolons or bars.
     """
     if not isinstance(value, str | Mapping | list | tuple):
         raise refusal("must be a list of files")
@@ -159,7 +159,7 @@ def as_files(value: object) -> object:
 
 
 def as_file(value: object) -> object:
-    """One media file: an address stands for an object of it alone."""
+    """One media file. An address is short for an object with only that address."""
     if value is None or isinstance(value, str):
         return {"url": value}
     if not isinstance(value, Mapping | BaseModel):
@@ -168,7 +168,7 @@ def as_file(value: object) -> object:
 
 
 def as_media_url(value: object) -> object:
-    """The address of a media file, as carriers take it."""
+    """The address of a media file, as carriers accept it."""
     if value is None:
         raise refusal("is missing", Code.INVALID_MEDIA)
     if not isinstance(value, str):
@@ -180,13 +180,13 @@ def as_media_url(value: object) -> object:
 
 
 def as_choice(value: object) -> object:
-    """A word out of a list: capitals and blanks around it do not matter."""
+    """A word of a fixed list. Capitals and blanks around it do not matter."""
     return trimmed(value).lower() if isinstance(value, str) else value
 
 
 def as_moment(value: object) -> object:
     """A moment, or None for the zero times that programs write for "no time". A number is seconds or milliseconds since
-    1970, if that makes a time between 2000 and 2100; 0 is no time.
+    1970, and has to mean a time between 2000 and 2100; 0 means no time.
     """
     if isinstance(value, bool):
         raise refusal(A_TIME)
@@ -212,5 +212,5 @@ def _since_1970(number: float) -> datetime | None:
 
 
 def unless_unix_zero(moment: datetime | None) -> datetime | None:
-    """None for the first moment of 1970, in whatever zone it was written: what stands for it means "no time"."""
+    """None for the first moment of 1970, in any time zone: it means "no time"."""
     return None if moment == _UNIX_ZERO else moment
