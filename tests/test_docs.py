@@ -16,6 +16,7 @@ from sms_config.stays import Stay
 from sms_config.webhook_trial import TrialCode
 from sms_dispatcher.settings import Settings as DispatcherSettings
 from sms_ingress.settings import Settings as IngressSettings
+from tests.test_alerts import anchors
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -51,6 +52,24 @@ def test_every_module_that_the_architecture_names_is_there():
     there = [path for folder in ("libs", "services", "deploy") for path in (DOCS.parent / folder).rglob("*.py")]
     assert len(named) > 10
     assert [name for name in named if not any(f"/{path.as_posix()}".endswith(f"/{name}") for path in there)] == []
+
+
+ROOT = DOCS.parent
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("libs/*/README.md")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    broken = []
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            broken.append(link)
+    assert broken == []
 
 
 SECTIONS = {one["title"]: one for one in tomllib.loads((DOCS / "codes.toml").read_text())["sections"]}
