@@ -9,13 +9,13 @@ import pytest
 
 from sms_common.carriers.bandwidth.codes import CODES as BANDWIDTH_CODES
 from sms_common.errors import Code
-from sms_config.account_proofs import Lack
-from sms_config.problems import Problem
-from sms_config.settings import Settings as ConfigSettings
-from sms_config.stays import Stay
-from sms_config.webhook_trial import TrialCode
-from sms_dispatcher.settings import Settings as DispatcherSettings
-from sms_ingress.settings import Settings as IngressSettings
+from sms_config.model.problems import Problem
+from sms_config.operations.replay_refusals import ReplayRefusal
+from sms_config.operations.webhook_test import StepCode
+from sms_config.resources.account_proofs import Lack
+from sms_config.settings import ConfigSettings
+from sms_dispatcher.settings import DispatcherSettings
+from sms_ingress.settings import IngressSettings
 from tests.test_alerts import anchors
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -137,9 +137,9 @@ def test_every_reason_why_a_parked_message_stays_is_explained_to_operators_and_n
     of_webhooks = {Code.WEBHOOK_UNREADABLE, Code.WEBHOOK_NOT_HANDLED}
     of_dependencies = {Code.BROKER_UNAVAILABLE, Code.STORE_UNAVAILABLE}
 
-    assert documented("Why a parked message stays") == {*Stay} | of_webhooks | of_dependencies
+    assert documented("Why a parked message stays") == {*ReplayRefusal} | of_webhooks | of_dependencies
 
 
 def test_every_code_of_a_test_is_explained_to_operators_and_no_other():
-    assert documented("Test webhook") == {*TrialCode}
+    assert documented("Test webhook") == {*StepCode}
     assert documented("Why the lender's account is not proved") == {*Lack}

@@ -15,7 +15,7 @@ from aiohttp import web
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from sms_common.service import (
+from sms_common.service.process import (
     DRAIN_DEADLINE_SECONDS,
     Health,
     add_health_routes,

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from sms_config.records import SmsConfigRecord
+from sms_config.model.records import SmsConfigRecord
 from tests.config.world import CREDENTIALS, PUBLIC, TRUNK
 
 pytestmark = pytest.mark.loopback

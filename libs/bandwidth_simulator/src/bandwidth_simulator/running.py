@@ -10,7 +10,7 @@ from bandwidth_simulator.app import create_app
 from bandwidth_simulator.clock import Clock
 from bandwidth_simulator.settings import SimulatorSettings
 from bandwidth_simulator.simulator import Simulator
-from sms_common.service import serve
+from sms_common.service.process import serve
 
 __all__ = ["main", "running"]
 

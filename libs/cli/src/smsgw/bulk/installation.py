@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from sms_common.pasted import visible
+from sms_common.input.pasted import visible
 from smsgw.bulk.entry import MAX_NAME
 from smsgw.bulk.kinds import Key, Kind
 from smsgw.bulk.references import with_names
