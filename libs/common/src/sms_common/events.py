@@ -129,8 +129,8 @@ class OutboundMedia(FromPbx):
 
 
 class OutboundRequest(FromPbx, Event):
-    """A request to send a text. `message_id` is made by the PBX and is the idempotency key within its tenant. `extension` may be
-    left out when `from` is given.
+    """A request to send a text. `message_id` is made by the PBX and is the idempotency key within its tenant.
+    `extension` may be left out when `from` is given.
     """
 
     TYPE = "sms.outbound.v1"
@@ -359,7 +359,7 @@ class LaneEntry(Event):
 
 
 class ConfigChanged(Event):
-    """The configuration changed: services fetch a new snapshot. The event carries no values, so no secret can be in it."""
+    """The configuration changed: services fetch a new snapshot. It carries no values, so no secret can be in it."""
 
     TYPE = "sms.config.v1"
 
