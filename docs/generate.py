@@ -16,14 +16,14 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from bandwidth_simulator.settings import SimulatorSettings
+from carrier_simulator.settings import SimulatorSettings
 from sms_common import broker_rights, events, topology
 from sms_common.errors import Code
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings
 from sms_ingress.settings import IngressSettings
 from smsgw.main import app as smsgw
-from smsgw.settings import Settings as SmsgwSettings
+from smsgw.settings import CliSettings as SmsgwSettings
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "tests" / "data" / "events"

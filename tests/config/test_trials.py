@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account, SimulatorSettings, running
+from carrier_simulator import SimulatedAccount, SimulatorSettings, running
 from sms_common.broker import FROM_WEBHOOKS, dead_letter
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.configuration import IngressSnapshot
@@ -48,7 +48,7 @@ class TestCredentials:
             ],
         }
         async with running(SimulatorSettings()) as simulator:
-            simulator.put_account(Account.model_validate(account))
+            simulator.put_account(SimulatedAccount.model_validate(account))
             urls = {"messaging_url": simulator.messaging_url, "token_url": simulator.token_url}
             yield make_settings(carrier_options={"bandwidth": urls})
 
