@@ -98,6 +98,10 @@ def test_a_row_of_the_table_of_codes_has_a_cell_for_each_column_and_says_what_th
         assert wrong == []
 
 
+def test_the_portal_shows_meanings_as_plain_text():
+    assert [line for line in generated()[PORTAL_CODES].splitlines()[1:] if re.search(r"`|\]\(", line)] == []
+
+
 def test_every_code_is_explained_to_operators_and_no_other():
     sections = (
         *("Requests", "Configuration", "The carrier's call", "The carrier's receipt"),
