@@ -1,4 +1,4 @@
-"""What a number is: E.164 numbers, short codes, alphanumeric senders, their masked form, and pools of DIDs. No I/O."""
+"""Phone numbers: E.164 numbers, short codes, alphanumeric senders, their masked form, and pools of DIDs. No I/O."""
 
 from sms_common.phone.notation import FILLING, InvalidNumber, mask
 from sms_common.phone.numbers import (
