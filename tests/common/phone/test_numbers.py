@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sms_common.input.pasted import is_invisible
 from sms_common.phone import (
-    FILLING,
+    SEPARATORS,
     InvalidNumber,
     digits,
     from_carrier,
@@ -349,7 +349,7 @@ def test_digits_of_another_keyboard_are_digits(written):
 
 def test_filling_holds_whatever_nobody_sees_between_digits():
     unseen = {chr(code) for code in range(0x2000, 0x2100) if is_invisible(chr(code))} | {"\u061c", "\u00ad", "\ufeff"}
-    assert {character for character in unseen if not FILLING.fullmatch(character)} == set()
+    assert {character for character in unseen if not SEPARATORS.fullmatch(character)} == set()
 
 
 def normalised_or_refusal(written, country):

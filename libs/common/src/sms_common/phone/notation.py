@@ -12,7 +12,7 @@ from sms_common.input.pasted import named, plain_text, trimmed
 
 # What people, sheets and address books put between digits: blanks, dashes, dots, middle dots, brackets, slashes and
 # invisible marks. Numbers, pools, masks and prefixes all use this set.
-FILLING: Final = re.compile(
+SEPARATORS: Final = re.compile(
     "["
     r"\s()\[\]./\-"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -67,7 +67,7 @@ def mask(number: str) -> str:
 
     At least three digits are always hidden. What is not a number becomes `***`. The result is ASCII.
     """
-    compact = FILLING.sub("", number)
+    compact = SEPARATORS.sub("", number)
     if not compact.isascii() or not _NUMBER.fullmatch(compact):
         return "***"
     plus, plain = ("+", compact[1:]) if compact[0] == "+" else ("", compact)
@@ -92,7 +92,7 @@ def plain_digits(written: str) -> str:
     if len(text) > _LONGEST_URI:
         raise InvalidNumber("That is too long for a phone number.")
     text = _without_decimals(_number_of_uri(_unquoted(plain_text(text))))
-    compact = FILLING.sub("", text)
+    compact = SEPARATORS.sub("", text)
     if len(compact) > _LONGEST:
         raise InvalidNumber("That is too long for a phone number.")
     if not _NUMBER.fullmatch(compact):
@@ -142,7 +142,7 @@ def _in_context(number: str, parameters: Mapping[str, str]) -> str:
 
 def _without_decimals(text: str) -> str:
     """The text without the `.0` that a sheet adds to a number. Raises InvalidNumber for any other decimals."""
-    if _EXPONENT.fullmatch(FILLING.sub("", text.replace(".", ","))):
+    if _EXPONENT.fullmatch(SEPARATORS.sub("", text.replace(".", ","))):
         raise InvalidNumber("A sheet has rounded that number (it holds an E); write all its digits, as text.")
     decimal = _DECIMAL.fullmatch(text)
     if decimal is None or not _is_decimal(decimal["head"], decimal["tail"]):

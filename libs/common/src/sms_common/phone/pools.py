@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from typing import Final, NamedTuple, Self
 
 from sms_common.input.pasted import entries
-from sms_common.phone.notation import FILLING, InvalidNumber, mask
+from sms_common.phone.notation import SEPARATORS, InvalidNumber, mask
 from sms_common.phone.numbers import is_short_code, normalise
 from sms_common.phone.plans import E164_DIGITS, is_assigned
 
@@ -183,7 +183,7 @@ def _full_number(text: str, read: _Reader) -> str | None:
 
 def _abbreviated(first: str, last: str) -> str | None:
     """The end of the range from `first` whose last digits are `last`, or None if that is not a higher number."""
-    tail = FILLING.sub("", last)
+    tail = SEPARATORS.sub("", last)
     if not _TAIL.fullmatch(tail):
         return None
     whole = first[: -len(tail)] + tail
@@ -219,7 +219,7 @@ def _end(low: str, last: str, read: _Reader) -> str:
     whole = None if is_short_code(low) else _abbreviated(low, last)
     if whole is not None:
         return whole
-    tail = FILLING.sub("", last)
+    tail = SEPARATORS.sub("", last)
     return tail if _TAIL.fullmatch(tail) else read(last)
 
 

@@ -8,9 +8,9 @@ from typing import Final
 from phonenumbers import NumberParseException, is_valid_number, parse
 
 from sms_common.input.pasted import is_invisible, plain_text
-from sms_common.phone import FILLING, InvalidNumber, normalise
+from sms_common.phone import SEPARATORS, InvalidNumber, normalise
 from sms_common.rules.masks import NumberMask, bare, between
-from sms_common.rules.mistakes import InvalidMask, complaints, is_placeholder, kept_entries, quoted
+from sms_common.rules.mistakes import InvalidMask, entry_errors, is_placeholder, quoted, stored_entries
 
 EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
@@ -37,7 +37,7 @@ def extension_form(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text.lower()  # as nearly all are
     word = "".join(sign for sign in plain_text(text) if not is_invisible(sign))
-    digits = FILLING.sub("", word).removeprefix("+")
+    digits = SEPARATORS.sub("", word).removeprefix("+")
     if digits.isdecimal() and (len(digits) >= _A_NUMBER or digits == word.removeprefix("+")):
         return bare(word)
     return unicodedata.normalize("NFC", word.casefold())
@@ -50,7 +50,7 @@ def extension_mask(text: str, country: str = "") -> str:
 
     Raises InvalidMask with the place of the first entry that cannot be an extension.
     """
-    return kept_entries(text, lambda entry: _entry(entry, country))
+    return stored_entries(text, lambda entry: _entry(entry, country))
 
 
 def single_extension(text: str) -> str:
@@ -61,9 +61,9 @@ def single_extension(text: str) -> str:
     return text
 
 
-def futile(text: str) -> list[str]:
+def unmatchable_entries(text: str) -> list[str]:
     """A sentence for each entry of a stored mask that cannot be an extension."""
-    return complaints(text, lambda entry: _entry(entry, ""))
+    return entry_errors(text, lambda entry: _entry(entry, ""))
 
 
 def _entry(entry: str, country: str) -> str:

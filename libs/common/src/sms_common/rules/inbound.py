@@ -13,7 +13,7 @@ from sms_common.messages import MsgType
 from sms_common.rules.hours import Period, Schedule, WeeklyHours
 from sms_common.rules.masks import Match, NumberMask, Specificity, bare
 from sms_common.rules.verdicts import Verdict, shortened
-from sms_common.rules.writing import futile
+from sms_common.rules.writing import unmatchable_entries
 
 KEEP_DIALLED = "0"
 
@@ -190,7 +190,7 @@ class InboundRules:
 
     def _blocking_nobody(self) -> tuple[Verdict, ...]:
         """A verdict on blocked entries that cannot be senders. It belongs to no rule."""
-        told = futile(self._blocked.text) if self._blocked is not None else []
+        told = unmatchable_entries(self._blocked.text) if self._blocked is not None else []
         return (Verdict("", "Blocked senders", won=False, reason=" ".join(told)),) if told else ()
 
     def _decision(self, best: _Candidate | None, query: InboundQuery) -> InboundDecision:
@@ -229,7 +229,7 @@ def _why_not(rule: InboundRule, query: InboundQuery) -> str:
 
 
 def _not_matched(sentence: str, mask: NumberMask) -> str:
-    return " ".join((sentence, f"It is for {shortened(mask.text)}.", *futile(mask.text)))
+    return " ".join((sentence, f"It is for {shortened(mask.text)}.", *unmatchable_entries(mask.text)))
 
 
 def _destination(action: Action, did: Match, dialled: str) -> str:

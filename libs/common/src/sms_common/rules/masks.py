@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, Self
 
 from sms_common.input.pasted import entries, plain_text, trimmed
-from sms_common.rules.mistakes import HOW_TO_WRITE, InvalidMask, quoted, unfilled
+from sms_common.rules.mistakes import HOW_TO_WRITE, InvalidMask, quoted, without_separators
 
 _PATTERN = re.compile(r"^[0-9*]{1,20}$")
 _DIGITS = re.compile(r"[0-9]{1,20}\Z")
@@ -121,7 +121,7 @@ def bare(number: str) -> str:
     """A number without plus, leading 00 and separators; a name in lower case."""
     if number.startswith("+") and _DIGITS.match(number[1:]):
         return number[1:]  # the usual form
-    plain = unfilled(number)
+    plain = without_separators(number)
     digits = plain.removeprefix("+")
     if _DIGITS.match(digits):
         return digits.removeprefix("00") if plain == digits and digits.startswith("00") and len(digits) > 4 else digits  # noqa: PLR2004  # 00 alone is an extension
@@ -136,12 +136,12 @@ def between(text: str) -> tuple[str, str] | None:
     return (ends[0], ends[1]) if len(ends) == 2 else None  # noqa: PLR2004  # two ends
 
 
-def is_a_name(entry: str) -> bool:
+def may_be_sender_name(entry: str) -> bool:
     """Whether an entry can be a sender's name or e-mail address, judging by its length and letters."""
     return len(entry) <= LONGEST_NAME and any(sign.isalpha() for sign in entry)
 
 
-def stands_apart(text: str) -> bool:
+def has_range_dash(text: str) -> bool:
     """Whether a text holds the dash of a range and not of a number: between blanks, or a long one."""
     return _APART.search(text) is not None
 
@@ -163,13 +163,13 @@ def _part(entry: str) -> _Exact | _Range | _Pattern:
     if part is not None:
         return part
     value = bare(entry)
-    if not _DIGITS.match(value) and not _FORMER_NAME.match(entry) and not is_a_name(entry):
+    if not _DIGITS.match(value) and not _FORMER_NAME.match(entry) and not may_be_sender_name(entry):
         raise InvalidMask(f"{quoted(entry)} is neither a number, a range nor a pattern; {HOW_TO_WRITE}.")
     return _Exact(value)
 
 
 def _pattern(entry: str) -> _Pattern:
-    plain = unfilled(entry).removeprefix("+")
+    plain = without_separators(entry).removeprefix("+")
     if not _PATTERN.match(plain):
         raise InvalidMask(f"{quoted(entry)} holds more than digits and * (which stands for one digit); {HOW_TO_WRITE}.")
     return _Pattern(re.compile("^" + plain.replace("*", "[0-9]") + "$"), plain.count("*"))
@@ -184,7 +184,7 @@ def _range(entry: str) -> _Range | None:
         return None
     first, last = numbers
     if len(first) != len(last):
-        if not stands_apart(entry) and unfilled(entry) != _HYPHEN.sub("", plain_text(entry)):
+        if not has_range_dash(entry) and without_separators(entry) != _HYPHEN.sub("", plain_text(entry)):
             return None
         raise InvalidMask(f"Both ends of the range {quoted(entry)} must have the same number of digits.")
     if int(first) > int(last):

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from sms_common.input.pasted import entries, plain_text
-from sms_common.phone import FILLING, mask
+from sms_common.phone import SEPARATORS, mask
 
 HOW_TO_WRITE: Final = "write * for one digit, a-b for a range, and ; between entries"
 AS_STARS: Final = "write * for one digit, as in +1202555****"
@@ -49,7 +49,7 @@ class InvalidMask(ValueError):  # as InvalidNumber
     """A mask that cannot be understood or can match nothing. Its text says why, for the person who wrote it."""
 
 
-def kept_entries(text: str, read: Callable[[str], str]) -> str:
+def stored_entries(text: str, read: Callable[[str], str]) -> str:
     """A list in the form in which it is stored: each entry as `read` returns it, separated by `;`. Raises InvalidMask
     with the place of the first entry that `read` refuses. The place of a single entry is not named.
     """
@@ -63,7 +63,7 @@ def kept_entries(text: str, read: Callable[[str], str]) -> str:
     return ";".join(kept)
 
 
-def complaints(text: str, read: Callable[[str], object]) -> list[str]:
+def entry_errors(text: str, read: Callable[[str], object]) -> list[str]:
     """A sentence for each entry of a list that `read` refuses."""
     told = []
     for entry in entries(text):
@@ -75,12 +75,12 @@ def complaints(text: str, read: Callable[[str], object]) -> list[str]:
 
 
 @lru_cache(maxsize=4096)
-def unfilled(text: str) -> str:
+def without_separators(text: str) -> str:
     """`text` without `tel:` and without separators between digits."""
     plain = plain_text(text).strip()
     if plain[: len(_TEL)].lower() == _TEL:
         plain = plain[len(_TEL) :]
-    return FILLING.sub("", plain)
+    return SEPARATORS.sub("", plain)
 
 
 def quoted(entry: str) -> str:
@@ -102,7 +102,7 @@ def stands_for_digits(entry: str) -> bool:
     Such a text could also be a sender's name. A short one that begins with a letter and has a digit is a name (N26).
     """
     plain = plain_text(entry)
-    word = FILLING.sub("", plain).casefold().lstrip("+_^")
+    word = SEPARATORS.sub("", plain).casefold().lstrip("+_^")
     digits = sum(sign.isdigit() for sign in word)
     letters = {sign for sign in word if sign.isalpha() or sign in _WILD_LETTERS}
     if digits and (_OF_REGULAR_EXPRESSIONS.search(plain) or _ROUNDED.fullmatch(plain)):

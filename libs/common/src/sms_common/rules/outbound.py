@@ -210,7 +210,7 @@ def _no_route(_rule: OutboundRule, _query: OutboundQuery) -> str:
 
 
 def _no_prefix(rule: OutboundRule, _query: OutboundQuery) -> str:
-    none = [f"No number begins with {prefix}." for prefix in prefixes.futile(rule.prefixes)]
+    none = [f"No number begins with {prefix}." for prefix in prefixes.unmatchable_prefixes(rule.prefixes)]
     return " ".join((f"No prefix fits the recipient. It is for {shortened(rule.prefixes)}.", *none))
 
 
@@ -221,7 +221,7 @@ def _other_length(rule: OutboundRule, query: OutboundQuery) -> str:
 
 
 def _other_extensions(rule: OutboundRule, _query: OutboundQuery) -> str:
-    told = extensions.futile(rule.extensions)
+    told = extensions.unmatchable_entries(rule.extensions)
     return " ".join((f"It is for other extensions: {shortened(rule.extensions)}.", *told))
 
 

@@ -21,7 +21,7 @@ from phonenumbers import (
 )
 
 from sms_common.phone import E164_DIGITS, InvalidNumber, is_country, normalise
-from sms_common.rules.mistakes import AS_STARS, HOW_TO_WRITE, InvalidMask, quoted, unfilled
+from sms_common.rules.mistakes import AS_STARS, HOW_TO_WRITE, InvalidMask, quoted, without_separators
 
 _FORM: Final = re.compile(r"\+?[0-9*]+")
 _LIKE_A_REGULAR_EXPRESSION: Final = re.compile(r"[^.]*\.\*\s*")
@@ -41,7 +41,7 @@ def international_pattern(text: str, country: str) -> str:
     It is read like the numbers that it stands for, with `country` (ISO 3166-1 alpha-2) for national ones. Raises
     InvalidMask for a text that is no pattern, that fits no number, or that can be read in two ways.
     """
-    plain = unfilled(text)
+    plain = without_separators(text)
     if not _FORM.fullmatch(plain) or _LIKE_A_REGULAR_EXPRESSION.fullmatch(text):
         raise InvalidMask(f"{quoted(text)} holds more than digits and *; {HOW_TO_WRITE}.")
     if len(plain.removeprefix("+")) < E164_DIGITS.start:
@@ -71,7 +71,7 @@ def _readings(plain: str, country: str) -> Iterator[str]:
     """Every international form of a pattern, with its stars replaced in different ways."""
     found = 0
     for fill in (*_ALIKE, *_MIXED[:_AGREEING]):
-        filled = filled_in(plain, fill)
+        filled = with_digits(plain, fill)
         if filled.startswith("00") and not plain.startswith("00"):
             continue  # the digits made it a foreign number
         try:
@@ -97,7 +97,7 @@ def _aligned(number: str, filled: str, plain: str) -> str | None:
     return number[: len(number) - (len(filled) - kept)] + plain[kept:]
 
 
-def filled_in(pattern: str, digits: str) -> str:
+def with_digits(pattern: str, digits: str) -> str:
     """A pattern with digits instead of its stars."""
     supply = iter(digits)
     return (
@@ -122,14 +122,14 @@ def exists(pattern: str, least: Likelihood = Likelihood.LIKELY) -> bool:
     if len(pattern) not in E164_DIGITS or not _may_exist(pattern):
         return False
     fills = _fills(least) if "*" in pattern else ("",)
-    return any(_likelihood("+" + filled_in(pattern, fill)) >= least for fill in fills)
+    return any(_likelihood("+" + with_digits(pattern, fill)) >= least for fill in fills)
 
 
 def _may_exist(pattern: str) -> bool:
     """Whether its country, if it is known, has numbers of that length. A few digits are enough to know."""
     if "*" in pattern[:_LONGEST_COUNTRY_CODE] or "*" not in pattern:
         return True
-    return any(_likelihood("+" + filled_in(pattern, fill)) for fill in _fills(Likelihood.POSSIBLE))
+    return any(_likelihood("+" + with_digits(pattern, fill)) for fill in _fills(Likelihood.POSSIBLE))
 
 
 def _fills(least: Likelihood) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, country_cod
 
 from sms_common.input.pasted import entries, plain_text
 from sms_common.phone import E164_DIGITS, is_country
-from sms_common.rules.mistakes import InvalidMask, quoted, unfilled
+from sms_common.rules.mistakes import InvalidMask, quoted, without_separators
 from sms_common.rules.patterns import Likelihood, exists
 
 EVERY_NUMBER: Final = "+"
@@ -46,7 +46,7 @@ def international_prefixes(text: str, country: str) -> str:
 
 def prefix_digits(prefix: str) -> str:
     """The digits to compare with the beginning of a number; empty: every number."""
-    plain = unfilled(prefix).removeprefix("+")
+    plain = without_separators(prefix).removeprefix("+")
     return plain.removeprefix("00")
 
 
@@ -56,14 +56,14 @@ def impossible_lengths(lengths: Iterable[int], prefixes: str) -> list[int]:
     return [length for length in lengths if not any(_has_length(begin, length) for begin in begins)]
 
 
-def futile(prefixes: str) -> list[str]:
+def unmatchable_prefixes(prefixes: str) -> list[str]:
     """The stored prefixes with which no number begins."""
     return [prefix for prefix in entries(prefixes) if not _begins_a_number(prefix_digits(prefix))]
 
 
 def _prefix(text: str, country: str) -> str:
     text = _OF_A_SHEET.sub(r"\1", plain_text(text))
-    plain = unfilled(_TRUNK_ZERO.sub(r"\1 ", text[:_LONGEST]))
+    plain = without_separators(_TRUNK_ZERO.sub(r"\1 ", text[:_LONGEST]))
     if len(text) > _LONGEST or not _FORM.fullmatch(plain) or not plain:
         raise InvalidMask(
             f"{quoted(text)}: a prefix must be digits, with a plus before them or not; it stands for all numbers that "
@@ -82,7 +82,7 @@ def _check_is_one(text: str, country: str) -> None:
     """Check that an entry is one prefix. Blanks, dashes and slashes are allowed after a country code or a trunk prefix;
     elsewhere they may separate several prefixes, which raises InvalidMask.
     """
-    first, *others = (unfilled(group) for group in _BETWEEN_GROUPS.split(text) if unfilled(group))
+    first, *others = (without_separators(group) for group in _BETWEEN_GROUPS.split(text) if without_separators(group))
     if others and not _is_first_group(first, others, country):
         raise InvalidMask(
             f"{quoted(text)} may be one prefix or several; write ; between several, and one without gaps."

@@ -14,17 +14,25 @@ from sms_common.input.pasted import UncleanText, entries, one_line, plain_text, 
 from sms_common.phone import E164_DIGITS, InvalidNumber, NumberRange, normalise
 from sms_common.phone.notation import more_than_a_number, plain_digits
 from sms_common.phone.pools import read_range
-from sms_common.rules.masks import LONGEST_NAME, SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
+from sms_common.rules.masks import (
+    LONGEST_NAME,
+    SHORT_CODE,
+    NumberMask,
+    bare,
+    between,
+    has_range_dash,
+    may_be_sender_name,
+)
 from sms_common.rules.mistakes import (
     AS_STARS,
     HOW_TO_WRITE,
     InvalidMask,
-    complaints,
+    entry_errors,
     is_placeholder,
-    kept_entries,
     quoted,
     stands_for_digits,
-    unfilled,
+    stored_entries,
+    without_separators,
 )
 from sms_common.rules.patterns import international_pattern
 
@@ -49,7 +57,7 @@ def international(text: str, country: str) -> str:
     `;`, `,`, tabs and line ends separate entries. Short codes and names stay unchanged. Raises InvalidMask with the
     place of the first entry that can match nobody.
     """
-    return kept_entries(text, lambda entry: _entry(entry, country))
+    return stored_entries(text, lambda entry: _entry(entry, country))
 
 
 def current(text: str, country: str) -> str:
@@ -67,9 +75,9 @@ def _read(entry: str, country: str) -> str | None:
         return None
 
 
-def futile(text: str) -> list[str]:
+def unmatchable_entries(text: str) -> list[str]:
     """A sentence for each entry of a stored mask that can match nobody."""
-    return complaints(text, lambda entry: _entry(entry, ""))
+    return entry_errors(text, lambda entry: _entry(entry, ""))
 
 
 @lru_cache(maxsize=4096)
@@ -118,7 +126,7 @@ def _as_in_a_pool(text: str, country: str) -> str:
 
 def _short_codes(text: str) -> str:
     """A short code or a range of them, marked as such by the person who wrote it. Raises InvalidMask."""
-    ends = [unfilled(end) for end in between(text) or (text,)]
+    ends = [without_separators(end) for end in between(text) or (text,)]
     if not all(is_code(end) for end in ends) or len(ends[0]) != len(ends[-1]) or int(ends[0]) > int(ends[-1]):
         raise InvalidMask(f"{quoted(text)} is no short code: these have 3 to 6 digits.")
     return "-".join(ends)
@@ -127,7 +135,7 @@ def _short_codes(text: str) -> str:
 def _address(entry: str) -> str:
     mailbox = _MAILBOX.fullmatch(entry)
     entry = trimmed(mailbox[1] or mailbox[2]) if mailbox else entry
-    if not _ADDRESS.fullmatch(entry) or not is_a_name(entry):
+    if not _ADDRESS.fullmatch(entry) or not may_be_sender_name(entry):
         raise InvalidMask(f"{quoted(entry)} is no e-mail address; write it whole, such as user@example.com.")
     return entry
 
@@ -150,7 +158,7 @@ def _name(entry: str) -> str:
         name = one_line(entry)
     except UncleanText as unclean:
         raise InvalidMask(f"{quoted(entry)} {unclean}.") from None
-    if not is_a_name(name):
+    if not may_be_sender_name(name):
         raise InvalidMask(
             f"{quoted(entry)} is neither a number, a range, a pattern nor the name of a sender; {HOW_TO_WRITE}."
         )
@@ -219,7 +227,7 @@ def _ends(text: str, country: str) -> tuple[str, str] | None:
     if not _is_number(text, country) or all(_is_number(end, country) for end in ends):
         return ends
     first, last = (_digits(end) or "" for end in ends)
-    if stands_apart(text) and len(first) == len(last):
+    if has_range_dash(text) and len(first) == len(last):
         return ends
     if is_code(first) and is_code(last) and len(first) == len(last):
         raise InvalidMask(
@@ -234,7 +242,7 @@ def _halves(text: str) -> tuple[str, str] | None:
     groups = _DASH.split(text)
     half, odd = divmod(len(groups), 2)
     ends = "-".join(groups[:half]), "-".join(groups[half:])
-    return None if odd or half == 1 or any(is_code(unfilled(end)) for end in ends) else ends
+    return None if odd or half == 1 or any(is_code(without_separators(end)) for end in ends) else ends
 
 
 def _range(text: str, ends: tuple[str, str], country: str) -> str:
@@ -307,7 +315,7 @@ def _bare_digits(entry: str) -> str:
 
 def _runs(entry: str) -> Iterator[NumberRange]:
     """A pattern as ranges. Stars at its end make one range; each star before them makes ten."""
-    plain = unfilled(entry).removeprefix("+")
+    plain = without_separators(entry).removeprefix("+")
     head = plain.rstrip("*")
     tail = len(plain) - len(head)
     stars = head.count("*")
