@@ -28,22 +28,22 @@ from pymongo.collection import Collection
 
 from benchmarks.machine import machine
 from sms_common.messages import Status
-from sms_config.api import DISPATCHER_SNAPSHOT
-from sms_config.documents import to_document
-from sms_config.keyring import new_entry
+from sms_config.http.app import DISPATCHER_SNAPSHOT
 from sms_config.main import build_app
-from sms_config.records import AuditRecord, Record, SmsConfigRecord, TenantRecord, TrunkRecord
-from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.sealing import Sealer
-from sms_config.settings import Settings
-from sms_config.store import MongoStore
-from sms_config.store_protocol import AnyRecord
-from sms_dispatcher.api import MessagesApi
-from sms_dispatcher.database import open_database
-from sms_dispatcher.documents import to_document as to_message
-from sms_dispatcher.entries import Entry, Kind
-from sms_dispatcher.history import History
-from sms_dispatcher.ledger import Ledger
+from sms_config.model.keyring import new_entry
+from sms_config.model.records import AuditRecord, Record, SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
+from sms_config.resources.sealing import Sealer
+from sms_config.settings import ConfigSettings
+from sms_config.storage.documents import to_document
+from sms_config.storage.store import MongoStore
+from sms_config.storage.store_protocol import AnyRecord
+from sms_dispatcher.api.routes import MessagesApi
+from sms_dispatcher.ledger.database import open_database
+from sms_dispatcher.ledger.documents import to_document as to_message
+from sms_dispatcher.ledger.entries import EntryKind, LedgerEntry
+from sms_dispatcher.ledger.history import History
+from sms_dispatcher.ledger.ledger import Ledger
 from sms_native.engines.mongodb import MongoNode
 from sms_native.machine.ports import LOOPBACK
 from sms_native.machine.processes import Process
@@ -125,7 +125,7 @@ def tenants() -> Iterator[Record]:
         yield TrunkRecord(id=f"k{n}", tenant_id=f"t{n}", **trunk, **stamps(n))
 
 
-def configs(settings: Settings) -> Iterator[Record]:
+def configs(settings: ConfigSettings) -> Iterator[Record]:
     for n in range(CONFIGS):
         owner = {"tenant_id": f"t{n % TENANTS}", "provider_id": f"k{n % TENANTS}"}
         record = SmsConfigRecord(id=f"c{n}", **owner, name=f"Config {n}", webhook_sha256=str(n), **stamps(n))
@@ -165,7 +165,9 @@ def audit() -> Iterator[AuditRecord]:
 def messages(count: int) -> Iterator[dict[str, Any]]:
     """Half of them in one tenant; over about twelve days, one in five inbound."""
     draw = random.Random(1)  # the same messages in every run
-    template = Entry("t", "m", Kind.SINGLE, Status.DELIVERED, START, START, text="Your parcel comes today. " * 3)
+    template = LedgerEntry(
+        "t", "m", EntryKind.SINGLE, Status.DELIVERED, START, START, text="Your parcel comes today. " * 3
+    )
     document = to_message(template, timedelta(days=3650))
     for n in range(count):
         tenant = 0 if n % 2 == 0 else n % TENANTS
@@ -178,7 +180,7 @@ def messages(count: int) -> Iterator[dict[str, Any]]:
             "_id": f"t{tenant}/m{n}",
             "tenant_id": f"t{tenant}",
             "message_id": f"m{n}",
-            "kind": Kind.INBOUND.value if inbound else Kind.SINGLE.value,
+            "kind": EntryKind.INBOUND.value if inbound else EntryKind.SINGLE.value,
             "direction": "IN" if inbound else "OUT",
             "config_id": f"c{tenant + TENANTS * (n // 2 % 5)}",
             "sender": sender,
@@ -200,7 +202,7 @@ def fill(collection: Collection[dict[str, Any]], documents: Iterable[dict[str, A
         collection.insert_many(batch, ordered=False)
 
 
-def fill_all(url: str, settings: Settings, count: int) -> None:
+def fill_all(url: str, settings: ConfigSettings, count: int) -> None:
     """Fill both databases; indexes are made faster afterwards."""
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
     with client:
@@ -242,7 +244,7 @@ async def served(app: web.Application) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def settings_for(url: str, dispatcher_url: str) -> Settings:
+def settings_for(url: str, dispatcher_url: str) -> ConfigSettings:
     """The config service's settings."""
     given: dict[str, Any] = {
         "amqp_url": "amqp://localhost",
@@ -256,7 +258,7 @@ def settings_for(url: str, dispatcher_url: str) -> Settings:
         "dispatcher_url": dispatcher_url,
         "dispatcher_api_token": READ_API,
     }
-    return Settings(**given)
+    return ConfigSettings(**given)
 
 
 @asynccontextmanager

@@ -25,10 +25,10 @@ _STAGES = {
     "/aio_pika/": "broker client",
     "/aiormq/": "broker client",
     "/pamqp/": "broker client",
-    "/sms_dispatcher/ledger.py": "ledger",
-    "/sms_dispatcher/database.py": "ledger",
-    "/sms_dispatcher/documents.py": "ledger",
-    "/sms_dispatcher/group_commit.py": "ledger",
+    "/sms_dispatcher/ledger/ledger.py": "ledger",
+    "/sms_dispatcher/ledger/database.py": "ledger",
+    "/sms_dispatcher/ledger/documents.py": "ledger",
+    "/sms_dispatcher/ledger/group_commit.py": "ledger",
     "/motor/": "database driver",
     "/pymongo/": "database driver",
     "/bson/": "database driver",
@@ -41,7 +41,7 @@ _STAGES = {
     "/sms_common/phone/": "planning",
     "/sms_common/rules/": "planning",
     "/sms_common/segments.py": "planning",
-    "/sms_dispatcher/planning.py": "planning",
+    "/sms_dispatcher/requests/planning.py": "planning",
     "/sms_common/events.py": "events",
     "/pydantic/": "events",
     "/sms_dispatcher/": "dispatcher's own steps",
@@ -139,7 +139,7 @@ def _stage(frames: tuple[str, ...]) -> str:
 
 
 def _name(frame: str) -> str:
-    """`handle (sms_dispatcher/sending.py)` of what py-spy prints."""
+    """`handle (sms_dispatcher/delivery/sending.py)` of what py-spy prints."""
     function, _, place = frame.partition(" (")
     path = place.rpartition(":")[0] or place.rstrip(")")
     return f"{function} ({'/'.join(path.split('/')[-2:])})"

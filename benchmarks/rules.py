@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sms_common.configuration import DispatcherSnapshot, TenantRules
 from sms_common.messages import Category, MsgType
-from sms_common.rules import Action, InboundQuery, InboundRule, OutboundQuery, OutboundRule, Route
+from sms_common.rules import Action, InboundQuery, InboundRule, OutboundQuery, OutboundRule, RuleRoute
 
 TENANTS, RULES = 1_000, 5
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
@@ -23,7 +23,7 @@ def tenant(number: int) -> TenantRules:
         for n in range(RULES)
     )
     outbound = tuple(
-        OutboundRule(id=f"o{n}", prefixes=f"1{n}0;44", extensions="100-199", routes=(Route(config_id="c"),))
+        OutboundRule(id=f"o{n}", prefixes=f"1{n}0;44", extensions="100-199", routes=(RuleRoute(config_id="c"),))
         for n in range(RULES)
     )
     return TenantRules(tenant_id=f"t{number}", inbound=inbound, outbound=outbound)

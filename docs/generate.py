@@ -16,9 +16,9 @@ from pydantic_settings import BaseSettings
 
 from carrier_simulator.settings import SimulatorSettings
 from sms_common import broker_rights, events, topology
-from sms_config.settings import Settings as ConfigSettings
-from sms_dispatcher.settings import Settings as DispatcherSettings
-from sms_ingress.settings import Settings as IngressSettings
+from sms_config.settings import ConfigSettings
+from sms_dispatcher.settings import DispatcherSettings
+from sms_ingress.settings import IngressSettings
 from smsgw.main import app as smsgw
 from smsgw.settings import CliSettings as SmsgwSettings
 

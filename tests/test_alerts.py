@@ -13,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from sms_common import topology
 from sms_common.configuration import DEFAULT_PBX
 from sms_common.telemetry import metrics
-from sms_ingress.answers import Outcome
+from sms_ingress.answers import WebhookOutcome
 from smsgw.doctor import services
 
 ROOT = Path(__file__).parent.parent
@@ -102,7 +102,7 @@ def test_each_section_of_the_page_names_the_metrics_of_its_rule():
 def test_webhooks_fail_where_ingress_is_at_fault():
     (words,) = matched("SmsWebhooksFail", "result")
 
-    assert sorted(words.split("|")) == sorted(outcome.word for outcome in Outcome if outcome.status >= 500)
+    assert sorted(words.split("|")) == sorted(outcome.word for outcome in WebhookOutcome if outcome.status >= 500)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pytest
 
 from sms_common.carriers.bandwidth.codes import CODES as BANDWIDTH_CODES
 from sms_common.errors import Code
-from sms_config.problems import Problem
-from sms_config.settings import Settings as ConfigSettings
-from sms_dispatcher.settings import Settings as DispatcherSettings
-from sms_ingress.settings import Settings as IngressSettings
+from sms_config.model.problems import Problem
+from sms_config.settings import ConfigSettings
+from sms_dispatcher.settings import DispatcherSettings
+from sms_ingress.settings import IngressSettings
 
 DOCS = Path(__file__).parent.parent / "docs"
 

@@ -10,10 +10,10 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from carrier_simulator.settings import SimulatorSettings
-from sms_common.service import load_settings
-from sms_config.settings import Settings as ConfigSettings
-from sms_dispatcher.settings import Settings as DispatcherSettings
-from sms_ingress.settings import Settings as IngressSettings
+from sms_common.service.process import load_settings
+from sms_config.settings import ConfigSettings
+from sms_dispatcher.settings import DispatcherSettings
+from sms_ingress.settings import IngressSettings
 from tests.processes import KINDS, ended, environment, logged
 
 pytestmark = pytest.mark.loopback

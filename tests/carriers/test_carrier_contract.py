@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from sms_common.carriers import CARRIERS
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.credentials import misformed_credentials
-from sms_common.carriers.protocol import Account, Carrier, CredentialPattern, Limits, WebhookRequest
+from sms_common.carriers.protocol import Account, Carrier, CarrierLimits, CredentialPattern, WebhookRequest
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import (
     Code,
@@ -110,7 +110,7 @@ def test_a_carrier_says_who_it_is_and_what_it_takes(subject):
     carrier: Carrier = subject.carrier
 
     assert carrier.name.isidentifier()
-    assert isinstance(carrier.limits, Limits)
+    assert isinstance(carrier.limits, CarrierLimits)
     assert all(limit > 0 for limit in (carrier.limits.text, carrier.limits.media, carrier.limits.group_recipients))
 
 

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from sms_common.testing.broker import FakeBroker
 from sms_config.main import build_app
-from sms_config.testing import InMemoryStore
+from sms_config.storage.testing import InMemoryStore
 from tests.cli.world import Command
 from tests.config.world import BOOTSTRAP, make_settings
 

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import aiormq
 import pytest
 
-from sms_common.addresses import amqp_url, host, http_base, mongo_url, public_base, root
+from sms_common.input.addresses import amqp_url, host, http_base, mongo_url, public_base, root
 
 
 @pytest.mark.parametrize(

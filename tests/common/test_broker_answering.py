@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pamqp import frame
 
-from sms_common.broker.answering import Answers
+from sms_common.broker.amqp.acks import AckBatch
 
 CHANNEL = 3
 
 
-def frames(answers: Answers) -> list[tuple[str, int, bool]]:
+def frames(answers: AckBatch) -> list[tuple[str, int, bool]]:
     """What the frames say, as the AMQP library reads them: the method, its tag, whether it means all up to there."""
     said, rest = [], answers.frames()
     while rest:
@@ -24,8 +24,8 @@ def frames(answers: Answers) -> list[tuple[str, int, bool]]:
     return said
 
 
-def delivered(*tags: int) -> Answers:
-    answers = Answers(CHANNEL)
+def delivered(*tags: int) -> AckBatch:
+    answers = AckBatch(CHANNEL)
     for tag in tags:
         answers.delivered(tag)
     return answers
@@ -62,7 +62,7 @@ steps = st.lists(st.tuples(st.sampled_from(["deliver", "skip", "ack", "nack", "s
 
 @given(steps)
 def test_the_broker_hears_of_each_delivery_what_was_said_of_it(steps):
-    answers = Answers(CHANNEL)
+    answers = AckBatch(CHANNEL)
     unanswered: list[int] = []
     expected: dict[int, str] = {}
     heard: dict[int, str] = {}

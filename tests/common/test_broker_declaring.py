@@ -8,8 +8,8 @@ from aio_pika.abc import AbstractConnection
 from aiormq.exceptions import ChannelAccessRefused
 
 from sms_common import topology
-from sms_common.broker import declaring
-from sms_common.broker.declaring import Declarations
+from sms_common.broker.amqp import declaring
+from sms_common.broker.amqp.declaring import Declarations
 from sms_common.topology import Binding, Topology
 
 CONNECTION = cast("AbstractConnection", None)

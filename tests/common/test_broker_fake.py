@@ -9,7 +9,7 @@ import pytest
 from sms_common.broker import Delivery, RetryLater
 from sms_common.errors import Unavailable
 from sms_common.testing.broker import FakeBroker
-from sms_common.testing.routing import Routing, matches
+from sms_common.testing.routing import FakeRouting, matches
 from sms_common.topology import OUTBOUND, Binding, Exchange, Queue, Topology, lane
 from tests.common.broker_contract import BrokerContract, Inbox, PassTime, request
 
@@ -169,7 +169,7 @@ def test_topics_match_as_in_amqp(pattern: str, key: str, expected: bool):
     [("direct", "k", ["q"]), ("direct", "other", []), ("fanout", "other", ["q"]), ("topic", "k", ["q"])],
 )
 def test_exchanges_route_by_their_kind(kind: Literal["direct", "fanout", "topic"], key: str, expected: list[str]):
-    routing = Routing()
+    routing = FakeRouting()
     routing.add(
         Topology(
             exchanges=(Exchange("e", kind, "of this test"),),

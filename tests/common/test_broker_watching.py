@@ -6,10 +6,10 @@ from typing import Any, cast
 import pytest
 from aio_pika.abc import AbstractConnection
 
-from sms_common.broker import watching
-from sms_common.broker.declaring import Declarations
+from sms_common.broker.amqp import watching
+from sms_common.broker.amqp.declaring import Declarations
+from sms_common.broker.amqp.watching import TopologyWatch
 from sms_common.broker.messages import Restored
-from sms_common.broker.watching import Watch
 from tests.eventually import eventually_told
 
 REFUSED = "gone from the broker: pbx.west.requests (the broker refuses to have it again)"
@@ -44,7 +44,7 @@ def often(monkeypatch):
 @pytest.mark.parametrize(("refused", "trouble"), [(True, REFUSED), (False, None)], ids=["refused", "taken"])
 async def test_it_is_restored_once_it_is_there_and_not_tried_at_every_look(often, refused, trouble):
     declarations, told = FakeDeclarations(refused=refused), list[Restored]()
-    watch = Watch(cast("Declarations", declarations), repairs=True)
+    watch = TopologyWatch(cast("Declarations", declarations), repairs=True)
 
     async def hear(restored: Restored) -> None:
         told.append(restored)
@@ -64,7 +64,7 @@ async def test_it_is_restored_once_it_is_there_and_not_tried_at_every_look(often
 
 async def test_what_is_deleted_again_is_made_again_at_once(often):
     declarations = FakeDeclarations(refused=False)
-    watch = Watch(cast("Declarations", declarations), repairs=True)
+    watch = TopologyWatch(cast("Declarations", declarations), repairs=True)
 
     async def restores() -> int:
         return declarations.restores

@@ -18,7 +18,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from sms_common.broker import Outgoing
-from sms_common.broker.wire import Outbox, PublishingWire, encode_publish
+from sms_common.broker.amqp.write_buffer import PublishingWire, WriteBuffer, encode_publish
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 THEN = datetime(2026, 11, 24, 13, 0, 1, tzinfo=UTC)
@@ -135,7 +135,7 @@ class Wire:
 
 
 def publishing_wire(wire: Wire, seconds: float = 60) -> PublishingWire:
-    return PublishingWire(wire, Outbox(wire), seconds)  # type: ignore[arg-type]  # as much of it as is used
+    return PublishingWire(wire, WriteBuffer(wire), seconds)  # type: ignore[arg-type]  # as much of it as is used
 
 
 def publishing(wire: Wire, *ids: str) -> list[asyncio.Task[None]]:
@@ -290,7 +290,7 @@ async def test_nothing_is_written_behind_the_end_of_the_channel():
 
 async def test_a_shut_outbox_writes_nothing_more():
     wire = Wire()
-    outbox = Outbox(wire)  # type: ignore[arg-type]  # as much of it as is used
+    outbox = WriteBuffer(wire)  # type: ignore[arg-type]  # as much of it as is used
     outbox.put(lambda: b"too late")
     outbox.shut()
     await outbox.written(5)
@@ -321,7 +321,7 @@ async def test_the_end_of_the_channel_ends_what_was_not_confirmed(cause, raised)
 
 async def test_what_a_dead_connection_never_takes_is_waited_for_no_longer():
     wire = Wire(room=1)
-    outbox = Outbox(wire)  # type: ignore[arg-type]  # as much of it as is used
+    outbox = WriteBuffer(wire)  # type: ignore[arg-type]  # as much of it as is used
     outbox.put(lambda: b"taken")
     outbox.put(lambda: b"too")
     waiting = asyncio.create_task(outbox.written(60))
@@ -333,7 +333,7 @@ async def test_what_a_dead_connection_never_takes_is_waited_for_no_longer():
 
 
 async def test_what_a_stalled_connection_does_not_take_is_not_waited_for_for_ever():
-    outbox = Outbox(Wire())  # type: ignore[arg-type]  # as much of it as is used
+    outbox = WriteBuffer(Wire())  # type: ignore[arg-type]  # as much of it as is used
     outbox.put(lambda: b"never taken")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(outbox.written(0.01), 5)
@@ -341,7 +341,7 @@ async def test_what_a_stalled_connection_does_not_take_is_not_waited_for_for_eve
 
 async def test_what_is_put_in_later_is_written_too():
     wire = Wire()
-    outbox = Outbox(wire)  # type: ignore[arg-type]  # as much of it as is used
+    outbox = WriteBuffer(wire)  # type: ignore[arg-type]  # as much of it as is used
     for payload in (b"one", b"two"):
         outbox.put(partial(bytes, payload))
         piece = await asyncio.wait_for(wire.write_queue.get(), 5)

@@ -2,7 +2,7 @@ import gc
 
 import pytest
 
-from sms_common.collecting import no_collection
+from sms_common.garbage_collection import no_collection
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from sms_config import store
-from sms_dispatcher import database
+from sms_config.storage import store
+from sms_dispatcher.ledger import database
 
 
 @pytest.mark.parametrize("check", [store.check_address, database.check_address], ids=["config", "dispatcher"])

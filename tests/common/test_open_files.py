@@ -8,7 +8,7 @@ from itertools import chain, repeat
 import pytest
 from structlog.testing import capture_logs
 
-from sms_common.open_files import OpenFiles
+from sms_common.service.open_files import OpenFiles
 from sms_common.telemetry import metrics
 from tests.processes import Start, free_port, logged
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.pasted import (
+from sms_common.input.pasted import (
     UncleanText,
     alike,
     entries,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from sms_common.pasted import is_invisible
+from sms_common.input.pasted import is_invisible
 from sms_common.phone import (
     FILLING,
     InvalidNumber,

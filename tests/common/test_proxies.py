@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from multidict import CIMultiDict
 
-from sms_common.proxies import Client, TrustedProxies, read_networks, says_https
+from sms_common.http.proxies import PeerAddress, TrustedProxies, read_networks, says_https
 
 OURS = TrustedProxies(read_networks("10.0.0.0/8, 192.0.2.7\n2001:db8:1::/48"))
 
@@ -34,7 +34,7 @@ OURS = TrustedProxies(read_networks("10.0.0.0/8, 192.0.2.7\n2001:db8:1::/48"))
 def test_a_listed_proxy_is_believed_as_far_as_the_hops_are_listed(peer, forwarded, client):
     headers = CIMultiDict([("x-forwarded-for", line) for line in forwarded])
 
-    assert OURS.client(peer, headers) == Client(client)
+    assert OURS.client(peer, headers) == PeerAddress(client)
 
 
 @pytest.mark.parametrize("proxies", [OURS, TrustedProxies()])
@@ -42,7 +42,7 @@ def test_a_listed_proxy_is_believed_as_far_as_the_hops_are_listed(peer, forwarde
 def test_who_is_not_listed_speaks_for_himself(proxies, peer):
     found = proxies.client(peer, CIMultiDict({"X-Forwarded-For": "198.51.100.1, 10.0.0.1"}))
 
-    assert found == Client(peer, claimed="10.0.0.1")
+    assert found == PeerAddress(peer, claimed="10.0.0.1")
 
 
 def test_a_connection_without_an_address_is_nobodys():
@@ -54,7 +54,7 @@ def test_a_connection_without_an_address_is_nobodys():
     [("203.0.113.9", "203.0.113.9"), ("2001:db8:9:8::1", "2001:db8:9:8::/64"), (None, "")],
 )
 def test_who_has_one_ipv6_address_of_a_network_has_them_all(address, origin):
-    assert Client(address).origin == origin
+    assert PeerAddress(address).origin == origin
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from sms_common import topology
 from sms_common.messages import Status
-from sms_common.testing.routing import Routing
+from sms_common.testing.routing import FakeRouting
 from sms_common.topology import (
     CARRIER,
     CONFIG,
@@ -41,8 +41,8 @@ QUEUES = tuple(
 PARKED = {UNROUTED, DEAD, topology.REFUSED}
 
 
-def routing() -> Routing:
-    declared = Routing()
+def routing() -> FakeRouting:
+    declared = FakeRouting()
     declared.add(base())
     declared.add(pbx("main", ("acme", "beta")))
     declared.add(pbx("west", ("gamma",)))

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.events import CancelRequest, Event, OutboundMedia, OutboundRequest, decode
-from sms_common.media_urls import InvalidMediaUrl, media_url
+from sms_common.input.media_urls import InvalidMediaUrl, media_url
 
 CASES = Path(__file__).parents[1] / "data" / "cases"
 SMALLEST: dict[str, Any] = {

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from sms_config.settings import Settings as ConfigSettings
-from sms_dispatcher.settings import Settings as DispatcherSettings
-from sms_ingress.settings import Settings as IngressSettings
+from sms_config.settings import ConfigSettings
+from sms_dispatcher.settings import DispatcherSettings
+from sms_ingress.settings import IngressSettings
 from sms_native.gateway.environment import parse
 from tests.compose.stack import REPOSITORY
 

@@ -9,11 +9,11 @@ from aiohttp import DummyCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from sms_common.testing.broker import FakeBroker
-from sms_config.api import DISPATCHER_SNAPSHOT, INGRESS_SNAPSHOT
-from sms_config.keyring import KeyRing
+from sms_config.http.app import DISPATCHER_SNAPSHOT, INGRESS_SNAPSHOT
 from sms_config.main import Outside, build_app
-from sms_config.settings import Settings
-from sms_config.testing import InMemoryStore
+from sms_config.model.keyring import KeyRing
+from sms_config.settings import ConfigSettings
+from sms_config.storage.testing import InMemoryStore
 from tests.config.people import Browser, system_admin, tenant_admin
 from tests.config.world import (
     BOOTSTRAP,
@@ -31,12 +31,12 @@ from tests.config.world import (
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings() -> ConfigSettings:
     return make_settings()
 
 
 @pytest.fixture
-def ring(settings: Settings) -> KeyRing:
+def ring(settings: ConfigSettings) -> KeyRing:
     return settings.keys
 
 
@@ -78,7 +78,7 @@ async def serve(
     """Serve the API with these settings."""
     async with AsyncExitStack() as stack:
 
-        async def start(settings: Settings) -> Api:
+        async def start(settings: ConfigSettings) -> Api:
             app = build_app(
                 settings,
                 store,
@@ -96,7 +96,7 @@ async def serve(
 
 
 @pytest.fixture
-async def api(serve: Callable[..., Any], settings: Settings) -> Any:
+async def api(serve: Callable[..., Any], settings: ConfigSettings) -> Any:
     return await serve(settings)
 
 

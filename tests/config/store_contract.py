@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sms_common.events import SeenWebhook
-from sms_config.query import Clause, Order, Query
-from sms_config.records import (
+from sms_config.model.query import Clause, Order, Query
+from sms_config.model.records import (
     ACCOUNT_PROOF,
     Announcement,
     ApiKeyRecord,
@@ -21,8 +21,8 @@ from sms_config.records import (
     TrunkRecord,
     UserRecord,
 )
-from sms_config.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.store_protocol import EVERYONE, Duplicate, Missing, Store
+from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
+from sms_config.storage.store_protocol import EVERYONE, Duplicate, Missing, Store
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123000, tzinfo=UTC)
 # The database removes what is over; this is not, however late the tests run.

@@ -9,10 +9,10 @@ import pytest
 
 from carrier_simulator import SimulatedAccount, SimulatorSettings, running
 from sms_common.configuration import DispatcherSnapshot
-from sms_config import account_proofs
-from sms_config.account_proofs import Lack
-from sms_config.records import AuditRecord, SmsConfigRecord
-from sms_config.trials import LACKS
+from sms_config.model.records import AuditRecord, SmsConfigRecord
+from sms_config.operations.connection_tests import LACKS
+from sms_config.resources import account_proofs
+from sms_config.resources.account_proofs import Lack
 from tests.config.people import system_admin, tenant_admin
 from tests.config.world import CREDENTIALS, TRUNK, make_settings
 from tests.eventually import eventually_told

@@ -6,12 +6,12 @@ import pytest
 from sms_common.broker.messages import Outgoing
 from sms_common.events import ConfigChanged, decode
 from sms_common.testing.broker import FakeBroker
-from sms_config.announce import Announcer, message
-from sms_config.auth import Caller, Scope
-from sms_config.changes import Changes
-from sms_config.records import Announcement
-from sms_config.tenants import Tenants
-from sms_config.testing import InMemoryStore
+from sms_config.access.auth import Caller, Scope
+from sms_config.model.records import Announcement
+from sms_config.resources.changes import Changes
+from sms_config.resources.tenants import Tenants
+from sms_config.snapshots.announcer import Announcer, message
+from sms_config.storage.testing import InMemoryStore
 
 ADMIN = Caller("bootstrap", "bootstrap", frozenset({Scope.ADMIN}), None)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sms_config.bodies import ApiKeyWrite, SmsCreate, TenantCreate, TrunkCreate
-from sms_config.requests import MAX_BODY_BYTES
+from sms_config.http.requests import MAX_BODY_BYTES
+from sms_config.schemas.bodies import ApiKeyWrite, SmsCreate, TenantCreate, TrunkCreate
 from tests.cases import cases
 from tests.config.world import DISPATCHER
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sms_config import rulebook
-from sms_config.rule_records import InboundRuleRecord
+from sms_config.model.rule_records import InboundRuleRecord
+from sms_config.resources import rules
 from tests.config.world import CREDENTIALS, TRUNK
 
 pytestmark = pytest.mark.loopback
@@ -316,7 +316,7 @@ async def test_rules_are_listed_in_the_order_of_their_priority_and_found_by_numb
 async def test_a_tenant_has_so_many_rules_and_no_more(api, acme, monkeypatch, serve, settings):
     monkeypatch.setattr(
         "sms_config.main.INBOUND_RULES",
-        rulebook.Kind(**{**_fields(rulebook.INBOUND_RULES), "most": 1}),
+        rules.RuleKind(**{**_fields(rules.INBOUND_RULES), "most": 1}),
     )
     small = await serve(settings)
     await small.made(INBOUND, inbound())

@@ -2,9 +2,9 @@ from datetime import timedelta
 
 import pytest
 
-from sms_config.auth import FailureBrake, bearer, digest, new_key, same
-from sms_config.problems import TooManyFailures
-from sms_config.records import ApiKeyRecord
+from sms_config.access.auth import FailureThrottle, bearer, digest, new_key, same
+from sms_config.model.problems import TooManyFailures
+from sms_config.model.records import ApiKeyRecord
 from tests.config.world import BOOTSTRAP, DISPATCHER, INGRESS, Clock, make_settings
 
 KEYS = "/api/v1/api-keys"
@@ -45,7 +45,7 @@ def test_comparing_takes_any_text():
 
 class TestBrake:
     def brake(self, clock, **values):
-        return FailureBrake(clock, failures=3, window=timedelta(minutes=1), **values)
+        return FailureThrottle(clock, failures=3, window=timedelta(minutes=1), **values)
 
     def test_an_address_with_too_many_failures_is_refused_for_the_rest_of_the_window(self):
         clock = Clock()

@@ -6,8 +6,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sms_config import explaining as shown
-from sms_dispatcher import explaining as decided
+from sms_config.http import explaining as shown
+from sms_dispatcher.api import explaining as decided
 from tests.config.world import make_settings
 
 pytestmark = pytest.mark.loopback
@@ -182,9 +182,9 @@ async def test_what_only_the_dispatcher_finds_wrong_is_told_beside_its_field(ann
         (shown.RouteView, decided.RouteShown),
         (shown.VerdictView, decided.VerdictShown),
         (shown.RejectionView, decided.RejectionShown),
-        (shown.DestinationView, decided.Destination),
-        (shown.OutboundQuestion, decided.OutboundQuestion),
-        (shown.InboundQuestion, decided.InboundQuestion),
+        (shown.DestinationView, decided.ExplainedDestination),
+        (shown.OutboundExplainBody, decided.OutboundQuestion),
+        (shown.InboundExplainBody, decided.InboundQuestion),
     ],
 )
 def test_both_services_speak_of_the_same_things(view, answer):

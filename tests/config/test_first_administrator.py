@@ -6,13 +6,13 @@ import re
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from sms_config.changes import Changes
-from sms_config.first_administrator import FirstAdministrator
-from sms_config.problems import SetUpClosed
-from sms_config.records import AuditRecord, UserRecord
-from sms_config.sessions import Sessions
+from sms_config.model.problems import SetUpClosed
+from sms_config.model.records import AuditRecord, UserRecord
+from sms_config.resources.changes import Changes
+from sms_config.resources.first_administrator import FirstAdministrator
+from sms_config.resources.sessions import Sessions
+from sms_config.resources.users import Users
 from sms_config.startup import Startup
-from sms_config.users import Users
 from tests.config.people import Browser, system_admin
 from tests.config.world import PASSWORD, make_settings, quick_passwords
 

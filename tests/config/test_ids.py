@@ -2,7 +2,7 @@
 
 import re
 
-from sms_config.changes import new_id
+from sms_config.resources.changes import new_id
 
 
 def test_ids_sort_as_they_were_made_and_fit_into_the_name_of_a_queue():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from sms_config.keyring import KeyRing, KeyRingError, Place, SealBroken, Sealed, new_entry
+from sms_config.model.keyring import KeyRing, KeyRingError, Place, SealBroken, Sealed, new_entry
 
 PLACE = Place("sms_configs", "config-1", "acme", "credentials.api_secret")
 KEY = base64.b64encode(bytes(range(32))).decode()

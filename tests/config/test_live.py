@@ -8,10 +8,10 @@ import pytest
 
 from sms_common.broker import Outgoing
 from sms_common.topology import SMS, pbx_inbound_queue, pbx_status_queue
-from sms_config.live import MOST_OF_ONE, Live, Rhythm
 from sms_config.main import Outside
-from sms_config.problems import TooManyListeners
-from sms_config.records import ApiKeyRecord, TenantRecord, UserRecord
+from sms_config.model.problems import TooManyListeners
+from sms_config.model.records import ApiKeyRecord, TenantRecord, UserRecord
+from sms_config.operations.server_sent_events import MOST_OF_ONE, LiveUpdates, StreamTiming
 from tests.config.people import COOKIE
 from tests.config.world import Clock
 from tests.eventually import eventually
@@ -24,7 +24,7 @@ CHANGED = "event: changed"
 
 @pytest.fixture
 def outside(broker):
-    return Outside(broker, Rhythm(beat=0.02, pause=0.0))
+    return Outside(broker, StreamTiming(beat=0.02, pause=0.0))
 
 
 def status(tenant="acme", message_id="m1", **values):
@@ -232,7 +232,7 @@ class TestLimits:
         )
 
     async def test_one_caller_has_so_many(self, broker, tenant):
-        live = Live(broker)
+        live = LiveUpdates(broker)
         watches = [await live.watch("ann", tenant, None) for _ in range(MOST_OF_ONE)]
 
         with pytest.raises(TooManyListeners):
@@ -242,7 +242,7 @@ class TestLimits:
         await live.watch("ann", tenant, None)
 
     async def test_all_together_have_so_many(self, broker, tenant):
-        live = Live(broker, most_in_all=2)
+        live = LiveUpdates(broker, most_in_all=2)
         for name in ("ann", "bob"):
             await live.watch(name, tenant, None)
 
@@ -250,7 +250,7 @@ class TestLimits:
             await live.watch("cid", tenant, None)
 
     async def test_who_has_hung_up_is_not_counted(self, broker, tenant):
-        live = Live(broker, most_of_one=1)
+        live = LiveUpdates(broker, most_of_one=1)
         lost = await live.watch("ann", tenant, None)
         lost.gone = lambda: True
 
@@ -259,7 +259,7 @@ class TestLimits:
         assert await lost.next(5) == "over"
 
     async def test_a_stopping_process_ends_all(self, broker, tenant):
-        live = Live(broker)
+        live = LiveUpdates(broker)
         watch = await live.watch("ann", tenant, None)
 
         await live.close()

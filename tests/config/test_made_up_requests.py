@@ -19,10 +19,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from sms_config import openapi
-from sms_config.api import ROUTES
+from sms_config.http import openapi
+from sms_config.http.app import ROUTES
 from sms_config.main import build_app
-from sms_config.testing import InMemoryStore
+from sms_config.storage.testing import InMemoryStore
 from tests.config.people import tenant_admin
 from tests.config.world import BOOTSTRAP, make_settings
 

@@ -7,9 +7,9 @@ import pytest
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.messages import MsgType
 from sms_common.rules import InboundQuery
-from sms_config.api import DISPATCHER_SNAPSHOT
-from sms_config.records import TenantRecord
-from sms_config.rule_records import InboundRuleRecord, OutboundRuleRecord
+from sms_config.http.app import DISPATCHER_SNAPSHOT
+from sms_config.model.records import TenantRecord
+from sms_config.model.rule_records import InboundRuleRecord, OutboundRuleRecord
 from tests.cases import cases
 from tests.config.world import DISPATCHER
 

@@ -4,8 +4,8 @@ import pytest
 
 from sms_common.version import VERSION
 from sms_config.main import build_app
-from sms_config.problems import ErrorBody
-from sms_config.testing import InMemoryStore
+from sms_config.model.problems import ErrorBody
+from sms_config.storage.testing import InMemoryStore
 from tests.config.world import make_settings
 
 

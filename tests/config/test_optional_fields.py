@@ -6,15 +6,18 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from sms_config.api import ROUTES
-from sms_config.bodies import (
+from sms_config.http.app import ROUTES
+from sms_config.http.explaining import InboundExplainBody, OutboundExplainBody
+from sms_config.main import build_app
+from sms_config.model.hours import OpenHours, OpenSpan
+from sms_config.schemas.bodies import (
     ApiKeyWrite,
     Callback,
     Credentials,
     CredentialTrial,
     HealthOf,
     LentPoolWrite,
-    Limits,
+    LimitsWrite,
     LiveFilter,
     LogIn,
     MessageFilter,
@@ -33,10 +36,7 @@ from sms_config.bodies import (
     UserChange,
     UserCreate,
 )
-from sms_config.explaining import InboundQuestion, OutboundQuestion
-from sms_config.hours import OpenHours, OpenSpan
-from sms_config.main import build_app
-from sms_config.rule_bodies import (
+from sms_config.schemas.rule_bodies import (
     ExtensionCreate,
     ExtensionWrite,
     InboundRuleCreate,
@@ -46,8 +46,8 @@ from sms_config.rule_bodies import (
     RoutingOf,
     RoutingWrite,
 )
-from sms_config.rule_entries import CallerIdEntry, Destination, RouteEntry
-from sms_config.testing import InMemoryStore
+from sms_config.schemas.rule_entries import CallerIdEntry, Destination, RouteEntry
+from sms_config.storage.testing import InMemoryStore
 from tests.config.people import system_admin
 from tests.config.world import CREDENTIALS, PASSWORD, make_settings
 
@@ -68,18 +68,18 @@ LEAST: dict[type[BaseModel], dict[str, Any]] = {
     ExtensionCreate: EXTENSION,
     ExtensionWrite: EXTENSION,
     HealthOf: {"ids": "a"},
-    InboundQuestion: {"sender": "1", "did": "2"},
+    InboundExplainBody: {"sender": "1", "did": "2"},
     InboundRuleCreate: NAMED,
     InboundRuleWrite: NAMED,
     LentPoolWrite: {"tenant_id": "t"},
-    Limits: {},
+    LimitsWrite: {},
     LiveFilter: {},
     LogIn: {"username": "u", "password": "p"},
     MessageFilter: {},
     OneMessage: {},
     OpenHours: {},
     OpenSpan: {"opens": "09:00", "closes": "17:00"},
-    OutboundQuestion: {"extension": "101", "to": "1"},
+    OutboundExplainBody: {"extension": "101", "to": "1"},
     OutboundRuleCreate: ROUTED,
     OutboundRuleWrite: ROUTED,
     ParkedChoice: {"ids": ["a"]},
@@ -140,7 +140,7 @@ def test_an_empty_optional_field_is_not_given(model, name, is_map):
     without = model.model_validate(least).model_dump()
 
     # A text to send counts to the last blank.
-    unseen = () if (model, name) == (OutboundQuestion, "text") else ("  ", "\u200b")
+    unseen = () if (model, name) == (OutboundExplainBody, "text") else ("  ", "\u200b")
     # A destination that somebody names and leaves empty is a slip, which must not send texts elsewhere.
     texts = () if (model, name) == (Destination, "destination") else ("", *unseen)
     for empty in (None, *texts, *([[]] if is_map else [])):

@@ -10,9 +10,9 @@ from sms_common.broker import Delivery, Outgoing, Parked, dead_letter
 from sms_common.errors import Code, Unavailable
 from sms_common.events import MAX_EVENT_BYTES, InboundEvent
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED, inbound_key
-from sms_config.parking import LOOKED_AT_BYTES, tenant_of
-from sms_config.records import AuditRecord
-from sms_config.stays import Stay
+from sms_config.model.records import AuditRecord
+from sms_config.operations.parking import LOOKED_AT_BYTES, tenant_of
+from sms_config.operations.replay_refusals import ReplayRefusal
 from tests.config.world import TRUNK
 
 pytestmark = pytest.mark.loopback
@@ -304,7 +304,7 @@ async def test_nothing_but_an_inbound_text_is_given_to_a_tenant(api, broker, acm
 def test_every_code_of_what_stays_is_explained_to_operators():
     explained = OPERATIONS.read_text().partition("| code of what stays |")[2].partition("\n\n")[0]
 
-    assert [code.value for code in Stay if f"\n| `{code.value}` |" not in explained] == []
+    assert [code.value for code in ReplayRefusal if f"\n| `{code.value}` |" not in explained] == []
 
 
 async def test_a_text_is_given_to_no_tenant_that_does_not_exist(api, broker):

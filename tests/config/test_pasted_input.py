@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sms_config.bodies import Callback, Credentials
-from sms_config.records import SmsConfigRecord, TenantRecord, TrunkRecord, UserRecord
-from sms_config.sealing import Sealer
+from sms_config.model.records import SmsConfigRecord, TenantRecord, TrunkRecord, UserRecord
+from sms_config.resources.sealing import Sealer
+from sms_config.schemas.bodies import Callback, Credentials
 from tests.cases import case, cases
 from tests.config.people import system_admin
 from tests.config.world import CREDENTIALS, PASSWORD, TRUNK, quick_passwords

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_config.problems import Invalid
-from sms_config.query import Clause, Column, Columns, Order, parse_query
+from sms_config.model.problems import Invalid
+from sms_config.model.query import Clause, Column, Columns, Order, parse_query
 
 COLUMNS = Columns(
     by_name={

@@ -3,7 +3,7 @@
 import pytest
 import structlog
 
-from sms_config.records import SmsConfigRecord
+from sms_config.model.records import SmsConfigRecord
 
 pytestmark = pytest.mark.loopback
 SMS = "/api/v1/sms"

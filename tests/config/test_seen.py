@@ -11,8 +11,8 @@ from aiohttp.test_utils import TestServer
 from sms_common.broker import Delivery
 from sms_common.errors import UnreadableEvent
 from sms_common.events import SeenWebhook, WebhooksSeen
-from sms_config.seen import WebhookNotes, health
-from sms_config.views import LaneView, SmsView
+from sms_config.operations.webhook_activity import WebhookNotes, health
+from sms_config.schemas.views import LaneView, SmsView
 from tests.config.world import CREDENTIALS, TRUNK, Clock, make_settings
 
 pytestmark = pytest.mark.loopback

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from sms_config.problems import invalid
+from sms_config.model.problems import invalid
 from tests.config.test_optional_fields import LEAST
 
 ODD: tuple[Any, ...] = (

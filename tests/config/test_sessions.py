@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from sms_config.auth import digest
-from sms_config.records import Ticket
+from sms_config.access.auth import digest
+from sms_config.model.records import Ticket
 from tests.config.people import COOKIE, SESSION, Browser, system_admin, tenant_admin
 from tests.config.world import PASSWORD, make_settings
 

@@ -1,8 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from sms_config.keyring import new_entry
-from sms_config.settings import Settings
+from sms_config.model.keyring import new_entry
+from sms_config.settings import ConfigSettings
 from tests.config.world import make_settings
 
 
@@ -27,7 +27,7 @@ def test_they_come_from_the_environment(monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
 
-    settings = Settings()
+    settings = ConfigSettings()
 
     assert (settings.port, settings.public_url, settings.keys.current) == (9999, "https://sms.example.com/base", "k7")
 

@@ -6,8 +6,8 @@ import pytest
 from sms_common.configuration import DispatcherSnapshot, IngressSnapshot, PaceLimits
 from sms_common.messages import MsgType
 from sms_common.rules import InboundQuery
-from sms_config.records import SmsConfigRecord
-from sms_config.rule_records import InboundRuleRecord
+from sms_config.model.records import SmsConfigRecord
+from sms_config.model.rule_records import InboundRuleRecord
 from tests.config.world import CREDENTIALS, DISPATCHER, INGRESS, TRUNK
 
 pytestmark = pytest.mark.loopback

@@ -4,18 +4,18 @@ from datetime import timedelta
 import pytest
 
 from sms_common.carriers import CARRIERS
-from sms_config.auth import Caller, Scope
-from sms_config.changes import Changes
-from sms_config.configs import ConfigOptions, SmsConfigs
-from sms_config.keyring import KeyRing, new_entry
-from sms_config.records import SmsConfigRecord
-from sms_config.rewrap import check_key_ring, rewrap
-from sms_config.sealing import reseal
+from sms_config.access.auth import Caller, Scope
+from sms_config.model.keyring import KeyRing, new_entry
+from sms_config.model.records import SmsConfigRecord
+from sms_config.resources.changes import Changes
+from sms_config.resources.configs import ConfigOptions, SmsConfigs
+from sms_config.resources.rewrap import check_key_ring, rewrap
+from sms_config.resources.sealing import reseal
+from sms_config.resources.tenants import Tenants
+from sms_config.resources.trunks import Trunks
 from sms_config.startup import Startup
-from sms_config.store_protocol import StoreUnusable
-from sms_config.tenants import Tenants
-from sms_config.testing import InMemoryStore
-from sms_config.trunks import Trunks
+from sms_config.storage.store_protocol import StoreUnusable
+from sms_config.storage.testing import InMemoryStore
 from tests.config.world import CREDENTIALS, TRUNK
 
 ADMIN = Caller("bootstrap", "bootstrap", frozenset({Scope.ADMIN}), None)

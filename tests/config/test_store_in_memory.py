@@ -1,8 +1,8 @@
 import pytest
 
 from sms_common.errors import Unavailable
-from sms_config.records import TenantRecord
-from sms_config.store_protocol import EVERYONE, StoreUnusable
+from sms_config.model.records import TenantRecord
+from sms_config.storage.store_protocol import EVERYONE, StoreUnusable
 from tests.config.store_contract import StoreContract, tenant
 
 

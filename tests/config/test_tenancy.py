@@ -4,17 +4,17 @@ from http import HTTPStatus
 
 import pytest
 
-from sms_config.api import ROUTES
+from sms_config.http.app import ROUTES
+from sms_config.http.routes import ApiRoute
 from sms_config.main import build_app
-from sms_config.routes import Route
-from sms_config.testing import InMemoryStore
+from sms_config.storage.testing import InMemoryStore
 from tests.config.people import tenant_admin
 from tests.config.world import TRUNK, make_settings
 
 pytestmark = pytest.mark.loopback
 
 
-def table() -> tuple[Route, ...]:
+def table() -> tuple[ApiRoute, ...]:
     """What the service serves."""
     return build_app(make_settings(), InMemoryStore(), wake=lambda: None, waiting_for=lambda: None)[ROUTES]
 
@@ -27,11 +27,11 @@ LISTS = [route for route in TABLE if route.columns is not None]
 CREATIONS = [route for route in TABLE if route.method == "POST" and route.status == HTTPStatus.CREATED]
 
 
-def named(route: Route) -> str:
+def named(route: ApiRoute) -> str:
     return f"{route.method} {route.path}"
 
 
-def a_body_for(route: Route, name: str):
+def a_body_for(route: ApiRoute, name: str):
     if route.body is None:
         return None
     if "extension" in route.body.model_fields:

@@ -16,10 +16,10 @@ from sms_common.errors import Code
 from sms_common.events import utc_now
 from sms_common.topology import CARRIER, DEAD, carrier_key
 from sms_config.main import Outside
-from sms_config.records import SmsConfigRecord
-from sms_config.webhook_trial import SENTENCES, TrialCode
-from sms_ingress.door import Door
-from sms_ingress.seen import SeenWebhooks
+from sms_config.model.records import SmsConfigRecord
+from sms_config.operations.webhook_test import SENTENCES, StepCode
+from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_handler import WebhookHandler
 from tests.cases import cases
 from tests.cli.certificates import Authority
 from tests.config.world import CREDENTIALS, make_settings
@@ -115,7 +115,7 @@ class Edge:
         self.meddle = None
         self.rewrite = None
         self.seen = SeenWebhooks(broker)
-        self.door = Door(
+        self.door = WebhookHandler(
             publisher=broker,
             snapshot=lambda: self.snapshot,
             carriers={"bandwidth": Bandwidth()},
@@ -405,5 +405,5 @@ async def trying(serve, public_url):
 def test_every_code_has_its_sentence_and_is_explained_to_operators():
     text = OPERATIONS.read_text()
 
-    assert set(SENTENCES) == set(TrialCode)
-    assert [code.value for code in TrialCode if f"`{code.value}`" not in text] == []
+    assert set(SENTENCES) == set(StepCode)
+    assert [code.value for code in StepCode if f"`{code.value}`" not in text] == []

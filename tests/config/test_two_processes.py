@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from sms_config.api_keys import ApiKeys
-from sms_config.auth import Caller, Scope
-from sms_config.changes import Changes
-from sms_config.first_administrator import FirstAdministrator
-from sms_config.problems import InUse, Invalid
-from sms_config.query import Query
-from sms_config.records import ApiKeyRecord, TenantRecord, UserRecord, now_utc
-from sms_config.sessions import Sessions
-from sms_config.store import MongoStore
-from sms_config.store_protocol import EVERYONE, T, Transaction
-from sms_config.tenants import Tenants
-from sms_config.users import Users
+from sms_config.access.auth import Caller, Scope
+from sms_config.model.problems import InUse, Invalid
+from sms_config.model.query import Query
+from sms_config.model.records import ApiKeyRecord, TenantRecord, UserRecord, now_utc
+from sms_config.resources.api_keys import ApiKeys
+from sms_config.resources.changes import Changes
+from sms_config.resources.first_administrator import FirstAdministrator
+from sms_config.resources.sessions import Sessions
+from sms_config.resources.tenants import Tenants
+from sms_config.resources.users import Users
+from sms_config.storage.store import MongoStore
+from sms_config.storage.store_protocol import EVERYONE, T, Transaction
 from tests.config.people import tenant_admin
 from tests.config.store_contract import StoreContract, tenant
 from tests.config.world import PASSWORD, quick_passwords

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_config.records import UserRecord
+from sms_config.model.records import UserRecord
 from tests.config.people import USERS, Browser, system_admin, tenant_admin
 from tests.config.world import PASSWORD
 

@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 from multidict import CIMultiDict
 
-from sms_config.keyring import new_entry
-from sms_config.passwords import Passwords
-from sms_config.settings import Settings
+from sms_config.access.passwords import Passwords
+from sms_config.model.keyring import new_entry
+from sms_config.settings import ConfigSettings
 
 BOOTSTRAP = "bootstrap-key-of-these-tests"
 INGRESS = "token-of-ingress-in-these-tests"
@@ -108,7 +108,7 @@ class Gate:
         return self.sentence
 
 
-def make_settings(**values: Any) -> Settings:
+def make_settings(**values: Any) -> ConfigSettings:
     given: dict[str, Any] = {
         "amqp_url": "amqp://localhost",
         "mongo_url": "mongodb://localhost",
@@ -119,7 +119,7 @@ def make_settings(**values: Any) -> Settings:
         "key_ring": new_entry("k1"),
         "carrier_options": NOBODY_THERE,
     }
-    return Settings(**{**given, **values})
+    return ConfigSettings(**{**given, **values})
 
 
 TRUNK = {"name": "Main trunk", "brand": "Bandwidth", "hostname": "sip.bandwidth.com"}

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from sms_common.configuration import DidPool, DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.events import OutboundRequest
 from sms_common.messages import Status
-from sms_dispatcher.entries import Entry, Kind
+from sms_dispatcher.ledger.entries import EntryKind, LedgerEntry
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 DID = "+12025550143"
@@ -53,11 +53,11 @@ def request(**changes: Any) -> OutboundRequest:
     return OutboundRequest.model_validate({**values, **changes})
 
 
-def entry(**changes: Any) -> Entry:
+def entry(**changes: Any) -> LedgerEntry:
     values: dict[str, Any] = {
         "tenant_id": "acme",
         "message_id": "m-1",
-        "kind": Kind.SINGLE,
+        "kind": EntryKind.SINGLE,
         "status": Status.ACCEPTED,
         "created_at": NOW,
         "updated_at": NOW,
@@ -67,4 +67,4 @@ def entry(**changes: Any) -> Entry:
         "to": (HANDSET,),
         "text": "Hello",
     }
-    return Entry(**{**values, **changes})
+    return LedgerEntry(**{**values, **changes})

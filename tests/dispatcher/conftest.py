@@ -16,7 +16,7 @@ from sms_common.errors import Unavailable
 from sms_common.events import Event, InboundEvent, LaneEntry, StatusEvent
 from sms_common.testing.broker import FakeBroker
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.dispatcher import Dispatcher, Limits, Stores
+from sms_dispatcher.dispatcher import Dispatcher, DispatcherLimits, Stores
 from tests.dispatcher.builders import NOW, request, snapshot
 from tests.dispatcher.memory_coordination import MemoryCoordination
 from tests.dispatcher.memory_ledger import MemoryLedger
@@ -55,7 +55,7 @@ class Rig:
             Stores(self.ledger, self.coordination),
             {"fake": self.carrier},
             self.clock,
-            Limits(lane=lane),
+            DispatcherLimits(lane=lane),
             member=member,
             monotonic=lambda: self.monotonic,
         )

@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from sms_common.errors import Code, Unavailable
-from sms_dispatcher.coordination import MEMBER_TTL, Coordination
-from sms_dispatcher.fleet import Present
-from sms_dispatcher.standing import Standing
+from sms_dispatcher.fleet.coordination import MEMBER_TTL, Coordination
+from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.lanes.stalled import StalledLane
 
 
 class MemoryCoordination(Coordination):
@@ -17,7 +17,7 @@ class MemoryCoordination(Coordination):
         self.away = False
         self.owners: dict[str, str] = {}
         self.counts: dict[str, int] = {}
-        self.still: dict[str, Standing] = {}
+        self.still: dict[str, StalledLane] = {}
         self._clock = clock
         self._seen: dict[str, tuple[float, bool]] = {}
         self._next: dict[str, tuple[float, float]] = {}
@@ -36,7 +36,7 @@ class MemoryCoordination(Coordination):
         there = {name: leaves for name, (seen, leaves) in self._seen.items() if now - seen < MEMBER_TTL.total_seconds()}
         return Present(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
 
-    async def note_standing(self, standing: Sequence[Standing], moving: Iterable[str]) -> None:
+    async def note_standing(self, standing: Sequence[StalledLane], moving: Iterable[str]) -> None:
         self._answer()
         for one in standing:
             known = self.still.get(one.config_id)
@@ -46,7 +46,7 @@ class MemoryCoordination(Coordination):
         for config_id in moving:
             self.still.pop(config_id, None)
 
-    async def standing(self, config_ids: Iterable[str]) -> list[Standing]:
+    async def standing(self, config_ids: Iterable[str]) -> list[StalledLane]:
         self._answer()
         return [self.still[config_id] for config_id in config_ids if config_id in self.still]
 

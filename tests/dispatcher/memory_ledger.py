@@ -7,10 +7,10 @@ from typing import Any
 
 from sms_common.errors import Code, Unavailable
 from sms_common.messages import Status
-from sms_dispatcher.documents import record, to_document
-from sms_dispatcher.entries import CLAIMABLE, Entry, Kind, advance, entry_id
-from sms_dispatcher.history import History, MessageQuery
-from sms_dispatcher.ledger import LEASE, Change, Ledger, MatchedReceipt
+from sms_dispatcher.ledger.documents import record, to_document
+from sms_dispatcher.ledger.entries import CLAIMABLE, EntryKind, LedgerEntry, advance, entry_id
+from sms_dispatcher.ledger.history import History, MessageQuery
+from sms_dispatcher.ledger.ledger import LEASE, Ledger, LedgerChange, MatchedReceipt
 
 
 class MemoryLedger(Ledger):
@@ -20,7 +20,7 @@ class MemoryLedger(Ledger):
     """
 
     def __init__(self, clock: Any, retention: Any) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, LedgerEntry] = {}
         self.claimed_at: dict[str, datetime] = {}
         self.changes: set[str] = set()
         self.bulk: set[str] = set()
@@ -50,7 +50,7 @@ class MemoryLedger(Ledger):
     async def set_clock(self) -> None:
         self._answer()
 
-    async def accept(self, entry: Entry, claim: Entry | None = None) -> Entry | None:
+    async def accept(self, entry: LedgerEntry, claim: LedgerEntry | None = None) -> LedgerEntry | None:
         self._answer()
         known = self.entries.get(entry.id)
         if known is None:
@@ -60,11 +60,11 @@ class MemoryLedger(Ledger):
         self._done("accept")
         return known
 
-    async def find(self, tenant_id: str, message_id: str) -> Entry | None:
+    async def find(self, tenant_id: str, message_id: str) -> LedgerEntry | None:
         self._answer()
         return self.entries.get(entry_id(tenant_id, message_id))
 
-    async def claim(self, id_: str, claim_id: str) -> Entry | None:
+    async def claim(self, id_: str, claim_id: str) -> LedgerEntry | None:
         self._answer()
         entry = self.entries.get(id_)
         if entry is not None and entry.status in CLAIMABLE:
@@ -80,7 +80,7 @@ class MemoryLedger(Ledger):
         self._done("claim")
         return entry
 
-    async def finish(self, claimed: Entry, after: Entry, change_id: str) -> bool:
+    async def finish(self, claimed: LedgerEntry, after: LedgerEntry, change_id: str) -> bool:
         self._answer()
         if change_id in self.changes:
             return True
@@ -92,13 +92,13 @@ class MemoryLedger(Ledger):
         self._done("finish")
         return True
 
-    async def note_carrier_id(self, claimed: Entry, provider_msg_id: str, segments: int | None) -> None:
+    async def note_carrier_id(self, claimed: LedgerEntry, provider_msg_id: str, segments: int | None) -> None:
         self._answer()
         present = self.entries[claimed.id]
         if present.provider_msg_id is None:
             self.entries[claimed.id] = replace(present, provider_msg_id=provider_msg_id, segments=segments)
 
-    async def change(self, before: Entry, after: Entry) -> bool:
+    async def change(self, before: LedgerEntry, after: LedgerEntry) -> bool:
         self._answer()
         if self.entries[before.id].sequence != before.sequence:
             return False
@@ -106,29 +106,31 @@ class MemoryLedger(Ledger):
         self._done("change")
         return True
 
-    async def abandon(self, claimed: Entry, after: Entry) -> bool:
+    async def abandon(self, claimed: LedgerEntry, after: LedgerEntry) -> bool:
         if self.entries[claimed.id].claim_id != claimed.claim_id:
             return False
         return self._clock() - self.claimed_at[claimed.id] > LEASE and await self.change(claimed, after)
 
-    async def apply(self, receipt: MatchedReceipt) -> Change | None:
+    async def apply(self, receipt: MatchedReceipt) -> LedgerChange | None:
         self._answer()
         by_reference = self.entries.get(receipt.reference or "")
         by_carrier = [e for e in self.entries.values() if e.provider_msg_id == receipt.receipt.provider_msg_id]
-        candidates = [by_reference] if by_reference else [e for e in by_carrier if e.kind is not Kind.INBOUND]
+        candidates = [by_reference] if by_reference else [e for e in by_carrier if e.kind is not EntryKind.INBOUND]
         before = next((entry for entry in candidates if receipt.allowed(entry)), None)
         if before is None:
             return None
         after = advance(before, receipt.receipt, self._clock()) or before
         self.entries[before.id] = after
         self._done("apply")
-        return Change(before, after)
+        return LedgerChange(before, after)
 
     async def written_to(self, tenant_id: str, number: str) -> tuple[str, ...]:
         self._answer()
         self.recalled += 1
         texts = [
-            e for e in self.entries.values() if (e.kind, e.tenant_id, e.sender) == (Kind.INBOUND, tenant_id, number)
+            e
+            for e in self.entries.values()
+            if (e.kind, e.tenant_id, e.sender) == (EntryKind.INBOUND, tenant_id, number)
         ]
         return tuple(dict.fromkeys(e.to[0] for e in sorted(texts, key=lambda e: e.created_at, reverse=True)))
 
@@ -137,12 +139,12 @@ class MemoryLedger(Ledger):
         texts = [
             e
             for e in self.entries.values()
-            if (e.kind, e.tenant_id, e.echo.conversation_id) == (Kind.INBOUND, tenant_id, conversation_id)
+            if (e.kind, e.tenant_id, e.echo.conversation_id) == (EntryKind.INBOUND, tenant_id, conversation_id)
             and e.sender in numbers
         ]
         return max(texts, key=lambda e: e.created_at).to[0] if texts else None
 
-    async def take_due(self, limit: int) -> list[Entry]:
+    async def take_due(self, limit: int) -> list[LedgerEntry]:
         self._answer()
         now = self._clock()
         due = [e for e in self.entries.values() if e.due_at is not None and e.due_at <= now][:limit]
@@ -150,7 +152,7 @@ class MemoryLedger(Ledger):
             self.entries[entry.id] = replace(entry, due_at=now + LEASE)
         return due
 
-    async def postpone(self, entry: Entry, until: datetime | None) -> None:
+    async def postpone(self, entry: LedgerEntry, until: datetime | None) -> None:
         self._answer()
         if self.entries[entry.id].sequence == entry.sequence:
             self.entries[entry.id] = replace(self.entries[entry.id], due_at=until)
@@ -159,7 +161,7 @@ class MemoryLedger(Ledger):
         self._answer()
         self.bulk.add(config_id)
 
-    async def could_be(self, entry: Entry, carrier_ids: Collection[str]) -> frozenset[str]:
+    async def could_be(self, entry: LedgerEntry, carrier_ids: Collection[str]) -> frozenset[str]:
         self._answer()
         others = [one for one in self.entries.values() if one.id != entry.id]
         alike = [one for one in others if (one.sender, one.to) == (entry.sender, entry.to)]
@@ -214,11 +216,11 @@ class MemoryHistory(History):
         return None if entry is None else record(to_document(entry, self._ledger._keep))
 
 
-def _matches(entry: Entry, query: MessageQuery) -> bool:
-    direction = "IN" if entry.kind is Kind.INBOUND else "OUT"
+def _matches(entry: LedgerEntry, query: MessageQuery) -> bool:
+    direction = "IN" if entry.kind is EntryKind.INBOUND else "OUT"
     parties = (entry.sender, *entry.to)
     return (
-        entry.kind is not Kind.PARENT
+        entry.kind is not EntryKind.PARENT
         and entry.tenant_id == query.tenant_id
         and query.direction in {None, direction}
         and query.status in {None, entry.status.value}

@@ -4,7 +4,7 @@ from datetime import time
 from typing import Any
 
 from sms_common.configuration import DidPool, DispatcherSnapshot, TenantRules
-from sms_common.rules import OutboundRule, Route, Schedule, WeeklyHours
+from sms_common.rules import OutboundRule, RuleRoute, Schedule, WeeklyHours
 from sms_common.rules.hours import Span
 from tests.dispatcher.builders import config, snapshot
 
@@ -21,11 +21,11 @@ _MORNING = (Span(opens=time(8), closes=time(12)),)
 MORNINGS = Schedule(hours=WeeklyHours(tuesday=_MORNING, wednesday=_MORNING))
 
 
-def rule(*routes: Route | str, **changes: Any) -> OutboundRule:
+def rule(*routes: RuleRoute | str, **changes: Any) -> OutboundRule:
     """An outbound rule for every recipient, whose routes may be given by their configuration's id."""
-    ways = tuple(Route(config_id=route) if isinstance(route, str) else route for route in routes)
+    ways = tuple(RuleRoute(config_id=route) if isinstance(route, str) else route for route in routes)
     return OutboundRule(
-        **{"id": "r1", "name": "One", "prefixes": "+", "routes": ways or (Route(config_id="cfg"),), **changes}
+        **{"id": "r1", "name": "One", "prefixes": "+", "routes": ways or (RuleRoute(config_id="cfg"),), **changes}
     )
 
 

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, MsgType, Status
-from sms_dispatcher.api import MessagesApi
-from sms_dispatcher.entries import Kind
+from sms_dispatcher.api.routes import MessagesApi
+from sms_dispatcher.ledger.entries import EntryKind
 from tests.dispatcher.builders import DID, HANDSET, NOW, entry
 from tests.dispatcher.memory_ledger import MemoryHistory, MemoryLedger
 
@@ -22,7 +22,7 @@ SECOND = "+13125550132"
 OUT = entry(message_id="out", status=Status.DELIVERED, provider_msg_id="carrier-1", segments=1, attempt=1)
 IN = entry(
     message_id="in",
-    kind=Kind.INBOUND,
+    kind=EntryKind.INBOUND,
     status=Status.DELIVERED,
     sender=SECOND,
     to=(DID,),
@@ -37,12 +37,12 @@ FAILED = entry(
 )
 GROUP = entry(
     message_id="group",
-    kind=Kind.GROUP,
+    kind=EntryKind.GROUP,
     to=(HANDSET, SECOND),
     msg_type=MsgType.MMS,
     created_at=NOW + timedelta(seconds=3),
 )
-PARENT = entry(message_id="list", kind=Kind.PARENT, to=(HANDSET, SECOND))
+PARENT = entry(message_id="list", kind=EntryKind.PARENT, to=(HANDSET, SECOND))
 THEIRS = entry(tenant_id="other", message_id="theirs")
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_dispatcher.assignment import assign
+from sms_dispatcher.fleet.assignment import assign
 
 WORK = st.dictionaries(st.text("abcdef0123456789", min_size=1, max_size=8), st.sampled_from("xyz"), max_size=60)
 MEMBERS = st.sets(st.text("mnop", min_size=1, max_size=4), min_size=1, max_size=6)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_dispatcher.backlog import Backlog
+from sms_dispatcher.lanes.backlog import Backlog
 
 LOOK = ("was_empty", 0)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from sms_dispatcher.coordination import Coordination
-from sms_dispatcher.history import History
-from sms_dispatcher.ledger import Ledger
+from sms_dispatcher.fleet.coordination import Coordination
+from sms_dispatcher.ledger.history import History
+from sms_dispatcher.ledger.ledger import Ledger
 
 INTEGRATION = Path(__file__).parents[1] / "integration"
 

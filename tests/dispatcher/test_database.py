@@ -4,7 +4,7 @@ import pytest
 from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, ServerSelectionTimeoutError, WriteError
 
 from sms_common.errors import Unavailable, UnreadableEvent
-from sms_dispatcher.database import failures_of, operation
+from sms_dispatcher.ledger.database import failures_of, operation
 
 
 def bulk(*codes: int, **more: object) -> BulkWriteError:

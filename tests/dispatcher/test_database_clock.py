@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sms_dispatcher.database_clock import DatabaseClock
+from sms_dispatcher.ledger.database_clock import DatabaseClock
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 

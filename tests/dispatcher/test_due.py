@@ -7,8 +7,8 @@ import pytest
 
 from sms_common.errors import Code, TemporaryFailure, Unavailable
 from sms_common.messages import Status
-from sms_dispatcher.documents import to_document
-from sms_dispatcher.due import DueEntries
+from sms_dispatcher.delivery.scheduler import DueScheduler
+from sms_dispatcher.ledger.documents import to_document
 from tests.dispatcher.builders import HANDSET, NOW, entry
 from tests.dispatcher.conftest import Rig
 from tests.dispatcher.test_carrier_events import receipt
@@ -255,4 +255,4 @@ async def test_a_pbx_whose_queue_takes_nothing_keeps_no_other_from_its_end(rig, 
 
 
 def test_the_clock_is_part_of_the_dispatcher(rig):
-    assert isinstance(rig.dispatcher.due, DueEntries)
+    assert isinstance(rig.dispatcher.due, DueScheduler)

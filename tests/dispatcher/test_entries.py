@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
-from sms_dispatcher.entries import Entry, Kind, Receipt, Recipient, advance, claimed
-from sms_dispatcher.statuses import changes, current, outgoing, status_event
+from sms_dispatcher.delivery.statuses import changes, current, outgoing, status_event
+from sms_dispatcher.ledger.entries import EntryKind, LedgerEntry, Receipt, Recipient, advance, claimed
 from tests.dispatcher.builders import HANDSET, NOW, entry
 
 LATER = NOW + timedelta(seconds=1)
@@ -24,7 +24,7 @@ def receipt(status: Status, recipient: str = HANDSET) -> Receipt:
     return Receipt(recipient, status, LATER, "carrier-1", wait_until=NOW + timedelta(hours=100), error=error)
 
 
-def after(start: Entry, *receipts: Receipt) -> Entry:
+def after(start: LedgerEntry, *receipts: Receipt) -> LedgerEntry:
     for item in receipts:
         start = advance(start, item, LATER) or start
     return start
@@ -85,10 +85,10 @@ def test_ranks_and_sequences_never_fall(receipts):
     assert all(a.status.rank <= b.status.rank and a.sequence <= b.sequence for a, b in itertools.pairwise(seen))
 
 
-def group(**changes) -> Entry:
+def group(**changes) -> LedgerEntry:
     numbers = (HANDSET, OTHER, THIRD)
     members = tuple(Recipient(to, f"m-1.{n}", Status.ACCEPTED) for n, to in enumerate(numbers, start=1))
-    return entry(kind=Kind.GROUP, to=numbers, recipients=members, status=Status.SUBMITTED, **changes)
+    return entry(kind=EntryKind.GROUP, to=numbers, recipients=members, status=Status.SUBMITTED, **changes)
 
 
 ALL = (HANDSET, OTHER, THIRD)
@@ -156,19 +156,19 @@ def test_a_message_being_sent_is_repeated_as_accepted():
 
 
 def test_a_childs_status_correlates_with_the_request():
-    message = outgoing(status_event(entry(message_id="m-1.2", parent_id="m-1", kind=Kind.CHILD)))
+    message = outgoing(status_event(entry(message_id="m-1.2", parent_id="m-1", kind=EntryKind.CHILD)))
 
     assert (message.correlation_id, message.routing_key) == ("m-1", "sms.status.acme.accepted")
 
 
-def advanced(start: Entry, what: Receipt, now: datetime) -> Entry:
+def advanced(start: LedgerEntry, what: Receipt, now: datetime) -> LedgerEntry:
     found = advance(start, what, now)
     assert found is not None
     return found
 
 
 def test_a_new_entry_was_not_sent_and_promises_nothing():
-    new = Entry("acme", "m-1", Kind.SINGLE, Status.ACCEPTED, NOW, NOW)
+    new = LedgerEntry("acme", "m-1", EntryKind.SINGLE, Status.ACCEPTED, NOW, NOW)
 
     assert (new.sequence, new.status_sequence, new.attempt, new.moves) == (1, 1, 0, 0)
     assert not any((new.bulk, new.possible_duplicate, new.high_priority))
@@ -176,7 +176,7 @@ def test_a_new_entry_was_not_sent_and_promises_nothing():
 
 
 def test_kinds_have_the_words_under_which_they_are_stored():
-    assert [kind.value for kind in Kind] == ["single", "child", "group", "parent", "inbound"]
+    assert [kind.value for kind in EntryKind] == ["single", "child", "group", "parent", "inbound"]
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_receipt_begins_the_window_only_where_none_had_begun(status, looked_at
 
 def test_a_claim_is_looked_after_as_soon_when_one_of_a_group_answers_first():
     group = entry(
-        kind=Kind.GROUP,
+        kind=EntryKind.GROUP,
         status=Status.SUBMITTING,
         recipients=(Recipient(HANDSET, "m-1.1", Status.ACCEPTED), Recipient(OTHER, "m-1.2", Status.ACCEPTED)),
         due_at=LATER,
@@ -241,7 +241,7 @@ def test_a_claim_is_looked_after_as_soon_when_one_of_a_group_answers_first():
 
 def test_the_carriers_id_once_known_stays():
     group = entry(
-        kind=Kind.GROUP,
+        kind=EntryKind.GROUP,
         status=Status.SUBMITTED,
         provider_msg_id="first",
         recipients=(Recipient(HANDSET, "m-1.1", Status.SUBMITTED), Recipient(OTHER, "m-1.2", Status.SUBMITTED)),
@@ -259,6 +259,6 @@ def test_a_group_that_reached_nobody_says_what_the_first_failure_was():
         Recipient(HANDSET, "m-1.1", Status.FAILED, error=spam),
         Recipient(OTHER, "m-1.2", Status.SUBMITTED),
     )
-    group = entry(kind=Kind.GROUP, status=Status.SUBMITTED, recipients=members)
+    group = entry(kind=EntryKind.GROUP, status=Status.SUBMITTED, recipients=members)
 
     assert advanced(group, receipt(Status.FAILED, OTHER), LATER).error == spam

@@ -10,10 +10,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from sms_common.configuration import DidPool
-from sms_common.rules import Action, Closed, Extension, InboundRule, Permission, Route
+from sms_common.rules import Action, Extension, InboundRule, OutsideHours, Permission, RuleRoute
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.api import ExplainApi
-from sms_dispatcher.explaining import Explainer, OutboundQuestion
+from sms_dispatcher.api.explaining import Explainer, OutboundQuestion
+from sms_dispatcher.api.routes import ExplainApi
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 from tests.dispatcher.memory_ledger import MemoryLedger
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, MORNINGS, rule, ruled
@@ -25,7 +25,7 @@ TOKEN = "correct horse"
 ASKED = {"tenant_id": "acme", "extension": "101", "to": HANDSET, "text": "Hello"}
 WRITTEN = {"tenant_id": "acme", "sender": HANDSET, "did": DID}
 TWO_ROUTES = ruled(
-    rule(Route(config_id="cfg", prepend="7"), Route(config_id="backup", caller_id="+16175550105")),
+    rule(RuleRoute(config_id="cfg", prepend="7"), RuleRoute(config_id="backup", caller_id="+16175550105")),
     rule("cfg", id="r2", name="Two", priority=2000),
     rule("cfg", id="r3", name="", prefixes="44"),
 )
@@ -160,9 +160,9 @@ async def test_every_refusal_has_its_code(world, question, code):
 @pytest.mark.parametrize(
     ("closed", "at", "held_until", "code"),
     [
-        (Closed.HOLD, None, "2026-11-25T08:00:00Z", None),
-        (Closed.BLOCK, None, None, "blocked_by_rule"),
-        (Closed.BLOCK, "2026-11-24T12:00:00+02:00", None, None),
+        (OutsideHours.HOLD, None, "2026-11-25T08:00:00Z", None),
+        (OutsideHours.BLOCK, None, None, "blocked_by_rule"),
+        (OutsideHours.BLOCK, "2026-11-24T12:00:00+02:00", None, None),
     ],
 )
 async def test_hours_are_those_of_the_asked_moment(world, closed, at, held_until, code):

@@ -8,8 +8,8 @@ import pytest
 from sms_common import topology
 from sms_common.errors import Code, Throttled, Unavailable
 from sms_common.messages import Accepted
-from sms_dispatcher.coordination import MEMBER_TTL
-from sms_dispatcher.fleet import Present
+from sms_dispatcher.fleet.coordination import MEMBER_TTL
+from sms_dispatcher.fleet.membership import Present
 from tests.dispatcher.builders import HANDSET, NOW, config, snapshot
 from tests.dispatcher.conftest import Rig
 
@@ -213,7 +213,7 @@ async def test_a_text_of_one_sender_leaves_after_those_before_it(rig):
 
 
 async def test_one_that_waits_long_is_told_as_queued_with_the_reason(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.lane._TELL_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("sms_dispatcher.lanes.lane._TELL_AFTER_SECONDS", 0.0)
     rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
     await rig.send()
     waiting = asyncio.create_task(rig.send(message_id="m-2"))
@@ -234,7 +234,7 @@ async def broken(_: object) -> None:
 
 @pytest.mark.parametrize("telling", [blocked, broken], ids=["for long", "wrongly"])
 async def test_to_tell_that_one_waits_keeps_it_no_longer(rig, monkeypatch, telling):
-    monkeypatch.setattr("sms_dispatcher.lane._TELL_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("sms_dispatcher.lanes.lane._TELL_AFTER_SECONDS", 0.0)
     rig.carrier.script(
         HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900), Accepted("a"), Accepted("b")
     )
@@ -258,7 +258,7 @@ async def test_to_tell_that_one_waits_keeps_it_no_longer(rig, monkeypatch, telli
 
 
 async def test_a_text_does_not_overtake_those_of_a_list_before_it(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.short_way._MOMENT_SECONDS", 0.0)
+    monkeypatch.setattr("sms_dispatcher.lanes.fast_path._MOMENT_SECONDS", 0.0)
     end, first = asyncio.Event(), "+13125550100"
 
     async def slow(_):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, TemporaryFailure, Throttled
-from sms_dispatcher.gates import Gate, GateState
+from sms_dispatcher.lanes.circuit_breaker import BreakerState, CircuitBreaker
 
 BUSY = Throttled(Code.CARRIER_BUSY, "Too fast.")
 DOWN = TemporaryFailure(Code.CARRIER_ERROR, "It broke.")
@@ -16,7 +16,7 @@ SILENCE = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer.")
 class Rig:
     def __init__(self) -> None:
         self.now = 0.0
-        self.gate = Gate("cfg", lambda: self.now)
+        self.gate = CircuitBreaker("cfg", lambda: self.now)
 
     def report(self, failure=None) -> None:
         passage = self.gate.enter()
@@ -34,18 +34,22 @@ def rig():
 
 
 def test_an_open_gate_lets_everybody_pass(rig):
-    assert (rig.gate.state, rig.gate.enter() is not None, rig.gate.enter() is not None) == (GateState.OPEN, True, True)
+    assert (rig.gate.state, rig.gate.enter() is not None, rig.gate.enter() is not None) == (
+        BreakerState.OPEN,
+        True,
+        True,
+    )
 
 
 def test_after_a_pause_one_tries_and_its_success_opens(rig):
     rig.report(BUSY)
-    assert (rig.gate.state, rig.gate.enter()) == (GateState.PAUSED, None)
+    assert (rig.gate.state, rig.gate.enter()) == (BreakerState.PAUSED, None)
     rig.now += 5.1
     with rig.gate.enter() as trying:
-        assert (rig.gate.state, rig.gate.enter()) == (GateState.TRYING, None)
+        assert (rig.gate.state, rig.gate.enter()) == (BreakerState.TRYING, None)
         trying.answered()
 
-    assert rig.gate.state is GateState.OPEN
+    assert rig.gate.state is BreakerState.OPEN
 
 
 @pytest.mark.parametrize("failure", [BUSY, DOWN, REFUSED, SILENCE], ids=lambda failure: type(failure).__name__)
@@ -73,7 +77,7 @@ def test_an_answer_to_what_left_before_the_pause_opens_nothing(rig):
     early.answered()
     early.end()
 
-    assert rig.gate.state is GateState.PAUSED
+    assert rig.gate.state is BreakerState.PAUSED
     assert not early.holds
 
 
@@ -134,15 +138,15 @@ def test_failures_of_long_ago_do_not_count(rig):
         rig.report(DOWN)
         rig.now += 2
 
-    assert rig.gate.state is GateState.OPEN
+    assert rig.gate.state is BreakerState.OPEN
 
 
 def test_a_refused_account_needs_a_person_and_asks_once_a_minute(rig):
     rig.report(REFUSED)
-    assert (rig.gate.state, rig.gate.seconds_left, rig.gate.why) == (GateState.PERSON, 60, REFUSED)
+    assert (rig.gate.state, rig.gate.seconds_left, rig.gate.why) == (BreakerState.PERSON, 60, REFUSED)
     rig.now += 60
     rig.report(REFUSED)
-    assert rig.gate.state is GateState.PERSON
+    assert rig.gate.state is BreakerState.PERSON
     rig.gate.open()
 
     assert rig.gate.enter() is not None
@@ -151,7 +155,7 @@ def test_a_refused_account_needs_a_person_and_asks_once_a_minute(rig):
 def test_a_disabled_configurations_gate_is_shut_until_it_is_enabled(rig):
     passage = rig.gate.enter()
     rig.gate.disable(True)
-    assert (rig.gate.state, rig.gate.enter(), passage.holds) == (GateState.DISABLED, None, False)
+    assert (rig.gate.state, rig.gate.enter(), passage.holds) == (BreakerState.DISABLED, None, False)
     rig.gate.disable(False)
 
     assert rig.gate.enter() is not None

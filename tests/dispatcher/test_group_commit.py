@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sms_common.errors import Code, Unavailable
-from sms_dispatcher.group_commit import GroupCommit
+from sms_dispatcher.ledger.group_commit import GroupCommit
 
 
 async def test_what_comes_while_a_batch_is_written_goes_into_the_next_one():

@@ -20,7 +20,7 @@ from sms_common.configuration import FailurePolicy, TenantRules
 from sms_common.errors import Code, OutcomeUnknown, PermanentFailure, SendFailure, TemporaryFailure
 from sms_common.events import StatusEvent
 from sms_common.messages import Accepted, Status
-from sms_dispatcher.lane_entries import lane_message
+from sms_dispatcher.lanes.lane_entries import lane_message
 from tests.dispatcher.builders import HANDSET, config, request, snapshot
 from tests.dispatcher.conftest import Rig
 from tests.dispatcher.rules import rule as rule_for_all

@@ -6,7 +6,7 @@ import pytest
 
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted
-from sms_common.rules import Route
+from sms_common.rules import RuleRoute
 from tests.dispatcher.builders import DID, HANDSET, NOW, config
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, rule, ruled
 from tests.dispatcher.test_carrier_events import receipt
@@ -16,7 +16,7 @@ THEIRS = PermanentFailure(Code.CARRIER_REFUSED, "The recipient opted out.")
 LOCKED = Misconfigured(Code.CREDENTIALS_REFUSED, "The account is locked.")
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
 SILENCE = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer came.")
-BOTH = rule("cfg", Route(config_id="backup", prepend="7"))
+BOTH = rule("cfg", RuleRoute(config_id="backup", prepend="7"))
 DIALLED = "+714045550121"
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_dispatcher.pace import MARGIN, Bucket, NumberBuckets, brand_day, next_brand_day
+from sms_dispatcher.lanes.token_bucket import MARGIN, NumberBuckets, TokenBucket, brand_day, next_brand_day
 
 
-def leave_as_soon_as_possible(bucket: Bucket, messages: list[tuple[float, int]]) -> list[tuple[float, int]]:
+def leave_as_soon_as_possible(bucket: TokenBucket, messages: list[tuple[float, int]]) -> list[tuple[float, int]]:
     """When messages leave that come at such times, with so many segments each."""
     now, left = 0.0, []
     for gap, segments in messages:
@@ -32,28 +32,28 @@ def most_in_a_window(left: list[tuple[float, int]], seconds: float) -> int:
     window=st.floats(0.1, 30),
 )
 def test_no_window_holds_more_than_the_limit_and_the_burst(rate, burst, gaps, window):
-    left = leave_as_soon_as_possible(Bucket(rate, burst, 0.0), [(gap, 1) for gap in gaps])
+    left = leave_as_soon_as_possible(TokenBucket(rate, burst, 0.0), [(gap, 1) for gap in gaps])
 
     assert most_in_a_window(left, window) <= rate * window + burst
 
 
 @given(messages=st.lists(st.tuples(st.floats(0, 1), st.integers(1, 8)), min_size=1, max_size=100))
 def test_a_long_message_is_paid_for_by_those_after_it(messages):
-    left = leave_as_soon_as_possible(Bucket(10, 1, 0.0), messages)
+    left = leave_as_soon_as_possible(TokenBucket(10, 1, 0.0), messages)
 
     for (moment, segments), (following, _) in pairwise(left):
         assert following - moment >= segments / 10 - 1e-9
 
 
 def test_a_new_bucket_is_empty_and_a_rested_one_is_full():
-    bucket = Bucket(per_second=1, burst=5, now=100.0)
+    bucket = TokenBucket(per_second=1, burst=5, now=100.0)
 
     assert 1 < bucket.wait(1, 100.0) <= 1.1
     assert bucket.wait(5, 106.0) == 0
 
 
 def test_a_message_longer_than_the_burst_leaves_when_the_bucket_is_full():
-    bucket = Bucket(per_second=1, burst=2, now=0.0)
+    bucket = TokenBucket(per_second=1, burst=2, now=0.0)
 
     assert 0 < bucket.wait(7, 0.0) < 3
     assert bucket.wait(7, 3.0) == 0

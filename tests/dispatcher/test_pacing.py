@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from sms_common.configuration import PaceLimits
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.allowances import allowances
-from sms_dispatcher.gates import Gate, GateState
-from sms_dispatcher.pacing import Pacer
+from sms_dispatcher.lanes.allowances import allowances
+from sms_dispatcher.lanes.circuit_breaker import BreakerState, CircuitBreaker
+from sms_dispatcher.lanes.pacer import Pacer
 from tests.dispatcher.builders import HANDSET, config, snapshot
 from tests.dispatcher.memory_coordination import MemoryCoordination
 
@@ -117,7 +117,7 @@ class Lane:
     """A pacer with its gate on the loop's own clock, and what left when."""
 
     def __init__(self, coordination: MemoryCoordination, now: datetime | None = None, **limits) -> None:
-        self.gate = Gate("cfg", asyncio.get_running_loop().time)
+        self.gate = CircuitBreaker("cfg", asyncio.get_running_loop().time)
         self.now = now or datetime(2026, 11, 24, 12, tzinfo=UTC)
         self.pacer = Pacer(self.gate, coordination, lambda: self.now, asyncio.get_running_loop().time)
         self.pacer.follow(allowances(snapshot(limited(**limits)), CARRIERS)["cfg"])
@@ -176,7 +176,7 @@ async def test_a_brands_day_ends_the_lanes_day(coordination):
     await lane.send(10)
 
     assert len(lane.left) == 5
-    assert (lane.gate.state, 1700 < lane.gate.seconds_left <= 1800) == (GateState.PAUSED, True)
+    assert (lane.gate.state, 1700 < lane.gate.seconds_left <= 1800) == (BreakerState.PAUSED, True)
     lane.now = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
     await lane.send(5)
     assert len(lane.left) == 10

@@ -9,8 +9,8 @@ from sms_common.errors import Code, Rejection
 from sms_common.events import StatusError
 from sms_common.messages import Category, ErrorClass, MsgType, Status
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.entries import Kind
-from sms_dispatcher.planning import children, plan, rejected
+from sms_dispatcher.ledger.entries import EntryKind
+from sms_dispatcher.requests.planning import children, plan, rejected
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 
 CARRIERS = {"fake": FakeCarrier()}
@@ -30,7 +30,7 @@ def refusal(asked, *configs, **changes):
 def test_the_smallest_body_becomes_one_text_from_the_default_number():
     entry = planned(request())
 
-    assert (entry.kind, entry.status, entry.sender, entry.to) == (Kind.SINGLE, Status.ACCEPTED, DID, (HANDSET,))
+    assert (entry.kind, entry.status, entry.sender, entry.to) == (EntryKind.SINGLE, Status.ACCEPTED, DID, (HANDSET,))
     assert (entry.segments, entry.encoding, entry.msg_type) == (1, "GSM-7", MsgType.SMS)
 
 
@@ -145,7 +145,7 @@ def test_a_list_becomes_one_message_a_recipient_under_ids_of_their_own():
     parent = planned(request(to=[HANDSET, "+13125550132", "404-555-0121"]))
     first, second = children(parent)
 
-    assert (parent.kind, parent.message_id) == (Kind.PARENT, "m-1")
+    assert (parent.kind, parent.message_id) == (EntryKind.PARENT, "m-1")
     assert [(e.message_id, e.parent_id, e.to) for e in (first, second)] == [
         ("m-1.1", "m-1", (HANDSET,)),
         ("m-1.2", "m-1", ("+13125550132",)),
@@ -162,14 +162,14 @@ def test_a_bad_number_in_a_list_refuses_its_own_message_only():
 def test_a_group_is_one_mms_with_an_id_for_each_recipient():
     group = planned(request(to=[HANDSET, "+13125550132"], group=True))
 
-    assert (group.kind, group.msg_type, group.segments) == (Kind.GROUP, MsgType.MMS, 1)
+    assert (group.kind, group.msg_type, group.segments) == (EntryKind.GROUP, MsgType.MMS, 1)
     assert [r.message_id for r in group.recipients] == ["m-1.1", "m-1.2"]
 
 
 def test_a_group_of_one_is_an_ordinary_text():
     entry = planned(request(to=[HANDSET, HANDSET], group=True))
 
-    assert (entry.kind, entry.msg_type) == (Kind.SINGLE, MsgType.SMS)
+    assert (entry.kind, entry.msg_type) == (EntryKind.SINGLE, MsgType.SMS)
 
 
 def test_a_text_for_later_is_held_until_its_time():

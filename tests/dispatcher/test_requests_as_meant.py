@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from sms_common.broker import Delivery
-from sms_common.carriers.protocol import Limits
+from sms_common.carriers.protocol import CarrierLimits
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.events import StatusEvent
 from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher import refusals
-from sms_dispatcher.conversations import conversation_id
-from sms_dispatcher.entries import Echo, Kind
+from sms_dispatcher.ledger.entries import Echo, EntryKind
+from sms_dispatcher.requests import refusals
+from sms_dispatcher.requests.conversations import conversation_id
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
 from tests.dispatcher.test_carrier_events import arrived, receipt
@@ -278,7 +278,7 @@ async def test_a_text_of_one_who_is_left_is_an_sms_and_no_group(rig):
     await rig.send(to=[A, DID], group=True)
 
     entry = await rig.ledger.find("acme", "m-1")
-    assert (entry.kind, entry.msg_type, entry.encoding) == (Kind.SINGLE, MsgType.SMS, "GSM-7")
+    assert (entry.kind, entry.msg_type, entry.encoding) == (EntryKind.SINGLE, MsgType.SMS, "GSM-7")
 
 
 async def test_the_others_of_a_list_keep_their_places_and_only_they_are_told_of(rig):
@@ -319,7 +319,7 @@ async def test_a_further_route_that_would_write_to_its_own_sender_is_not_kept(ri
 
 
 async def test_a_group_is_refused_where_the_carrier_has_none(rig, monkeypatch):
-    monkeypatch.setattr(FakeCarrier, "limits", Limits(text=2048, media=10, media_url=4096, group_recipients=1))
+    monkeypatch.setattr(FakeCarrier, "limits", CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=1))
     await rig.send(to=[A, B], group=True)
 
     assert refusal(rig) == ("group_not_supported", "group")

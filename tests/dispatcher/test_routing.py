@@ -9,13 +9,13 @@ from sms_common.configuration import Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
-from sms_common.rules import Closed, Extension, Permission, Route
+from sms_common.rules import Extension, OutsideHours, Permission, RuleRoute
 from sms_common.rules.senders import CallerId
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.documents import from_document, to_document
-from sms_dispatcher.entries import Kind, SendRoute
-from sms_dispatcher.planning import children, plan
-from sms_dispatcher.routing import conversing
+from sms_dispatcher.ledger.documents import from_document, to_document
+from sms_dispatcher.ledger.entries import EntryKind, SendRoute
+from sms_dispatcher.requests.planning import children, plan
+from sms_dispatcher.requests.routing import threads_to_look_up
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, MAIN, MORNINGS, rule, ruled
 
@@ -43,7 +43,7 @@ def test_a_rule_decides_the_configuration_and_keeps_the_routes_that_follow():
 
 
 def test_a_route_may_rewrite_the_number_and_the_pbx_still_finds_its_own():
-    entry = planned(request(), ruled(rule(Route(config_id="cfg", strip_digits=1, prepend="99"))))
+    entry = planned(request(), ruled(rule(RuleRoute(config_id="cfg", strip_digits=1, prepend="99"))))
 
     assert (entry.to, entry.dialled) == ((HANDSET,), ("+994045550121",))
 
@@ -62,13 +62,13 @@ def test_a_route_may_rewrite_the_number_and_the_pbx_still_finds_its_own():
     ],
 )
 def test_what_a_request_names_comes_before_the_routes(named, expected):
-    entry = planned(request(**named), ruled(rule(Route(config_id="backup", caller_id="+16175550105"))))
+    entry = planned(request(**named), ruled(rule(RuleRoute(config_id="backup", caller_id="+16175550105"))))
 
     assert (entry.config_id, entry.sender, entry.dialled or entry.to) == expected
 
 
 def test_a_named_configuration_is_used_the_way_the_rule_uses_it():
-    routes = (Route(config_id="backup"), Route(config_id="cfg", prepend="7"), Route(config_id="cfg"))
+    routes = (RuleRoute(config_id="backup"), RuleRoute(config_id="cfg", prepend="7"), RuleRoute(config_id="cfg"))
 
     entry = planned(request(config_id="cfg"), ruled(rule(*routes)))
 
@@ -98,7 +98,7 @@ def test_when_no_route_can_be_used_the_first_says_why():
 
 
 def test_a_route_that_leaves_no_number_is_no_route():
-    short = Route(config_id="cfg", strip_digits=9)
+    short = RuleRoute(config_id="cfg", strip_digits=9)
 
     assert refusal(request(), ruled(rule(short))) == (Code.INVALID_NUMBER, "to")
 
@@ -207,7 +207,7 @@ def test_a_conversation_is_looked_up_only_where_it_can_decide(changes, pools, se
         own = known.pools[0].model_copy(update={"numbers": pools})
         known = known.model_copy(update={"pools": (own, *known.pools[1:]) if pools else known.pools[1:]})
 
-    assert conversing(request(**changes), known) == expected
+    assert threads_to_look_up(request(**changes), known) == expected
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_conversation_is_looked_up_only_where_it_can_decide(changes, pools, se
     ],
 )
 def test_a_closed_rule_holds_until_it_opens(changes, due_at, held_by_rule):
-    closed = rule("cfg", closed=Closed.HOLD, categories={"conversational"})
+    closed = rule("cfg", closed=OutsideHours.HOLD, categories={"conversational"})
     entry = planned(request(**changes), ruled(closed, configs=(MAIN,), schedule=MORNINGS))
 
     assert (entry.status is Status.HELD, entry.due_at) == ("category" not in changes, due_at)
@@ -231,7 +231,7 @@ def test_a_closed_rule_holds_until_it_opens(changes, due_at, held_by_rule):
 
 
 def test_a_held_message_names_the_rule():
-    entry = planned(request(), ruled(rule("cfg", closed=Closed.HOLD), schedule=MORNINGS))
+    entry = planned(request(), ruled(rule("cfg", closed=OutsideHours.HOLD), schedule=MORNINGS))
 
     assert (entry.reason, entry.send_after, entry.deadline) == (
         "Rule 'One' keeps texts until the office opens.",
@@ -242,13 +242,13 @@ def test_a_held_message_names_the_rule():
 
 @pytest.mark.parametrize("named", [{}, {"config_id": "backup"}, {"from": BACKUP_DID}])
 def test_a_closed_rule_refuses_whatever_the_request_names(named):
-    blocking = ruled(rule("cfg", closed=Closed.BLOCK), schedule=MORNINGS)
+    blocking = ruled(rule("cfg", closed=OutsideHours.BLOCK), schedule=MORNINGS)
 
     assert refusal(request(**named), blocking) == (Code.BLOCKED_BY_RULE, None)
 
 
 def test_a_group_is_held_back_by_the_rule_of_any_member():
-    british = rule("cfg", id="r2", prefixes="44", priority=1, closed=Closed.BLOCK)
+    british = rule("cfg", id="r2", prefixes="44", priority=1, closed=OutsideHours.BLOCK)
 
     assert refusal(request(to=[HANDSET, SECOND], group=True), ruled(rule("cfg"), british, schedule=MORNINGS)) == (
         Code.BLOCKED_BY_RULE,
@@ -261,13 +261,13 @@ def test_a_group_leaves_by_the_routes_of_its_first_member():
 
     entry = planned(request(to=[HANDSET, SECOND], group=True), ruled(rule("cfg"), british))
 
-    assert (entry.kind, entry.config_id, entry.rule_id) == (Kind.GROUP, "cfg", "r1")
+    assert (entry.kind, entry.config_id, entry.rule_id) == (EntryKind.GROUP, "cfg", "r1")
 
 
 BRITISH = (
     rule("cfg", "backup", id="us", prefixes="1"),
-    rule(Route(config_id="backup", strip_digits=2), id="uk", prefixes="44", closed=Closed.HOLD),
-    rule("cfg", id="fr", prefixes="33", closed=Closed.BLOCK),
+    rule(RuleRoute(config_id="backup", strip_digits=2), id="uk", prefixes="44", closed=OutsideHours.HOLD),
+    rule("cfg", id="fr", prefixes="33", closed=OutsideHours.BLOCK),
 )
 
 
@@ -311,7 +311,7 @@ def test_a_list_recorded_before_there_were_routes_is_read_as_it_was():
 
 
 def test_what_was_decided_for_one_message_is_read_as_it_was_recorded():
-    entry = planned(request(), ruled(rule(Route(config_id="cfg", prepend="1"), "backup")))
+    entry = planned(request(), ruled(rule(RuleRoute(config_id="cfg", prepend="1"), "backup")))
 
     assert stored(entry) == entry
     assert stored(replace(entry, moves=1, sender=BACKUP_DID)).sender == BACKUP_DID

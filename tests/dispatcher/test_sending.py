@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure, Throttled
 from sms_common.messages import Accepted, Status
-from sms_dispatcher.lane_entries import lane_message
+from sms_dispatcher.lanes.lane_entries import lane_message
 from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
 
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")

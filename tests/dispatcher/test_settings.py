@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from pydantic import ValidationError
 
-from sms_dispatcher.settings import Settings
+from sms_dispatcher.settings import DispatcherSettings
 
 NEEDED = {
     "DISPATCHER_AMQP_URL": "amqp://user:SECRET@127.0.0.1:1/x",
@@ -17,13 +17,13 @@ NEEDED = {
 
 @pytest.fixture
 def read(monkeypatch):
-    def read(**changes: str | None) -> Settings:
+    def read(**changes: str | None) -> DispatcherSettings:
         for name, value in (NEEDED | changes).items():
             if value is None:
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-        return Settings()
+        return DispatcherSettings()
 
     return read
 

@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from pydantic import SecretStr
 
 from sms_common.errors import Code, Misconfigured, Throttled, Unavailable
-from sms_dispatcher.api import LanesApi
-from sms_dispatcher.gates import Gate
-from sms_dispatcher.standing import StandingReport, standing_of
+from sms_dispatcher.api.routes import LanesApi
+from sms_dispatcher.lanes.circuit_breaker import CircuitBreaker
+from sms_dispatcher.lanes.stalled import StalledReport, stalled_lane
 from tests.dispatcher.memory_coordination import MemoryCoordination
 
 pytestmark = pytest.mark.loopback
@@ -22,15 +22,15 @@ BUSY = Throttled(Code.CARRIER_BUSY, "Bandwidth answered HTTP 429.")
 
 @dataclass
 class Lane:
-    gate: Gate
+    gate: CircuitBreaker
 
 
 class World:
     def __init__(self):
         self.now = 1000.0
         self.kept = MemoryCoordination(lambda: self.now)
-        self.lanes = {config_id: Lane(Gate(config_id, lambda: self.now)) for config_id in ("c1", "c2")}
-        self.report = StandingReport(lambda: self.lanes, self.kept)
+        self.lanes = {config_id: Lane(CircuitBreaker(config_id, lambda: self.now)) for config_id in ("c1", "c2")}
+        self.report = StalledReport(lambda: self.lanes, self.kept)
 
     async def told(self):
         await self.report.tell()
@@ -82,7 +82,7 @@ async def test_a_new_holder_corrects_what_a_dead_one_left(world):
     await world.told()
     another = World()
     another.kept = world.kept
-    another.report = StandingReport(lambda: another.lanes, world.kept)
+    another.report = StalledReport(lambda: another.lanes, world.kept)
 
     assert await another.told() == {}
 
@@ -98,10 +98,10 @@ async def test_what_could_not_be_told_is_told_later(world):
 
 
 def test_a_lane_that_is_switched_off_needs_no_report():
-    gate = Gate("c1", lambda: 0.0)
+    gate = CircuitBreaker("c1", lambda: 0.0)
     gate.disable(True)
 
-    assert standing_of("c1", gate) is None
+    assert stalled_lane("c1", gate) is None
 
 
 class TestApi:

@@ -12,7 +12,7 @@ from sms_common.broker.headers import CODE
 from sms_common.events import utc_now
 from sms_common.telemetry import metrics
 from sms_common.topology import SMS, UNROUTED
-from sms_dispatcher import strays
+from sms_dispatcher.delivery import unrouted
 from tests.dispatcher.conftest import Rig
 
 WHOLE = topology.joined((topology.pbx("main", ["acme"]), topology.base()))
@@ -20,7 +20,7 @@ WHOLE = topology.joined((topology.pbx("main", ["acme"]), topology.base()))
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
-    monkeypatch.setattr(strays, "_SOON_SECONDS", 0.0)
+    monkeypatch.setattr(unrouted, "_SOON_SECONDS", 0.0)
 
 
 def counted() -> float:
@@ -43,7 +43,7 @@ async def restored(rig: Rig) -> None:
     await rig.idle()
 
 
-def unrouted(rig: Rig) -> list[str | None]:
+def left(rig: Rig) -> list[str | None]:
     return [one.message_id for one in rig.broker.waiting(UNROUTED)]
 
 
@@ -57,7 +57,7 @@ async def test_statuses_that_were_confirmed_while_their_queue_was_gone_are_told_
     before = counted()
     await restored(rig)
 
-    assert unrouted(rig) == []
+    assert left(rig) == []
     assert rig.story() == ["accepted", "submitted"]
     assert counted() - before == 2
 
@@ -79,17 +79,17 @@ async def test_what_lies_there_for_another_reason_stays(rig, key, code, age):
     await put(rig, key, "m1", code=code, age=age)
     await restored(rig)
 
-    assert unrouted(rig) == ["m1"]
+    assert left(rig) == ["m1"]
 
 
 async def test_more_than_one_look_can_hold_comes_back_too(rig, monkeypatch):
-    monkeypatch.setattr(strays, "_AT_A_TIME", 2)
+    monkeypatch.setattr(unrouted, "_AT_A_TIME", 2)
     rig.broker.lose("pbx.main.status")
     for number in range(5):
         await put(rig, "sms.status.acme.sent", f"m{number}")
     await restored(rig)
 
-    assert unrouted(rig) == []
+    assert left(rig) == []
     assert [one.message_id for one in rig.broker.waiting("pbx.main.status")] == [f"m{number}" for number in range(5)]
 
 
@@ -103,7 +103,7 @@ async def test_a_broker_that_goes_away_meanwhile_is_waited_for(rig):
     rig.broker.away = False
     await rig.dispatcher.strays._looking
 
-    assert unrouted(rig) == []
+    assert left(rig) == []
 
 
 async def test_one_that_cannot_go_back_keeps_no_other_from_coming_back(rig):
@@ -113,7 +113,7 @@ async def test_one_that_cannot_go_back_keeps_no_other_from_coming_back(rig):
     await put(rig, "sms.status.acme.sent", "m1")
     await restored(rig)
 
-    assert unrouted(rig) == ["no event"]
+    assert left(rig) == ["no event"]
     assert [one.message_id for one in rig.broker.waiting("pbx.main.status")] == ["m1"]
 
 
@@ -136,4 +136,4 @@ async def test_what_is_made_again_while_it_is_looked_gets_a_look_of_its_own(rig,
     await rig.dispatcher.strays._looking
     await rig.idle()
 
-    assert unrouted(rig) == []
+    assert left(rig) == []

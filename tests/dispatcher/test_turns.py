@@ -2,11 +2,11 @@
 
 import asyncio
 
-from sms_dispatcher.turns import Turns
+from sms_dispatcher.lanes.keyed_queue import KeyedQueue
 
 
 async def test_those_of_one_key_come_in_their_order_and_others_do_not_wait():
-    turns = Turns()
+    turns = KeyedQueue()
     first, second, other = turns.take("a"), turns.take("a"), turns.take("b")
 
     assert (first.has_come, second.has_come, other.has_come) == (True, False, True)
@@ -18,7 +18,7 @@ async def test_those_of_one_key_come_in_their_order_and_others_do_not_wait():
 
 
 async def test_one_who_leaves_the_line_early_lets_nobody_overtake():
-    turns = Turns()
+    turns = KeyedQueue()
     first, second, third = (turns.take("a") for _ in range(3))
     with second:
         pass
@@ -30,7 +30,7 @@ async def test_one_who_leaves_the_line_early_lets_nobody_overtake():
 
 
 async def test_a_cancelled_wait_ends_no_turn_but_its_own():
-    turns = Turns()
+    turns = KeyedQueue()
     first, second, third = (turns.take("a") for _ in range(3))
     waiting = asyncio.create_task(second.come())
     await asyncio.sleep(0)
@@ -44,7 +44,7 @@ async def test_a_cancelled_wait_ends_no_turn_but_its_own():
 
 
 async def test_an_empty_line_is_forgotten():
-    turns = Turns()
+    turns = KeyedQueue()
     for _ in range(3):
         with turns.take("a"), turns.take("b"):
             assert len(turns) == 2

@@ -9,8 +9,8 @@ import pytest
 from sms_common.broker import Publisher
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.testing.broker import FakeBroker
-from sms_ingress.door import Door, Limits
 from sms_ingress.server import serve_webhooks
+from sms_ingress.webhook_handler import WebhookHandler, WebhookLimits
 from tests.ingress.world import Gate, Ingress, Serve, World
 
 
@@ -32,8 +32,8 @@ def world() -> World:
 @pytest.fixture
 def serve(world: World) -> Serve:
     @asynccontextmanager
-    async def serving(publisher: Publisher, limits: Limits | None = None) -> AsyncIterator[Ingress]:
-        door = Door(
+    async def serving(publisher: Publisher, limits: WebhookLimits | None = None) -> AsyncIterator[Ingress]:
+        door = WebhookHandler(
             publisher=publisher,
             snapshot=lambda: world.snapshot,
             carriers={"bandwidth": Bandwidth()},

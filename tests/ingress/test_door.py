@@ -13,7 +13,7 @@ from sms_common.broker import Outgoing
 from sms_common.errors import Code, Unavailable
 from sms_common.telemetry import metrics
 from sms_common.testing.broker import FakeBroker
-from sms_ingress.door import MAX_BODY_BYTES, Limits
+from sms_ingress.webhook_handler import MAX_BODY_BYTES, WebhookLimits
 from tests.cases import cases
 from tests.ingress.world import EARLIER, EXPIRED, GUARDED, OPEN, PASSWORD, ROTATED, USER
 
@@ -389,7 +389,7 @@ async def test_without_a_configuration_it_is_503_and_please_repeat(ingress, worl
 
 @pytest.mark.parametrize("body", [RECEIVED, TWO_EVENTS], ids=["one-event", "two-events"])
 async def test_a_broker_that_does_not_confirm_in_time_is_503(serve, gate, body):
-    async with serve(gate, Limits(deadline=0.05)) as ingress:
+    async with serve(gate, WebhookLimits(deadline=0.05)) as ingress:
         with capture_logs() as logs:
             answer = await ingress.post(body)
 
@@ -426,7 +426,7 @@ async def test_a_failure_of_our_own_is_500_and_told_where(serve):
 
 
 async def test_above_its_limit_of_requests_it_says_so_at_once_and_recovers(serve, gate):
-    async with serve(gate, Limits(concurrent_requests=1)) as ingress:
+    async with serve(gate, WebhookLimits(concurrent_requests=1)) as ingress:
         first = asyncio.create_task(ingress.post(RECEIVED))
         await asyncio.wait_for(gate.called.wait(), 5)
 
@@ -439,7 +439,7 @@ async def test_above_its_limit_of_requests_it_says_so_at_once_and_recovers(serve
 
 
 async def test_a_body_that_does_not_come_is_408_and_holds_no_place_for_long(serve, broker):
-    async with serve(broker, Limits(concurrent_requests=1, deadline=0.05)) as ingress:
+    async with serve(broker, WebhookLimits(concurrent_requests=1, deadline=0.05)) as ingress:
         head = f"POST /webhooks/bandwidth/{OPEN} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n".encode()
         reader, writer = await ingress.connect()
         writer.write(head + b"[")

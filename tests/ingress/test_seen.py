@@ -9,12 +9,12 @@ from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.protocol import TEST_BODY
 from sms_common.errors import Code, Unavailable
 from sms_common.events import WebhooksSeen
-from sms_common.proxies import TrustedProxies, read_networks
+from sms_common.http.proxies import TrustedProxies, read_networks
 from sms_common.topology import DEAD, SEEN, SMS
-from sms_ingress.answers import Outcome
-from sms_ingress.door import Door
-from sms_ingress.seen import SeenWebhooks
+from sms_ingress.answers import WebhookOutcome
 from sms_ingress.server import serve_webhooks
+from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_handler import WebhookHandler
 from tests.ingress.world import EARLIER, GUARDED, NOW, OPEN, PASSWORD, SNAPSHOT, USER, Ingress
 
 pytestmark = pytest.mark.loopback
@@ -35,7 +35,7 @@ def seen(broker):
 @pytest.fixture
 async def ingress(broker, seen):
     carriers = {"bandwidth": Bandwidth()}
-    door = Door(publisher=broker, snapshot=lambda: SNAPSHOT, carriers=carriers, clock=lambda: NOW, seen=seen)
+    door = WebhookHandler(publisher=broker, snapshot=lambda: SNAPSHOT, carriers=carriers, clock=lambda: NOW, seen=seen)
     async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
         yield Ingress(port, http)
 
@@ -47,7 +47,7 @@ async def ingress(broker, seen):
 )
 async def test_where_a_webhook_came_from_is_believed_of_listed_proxies_only(broker, proxies, source):
     seen = SeenWebhooks(broker, proxies=TrustedProxies(read_networks(proxies)))
-    door = Door(publisher=broker, snapshot=lambda: SNAPSHOT, carriers={"bandwidth": Bandwidth()}, seen=seen)
+    door = WebhookHandler(publisher=broker, snapshot=lambda: SNAPSHOT, carriers={"bandwidth": Bandwidth()}, seen=seen)
     async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
         await Ingress(port, http).post(RECEIPT, OPEN, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
     await seen.tell()
@@ -102,8 +102,8 @@ async def test_the_gateways_own_call_is_answered_and_leaves_nothing(ingress, bro
 
 async def test_only_the_last_of_a_kind_is_told(seen, broker):
     endpoint = SNAPSHOT.endpoints[0]
-    seen.note(endpoint, Outcome.ACCEPTED, EARLIER, "message-sent", "a")
-    seen.note(endpoint, Outcome.ACCEPTED, NOW, "k" * 100, "b")
+    seen.note(endpoint, WebhookOutcome.ACCEPTED, EARLIER, "message-sent", "a")
+    seen.note(endpoint, WebhookOutcome.ACCEPTED, NOW, "k" * 100, "b")
     await seen.tell()
     await seen.tell()
 
@@ -112,11 +112,11 @@ async def test_only_the_last_of_a_kind_is_told(seen, broker):
 
 async def test_while_the_broker_is_away_it_waits_and_the_newer_wins(seen, broker):
     first, second = SNAPSHOT.endpoints[:2]
-    seen.note(first, Outcome.ACCEPTED, EARLIER, "old", None)
-    seen.note(second, Outcome.ACCEPTED, EARLIER, "kept", None)
+    seen.note(first, WebhookOutcome.ACCEPTED, EARLIER, "old", None)
+    seen.note(second, WebhookOutcome.ACCEPTED, EARLIER, "kept", None)
     broker.away = True
     await seen.tell()
-    seen.note(first, Outcome.ACCEPTED, NOW, "new", None)
+    seen.note(first, WebhookOutcome.ACCEPTED, NOW, "new", None)
     broker.away = False
     await seen.tell()
 
@@ -128,10 +128,10 @@ async def test_what_comes_while_an_older_one_is_not_told_is_kept(broker, seen, m
     publish = broker.publish
 
     async def lost(_):
-        seen.note(endpoint, Outcome.ACCEPTED, NOW, "new", None)
+        seen.note(endpoint, WebhookOutcome.ACCEPTED, NOW, "new", None)
         raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker went.")
 
-    seen.note(endpoint, Outcome.ACCEPTED, EARLIER, "old", None)
+    seen.note(endpoint, WebhookOutcome.ACCEPTED, EARLIER, "old", None)
     monkeypatch.setattr(broker, "publish", lost)
     await seen.tell()
     monkeypatch.setattr(broker, "publish", publish)
@@ -142,7 +142,7 @@ async def test_what_comes_while_an_older_one_is_not_told_is_kept(broker, seen, m
 
 async def test_what_is_left_is_told_at_the_end(broker):
     async with SeenWebhooks(broker) as seen:
-        seen.note(SNAPSHOT.endpoints[0], Outcome.UNAVAILABLE, NOW, None, None)
+        seen.note(SNAPSHOT.endpoints[0], WebhookOutcome.UNAVAILABLE, NOW, None, None)
 
     assert told(broker) == [("open", "unavailable", 503, None, None)]
     assert broker.published_to(SMS) == []
@@ -151,7 +151,7 @@ async def test_what_is_left_is_told_at_the_end(broker):
 async def test_many_are_told_in_several_events(seen, broker):
     for number in range(501):
         endpoint = SNAPSHOT.endpoints[0].model_copy(update={"config_id": f"c{number}"})
-        seen.note(endpoint, Outcome.ACCEPTED, NOW, None, None)
+        seen.note(endpoint, WebhookOutcome.ACCEPTED, NOW, None, None)
     await seen.tell()
 
     assert len(broker.waiting(SEEN)) == 2

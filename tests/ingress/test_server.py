@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from sms_common.http_server import KEEP_ALIVE_SECONDS
+from sms_common.http.server import KEEP_ALIVE_SECONDS
 from sms_ingress.server import serve_webhooks
 from tests.ingress.world import OPEN
 

@@ -10,7 +10,8 @@ import pytest
 from aiormq.abc import AbstractChannel as Wire
 
 from sms_common import topology
-from sms_common.broker import Outgoing, Parked, RabbitBroker, Restored, RetryLater, Timeouts, listening, watching
+from sms_common.broker import Outgoing, Parked, RabbitBroker, Restored, RetryLater, Timeouts
+from sms_common.broker.amqp import listening, watching
 from sms_common.broker.headers import DEFERRALS, ORIGIN_KEY
 from sms_common.broker_rights import DISPATCHER, INGRESS, rights_of
 from sms_common.errors import Unavailable

@@ -10,11 +10,11 @@ from bson import json_util
 from pydantic import SecretStr
 from pymongo import MongoClient
 
-from sms_config.keyring import new_entry
 from sms_config.main import build_app
-from sms_config.rewrap import rewrap
-from sms_config.settings import Settings
-from sms_config.store import MongoStore
+from sms_config.model.keyring import new_entry
+from sms_config.resources.rewrap import rewrap
+from sms_config.settings import ConfigSettings
+from sms_config.storage.store import MongoStore
 from tests.config.world import BOOTSTRAP, CREDENTIALS, DISPATCHER, INGRESS, TRUNK, Api, make_settings
 from tests.stack import Database
 
@@ -35,7 +35,7 @@ async def processes(database: Database) -> AsyncIterator[Any]:
     """Start config processes on one database."""
     opened: list[Any] = []
 
-    async def start(settings: Settings) -> Api:
+    async def start(settings: ConfigSettings) -> Api:
         store = await MongoStore(SecretStr(database.url), database.name).__aenter__()
         await store.prepare()
         client: TestClient[Any, Any] = TestClient(
@@ -51,12 +51,12 @@ async def processes(database: Database) -> AsyncIterator[Any]:
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings() -> ConfigSettings:
     return make_settings()
 
 
 @pytest.fixture
-async def api(processes: Any, settings: Settings) -> Any:
+async def api(processes: Any, settings: ConfigSettings) -> Any:
     return await processes(settings)
 
 

@@ -18,10 +18,10 @@ from sms_common.broker import Delivery, RabbitBroker
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.events import ConfigChanged, decode
-from sms_config.keyring import new_entry
 from sms_config.main import main
-from sms_config.settings import Settings
-from sms_config.store_protocol import StoreUnusable
+from sms_config.model.keyring import new_entry
+from sms_config.settings import ConfigSettings
+from sms_config.storage.store_protocol import StoreUnusable
 from tests.config.world import BOOTSTRAP, CREDENTIALS, DISPATCHER, INGRESS, PUBLIC, TRUNK, make_settings
 from tests.stack import BreakableBroker, Database
 
@@ -88,7 +88,7 @@ def running(http: aiohttp.ClientSession) -> Callable[..., Any]:
     """Run the service in this process with these settings."""
 
     @asynccontextmanager
-    async def run(settings: Settings) -> AsyncIterator[Client]:
+    async def run(settings: ConfigSettings) -> AsyncIterator[Client]:
         stop = asyncio.Event()
         serving = asyncio.create_task(main(settings, stop))
         try:
@@ -101,7 +101,7 @@ def running(http: aiohttp.ClientSession) -> Callable[..., Any]:
     return run
 
 
-def settings_for(amqp_url: str, database: Database, **values: Any) -> Settings:
+def settings_for(amqp_url: str, database: Database, **values: Any) -> ConfigSettings:
     return make_settings(
         amqp_url=amqp_url, mongo_url=database.url, mongo_database=database.name, port=free_port(), **values
     )

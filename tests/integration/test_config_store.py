@@ -10,10 +10,10 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from sms_common.errors import Unavailable
-from sms_config.query import Order, Query
-from sms_config.records import SmsConfigRecord, TenantRecord
-from sms_config.store import MongoStore
-from sms_config.store_protocol import EVERYONE, StoreUnusable
+from sms_config.model.query import Order, Query
+from sms_config.model.records import SmsConfigRecord, TenantRecord
+from sms_config.storage.store import MongoStore
+from sms_config.storage.store_protocol import EVERYONE, StoreUnusable
 from tests.config.store_contract import ALL, StoreContract, config, tenant
 from tests.integration.network import Network
 from tests.stack import Database

@@ -9,11 +9,11 @@ from itertools import pairwise
 import pytest
 
 from sms_common.errors import Unavailable
-from sms_dispatcher import coordination as module
-from sms_dispatcher.coordination import Coordination
-from sms_dispatcher.database import open_database
-from sms_dispatcher.fleet import Present
-from sms_dispatcher.standing import Standing
+from sms_dispatcher.fleet import coordination as module
+from sms_dispatcher.fleet.coordination import Coordination
+from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.lanes.stalled import StalledLane
+from sms_dispatcher.ledger.database import open_database
 from tests.dispatcher.memory_coordination import MemoryCoordination
 from tests.stack import Database
 
@@ -126,7 +126,7 @@ async def test_a_store_that_is_away_is_told_as_such():
 
 
 async def test_why_a_lane_stands_is_kept_with_since_when(coordination):
-    stands = Standing("x", "person", "credentials_refused", "$words of a carrier")
+    stands = StalledLane("x", "person", "credentials_refused", "$words of a carrier")
     await coordination.note_standing([stands], ["y"])
     (first,) = await coordination.standing(["x", "y"])
     await coordination.note_standing([replace(stands, reason="Other words.")], [])

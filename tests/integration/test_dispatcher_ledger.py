@@ -11,11 +11,11 @@ import pytest
 from sms_common.errors import Code, Unavailable, UnreadableEvent
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
-from sms_dispatcher.database import open_database
-from sms_dispatcher.database_clock import DatabaseClock
-from sms_dispatcher.entries import Echo, Entry, Kind, Receipt, Recipient, SendRoute
-from sms_dispatcher.history import History, MessageQuery
-from sms_dispatcher.ledger import INDEXES, Ledger, MatchedReceipt
+from sms_dispatcher.ledger.database import open_database
+from sms_dispatcher.ledger.database_clock import DatabaseClock
+from sms_dispatcher.ledger.entries import Echo, EntryKind, LedgerEntry, Receipt, Recipient, SendRoute
+from sms_dispatcher.ledger.history import History, MessageQuery
+from sms_dispatcher.ledger.ledger import INDEXES, Ledger, MatchedReceipt
 from tests.dispatcher.builders import HANDSET, entry
 from tests.dispatcher.memory_ledger import MemoryHistory, MemoryLedger
 from tests.stack import Database
@@ -80,7 +80,7 @@ class Profile:
         return [note.get("docsExamined", 0) async for note in notes]
 
 
-def fresh(**changes) -> Entry:
+def fresh(**changes) -> LedgerEntry:
     moment = now()
     return entry(created_at=moment, updated_at=moment, occurred_at=moment, fingerprint="f", **changes)
 
@@ -93,7 +93,7 @@ def matched(
     return MatchedReceipt(receipt, reference, lambda _: allowed)
 
 
-async def submitted(ledger: Ledger, **changes) -> Entry:
+async def submitted(ledger: Ledger, **changes) -> LedgerEntry:
     await ledger.accept(fresh(**changes))
     claimed = await ledger.claim("acme/m-1", "claim")
     assert claimed is not None
@@ -106,7 +106,7 @@ async def submitted(ledger: Ledger, **changes) -> Entry:
 
 async def test_an_entry_comes_back_as_it_was_recorded(ledger):
     whole = fresh(
-        kind=Kind.GROUP,
+        kind=EntryKind.GROUP,
         media=("https://a.example/1",),
         error=StatusError(error_class=ErrorClass.POLICY, code="x", field="to", carrier_code="4775"),
         recipients=(Recipient(HANDSET, "m-1.1", Status.SENT, 3), Recipient(OTHER, "m-1.2", Status.ACCEPTED)),
@@ -246,7 +246,7 @@ async def test_a_receipt_finds_its_message_by_reference_then_by_the_carriers_id(
 
 async def test_group_receipts_that_come_together_are_all_kept(ledger):
     members = (Recipient(HANDSET, "m-1.1", Status.ACCEPTED), Recipient(OTHER, "m-1.2", Status.ACCEPTED))
-    await submitted(ledger, kind=Kind.GROUP, to=(HANDSET, OTHER), recipients=members)
+    await submitted(ledger, kind=EntryKind.GROUP, to=(HANDSET, OTHER), recipients=members)
 
     await asyncio.gather(*(ledger.apply(matched(Status.DELIVERED, to=to)) for to in (HANDSET, OTHER)))
 
@@ -276,7 +276,7 @@ async def test_what_has_changed_meanwhile_is_not_postponed(ledger):
 
 
 async def test_a_claim_whose_lease_is_over_is_abandoned_once_and_only_as_it_was(ledger, monkeypatch):
-    for module in ("sms_dispatcher.ledger", "tests.dispatcher.memory_ledger"):
+    for module in ("sms_dispatcher.ledger.ledger", "tests.dispatcher.memory_ledger"):
         monkeypatch.setattr(f"{module}.LEASE", timedelta(seconds=-1))
     await ledger.accept(fresh())
     claimed = await ledger.claim("acme/m-1", "claim")
@@ -297,7 +297,7 @@ LOST = {"message_id": "m-1", "status": Status.UNKNOWN}
         pytest.param([{"provider_msg_id": "c-1", "status": Status.SUBMITTED}], {"c-2"}, id="an id is another's"),
         pytest.param([{"provider_msg_id": "c-9", "status": Status.SUBMITTED}], {"c-1", "c-2"}, id="other ids"),
         pytest.param(
-            [{"provider_msg_id": "c-2", "status": Status.DELIVERED, "kind": Kind.INBOUND}],
+            [{"provider_msg_id": "c-2", "status": Status.DELIVERED, "kind": EntryKind.INBOUND}],
             {"c-1"},
             id="an inbound text's",
         ),
@@ -376,8 +376,8 @@ async def test_history_is_paged_filtered_and_never_shows_another_tenants(ledger)
     start = now()
     for n in range(5):
         await ledger.accept(replace(fresh(message_id=f"m-{n}"), created_at=start + timedelta(seconds=n)))
-    await ledger.accept(fresh(message_id="in", kind=Kind.INBOUND, status=Status.DELIVERED, sender=OTHER))
-    await ledger.accept(fresh(message_id="parent", kind=Kind.PARENT))
+    await ledger.accept(fresh(message_id="in", kind=EntryKind.INBOUND, status=Status.DELIVERED, sender=OTHER))
+    await ledger.accept(fresh(message_id="parent", kind=EntryKind.PARENT))
     await ledger.accept(fresh(tenant_id="other", message_id="theirs"))
 
     async def ids(**filters):
@@ -395,7 +395,7 @@ async def test_history_is_paged_filtered_and_never_shows_another_tenants(ledger)
 
 
 async def test_beyond_some_thousands_it_is_only_told_how_many_there_are_at_least(mongo_ledger, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.history.COUNT_UP_TO", 3)
+    monkeypatch.setattr("sms_dispatcher.ledger.history.COUNT_UP_TO", 3)
     start = now()
     ended = [Status.FAILED, *[Status.SUBMITTED] * 4]
     for n, status in enumerate(ended):
@@ -528,7 +528,7 @@ async def test_it_knows_which_numbers_somebody_wrote_to_the_latest_first(ledger)
             ("acme", HANDSET, "+12025550143"),
         ]
     ):
-        text = fresh(tenant_id=tenant_id, message_id=f"in-{number}", kind=Kind.INBOUND, sender=sender, to=(did,))
+        text = fresh(tenant_id=tenant_id, message_id=f"in-{number}", kind=EntryKind.INBOUND, sender=sender, to=(did,))
         await ledger.accept(replace(text, created_at=moment + timedelta(seconds=number)))
     await ledger.accept(fresh(message_id="out", sender=HANDSET, to=("+12025550149",)))
 
@@ -546,7 +546,7 @@ async def test_it_knows_the_number_of_ours_by_a_conversations_id_and_who_wrote_i
     for number, (sender, did, conversation) in enumerate(
         [(HANDSET, "+12025550143", "c"), (HANDSET, "+12025550144", "c"), (HANDSET, "+12025550145", "d")]
     ):
-        text = fresh(message_id=f"in-{number}", kind=Kind.INBOUND, sender=sender, to=(did,))
+        text = fresh(message_id=f"in-{number}", kind=EntryKind.INBOUND, sender=sender, to=(did,))
         text = replace(text, created_at=moment + timedelta(seconds=number), echo=Echo(conversation_id=conversation))
         await ledger.accept(text)
     await ledger.accept(fresh(message_id="out", sender=HANDSET, echo=Echo(conversation_id="e")))
@@ -564,7 +564,7 @@ async def test_it_knows_the_number_of_ours_by_a_conversations_id_and_who_wrote_i
 
 async def test_a_conversation_is_found_without_reading_any_message(mongo_ledger):
     for number in range(20):
-        await mongo_ledger.accept(fresh(message_id=f"in-{number}", kind=Kind.INBOUND, sender=HANDSET, to=("+1",)))
+        await mongo_ledger.accept(fresh(message_id=f"in-{number}", kind=EntryKind.INBOUND, sender=HANDSET, to=("+1",)))
     profile = Profile(mongo_ledger)
 
     async with profile:

@@ -16,10 +16,10 @@ from sms_common.broker import Outgoing, RabbitBroker, Timeouts
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.configuration import IngressSnapshot, WebhookEndpoint, WebhookToken, token_digest
 from sms_common.events import ConfigChanged, utc_now
-from sms_ingress.door import Door
 from sms_ingress.main import main
 from sms_ingress.server import serve_webhooks
-from sms_ingress.settings import Settings
+from sms_ingress.settings import IngressSettings
+from sms_ingress.webhook_handler import WebhookHandler
 from tests.common.broker_contract import everything_in, until_unwell, until_well
 from tests.integration.network import Network
 from tests.stack import BreakableBroker
@@ -77,7 +77,7 @@ def opened(http: aiohttp.ClientSession) -> Open:
     @asynccontextmanager
     async def opening(broker: RabbitBroker) -> AsyncIterator[Post]:
         held = snapshot("1", TOKEN)
-        door = Door(publisher=broker, snapshot=lambda: held, carriers={"bandwidth": Bandwidth()})
+        door = WebhookHandler(publisher=broker, snapshot=lambda: held, carriers={"bandwidth": Bandwidth()})
         async with serve_webhooks(door.handle, "127.0.0.1", 0) as port:
 
             async def post(body: bytes) -> int:
@@ -198,7 +198,7 @@ async def test_the_whole_service_takes_a_new_webhook_within_a_second_of_its_anno
 ):
     service, url = config
     port, health_port = unused_tcp_port_factory(), unused_tcp_port_factory()
-    settings = Settings(
+    settings = IngressSettings(
         port=port,
         health_port=health_port,
         amqp_url=SecretStr(vhost),

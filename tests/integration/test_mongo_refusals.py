@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from sms_common.errors import Unavailable, UnreadableEvent
-from sms_config.store import MongoStore
-from sms_dispatcher.database import open_database
-from sms_dispatcher.ledger import Ledger
+from sms_config.storage.store import MongoStore
+from sms_dispatcher.ledger.database import open_database
+from sms_dispatcher.ledger.ledger import Ledger
 from tests.dispatcher.builders import entry
 from tests.stack import Database
 

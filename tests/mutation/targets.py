@@ -13,7 +13,7 @@ class Target:
 
 TARGETS = {
     "ledger": Target(
-        ("sms_dispatcher.entries",),
+        ("sms_dispatcher.ledger.entries",),
         (
             "tests/dispatcher/test_entries.py",
             "tests/dispatcher/test_carrier_events.py",
@@ -27,7 +27,7 @@ TARGETS = {
         ("sms_common.carriers.bandwidth.answers", "sms_common.carriers.bandwidth.codes"),
         ("tests/carriers/bandwidth/test_answers.py", "tests/carriers/bandwidth/test_codes.py"),
     ),
-    "bucket": Target(("sms_dispatcher.pace",), ("tests/dispatcher/test_pace.py",)),
+    "bucket": Target(("sms_dispatcher.lanes.token_bucket",), ("tests/dispatcher/test_pace.py",)),
     "authentication": Target(("sms_common.carriers.basic_auth",), ("tests/carriers/test_basic_auth.py",)),
     "redaction": Target(("sms_common.telemetry.redaction",), ("tests/common/test_telemetry.py",)),
 }

@@ -16,7 +16,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
-from sms_config.keyring import new_entry
+from sms_config.model.keyring import new_entry
 from sms_native.machine.ports import LOOPBACK, free_port
 from tests.stack import Database
 

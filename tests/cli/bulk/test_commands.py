@@ -11,9 +11,9 @@ import yaml
 from pydantic import SecretStr
 
 from sms_common.configuration import DispatcherSnapshot
-from sms_config.api import DISPATCHER_SNAPSHOT
-from sms_config.records import SmsConfigRecord, TenantRecord, TrunkRecord
-from sms_config.testing import InMemoryStore
+from sms_config.http.app import DISPATCHER_SNAPSHOT
+from sms_config.model.records import SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.storage.testing import InMemoryStore
 from smsgw.access.http_api import ServiceApi as HttpApi
 from smsgw.access.http_api import session
 from smsgw.bulk.applying import apply

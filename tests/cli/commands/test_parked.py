@@ -11,7 +11,7 @@ from sms_common.events import InboundEvent
 from sms_common.testing.broker import FakeBroker
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED
 from sms_config.main import Outside, build_app
-from sms_config.testing import InMemoryStore
+from sms_config.storage.testing import InMemoryStore
 from tests.cli.world import Command
 from tests.common.test_parked import UNOWNED
 from tests.config.world import BOOTSTRAP, TRUNK, Api, make_settings

@@ -16,7 +16,7 @@ from sms_common.rules import (
     OutboundRule,
     OutboundRules,
     Permission,
-    Route,
+    RuleRoute,
     Schedule,
     SenderQuery,
     SenderRefused,
@@ -29,8 +29,10 @@ MONDAYS = WeeklyHours(monday=(Span(opens=time(9), closes=time(17)),))
 MONDAY, SUNDAY = datetime(2026, 11, 23, 12, tzinfo=UTC), datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def rule(id_: str, *routes: Route, **changes) -> OutboundRule:
-    return OutboundRule(**{"id": id_, "prefixes": "+", "routes": routes or (Route(config_id=f"cfg-{id_}"),), **changes})
+def rule(id_: str, *routes: RuleRoute, **changes) -> OutboundRule:
+    return OutboundRule(
+        **{"id": id_, "prefixes": "+", "routes": routes or (RuleRoute(config_id=f"cfg-{id_}"),), **changes}
+    )
 
 
 def decide(*rules: OutboundRule, moment: datetime = MONDAY, **changes):
@@ -94,7 +96,7 @@ def test_a_rule_without_conditions_is_refused():
 
 def test_seven_routes_are_refused():
     with pytest.raises(ValueError, match="at most 6"):
-        rule("r", *(Route(config_id=str(n)) for n in range(7)))
+        rule("r", *(RuleRoute(config_id=str(n)) for n in range(7)))
 
 
 @pytest.mark.parametrize(
@@ -110,10 +112,10 @@ def test_outside_its_hours_a_rule_blocks_or_holds(closed, blocked, held):
 @pytest.mark.parametrize(
     ("route", "number"),
     [
-        (Route(config_id="c"), "+14045550121"),
-        (Route(config_id="c", strip_digits=1), "+4045550121"),
-        (Route(config_id="c", prepend="+99"), "+9914045550121"),
-        (Route(config_id="c", strip_digits=1, prepend="44"), "+444045550121"),
+        (RuleRoute(config_id="c"), "+14045550121"),
+        (RuleRoute(config_id="c", strip_digits=1), "+4045550121"),
+        (RuleRoute(config_id="c", prepend="+99"), "+9914045550121"),
+        (RuleRoute(config_id="c", strip_digits=1, prepend="44"), "+444045550121"),
     ],
 )
 def test_a_route_strips_and_prepends_digits(route, number):
@@ -121,13 +123,15 @@ def test_a_route_strips_and_prepends_digits(route, number):
 
 
 def test_prioritized_routes_keep_their_order_without_the_disabled_ones():
-    routes = (Route(config_id="a"), Route(config_id="b", enabled=False), Route(config_id="c"))
+    routes = (RuleRoute(config_id="a"), RuleRoute(config_id="b", enabled=False), RuleRoute(config_id="c"))
 
     assert [r.config_id for r in decide(rule("r", *routes)).routes] == ["a", "c"]
 
 
 def test_a_draw_follows_the_weights_and_is_the_same_for_one_message():
-    drawn = rule("r", Route(config_id="heavy", weight=3), Route(config_id="light", weight=1), strategy="RANDOMLY")
+    drawn = rule(
+        "r", RuleRoute(config_id="heavy", weight=3), RuleRoute(config_id="light", weight=1), strategy="RANDOMLY"
+    )
     first = Counter(decide(drawn, message_id=f"m{n}").routes[0].config_id for n in range(2000))
 
     assert 0.70 < first["heavy"] / 2000 < 0.80

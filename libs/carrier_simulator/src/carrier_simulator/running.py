@@ -10,7 +10,7 @@ from carrier_simulator.app import create_app
 from carrier_simulator.carrier.clock import Clock
 from carrier_simulator.settings import SimulatorSettings
 from carrier_simulator.simulator import Simulator
-from sms_common.service import serve
+from sms_common.service.process import serve
 
 __all__ = ["main", "running"]
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, SecretStr
 
 from carrier_simulator.carrier.accounts import SimulatedAccount
-from sms_common.settings import (
+from sms_common.service.settings import (
     Count,
     Host,
     HttpUrl,

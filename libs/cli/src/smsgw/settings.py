@@ -10,10 +10,10 @@ from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from sms_common.configuration import ID_PATTERN
-from sms_common.pasted import trimmed
-from sms_common.service import load_settings
-from sms_common.settings import AmqpUrl, HttpUrl, ProcessSettings, Token
+from sms_common.input.pasted import trimmed
+from sms_common.input.patterns import ID_PATTERN
+from sms_common.service.process import load_settings
+from sms_common.service.settings import AmqpUrl, HttpUrl, ProcessSettings, Token
 
 DEFAULT_ENV_FILE = Path(".env")
 _HERE = "127.0.0.1"

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sms_common.configuration import DEFAULT_PBX, ID_PATTERN
+from sms_common.configuration import DEFAULT_PBX
+from sms_common.input.patterns import ID_PATTERN
 from sms_common.topology import (
     DEAD,
     RETRY_LADDER,

@@ -17,9 +17,9 @@ import aiohttp
 import structlog
 from pydantic import SecretStr, ValidationError
 
-from sms_common.collecting import no_collection
 from sms_common.configuration import DispatcherSnapshot, IngressSnapshot
 from sms_common.errors import Code, Unavailable
+from sms_common.garbage_collection import no_collection
 from sms_common.telemetry import metrics
 
 S = TypeVar("S", IngressSnapshot, DispatcherSnapshot)

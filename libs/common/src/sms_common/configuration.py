@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from sms_common.input.patterns import ID_PATTERN
 from sms_common.phone import NumberPool, normalise
 from sms_common.rules import (
     Extension,
@@ -27,7 +28,6 @@ from sms_common.rules import (
 )
 
 # Ids travel in routing keys and queue names, so they hold neither dots nor wildcards.
-ID_PATTERN = r"^[A-Za-z0-9_-]{1,64}$"
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 
 DEFAULT_PBX = "main"

@@ -26,12 +26,9 @@ from pydantic import (
     model_validator,
 )
 
-from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Code, UnreadableEvent
-from sms_common.field_errors import ANY_MESSAGE_ID_PATTERN, MESSAGE_ID_PATTERN, first_field_error
-from sms_common.media_urls import MAX_MEDIA_URL
-from sms_common.messages import Category, ErrorClass, MsgType, Status
-from sms_common.written import (
+from sms_common.input.field_errors import first_field_error
+from sms_common.input.lenient import (
     FromPbx,
     as_choice,
     as_file,
@@ -45,6 +42,9 @@ from sms_common.written import (
     refusal,
     unless_unix_zero,
 )
+from sms_common.input.media_urls import MAX_MEDIA_URL
+from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
+from sms_common.messages import Category, ErrorClass, MsgType, Status
 
 MAX_EVENT_BYTES = 256 * 1024
 MAX_TEXT = 2048

@@ -6,14 +6,14 @@ import sys
 from datetime import UTC, datetime
 
 from sms_common.errors import Unavailable
-from sms_common.service import load_settings
+from sms_common.service.process import load_settings
 from sms_common.telemetry import configure
-from sms_config.keyring import new_entry
 from sms_config.main import run_service
-from sms_config.rewrap import check_key_ring, rewrap
-from sms_config.settings import Settings
-from sms_config.store import MongoStore
-from sms_config.store_protocol import StoreUnusable
+from sms_config.model.keyring import new_entry
+from sms_config.resources.rewrap import check_key_ring, rewrap
+from sms_config.settings import ConfigSettings
+from sms_config.storage.store import MongoStore
+from sms_config.storage.store_protocol import StoreUnusable
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,14 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.command == "new-key":
         _tell(new_entry(chosen.id))
         return 0
-    settings = load_settings(Settings)
+    settings = load_settings(ConfigSettings)
     configure("config", log_format=settings.log_format, level=settings.log_level)
     if chosen.command == "rewrap":
         return asyncio.run(_rewrap(settings))
     return run_service(settings)
 
 
-async def _rewrap(settings: Settings) -> int:
+async def _rewrap(settings: ConfigSettings) -> int:
     async with MongoStore(settings.mongo_url, settings.mongo_database) as store:
         try:
             await check_key_ring(store, settings.keys)

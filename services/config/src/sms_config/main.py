@@ -14,44 +14,44 @@ from sms_common import topology
 from sms_common.broker import Broker, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.errors import Unavailable
-from sms_common.proxies import TrustedProxies
-from sms_common.service import Health, add_health_routes, log_settings, run, serve
+from sms_common.http.proxies import TrustedProxies
+from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
 from sms_common.version import VERSION
-from sms_config.account_proofs import AccountProofs
-from sms_config.announce import Announcer
-from sms_config.api import Doors, create_app
-from sms_config.api_keys import ApiKeys
-from sms_config.audit import Audit
-from sms_config.auth import Authenticator, FailureBrake, ServiceTokens
-from sms_config.changes import Changes, Clock
-from sms_config.configs import ConfigOptions, SmsConfigs
-from sms_config.devices import Devices
-from sms_config.dispatcher_api import DispatcherApi
-from sms_config.explaining import Explanations, explain_routes
-from sms_config.first_administrator import FirstAdministrator
-from sms_config.history import History
-from sms_config.live import Live, Rhythm
-from sms_config.operating import Operations, operating_routes
-from sms_config.parking import DEAD_LETTERS, UNROUTED_MESSAGES, Parking
-from sms_config.passwords import Passwords
-from sms_config.proving import Prover
-from sms_config.records import now_utc
-from sms_config.routes import Resources, routes
-from sms_config.routing import Routing
-from sms_config.rule_routes import Rules, rule_routes
-from sms_config.rulebook import EXTENSIONS, INBOUND_RULES, OUTBOUND_RULES, Rulebook
-from sms_config.seen import ConfigHealth, WebhookNotes
-from sms_config.sessions import Doorkeeper, Sessions
-from sms_config.settings import Settings
-from sms_config.snapshots import Snapshots
+from sms_config.access.auth import Authenticator, FailureThrottle, ServiceTokens
+from sms_config.access.devices import Devices
+from sms_config.access.passwords import Passwords
+from sms_config.http.app import AppSecurity, create_app
+from sms_config.http.explaining import Explanations, explain_routes
+from sms_config.http.operations_routes import Operations, operating_routes
+from sms_config.http.routes import Resources, routes
+from sms_config.http.rule_routes import RuleResources, rule_routes
+from sms_config.model.records import now_utc
+from sms_config.operations.account_prover import Prover
+from sms_config.operations.connection_tests import CarrierChecks, ConnectionTests, ConnectionTestThrottle
+from sms_config.operations.dispatcher_api import DispatcherApi
+from sms_config.operations.history import MessageHistory
+from sms_config.operations.parking import DEAD_LETTERS, UNROUTED_MESSAGES, Parking
+from sms_config.operations.server_sent_events import LiveUpdates, StreamTiming
+from sms_config.operations.webhook_activity import ConfigHealth, WebhookNotes
+from sms_config.operations.webhook_test import WebhookTest
+from sms_config.resources.account_proofs import AccountProofs
+from sms_config.resources.api_keys import ApiKeys
+from sms_config.resources.audit import Audit
+from sms_config.resources.changes import Changes, Clock
+from sms_config.resources.configs import ConfigOptions, SmsConfigs
+from sms_config.resources.first_administrator import FirstAdministrator
+from sms_config.resources.routing import DefaultRouting
+from sms_config.resources.rules import EXTENSIONS, INBOUND_RULES, OUTBOUND_RULES, RuleResource
+from sms_config.resources.sessions import LoginThrottle, Sessions
+from sms_config.resources.tenants import Tenants
+from sms_config.resources.trunks import Trunks
+from sms_config.resources.users import Users
+from sms_config.settings import ConfigSettings
+from sms_config.snapshots.announcer import Announcer
+from sms_config.snapshots.snapshots import Snapshots
 from sms_config.startup import Startup
-from sms_config.store import MongoStore
-from sms_config.store_protocol import Store, StoreUnusable
-from sms_config.tenants import Tenants
-from sms_config.trials import Carriers, TrialBrake, Trials
-from sms_config.trunks import Trunks
-from sms_config.users import Users
-from sms_config.webhook_trial import WebhookTrial
+from sms_config.storage.store import MongoStore
+from sms_config.storage.store_protocol import Store, StoreUnusable
 
 # The longest request: waiting for its turn to write and writing (10 s each), and a margin.
 DRAIN_SECONDS = 25.0
@@ -66,7 +66,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def run_service(settings: Settings) -> int:
+def run_service(settings: ConfigSettings) -> int:
     """Serve until a signal and return the exit status: 1 when stored data cannot be served, and the log says why."""
     refused = False
 
@@ -83,7 +83,7 @@ def run_service(settings: Settings) -> int:
     return EXIT_REFUSED if refused else status
 
 
-async def main(settings: Settings, stop: asyncio.Event, tell: Callable[[str], None] = _say) -> None:
+async def main(settings: ConfigSettings, stop: asyncio.Event, tell: Callable[[str], None] = _say) -> None:
     """Serve until `stop` is set, then end: requests first, connections last. Raises StoreUnusable at the start.
 
     `tell` gets the one line a person must see: where to make the first administrator.
@@ -144,7 +144,9 @@ class _People:
     first_administrator: FirstAdministrator
 
 
-def _people(settings: Settings, store: Store, passwords: Passwords, wake: Callable[[], None], clock: Clock) -> _People:
+def _people(
+    settings: ConfigSettings, store: Store, passwords: Passwords, wake: Callable[[], None], clock: Clock
+) -> _People:
     users, sessions = Users(store, Changes(store, wake, clock), passwords), Sessions(store, clock)
     return _People(users, sessions, FirstAdministrator(store, users, sessions, clock, settings.portal))
 
@@ -156,12 +158,12 @@ class Outside:
     """
 
     broker: Broker | None = None
-    rhythm: Rhythm = field(default_factory=Rhythm)
+    rhythm: StreamTiming = field(default_factory=StreamTiming)
     trust: ssl.SSLContext | None = None
 
 
 def build_app(
-    settings: Settings,
+    settings: ConfigSettings,
     store: Store,
     *,
     wake: Callable[[], None],
@@ -174,7 +176,7 @@ def build_app(
     ring = settings.keys
     carriers = {name: make(None, settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
     outside = outside or Outside()
-    calls, webhooks = Carriers(settings.carrier_options), WebhookTrial(outside.trust)
+    calls, webhooks = CarrierChecks(settings.carrier_options), WebhookTest(outside.trust)
     proofs = AccountProofs(store, Changes(store, wake, clock), ring)
     prover = Prover(store, ring, proofs, calls, clock=clock, is_open=lambda: waiting_for() is None)
 
@@ -187,7 +189,7 @@ def build_app(
     passwords = passwords or Passwords()
     people = _people(settings, store, passwords, woken, clock)
     dispatcher = DispatcherApi(settings.dispatcher_url, settings.dispatcher_api_token)
-    history = History(store, dispatcher)
+    history = MessageHistory(store, dispatcher)
     configs = SmsConfigs(store, changes, ring, carriers, options)
     resources = Resources(
         tenants=Tenants(store, changes),
@@ -197,22 +199,22 @@ def build_app(
         audit=Audit(store),
         users=people.users,
         sessions=people.sessions,
-        doorkeeper=Doorkeeper(store, passwords, people.sessions, Devices(ring, clock), clock),
+        doorkeeper=LoginThrottle(store, passwords, people.sessions, Devices(ring, clock), clock),
         first_administrator=people.first_administrator,
         history=history,
     )
-    doors = Doors(
-        authenticator=Authenticator(store, FailureBrake(clock), settings.bootstrap_api_key, clock),
+    doors = AppSecurity(
+        authenticator=Authenticator(store, FailureThrottle(clock), settings.bootstrap_api_key, clock),
         services=ServiceTokens(
-            FailureBrake(clock), ingress=settings.ingress_token, dispatcher=settings.dispatcher_token
+            FailureThrottle(clock), ingress=settings.ingress_token, dispatcher=settings.dispatcher_token
         ),
         sessions=people.sessions,
         waiting_for=waiting_for,
         portal=settings.portal,
         proxies=TrustedProxies(settings.trusted_proxies),
     )
-    trials = Trials(store, ring, calls, webhooks, proofs, TrialBrake(clock), settings.public_url)
-    live = Live(outside.broker, rhythm=outside.rhythm)
+    trials = ConnectionTests(store, ring, calls, webhooks, proofs, ConnectionTestThrottle(clock), settings.public_url)
+    live = LiveUpdates(outside.broker, rhythm=outside.rhythm)
     operations = Operations(
         dead_letters=Parking(DEAD_LETTERS, outside.broker, store, clock, trials, proofs.is_proved),
         unrouted=Parking(UNROUTED_MESSAGES, outside.broker, store, clock, trials, proofs.is_proved),
@@ -221,11 +223,11 @@ def build_app(
         health=ConfigHealth(store, configs, dispatcher, clock),
         trials=trials,
     )
-    rules = Rules(
-        inbound=Rulebook(store, changes, INBOUND_RULES),
-        outbound=Rulebook(store, changes, OUTBOUND_RULES),
-        extensions=Rulebook(store, changes, EXTENSIONS),
-        routing=Routing(store, changes),
+    rules = RuleResources(
+        inbound=RuleResource(store, changes, INBOUND_RULES),
+        outbound=RuleResource(store, changes, OUTBOUND_RULES),
+        extensions=RuleResource(store, changes, EXTENSIONS),
+        routing=DefaultRouting(store, changes),
     )
     explanations = Explanations(store, dispatcher)
     table = [

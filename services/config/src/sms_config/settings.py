@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from sms_common.settings import (
+from sms_common.service.settings import (
     AmqpUrl,
     CarrierOptions,
     DatabaseName,
@@ -21,10 +21,10 @@ from sms_common.settings import (
     PublicUrl,
     SettingsConfigDict,
 )
-from sms_common.settings import Token as AnyToken
-from sms_config.fields import MAX_GRACE, Password, UserName
-from sms_config.keyring import KeyRing
-from sms_config.store import check_address
+from sms_common.service.settings import Token as AnyToken
+from sms_config.model.keyring import KeyRing
+from sms_config.schemas.fields import MAX_GRACE, Password, UserName
+from sms_config.storage.store import check_address
 
 # Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
 _MIN_TOKEN = 16
@@ -43,7 +43,7 @@ def _known_to_the_driver(value: SecretStr) -> SecretStr:
 Token = Annotated[AnyToken, Field(min_length=_MIN_TOKEN)]
 
 
-class Settings(ProcessSettings):
+class ConfigSettings(ProcessSettings):
     """Everything the config service is told from outside."""
 
     model_config = SettingsConfigDict(env_prefix="CONFIG_")

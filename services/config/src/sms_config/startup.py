@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from sms_common.errors import Unavailable
-from sms_config.keyring import KeyRing
-from sms_config.rewrap import check_key_ring
-from sms_config.store_protocol import Store
+from sms_config.model.keyring import KeyRing
+from sms_config.resources.rewrap import check_key_ring
+from sms_config.storage.store_protocol import Store
 
 _log = structlog.get_logger()
 

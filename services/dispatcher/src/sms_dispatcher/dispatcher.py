@@ -10,24 +10,24 @@ from datetime import datetime
 from sms_common import topology
 from sms_common.broker import Broker
 from sms_common.carriers.protocol import Carrier
+from sms_common.concurrency import gather_all
 from sms_common.configuration import DEFAULT_PBX, DispatcherSnapshot, Tenant
 from sms_common.errors import Refused
 from sms_common.telemetry import metrics
-from sms_dispatcher.allowances import allowances
-from sms_dispatcher.carrier_events import CarrierEvents
-from sms_dispatcher.coordination import Coordination
-from sms_dispatcher.due import DueEntries
-from sms_dispatcher.endings import Patience
-from sms_dispatcher.fleet import Fleet
-from sms_dispatcher.intake import Intake
-from sms_dispatcher.lanes import DECLARATIONS_AT_A_TIME, Lanes
-from sms_dispatcher.ledger import Ledger
-from sms_dispatcher.outbound import Outbound
-from sms_dispatcher.reconciling import Reconciler
-from sms_dispatcher.sending import Sending
-from sms_dispatcher.strays import Strays
-from sms_dispatcher.telling import Teller
-from sms_dispatcher.together import together
+from sms_dispatcher.carrier_events.handler import CarrierEventHandler
+from sms_dispatcher.delivery.attempts import Patience
+from sms_dispatcher.delivery.reconciling import Reconciler
+from sms_dispatcher.delivery.scheduler import DueScheduler
+from sms_dispatcher.delivery.sending import Sending
+from sms_dispatcher.delivery.status_publisher import StatusPublisher
+from sms_dispatcher.delivery.unrouted import UnroutedReturner
+from sms_dispatcher.fleet.coordination import Coordination
+from sms_dispatcher.fleet.membership import FleetMember
+from sms_dispatcher.lanes.allowances import allowances
+from sms_dispatcher.lanes.lanes import DECLARATIONS_AT_A_TIME, Lanes
+from sms_dispatcher.ledger.ledger import Ledger
+from sms_dispatcher.requests.handler import RequestHandler
+from sms_dispatcher.requests.intake import RequestIntake
 
 _MEASURE_SECONDS = 15.0
 # What works for all tenants waits no longer than this for the queue of one PBX.
@@ -44,7 +44,7 @@ class Stores:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DispatcherLimits:
     """How much is worked on at a time, and how long a lost answer is waited for."""
 
     outbound: int = 200
@@ -64,14 +64,14 @@ class Dispatcher:
         stores: Stores,
         carriers: Mapping[str, Carrier],
         clock: Callable[[], datetime],
-        limits: Limits,
+        limits: DispatcherLimits,
         *,
         member: str,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         ledger, coordination = stores.ledger, stores.coordination
         self._stores = stores
-        teller = Teller(broker)
+        teller = StatusPublisher(broker)
         self._broker = broker
         self._carriers = carriers
         self._limits = limits
@@ -84,15 +84,15 @@ class Dispatcher:
         window, first_look = limits.patience.receipt_window, limits.patience.first_look
         sending = Sending(ledger, teller, carriers, self._present, clock, receipt_window=window, first_look=first_look)
         self.lanes = Lanes(broker, sending, ledger, coordination, clock, monotonic, prefetch=limits.lane)
-        self._outbound = Outbound(ledger, teller, self.lanes, carriers, self._present, clock)
-        self._intake = Intake(broker, self._outbound, limits.outbound)
-        hasty = Teller(broker, within=_WORK_OF_ALL_SECONDS)
-        self._carrier_events = CarrierEvents(ledger, hasty, self._present, clock, receipt_window=window)
+        self._outbound = RequestHandler(ledger, teller, self.lanes, carriers, self._present, clock)
+        self._intake = RequestIntake(broker, self._outbound, limits.outbound)
+        hasty = StatusPublisher(broker, within=_WORK_OF_ALL_SECONDS)
+        self._carrier_events = CarrierEventHandler(ledger, hasty, self._present, clock, receipt_window=window)
         reconciler = Reconciler(ledger, teller, carriers, self._present, clock, limits.patience)
-        self.due = DueEntries(ledger, self.lanes, hasty, reconciler, clock)
-        self.strays = Strays(broker)
+        self.due = DueScheduler(ledger, self.lanes, hasty, reconciler, clock)
+        self.strays = UnroutedReturner(broker)
         broker.on_restored(self.strays.look)
-        self.fleet = Fleet(member, coordination, self, lambda: broker.why_away() is None, monotonic)
+        self.fleet = FleetMember(member, coordination, self, lambda: broker.why_away() is None, monotonic)
 
     @property
     def snapshot(self) -> DispatcherSnapshot | None:
@@ -230,7 +230,7 @@ class Dispatcher:
         try:
             await self._broker.declare(topology.joined(new.values()))
         except Refused:
-            await together((self._declare_one(*one) for one in new.items()), at_a_time=DECLARATIONS_AT_A_TIME)
+            await gather_all((self._declare_one(*one) for one in new.items()), at_a_time=DECLARATIONS_AT_A_TIME)
         self._declared |= new
 
     async def _declare_one(self, whom: str, queues: topology.Topology) -> None:

@@ -18,17 +18,17 @@ from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Unavailable
-from sms_common.service import Health, add_health_routes, log_settings, run, serve
-from sms_dispatcher.api import ExplainApi, LanesApi, MessagesApi
-from sms_dispatcher.coordination import Coordination
-from sms_dispatcher.database import open_database
-from sms_dispatcher.database_clock import DatabaseClock
-from sms_dispatcher.dispatcher import Dispatcher, Limits, Stores
-from sms_dispatcher.explaining import Explainer
-from sms_dispatcher.history import History
-from sms_dispatcher.ledger import Ledger
-from sms_dispatcher.settings import Settings
-from sms_dispatcher.standing import StandingReport
+from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
+from sms_dispatcher.api.explaining import Explainer
+from sms_dispatcher.api.routes import ExplainApi, LanesApi, MessagesApi
+from sms_dispatcher.dispatcher import Dispatcher, DispatcherLimits, Stores
+from sms_dispatcher.fleet.coordination import Coordination
+from sms_dispatcher.lanes.stalled import StalledReport
+from sms_dispatcher.ledger.database import open_database
+from sms_dispatcher.ledger.database_clock import DatabaseClock
+from sms_dispatcher.ledger.history import History
+from sms_dispatcher.ledger.ledger import Ledger
+from sms_dispatcher.settings import DispatcherSettings
 
 _log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ _AGAIN_AFTER_SECONDS = 2.0
 _NO_LIMIT = 0
 
 
-def run_service(settings: Settings) -> int:
+def run_service(settings: DispatcherSettings) -> int:
     """Work until a signal, then drain; returns the exit status."""
 
     async def main(stop: asyncio.Event) -> None:
@@ -52,7 +52,7 @@ def run_service(settings: Settings) -> int:
     return run(main)
 
 
-async def _work(settings: Settings, stop: asyncio.Event) -> None:
+async def _work(settings: DispatcherSettings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         broker = await stack.enter_async_context(
@@ -110,7 +110,7 @@ async def _dispatch(dispatcher: Dispatcher, stores: Stores, stop: asyncio.Event,
             await asyncio.sleep(_AGAIN_AFTER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(dispatcher.fleet.run(stop))
-        tasks.create_task(StandingReport(lambda: dispatcher.lanes.held, stores.coordination).run(stop))
+        tasks.create_task(StalledReport(lambda: dispatcher.lanes.held, stores.coordination).run(stop))
         await dispatcher.start()
         _log.info("dispatcher.started")
         await dispatcher.due.run(stop, every=due_every)
@@ -134,8 +134,10 @@ def _member() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(settings.outbound_prefetch, settings.carrier_prefetch, settings.lane_prefetch, settings.patience)
+def _limits(settings: DispatcherSettings) -> DispatcherLimits:
+    return DispatcherLimits(
+        settings.outbound_prefetch, settings.carrier_prefetch, settings.lane_prefetch, settings.patience
+    )
 
 
 def _on_news(client: ConfigClient[DispatcherSnapshot]) -> Listener:

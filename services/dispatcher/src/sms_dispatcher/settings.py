@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from sms_common.settings import (
+from sms_common.service.settings import (
     AmqpUrl,
     CarrierOptions,
     DatabaseName,
@@ -20,8 +20,8 @@ from sms_common.settings import (
     SettingsConfigDict,
     Token,
 )
-from sms_dispatcher.database import check_address
-from sms_dispatcher.endings import Patience
+from sms_dispatcher.delivery.attempts import Patience
+from sms_dispatcher.ledger.database import check_address
 
 
 def _known_to_the_driver(value: SecretStr) -> SecretStr:
@@ -29,7 +29,7 @@ def _known_to_the_driver(value: SecretStr) -> SecretStr:
     return value
 
 
-class Settings(ProcessSettings):
+class DispatcherSettings(ProcessSettings):
     """Environment variables with the prefix DISPATCHER_."""
 
     model_config = SettingsConfigDict(env_prefix="DISPATCHER_")

@@ -13,7 +13,7 @@ from sms_common.errors import Code
 _SERVER = {"Server": "sms-gateway"}
 
 
-class Outcome(Enum):
+class WebhookOutcome(Enum):
     """How a request ended: its word in the log and the metrics, and its status.
 
     A carrier repeats whatever is not a 2xx, for a day. So 2xx means "kept", also for what nobody can use, since a
@@ -51,33 +51,33 @@ class Outcome(Enum):
 
 _RETRY_AFTER = {"Retry-After": "5"}
 
-_HEADERS: Mapping[Outcome, Mapping[str, str]] = MappingProxyType(
+_HEADERS: Mapping[WebhookOutcome, Mapping[str, str]] = MappingProxyType(
     {
-        Outcome.NOT_HANDLED: {KEPT_FOR: Code.WEBHOOK_NOT_HANDLED},
-        Outcome.UNREADABLE: {KEPT_FOR: Code.WEBHOOK_UNREADABLE},
-        Outcome.WRONG_METHOD: {"Allow": "POST"},
-        Outcome.ENCODED: {"Accept-Encoding": "identity"},
-        Outcome.NO_CONFIGURATION: _RETRY_AFTER,
-        Outcome.UNAVAILABLE: _RETRY_AFTER,
-        Outcome.TIMED_OUT: _RETRY_AFTER,
-        Outcome.BUSY: _RETRY_AFTER,
+        WebhookOutcome.NOT_HANDLED: {KEPT_FOR: Code.WEBHOOK_NOT_HANDLED},
+        WebhookOutcome.UNREADABLE: {KEPT_FOR: Code.WEBHOOK_UNREADABLE},
+        WebhookOutcome.WRONG_METHOD: {"Allow": "POST"},
+        WebhookOutcome.ENCODED: {"Accept-Encoding": "identity"},
+        WebhookOutcome.NO_CONFIGURATION: _RETRY_AFTER,
+        WebhookOutcome.UNAVAILABLE: _RETRY_AFTER,
+        WebhookOutcome.TIMED_OUT: _RETRY_AFTER,
+        WebhookOutcome.BUSY: _RETRY_AFTER,
     }
 )
 
 # What is left of the request cannot be told from the next one.
-_CLOSING = frozenset({Outcome.BROKEN, Outcome.TOO_SLOW, Outcome.FAILED})
+_CLOSING = frozenset({WebhookOutcome.BROKEN, WebhookOutcome.TOO_SLOW, WebhookOutcome.FAILED})
 
 
-class Refused(Exception):  # it is an answer, not an error
+class WebhookRefused(Exception):  # it is an answer, not an error
     """Ends the handling of a request with an outcome other than acceptance; `headers` are added to the answer."""
 
-    def __init__(self, outcome: Outcome, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, outcome: WebhookOutcome, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(outcome.word)
         self.outcome = outcome
         self.headers = headers
 
 
-def answer(outcome: Outcome, headers: Mapping[str, str] | None = None) -> web.Response:
+def answer(outcome: WebhookOutcome, headers: Mapping[str, str] | None = None) -> web.Response:
     """The HTTP response of an outcome; `headers` are added to those it always has."""
     response = web.Response(status=outcome.status, headers=_SERVER)
     more = headers or _HEADERS.get(outcome)

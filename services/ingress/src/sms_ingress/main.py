@@ -12,25 +12,25 @@ from sms_common.broker import Delivery, RabbitBroker, Timeouts
 from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import IngressSnapshot
-from sms_common.proxies import TrustedProxies
-from sms_common.service import SHUTDOWN_TIMEOUT_SECONDS, Health, add_health_routes, log_settings, run, serve
-from sms_ingress.door import Door, Limits
-from sms_ingress.seen import SeenWebhooks
+from sms_common.http.proxies import TrustedProxies
+from sms_common.service.process import SHUTDOWN_TIMEOUT_SECONDS, Health, add_health_routes, log_settings, run, serve
 from sms_ingress.server import serve_webhooks
-from sms_ingress.settings import Settings
+from sms_ingress.settings import IngressSettings
+from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_handler import WebhookHandler, WebhookLimits
 
 # After the pause of `leave_seconds`: the answers under way, then closing the broker's connections, and a margin.
 _DRAIN_SECONDS = SHUTDOWN_TIMEOUT_SECONDS + 10.0
 
 
-def run_service(settings: Settings) -> int:
+def run_service(settings: IngressSettings) -> int:
     """Answer webhooks until a signal, then drain; returns the exit status."""
     log_settings(settings)
     _spare_the_collector()
     return run(partial(main, settings), drain_seconds=settings.leave_seconds + _DRAIN_SECONDS)
 
 
-async def main(settings: Settings, stop: asyncio.Event) -> None:
+async def main(settings: IngressSettings, stop: asyncio.Event) -> None:
     """Answer webhooks until `stop` is set, then end what is under way."""
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
@@ -50,11 +50,11 @@ async def main(settings: Settings, stop: asyncio.Event) -> None:
         add_health_routes(health, _health(stop, broker, client))
         await stack.enter_async_context(serve(health, settings.health_host, settings.health_port))
         seen = await stack.enter_async_context(SeenWebhooks(broker, proxies=TrustedProxies(settings.trusted_proxies)))
-        door = Door(
+        door = WebhookHandler(
             publisher=broker,
             snapshot=lambda: client.snapshot,
             carriers={name: carrier() for name, carrier in CARRIERS.items()},
-            limits=Limits(settings.concurrent_requests, settings.deadline_seconds),
+            limits=WebhookLimits(settings.concurrent_requests, settings.deadline_seconds),
             seen=seen,
         )
         await stack.enter_async_context(serve_webhooks(door.handle, settings.host, settings.port))

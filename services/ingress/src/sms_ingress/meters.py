@@ -5,11 +5,11 @@ from functools import cache
 from prometheus_client import Counter
 
 from sms_common.telemetry import metrics
-from sms_ingress.answers import Outcome
+from sms_ingress.answers import WebhookOutcome
 from sms_ingress.reading import UNKNOWN, Reading
 
 
-def count(carrier: str, outcome: Outcome, reading: Reading | None, seconds: float) -> None:
+def count(carrier: str, outcome: WebhookOutcome, reading: Reading | None, seconds: float) -> None:
     """Count one webhook and what was in it; `seconds` is how long its answer took."""
     _requests(carrier, outcome).inc()
     metrics.webhook_duration_seconds.observe(seconds)
@@ -21,13 +21,13 @@ def count(carrier: str, outcome: Outcome, reading: Reading | None, seconds: floa
         metrics.dead_letters_total.labels(reading.kept_for.value).inc()
 
 
-def count_stray(outcome: Outcome) -> None:
+def count_stray(outcome: WebhookOutcome) -> None:
     """Count a request that is no webhook: another path or another method."""
     _requests(UNKNOWN, outcome).inc()
 
 
 @cache
-def _requests(carrier: str, outcome: Outcome) -> Counter:
+def _requests(carrier: str, outcome: WebhookOutcome) -> Counter:
     return metrics.webhook_requests_total.labels(carrier, outcome.word)
 
 

@@ -10,8 +10,8 @@ from http import HTTPStatus
 import structlog
 from aiohttp import StreamReader, web
 
-from sms_common.http_server import Handler, Manners, serve_handler
-from sms_ingress.answers import Outcome, Refused, answer
+from sms_common.http.server import Handler, Manners, serve_handler
+from sms_ingress.answers import WebhookOutcome, WebhookRefused, answer
 
 _log = structlog.get_logger(__name__)
 
@@ -29,12 +29,12 @@ async def serve_webhooks(handler: Handler, host: str, port: int) -> AsyncIterato
 
 def _empty_answer(status: HTTPStatus) -> web.Response:
     """Answer an error of the connection as every webhook is answered: with an empty body."""
-    return answer(Outcome.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Outcome.BROKEN)
+    return answer(WebhookOutcome.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else WebhookOutcome.BROKEN)
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """Read the whole body of at most `limit` bytes. Raises Refused: too large, broken, or an unknown expectation."""
-    await _welcome(request)
+    await _continue_100(request)
     content: StreamReader = request.content
     chunks: list[bytes] = []
     left = limit
@@ -42,19 +42,19 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         while chunk := await content.readany():
             left -= len(chunk)
             if left < 0:
-                raise Refused(Outcome.TOO_LARGE)
+                raise WebhookRefused(WebhookOutcome.TOO_LARGE)
             chunks.append(chunk)
     except (web.RequestPayloadError, ConnectionError):
-        raise Refused(Outcome.BROKEN) from None
+        raise WebhookRefused(WebhookOutcome.BROKEN) from None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def _welcome(request: web.BaseRequest) -> None:
+async def _continue_100(request: web.BaseRequest) -> None:
     """Tell a client that asks first to send its body (RFC 9110, section 10.1.1)."""
     expectation = request.headers.get("Expect")
     if expectation is None:
         return
     if expectation.lower() != "100-continue":
-        raise Refused(Outcome.UNKNOWN_EXPECTATION)
+        raise WebhookRefused(WebhookOutcome.UNKNOWN_EXPECTATION)
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     request.writer.output_size = 0

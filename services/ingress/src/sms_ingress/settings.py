@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sms_common.settings import (
+from sms_common.service.settings import (
     AmqpUrl,
     Count,
     Host,
@@ -19,7 +19,7 @@ from sms_common.settings import (
 )
 
 
-class Settings(ProcessSettings):
+class IngressSettings(ProcessSettings):
     """Everything ingress is told from outside."""
 
     model_config = SettingsConfigDict(env_prefix="INGRESS_")

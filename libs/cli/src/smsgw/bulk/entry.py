@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from sms_common.configuration import ID_PATTERN
-from sms_common.given import only_given
-from sms_common.pasted import one_line, printable_ascii
+from sms_common.input.optional import only_given
+from sms_common.input.pasted import one_line, printable_ascii
+from sms_common.input.patterns import ID_PATTERN
 
 MAX_NAME = 64
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from sms_common.pasted import visible
+from sms_common.input.pasted import visible
 from smsgw.access.http_api import JsonObject, ServiceApi
 from smsgw.bulk.entry import MAX_NAME
 from smsgw.bulk.kinds import Key, ObjectKind

@@ -11,8 +11,8 @@ import orjson
 import typer
 
 from sms_common.broker import Broker, Held, NoWayBack, Parked
-from sms_common.configuration import ID_PATTERN
 from sms_common.errors import Unavailable
+from sms_common.input.patterns import ID_PATTERN
 from sms_common.topology import DEAD, UNROUTED
 from smsgw.access import gateway
 from smsgw.access.http_api import JsonObject

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 from sms_common import topology
 from sms_common.broker import Broker, Delivery, Outgoing
 from sms_common.events import OutboundRequest, StatusEvent, utc_now
-from sms_common.field_errors import first_field_error
+from sms_common.input.field_errors import first_field_error
+from sms_common.input.pasted import entries
 from sms_common.messages import Category, Status
-from sms_common.pasted import entries
 from smsgw.access import gateway
 from smsgw.commands import event_lines
 from smsgw.terminal import output

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from sms_common.pasted import trimmed
+from sms_common.input.pasted import trimmed
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of text.")]
 Show = Annotated[bool, typer.Option("--show", help="Show whole phone numbers and texts; they are masked otherwise.")]

@@ -2,7 +2,8 @@
 table.
 """
 
-from sms_common.broker.connection import Timeouts
+from sms_common.broker.amqp.connection import Timeouts
+from sms_common.broker.amqp.rabbit import RabbitBroker
 from sms_common.broker.headers import dead_letter
 from sms_common.broker.messages import (
     Broker,
@@ -21,7 +22,6 @@ from sms_common.broker.messages import (
     Unroutable,
 )
 from sms_common.broker.parked import FROM_WEBHOOKS, NoWayBack, Parked
-from sms_common.broker.rabbit import RabbitBroker
 
 __all__ = [
     "FROM_WEBHOOKS",

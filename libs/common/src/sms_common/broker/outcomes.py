@@ -9,9 +9,9 @@ from typing import Literal
 
 import structlog
 
+from sms_common.backoff import was_cancelled
 from sms_common.broker.headers import ATTEMPT, DEFERRALS, ORIGIN_KEY, TRACEPARENT, dead_letter, short, trace_of
 from sms_common.broker.messages import JSON, Delivery, GiveBack, Handler, HeaderValue, Outgoing, RetryLater
-from sms_common.broker.trying import was_cancelled
 from sms_common.errors import Code, TemporaryFailure, Unavailable, UnreadableEvent
 from sms_common.telemetry import metrics
 from sms_common.topology import RETRY_LADDER, Rung, rung_for

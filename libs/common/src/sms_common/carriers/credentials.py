@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from sms_common.carriers.protocol import Carrier
-from sms_common.pasted import one_line, printable_ascii
+from sms_common.input.pasted import one_line, printable_ascii
 
 
 def misformed_credentials(carrier: Carrier, credentials: Mapping[str, SecretStr]) -> dict[str, str]:

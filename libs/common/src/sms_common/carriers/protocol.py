@@ -23,7 +23,7 @@ OTHER_SCHEME: Final = "other_scheme"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CarrierLimits:
     """What a carrier takes in one request. Lengths in characters."""
 
     text: int
@@ -103,7 +103,7 @@ class Carrier(Protocol):
     """
 
     name: str
-    limits: Limits
+    limits: CarrierLimits
     credential_aliases: Mapping[str, str]
     account_credential: str
     secret_credentials: tuple[str, ...]

@@ -1,5 +1,6 @@
 """What a number is: E.164 numbers, short codes, alphanumeric senders, their masked form, and pools of DIDs. No I/O."""
 
+from sms_common.phone.notation import FILLING, InvalidNumber, mask
 from sms_common.phone.numbers import (
     digits,
     from_carrier,
@@ -10,7 +11,6 @@ from sms_common.phone.numbers import (
 )
 from sms_common.phone.plans import E164_DIGITS, is_country
 from sms_common.phone.pools import NumberPool, NumberRange
-from sms_common.phone.written import FILLING, InvalidNumber, mask
 
 __all__ = [
     "E164_DIGITS",

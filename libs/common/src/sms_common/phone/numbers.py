@@ -4,9 +4,9 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from sms_common.pasted import trimmed
+from sms_common.input.pasted import trimmed
+from sms_common.phone.notation import InvalidNumber, mask, plain_digits
 from sms_common.phone.plans import E164_DIGITS, in_todays_form, international, without_plus
-from sms_common.phone.written import InvalidNumber, mask, plain_digits
 
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{3,6}")

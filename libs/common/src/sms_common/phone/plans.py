@@ -26,7 +26,7 @@ from phonenumbers import (
     parse,
 )
 
-from sms_common.phone.written import InvalidNumber, mask
+from sms_common.phone.notation import InvalidNumber, mask
 
 # ITU-T E.164: at most 15 digits. Below 7 digits a number could not be told from a short code.
 E164_DIGITS: Final = range(7, 16)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Final, NamedTuple, Self
 
-from sms_common.pasted import entries
+from sms_common.input.pasted import entries
+from sms_common.phone.notation import FILLING, InvalidNumber, mask
 from sms_common.phone.numbers import is_short_code, normalise
 from sms_common.phone.plans import E164_DIGITS, is_assigned
-from sms_common.phone.written import FILLING, InvalidNumber, mask
 
 # One North American area code. A larger range is a mistyped digit, and would claim other people's numbers.
 _LARGEST_RANGE: Final = 10_000_000

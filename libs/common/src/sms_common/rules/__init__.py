@@ -10,12 +10,12 @@ from sms_common.rules.inbound import Action, ActionKind, InboundDecision, Inboun
 from sms_common.rules.masks import NumberMask
 from sms_common.rules.mistakes import InvalidMask
 from sms_common.rules.outbound import (
-    Closed,
     OutboundDecision,
     OutboundQuery,
     OutboundRule,
     OutboundRules,
-    Route,
+    OutsideHours,
+    RuleRoute,
     Strategy,
 )
 from sms_common.rules.senders import Extension, Permission, SenderQuery, SenderRefused, choose_sender, why_disabled
@@ -24,7 +24,6 @@ from sms_common.rules.verdicts import Verdict
 __all__ = [
     "Action",
     "ActionKind",
-    "Closed",
     "Extension",
     "InboundDecision",
     "InboundQuery",
@@ -36,9 +35,10 @@ __all__ = [
     "OutboundQuery",
     "OutboundRule",
     "OutboundRules",
+    "OutsideHours",
     "Period",
     "Permission",
-    "Route",
+    "RuleRoute",
     "Schedule",
     "SenderQuery",
     "SenderRefused",

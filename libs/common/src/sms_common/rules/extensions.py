@@ -7,7 +7,7 @@ from typing import Final
 
 from phonenumbers import NumberParseException, is_valid_number, parse
 
-from sms_common.pasted import is_invisible, plain_text
+from sms_common.input.pasted import is_invisible, plain_text
 from sms_common.phone import FILLING, InvalidNumber, normalise
 from sms_common.rules.masks import NumberMask, bare, between
 from sms_common.rules.mistakes import InvalidMask, complaints, is_placeholder, kept_entries, quoted

@@ -12,7 +12,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Final, Self
 
-from sms_common.pasted import entries, plain_text, trimmed
+from sms_common.input.pasted import entries, plain_text, trimmed
 from sms_common.rules.mistakes import HOW_TO_WRITE, InvalidMask, quoted, unfilled
 
 _PATTERN = re.compile(r"^[0-9*]{1,20}$")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from sms_common.pasted import entries, plain_text
+from sms_common.input.pasted import entries, plain_text
 from sms_common.phone import FILLING, mask
 
 HOW_TO_WRITE: Final = "write * for one digit, a-b for a range, and ; between entries"

@@ -10,8 +10,8 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from sms_common.input.pasted import entries
 from sms_common.messages import Category
-from sms_common.pasted import entries
 from sms_common.rules import extensions, prefixes
 from sms_common.rules.extensions import extension_form
 from sms_common.rules.hours import Period, Schedule, WeeklyHours
@@ -29,14 +29,14 @@ class Strategy(StrEnum):
     RANDOMLY = "RANDOMLY"
 
 
-class Closed(StrEnum):
+class OutsideHours(StrEnum):
     """What a rule does outside its hours: refuse, or keep until it opens."""
 
     BLOCK = "block"
     HOLD = "hold"
 
 
-class Route(BaseModel):
+class RuleRoute(BaseModel):
     """One way out: an SMS configuration, what is done to the number, and as whom."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -72,9 +72,9 @@ class OutboundRule(BaseModel):
     groups: frozenset[str] = frozenset()
     categories: frozenset[Category] = frozenset()
     own_hours: WeeklyHours | None = None
-    closed: Closed | None = None
+    closed: OutsideHours | None = None
     strategy: Strategy = Strategy.PRIORITIZED
-    routes: Annotated[tuple[Route, ...], Field(min_length=1, max_length=MAX_ROUTES)]
+    routes: Annotated[tuple[RuleRoute, ...], Field(min_length=1, max_length=MAX_ROUTES)]
     age: int = 0
 
     @model_validator(mode="after")
@@ -121,7 +121,7 @@ class OutboundDecision:
     `blocked`: the rule refuses at this hour. `hold_until`: the rule keeps the text until then.
     """
 
-    routes: tuple[Route, ...]
+    routes: tuple[RuleRoute, ...]
     reason: str
     rule_id: str | None = None
     blocked: bool = False
@@ -159,7 +159,7 @@ class OutboundRules:
         if rule.closed is not None:
             period = self._schedule.period(query.moment, rule.own_hours)
             opens = self._schedule.next_opening(query.moment, rule.own_hours)
-            if period is not Period.OFFICE and (rule.closed is Closed.BLOCK or opens is None):
+            if period is not Period.OFFICE and (rule.closed is OutsideHours.BLOCK or opens is None):
                 reason = f"Rule {name} sends nothing in {period.value} time."
                 return OutboundDecision((), reason, rule.id, blocked=True, verdicts=verdicts)
             if period is not Period.OFFICE:
@@ -242,13 +242,13 @@ def _settled(verdict: Verdict, winner: OutboundRule) -> Verdict:
     return Verdict(verdict.rule_id, verdict.name, won=False, reason=reason)
 
 
-def _in_turn(rule: OutboundRule, message_id: str) -> tuple[Route, ...]:
+def _in_turn(rule: OutboundRule, message_id: str) -> tuple[RuleRoute, ...]:
     """The enabled routes in the order to try. A draw is by weight and the same each time for one message."""
     routes = [route for route in rule.routes if route.enabled]
     if rule.strategy is Strategy.PRIORITIZED or len(routes) == 1:
         return tuple(routes)
 
-    def draw(item: tuple[int, Route]) -> float:
+    def draw(item: tuple[int, RuleRoute]) -> float:
         place, route = item
         digest = hashlib.blake2b(f"{rule.id}/{place}/{message_id}".encode(), digest_size=8).digest()
         # Efraimidis and Spirakis, Weighted random sampling (2006): the largest u^(1/w) comes first with probability

@@ -9,7 +9,7 @@ from typing import Final
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, country_code_for_region
 
-from sms_common.pasted import entries, plain_text
+from sms_common.input.pasted import entries, plain_text
 from sms_common.phone import E164_DIGITS, is_country
 from sms_common.rules.mistakes import InvalidMask, quoted, unfilled
 from sms_common.rules.patterns import Likelihood, exists

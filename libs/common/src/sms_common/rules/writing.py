@@ -10,10 +10,10 @@ from typing import Final
 
 from phonenumbers import PhoneNumber, country_code_for_region, is_valid_number
 
-from sms_common.pasted import UncleanText, entries, one_line, plain_text, trimmed
+from sms_common.input.pasted import UncleanText, entries, one_line, plain_text, trimmed
 from sms_common.phone import E164_DIGITS, InvalidNumber, NumberRange, normalise
+from sms_common.phone.notation import more_than_a_number, plain_digits
 from sms_common.phone.pools import read_range
-from sms_common.phone.written import more_than_a_number, plain_digits
 from sms_common.rules.masks import LONGEST_NAME, SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
 from sms_common.rules.mistakes import (
     AS_STARS,

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from sms_common import topology as names
 from sms_common.broker import outcomes
-from sms_common.broker.browsing import Share
+from sms_common.broker.amqp.browsing import Share
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
 from sms_common.broker.messages import (
     Delivery,
@@ -33,7 +33,7 @@ from sms_common.broker.messages import (
 from sms_common.errors import Code, Unavailable
 from sms_common.events import utc_now
 from sms_common.testing.queues import FakeConsumer, FakeHeld, FakeListener, FakeQueue, Stored
-from sms_common.testing.routing import Routing
+from sms_common.testing.routing import FakeRouting
 from sms_common.topology import RETRY_LADDER, Topology
 
 _T = TypeVar("_T")
@@ -59,7 +59,7 @@ class FakeBroker:
         self._usable = asyncio.Event()
         self._usable.set()
         self._now = 0.0
-        self._routing = Routing()
+        self._routing = FakeRouting()
         self._queues: dict[str, FakeQueue] = {}
         self._consumers: dict[FakeConsumer, None] = {}
         self._listeners: dict[FakeListener, None] = {}

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 from sms_common.carriers.basic_auth import CHALLENGE, check_basic
 from sms_common.carriers.protocol import (
     Account,
+    CarrierLimits,
     CheckStep,
     CredentialPattern,
-    Limits,
     ParsedWebhook,
     WebhookRequest,
     Window,
@@ -45,7 +45,7 @@ class FakeCarrier:
     """
 
     name = "fake"
-    limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
+    limits = CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=10)
     credential_aliases: Mapping[str, str] = MappingProxyType({})
     account_credential = "account_id"
     secret_credentials: tuple[str, ...] = ("api_token", "api_secret")

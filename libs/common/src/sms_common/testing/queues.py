@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sms_common.broker.incoming import interpret
+from sms_common.broker.amqp.incoming import interpret
 from sms_common.broker.messages import Delivery, Handler, Listener, Outgoing
 from sms_common.testing.routing import matches
 from sms_common.topology import SMS, Queue

@@ -17,7 +17,7 @@ def _words_match(pattern: list[str], words: list[str]) -> bool:
     return bool(words) and first in {"*", words[0]} and _words_match(rest, words[1:])
 
 
-class Routing:
+class FakeRouting:
     """The declared exchanges, queue names and bindings."""
 
     def __init__(self) -> None:

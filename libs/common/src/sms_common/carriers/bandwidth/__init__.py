@@ -10,10 +10,10 @@ from pydantic import SecretStr
 from sms_common.carriers.bandwidth.checking import Checker
 from sms_common.carriers.bandwidth.credentials import PATTERNS
 from sms_common.carriers.bandwidth.options import Options
-from sms_common.carriers.bandwidth.sending import CREDENTIAL_ALIASES, Sender, missing_credentials
+from sms_common.carriers.bandwidth.sending import CREDENTIAL_ALIASES, BandwidthSender, missing_credentials
 from sms_common.carriers.bandwidth.webhooks import parse
 from sms_common.carriers.basic_auth import CHALLENGE, check_basic
-from sms_common.carriers.protocol import Account, CheckStep, Limits, ParsedWebhook, WebhookRequest, Window
+from sms_common.carriers.protocol import Account, CarrierLimits, CheckStep, ParsedWebhook, WebhookRequest, Window
 from sms_common.configuration import CallbackCredentials
 from sms_common.messages import Accepted, OutboundMessage
 
@@ -28,7 +28,7 @@ class Bandwidth:
     """
 
     name = "bandwidth"
-    limits = Limits(text=2048, media=10, media_url=4096, group_recipients=10)
+    limits = CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=10)
     credential_aliases = CREDENTIAL_ALIASES
     account_credential = "account_id"
     secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
@@ -42,7 +42,7 @@ class Bandwidth:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         checked = Options.model_validate(dict(options or {}))
-        self._sender = Sender(http, checked, clock=clock) if http is not None else None
+        self._sender = BandwidthSender(http, checked, clock=clock) if http is not None else None
         self._checker = Checker(http, checked, clock=clock) if http is not None else None
 
     def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:

@@ -34,7 +34,7 @@ _GRANT = b"grant_type=client_credentials"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Client:
+class OAuthClient:
     """An OAuth2 client id and its secret. Equal ones share a token; a changed secret is another client."""
 
     id: str
@@ -71,7 +71,7 @@ class Tokens:
         self._clock = clock
         self._entries: dict[bytes, _Entry] = {}
 
-    async def get(self, client: Client, deadline: float) -> str:
+    async def get(self, client: OAuthClient, deadline: float) -> str:
         """Return a valid token. In its last RENEW_AHEAD seconds it is still given out while a new one is fetched.
 
         `deadline` is a time of the clock. Raises Misconfigured when Bandwidth refuses the client, Throttled when it
@@ -89,7 +89,7 @@ class Tokens:
                     renewal.result()
         return self._held(entry)
 
-    def refused(self, client: Client, token: str) -> None:
+    def refused(self, client: OAuthClient, token: str) -> None:
         """Bandwidth did not take this token (401): forget it, unless another sender has already had it replaced."""
         entry = self._entry(client, self._clock())
         if entry.token == token:
@@ -116,7 +116,7 @@ class Tokens:
             retry_after=max(entry.retry_at - now, 0.0),
         )
 
-    def _entry(self, client: Client, now: float) -> _Entry:
+    def _entry(self, client: OAuthClient, now: float) -> _Entry:
         key = _digest(client)
         entry = self._entries.get(key)
         if entry is None:
@@ -128,14 +128,14 @@ class Tokens:
             entry = self._entries[key] = _Entry()
         return entry
 
-    def _renew(self, client: Client, entry: _Entry) -> "asyncio.Task[None]":
+    def _renew(self, client: OAuthClient, entry: _Entry) -> "asyncio.Task[None]":
         """Return the one renewal in flight for a client; begin it if there is none."""
         if entry.renewal is None:
             entry.renewal = asyncio.create_task(self._fetch(client, entry), name="bandwidth-token")
             entry.renewal.add_done_callback(_retrieve)
         return entry.renewal
 
-    async def _fetch(self, client: Client, entry: _Entry) -> None:
+    async def _fetch(self, client: OAuthClient, entry: _Entry) -> None:
         began = self._clock()
         try:
             answer = await post(self._http, self._url, _headers(client), _GRANT, self._timeout)
@@ -161,7 +161,7 @@ class Tokens:
         entry.retry_at = self._clock() + max(pause, min(failure.retry_after or 0.0, MAX_WISH))
 
 
-def _digest(client: Client) -> bytes:
+def _digest(client: OAuthClient) -> bytes:
     """Return the cache's key, so that no secret is kept; the id's length keeps the two parts apart."""
     digest = hashlib.sha256(f"{len(client.id)}:{client.id}:{client.secret}".encode("utf-8", "surrogatepass"))
     return digest.digest()
@@ -172,7 +172,7 @@ def basic(username: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode('utf-8', 'surrogatepass')).decode()}"
 
 
-def _headers(client: Client) -> Mapping[str, str]:
+def _headers(client: OAuthClient) -> Mapping[str, str]:
     return {
         "Authorization": basic(client.id, client.secret),
         "Content-Type": "application/x-www-form-urlencoded",

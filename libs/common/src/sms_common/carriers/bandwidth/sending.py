@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 from sms_common.carriers.bandwidth import finding
 from sms_common.carriers.bandwidth.answers import accepted
-from sms_common.carriers.bandwidth.oauth import Client, Tokens, basic
+from sms_common.carriers.bandwidth.oauth import OAuthClient, Tokens, basic
 from sms_common.carriers.bandwidth.options import Options
 from sms_common.carriers.exchange import Answer, NoAnswerError, get, post
 from sms_common.carriers.protocol import Account, Window
@@ -43,11 +43,11 @@ class ClearCredentials:
 
     account_id: str
     application_id: str
-    client: Client
+    client: OAuthClient
     basic_auth: bool
 
 
-class Sender:
+class BandwidthSender:
     """Sends messages over one HTTP session. `clock` is monotonic, in seconds.
 
     The session's connector must allow as many connections as there are sends in flight: waiting for a free one counts
@@ -169,7 +169,7 @@ def clear_credentials(account: Account, *, basic_auth: bool) -> ClearCredentials
         raise Misconfigured(Code.CONFIG_INCOMPLETE, f"The configuration lacks {missing}.")
     auth = given.get("auth")
     wants_basic = basic_auth or (auth is not None and auth.get_secret_value() == "basic")
-    return ClearCredentials(account_id, application_id, Client(token, secret), wants_basic)
+    return ClearCredentials(account_id, application_id, OAuthClient(token, secret), wants_basic)
 
 
 def _value(credentials: Mapping[str, SecretStr], name: str) -> str:

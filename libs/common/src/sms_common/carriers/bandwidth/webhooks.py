@@ -17,6 +17,7 @@ from sms_common.carriers.carrier_words import shown
 from sms_common.carriers.protocol import ParsedWebhook
 from sms_common.carriers.webhook_json import read_json
 from sms_common.errors import Code, WebhookUnreadable
+from sms_common.input.pasted import trimmed
 from sms_common.messages import (
     CarrierEvent,
     CarrierNotice,
@@ -26,7 +27,6 @@ from sms_common.messages import (
     MsgType,
     Status,
 )
-from sms_common.pasted import trimmed
 from sms_common.phone import from_carrier, mask
 
 MAX_ELEMENTS = 1_000

@@ -1,0 +1,1 @@
+"""The engine behind the broker: the only place that knows AMQP."""

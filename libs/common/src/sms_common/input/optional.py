@@ -1,0 +1,99 @@
+"""Optional means optional: what is empty in a JSON object was not given, and texts have clean ends. No I/O."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Final, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+
+from sms_common.input.pasted import trimmed
+
+
+class Verbatim:
+    """Marks a field whose text counts to the last blank, such as the text of a message."""
+
+
+class Filled:
+    """Marks a field that may be left out and, where it stands, is filled: an empty text there is a slip."""
+
+
+VERBATIM: Final = Verbatim()
+FILLED: Final = Filled()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What of a field decides whether a value counts as given. `secret` fields, and maps with one, are write-only."""
+
+    optional: bool
+    nullable: bool
+    secret: bool
+    mapping: bool
+    verbatim: bool
+    filled: bool
+
+
+def only_given(model: type[BaseModel], value: object) -> object:
+    """Return a JSON object without what `model` may do without and what is empty, its texts trimmed.
+
+    Empty is null, a text of which nothing can be seen and, for a map, an empty list. A field that has null keeps it,
+    since in a change null removes; only a secret is kept by an empty text, as a form sends it back unseen.
+    """
+    if not isinstance(value, dict):
+        return value
+    shapes = _shapes(model)
+    return dict(pair for name, one in value.items() for pair in _given(name, one, shapes.get(name)))
+
+
+def _given(name: str, value: object, shape: _Shape | None) -> Iterator[tuple[str, object]]:
+    if shape is None:
+        yield name, value
+        return
+    read = trimmed(value) if isinstance(value, str) and not shape.verbatim else value
+    if not shape.optional or not _is_empty(read, shape):
+        yield name, value if shape.secret else read
+    elif shape.nullable and (value is None or not shape.secret):
+        yield name, None
+
+
+def _is_empty(value: object, shape: _Shape) -> bool:
+    return value is None or (value == "" and not shape.filled) or (shape.mapping and value == [])
+
+
+@cache
+def _shapes(model: type[BaseModel]) -> Mapping[str, _Shape]:
+    return {field.alias or name: _shape(field) for name, field in model.model_fields.items()}
+
+
+def _shape(field: FieldInfo) -> _Shape:
+    kinds = list(_kinds(field.annotation))
+    return _Shape(
+        optional=not field.is_required(),
+        nullable=type(None) in kinds,
+        secret=any(map(_is_secret, kinds)),
+        mapping=any(map(_is_model, kinds)),
+        verbatim=VERBATIM in field.metadata,
+        filled=FILLED in field.metadata,
+    )
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """What a value may be: the members of a union, however they are annotated."""
+    if get_origin(annotation) is Annotated:
+        yield from _kinds(get_args(annotation)[0])
+    elif get_origin(annotation) in {Union, UnionType}:
+        for member in get_args(annotation):
+            yield from _kinds(member)
+    else:
+        yield annotation
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _is_secret(kind: Any) -> bool:
+    return kind is SecretStr or (_is_model(kind) and any(shape.secret for shape in _shapes(kind).values()))

@@ -1,0 +1,276 @@
+"""Who is calling: API keys, the bootstrap key, the tokens of the two snapshots, and the brake on guessing."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import SecretStr
+
+from sms_common.http.proxies import PeerAddress
+from sms_config.model.problems import Forbidden, NotFound, TooManyFailures, Unauthenticated
+from sms_config.storage.store_protocol import EVERYONE, Store, Tenancy
+
+BOOTSTRAP = "bootstrap"
+KEY_PREFIX_LENGTH = 12
+# 32 bytes: 256 bits from the operating system, which nobody guesses; that is why a fast hash is enough to store.
+KEY_SECRET_BYTES = 32
+_KEY = re.compile(r"sms_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_PREFIX_ALPHABET = string.ascii_lowercase + string.digits
+_MAX_CREDENTIAL = 512
+# A key's last use is kept to the minute: one write a minute and key, however busy it is.
+_TOUCH_EVERY = timedelta(minutes=1)
+
+
+class Scope(StrEnum):
+    """What a key may do. `config` and `operate` may also read; `operate` replays and discards what is parked; `admin`
+    may do everything, for the tenants of its key.
+    """
+
+    SEND = "send"
+    READ = "read"
+    CONFIG = "config"
+    OPERATE = "operate"
+    ADMIN = "admin"
+
+
+_GRANTS = {
+    Scope.SEND: frozenset({Scope.SEND}),
+    Scope.READ: frozenset({Scope.READ}),
+    Scope.CONFIG: frozenset({Scope.CONFIG, Scope.READ}),
+    Scope.OPERATE: frozenset({Scope.OPERATE, Scope.READ}),
+    Scope.ADMIN: frozenset(Scope),
+}
+
+
+def granted(scopes: Iterable[str]) -> frozenset[Scope]:
+    """These scopes and what they include."""
+    return frozenset().union(*(_GRANTS[Scope(scope)] for scope in scopes))
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A known credential in one request. `tenancy` limits every query made for it."""
+
+    id: str
+    name: str
+    scopes: frozenset[Scope]
+    tenancy: Tenancy
+    request_id: str = ""
+    address: str | None = None
+    # Whether one who sees every tenant acts within one of them.
+    of_system: bool = False
+
+    @property
+    def administers(self) -> bool:
+        """Whether the caller acts for the whole system, be it within one tenant."""
+        return self.of_system or self.tenancy is EVERYONE
+
+    @property
+    def granted(self) -> frozenset[Scope]:
+        """The scopes and what they include."""
+        return granted(self.scopes)
+
+    def require(self, scope: Scope) -> None:
+        """Raise Forbidden unless the caller has `scope`."""
+        if scope not in self.granted:
+            raise Forbidden(f"This needs a credential with the scope {scope}.")
+
+    def require_all_tenants(self) -> None:
+        """Raise Forbidden unless the caller sees every tenant."""
+        if self.tenancy is not EVERYONE:
+            raise Forbidden("This needs a credential for all tenants.")
+
+    @property
+    def only_tenant(self) -> str | None:
+        """The caller's tenant, when it is exactly one."""
+        return next(iter(self.tenancy)) if self.tenancy is not None and len(self.tenancy) == 1 else None
+
+    def within(self, tenant_id: str) -> "Caller":
+        """Return this caller limited to one of its tenants. Raises NotFound for another's."""
+        if not self.sees(tenant_id):
+            raise NotFound("There is no such tenant.")
+        return replace(self, tenancy=frozenset({tenant_id}), of_system=self.administers)
+
+    def sees(self, tenant_id: str) -> bool:
+        """Whether the tenant is the caller's."""
+        return self.tenancy is None or tenant_id in self.tenancy
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: `key` is shown once, `prefix` and `sha256` are kept."""
+
+    key: SecretStr
+    prefix: str
+    sha256: str
+
+
+def new_key() -> NewKey:
+    """Return a fresh random API key."""
+    prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(KEY_PREFIX_LENGTH))
+    key = f"sms_{prefix}_{secrets.token_urlsafe(KEY_SECRET_BYTES)}"
+    return NewKey(SecretStr(key), prefix, digest(key))
+
+
+def digest(credential: str) -> str:
+    """SHA-256 of a credential, hex: what is kept and compared instead of it."""
+    return hashlib.sha256(credential.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def same(credential: str, sha256: str) -> bool:
+    """Whether `credential` is the one hashed to `sha256`; takes equally long for every wrong one."""
+    return hmac.compare_digest(digest(credential).encode(), sha256.encode())
+
+
+def bearer(header: str | None) -> str | None:
+    """Return the token in an Authorization header, or None when there is none in the form of RFC 6750."""
+    kind, _, token = (header or "").partition(" ")
+    token = token.strip()
+    return token if kind.lower() == "bearer" and 0 < len(token) <= _MAX_CREDENTIAL else None
+
+
+class FailureThrottle:
+    """Counts wrong credentials by address within a window, and refuses an address that had too many.
+
+    A credential that was right from the same address before is let through to be checked again, so that one caller's
+    mistakes do not shut out the others behind the same proxy. It is kept in memory: each process counts for itself. The
+    numbers of addresses and credentials are bounded; the oldest are forgotten.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime],
+        *,
+        failures: int = 20,
+        window: timedelta = timedelta(minutes=1),
+        remembered: int = 10_000,
+        said: str = "Too many requests with a wrong credential came from this address",
+    ) -> None:
+        self._clock = clock
+        self._failures = failures
+        self._window = window
+        self._remembered = remembered
+        self._said = said
+        self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def check(self, address: str, credential: str | None) -> None:
+        """Raise TooManyFailures while the address is refused."""
+        left = self._left(address)
+        if left > 0 and (credential is None or (address, digest(credential)) not in self._right):
+            raise TooManyFailures(self._said, int(left) + 1)
+
+    def refuses(self, address: str) -> bool:
+        """Whether the address is refused."""
+        return self._left(address) > 0
+
+    def _left(self, address: str) -> float:
+        """For how many seconds the address is refused; what is over is forgotten."""
+        since, count = self._seen.get(address, (None, 0))
+        if since is None or count < self._failures:
+            return 0.0
+        left = (since + self._window - self._clock()).total_seconds()
+        if left <= 0:
+            del self._seen[address]
+        return left
+
+    def failed(self, address: str) -> None:
+        """Count a wrong credential from the address."""
+        now = self._clock()
+        since, count = self._seen.pop(address, (now, 0))
+        self._seen[address] = (since, count + 1) if now - since < self._window else (now, 1)
+        if len(self._seen) > self._remembered:
+            self._seen.popitem(last=False)
+
+    def forgive(self, address: str) -> None:
+        """Take back what was counted for a credential that then proved right."""
+        since, count = self._seen.get(address, (None, 0))
+        if since is not None:
+            self._seen[address] = (since, max(count - 1, 0))
+
+    def succeeded(self, address: str, credential: str) -> None:
+        """Remember a credential that was right."""
+        self._right.pop((address, digest(credential)), None)
+        self._right[(address, digest(credential))] = None
+        if len(self._right) > self._remembered:
+            self._right.popitem(last=False)
+
+
+class Authenticator:
+    """Turns an Authorization header into a Caller. Of the bootstrap key it holds only the hash."""
+
+    def __init__(
+        self, store: Store, brake: FailureThrottle, bootstrap: SecretStr | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._brake = brake
+        self._bootstrap = digest(bootstrap.get_secret_value()) if bootstrap else None
+        self._clock = clock
+
+    async def authenticate(self, header: str | None, *, request_id: str, client: PeerAddress) -> Caller:
+        """Raise Unauthenticated, TooManyFailures, or Unavailable when the store cannot be asked."""
+        token = bearer(header)
+        made = token is not None and _KEY.fullmatch(token) is not None
+        # A made key is never kept out by what others get wrong: its 256 random bits cannot be guessed, however often
+        # somebody tries. The bootstrap key is an operator's own word.
+        if not made:
+            self._brake.check(client.origin, token)
+        if token is None:
+            # A request without any credential guesses nothing.
+            raise Unauthenticated
+        caller = await self._caller(token, request_id, client.address)
+        if caller is None:
+            self._brake.check(client.origin, None)
+            self._brake.failed(client.origin)
+            raise Unauthenticated
+        self._brake.succeeded(client.origin, token)
+        return caller
+
+    async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
+        if self._bootstrap is not None and same(token, self._bootstrap):
+            return Caller(BOOTSTRAP, BOOTSTRAP, frozenset({Scope.ADMIN}), EVERYONE, request_id, address)
+        form = _KEY.fullmatch(token)
+        record = await self._store.api_key(form.group(1)) if form else None
+        if record is None or not same(token, record.sha256):
+            return None
+        now = self._clock()
+        if record.expires_at is not None and record.expires_at <= now:
+            return None
+        if record.last_used_at is None or now - record.last_used_at >= _TOUCH_EVERY:
+            await self._store.touch_api_key(record.id, now)
+        tenancy = None if record.tenants is None else frozenset(record.tenants)
+        return Caller(record.id, record.name, frozenset(Scope(s) for s in record.scopes), tenancy, request_id, address)
+
+
+class ServiceTokens:
+    """The two internal tokens: each opens one snapshot and nothing else. Only their hashes are held."""
+
+    def __init__(self, brake: FailureThrottle, *, ingress: SecretStr, dispatcher: SecretStr) -> None:
+        self._brake = brake
+        self._ingress = digest(ingress.get_secret_value())
+        self._dispatcher = digest(dispatcher.get_secret_value())
+
+    def require_ingress(self, header: str | None, client: PeerAddress) -> None:
+        """Raise Unauthenticated unless the header carries ingress's token."""
+        self._require(header, self._ingress, client)
+
+    def require_dispatcher(self, header: str | None, client: PeerAddress) -> None:
+        """Raise Unauthenticated unless the header carries the dispatcher's token."""
+        self._require(header, self._dispatcher, client)
+
+    def _require(self, header: str | None, sha256: str, client: PeerAddress) -> None:
+        token = bearer(header)
+        self._brake.check(client.origin, token)
+        if token is None:
+            raise Unauthenticated
+        if not same(token, sha256):
+            self._brake.failed(client.origin)
+            raise Unauthenticated
+        self._brake.succeeded(client.origin, token)

@@ -1,0 +1,1 @@
+"""What runs and what is stuck: parked messages, tests, history, live updates."""

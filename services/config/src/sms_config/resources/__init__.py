@@ -1,0 +1,1 @@
+"""What an administrator makes and changes: each with its rules, audit and version."""

@@ -1,0 +1,44 @@
+"""The audit resource: who changed what. It can only be read; records are written with the change itself."""
+
+from sms_config.access.auth import Caller
+from sms_config.model.query import Column, Columns, Order, Query
+from sms_config.model.records import AuditRecord
+from sms_config.resources.changes import require
+from sms_config.schemas.views import AuditView
+from sms_config.storage.store_protocol import Page, Store
+
+COLUMNS = Columns(
+    by_name={
+        "id": Column("id"),
+        "at": Column("at", "time"),
+        "actor": Column("actor"),
+        "actor_name": Column("actor_name"),
+        "request_id": Column("request_id"),
+        "tenant_id": Column("tenant_id"),
+        "kind": Column("kind"),
+        "object_id": Column("object_id"),
+        "action": Column("action"),
+    },
+    searched=("actor_name", "object_id"),
+    order=(Order("at", descending=True),),
+)
+
+
+class Audit:
+    """Reads audit records."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, caller: Caller, query: Query) -> Page[AuditRecord]:
+        """Return the records about the caller's tenants; newest first unless asked otherwise."""
+        return await self._store.find(AuditRecord, query, caller.tenancy)
+
+    async def read(self, caller: Caller, record_id: str) -> AuditRecord:
+        """One record. Raises NotFound."""
+        return await require(self._store, AuditRecord, record_id, caller)
+
+
+def view(record: AuditRecord) -> AuditView:
+    """Return an audit record as the API shows it."""
+    return AuditView.model_validate(record, from_attributes=True)

@@ -1,0 +1,223 @@
+"""Log-in by user name and password, and the sessions that follow: a random cookie of which only the hash is kept."""
+
+import hmac
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from pydantic import SecretStr
+
+from sms_common.http.proxies import PeerAddress
+from sms_common.input.pasted import trimmed
+from sms_config.access.auth import Caller, FailureThrottle, Scope, digest
+from sms_config.access.devices import Devices
+from sms_config.access.passwords import Passwords
+from sms_config.model.problems import CsrfRefused, LogInFailed, Unauthenticated
+from sms_config.model.query import Clause, Order, Query
+from sms_config.model.records import Role, TenantRecord, Ticket, UserRecord
+from sms_config.resources.users import view
+from sms_config.schemas.bodies import JsonObject, LogIn, parse
+from sms_config.schemas.fields import normalised
+from sms_config.schemas.views import SessionView, TenantName
+from sms_config.storage.store_protocol import EVERYONE, Store
+
+# 32 bytes: 256 bits from the operating system.
+TOKEN_BYTES = 32
+LASTS = timedelta(hours=12)
+# A session's end moves at most this often: one write a minute, however busy its user is.
+_EXTEND_EVERY = timedelta(minutes=1)
+_MAX_TOKEN = 128
+_MAX_TENANTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is at the door: from where, and the cookie of a browser that was here before."""
+
+    client: PeerAddress = field(default_factory=PeerAddress)
+    device: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What a browser presents: its session cookie, and the X-CSRF-Token header. `changes`: the method is unsafe."""
+
+    token: SecretStr | None = None
+    csrf: str = ""
+    changes: bool = False
+    visitor: Visitor = field(default_factory=Visitor)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """An open session. `token` is what the cookie holds."""
+
+    user: UserRecord
+    token: SecretStr
+    expires_at: datetime
+
+    @property
+    def csrf_token(self) -> str:
+        """What proves that a request comes from our own page: another site can send the cookie and not read this."""
+        return digest("csrf " + self.token.get_secret_value())
+
+
+class Sessions:
+    """Opens, finds and closes sessions. A session ends 12 hours after its last use."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def open(self, user: UserRecord) -> Session:
+        """Begin a session of `user`."""
+        token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
+        ticket = Ticket(
+            id=digest(token),
+            purpose="session",
+            created_at=now,
+            expires_at=now + LASTS,
+            user_id=user.id,
+            generation=user.generation,
+        )
+        await self._store.put_ticket(ticket)
+        return Session(user, SecretStr(token), ticket.expires_at)
+
+    async def find(self, presented: Presented, *, extend: bool = True) -> Session:
+        """Return the session and, unless nobody is at work, let it last longer.
+
+        Raises Unauthenticated, and CsrfRefused for an unproven change.
+        """
+        token = presented.token
+        if token is None or len(token.get_secret_value()) > _MAX_TOKEN:
+            raise Unauthenticated
+        ticket = await self._store.ticket(digest(token.get_secret_value()))
+        now = self._clock()
+        if ticket is None or ticket.purpose != "session" or ticket.user_id is None or ticket.expires_at <= now:
+            raise Unauthenticated
+        user = await self._store.get(UserRecord, ticket.user_id, EVERYONE)
+        if user is None or user.disabled or user.generation != ticket.generation:
+            raise Unauthenticated
+        session = Session(user, token, now + LASTS)
+        if presented.changes and not hmac.compare_digest(
+            presented.csrf.encode("utf-8", "surrogatepass"), session.csrf_token.encode()
+        ):
+            raise CsrfRefused
+        if extend and now + LASTS - ticket.expires_at >= _EXTEND_EVERY:
+            await self._store.extend_ticket(ticket.id, now + LASTS)
+        return session
+
+    async def close(self, session: Session) -> None:
+        """End a session: its cookie opens nothing any more."""
+        await self._store.drop_ticket(digest(session.token.get_secret_value()))
+
+    async def caller(
+        self, presented: Presented, *, request_id: str, address: str | None, extend: bool = True
+    ) -> Caller:
+        """Return who is calling with a session. Raises as find."""
+        user = (await self.find(presented, extend=extend)).user
+        return Caller(user.id, user.name, frozenset({Scope.ADMIN}), _tenancy(user), request_id, address)
+
+    async def show(self, session: Session) -> SessionView:
+        """Return a session as its own user sees it."""
+        by_name = Query(order=(Order("name"),), top=_MAX_TENANTS)
+        tenants = await self._store.find(TenantRecord, by_name, _tenancy(session.user))
+        return SessionView(
+            user=view(session.user),
+            csrf_token=session.csrf_token,
+            expires_at=session.expires_at,
+            tenants=tuple(TenantName(id=tenant.id, name=tenant.name) for tenant in tenants.items),
+            tenant_count=tenants.count,
+        )
+
+
+def _tenancy(user: UserRecord) -> frozenset[str] | None:
+    if user.role is Role.SYSTEM_ADMIN:
+        return EVERYONE
+    return frozenset() if user.tenant_id is None else frozenset({user.tenant_id})
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """One count of wrong log-ins that a try falls under."""
+
+    brake: FailureThrottle
+    key: str
+
+
+class LoginThrottle:
+    """Lets people in by name and password, and slows guessing down.
+
+    What is counted, known name or not: wrong passwords for one name from one place, and all wrong ones from one place.
+    So nobody shuts a name out but where he is himself. A browser that logged in under this name before is a place of
+    its own, up to five times as many tries by all such browsers together: who had the password once may have many of
+    them. Behind a proxy that is not declared, places are told apart by whom the proxy says to speak for; since that
+    can be made up, the proxy's address has a bound of its own, five times as high. (Decision 0020.)
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        passwords: Passwords,
+        sessions: Sessions,
+        devices: Devices,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._passwords = passwords
+        self._sessions = sessions
+        self.devices = devices
+        self._clock = clock
+
+        def brake(failures: int, minutes: int) -> FailureThrottle:
+            return FailureThrottle(
+                clock, failures=failures, window=timedelta(minutes=minutes), said="Too many failed log-ins"
+            )
+
+        self._names, self._names_of_proxy = brake(10, 15), brake(50, 15)
+        self._places, self._places_of_proxy = brake(20, 5), brake(100, 5)
+        self._names_of_devices = brake(50, 15)
+
+    async def log_in(self, given: JsonObject, visitor: Visitor) -> Session:
+        """Open a session. Raises LogInFailed, which never says what was wrong, TooManyFailures, Invalid."""
+        body = parse(LogIn, given)
+        name = body.username.casefold()
+        # Counted before the password is looked at, so that a thousand guesses at once are a thousand.
+        counted = self._counts(visitor, name)
+        for one in counted:
+            one.brake.check(one.key, None)
+        for one in counted:
+            one.brake.failed(one.key)
+        found = await self._store.find(UserRecord, Query((Clause("name_key", "eq", (name,)),), top=1), EVERYONE)
+        user = found.items[0] if found.items else None
+        kept = None if user is None or user.disabled else user.password_hash
+        if not await self._matches(body.password, kept) or user is None:
+            raise LogInFailed
+        for one in counted:
+            one.brake.forgive(one.key)
+        await self._store.touch_user(user.id, self._clock())
+        return await self._sessions.open(user)
+
+    async def _matches(self, typed: SecretStr, kept: str | None) -> bool:
+        """Whether a password is right as it was typed or, since new ones are kept so, without what surrounds it."""
+        written = normalised(typed.get_secret_value())
+        forms = dict.fromkeys((written, trimmed(written)))
+        return any([await self._passwords.matches(SecretStr(form), kept) for form in forms])
+
+    def _counts(self, visitor: Visitor, name: str) -> list[_Counted]:
+        """Under what a try of `name` is counted."""
+        device = self.devices.known(visitor.device, name)
+        if device is not None and not self._names_of_devices.refuses(name):
+            return [_Counted(self._names, repr((device, name))), _Counted(self._names_of_devices, name)]
+        origin, claimed = visitor.client.origin, visitor.client.claimed
+        counts = [
+            _Counted(self._places, repr((origin, claimed))),
+            _Counted(self._names, repr((origin, claimed, name))),
+        ]
+        if claimed:
+            counts += [
+                _Counted(self._places_of_proxy, origin),
+                _Counted(self._names_of_proxy, repr((origin, name))),
+            ]
+        return counts

@@ -1,0 +1,1 @@
+"""What the other services get to know of the configuration, and that it changed."""

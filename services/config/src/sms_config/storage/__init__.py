@@ -1,0 +1,1 @@
+"""The configuration in MongoDB, and in memory for tests."""

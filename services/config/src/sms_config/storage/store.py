@@ -1,0 +1,480 @@
+"""Keeps the control plane's records in MongoDB. The only module here that knows Motor, documents and indexes."""
+
+import asyncio
+import secrets
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from time import monotonic
+from typing import Any, Self, TypeVar
+
+import pymongo
+import structlog
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
+from pydantic import SecretStr
+from pymongo import ASCENDING, IndexModel, UpdateOne
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from sms_common.errors import Code, Unavailable
+from sms_common.events import SeenWebhook
+from sms_common.input.addresses import blamed_option
+from sms_common.mongo.reasons import told_of_options, why_unusable
+from sms_config.model.query import Query
+from sms_config.model.records import (
+    SCHEMA,
+    Announcement,
+    ApiKeyRecord,
+    Record,
+    RetiredConfig,
+    SmsConfigRecord,
+    TenantRecord,
+    Ticket,
+    TrunkRecord,
+    UserRecord,
+    now_utc,
+)
+from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
+from sms_config.storage.documents import (
+    INDEXES,
+    RETIRED_FOR,
+    STAMP,
+    WEBHOOKS_SEEN,
+    Document,
+    condition,
+    itself,
+    named,
+    sort_keys,
+    stamp_of,
+    to_document,
+    to_record,
+    to_webhooks,
+    version_of,
+    visible,
+    webhook_document,
+)
+from sms_config.storage.store_protocol import (
+    AnyRecord,
+    Duplicate,
+    Everything,
+    Missing,
+    Page,
+    R,
+    StoreUnusable,
+    T,
+    Tenancy,
+    Transaction,
+)
+
+_log = structlog.get_logger()
+S = TypeVar("S", TenantRecord, TrunkRecord, SmsConfigRecord, InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
+_Stamp = tuple[object, ...]
+
+SERVER_SELECTION_SECONDS = 5.0
+OPERATION_SECONDS = 5.0
+CLOSE_SECONDS = 2.0
+# Making an index over a large collection; cut short, it would begin anew at every try and never end.
+INDEX_SECONDS = 600.0
+# A transaction that keeps colliding with other processes gives up within a caller's patience.
+TRANSACTION_SECONDS = 10.0
+_ASK_AGAIN_SECONDS = 0.1
+# A user that is not there yet, or has no rights yet, is waited for as a server is.
+_REFUSED = frozenset({13, 18})
+_BATCH = 5_000
+_META = "meta"
+_SNAPSHOT = "snapshot"
+_TRANSIENT = "TransientTransactionError"
+_COMMIT_UNKNOWN = "UnknownTransactionCommitResult"
+_MAJORITY = WriteConcern(w="majority", j=True)
+_INDEX_CONFLICTS = {
+    11000: "two documents have the same value. Remove the duplicates",
+    85: "one with other options exists. Drop that index",
+    86: "one of that name with other fields exists. Drop that index",
+}
+
+
+def check_address(url: str) -> None:
+    """Raise ValueError, with a sentence and nothing of the address, unless the driver can use it. Asks nobody: neither
+    a server nor, for mongodb+srv, the DNS.
+    """
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            pymongo.MongoClient(url, connect=False).close()
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
+            raise ValueError(f"MongoDB's driver cannot use it: {blamed_option(url, str(error))}") from None
+    # It tells a wrong value of an option in this way, and would go on without the option: without TLS, for one.
+    if wrong := told_of_options(one.message for one in heard):
+        raise ValueError(f"MongoDB's driver would pass an option over: {blamed_option(url, wrong[0])}")
+
+
+@asynccontextmanager
+async def _away() -> AsyncIterator[None]:
+    """Turn what the driver raises while MongoDB is away, slow or between primaries into Unavailable."""
+    try:
+        yield
+    except PyMongoError as error:
+        if not _is_away(error):
+            raise
+        _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
+        why = why_unusable(type(error).__name__, getattr(error, "code", None), str(error))
+        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now: {why}.") from error
+
+
+def _is_away(error: PyMongoError) -> bool:
+    # The address was checked at the start; what is left of its configuration is a name that the DNS does not know yet.
+    if isinstance(error, (ConnectionFailure, ConfigurationError, ExecutionTimeout, WTimeoutError)) or error.timeout:
+        return True
+    if isinstance(error, OperationFailure) and error.code in _REFUSED:
+        return True
+    return any(error.has_error_label(label) for label in (_TRANSIENT, _COMMIT_UNKNOWN, "RetryableWriteError"))
+
+
+def _is_transient(error: PyMongoError | Unavailable) -> bool:
+    """Whether the transaction left nothing behind and may be tried again."""
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    return isinstance(cause, PyMongoError) and cause.has_error_label(_TRANSIENT)
+
+
+def _require_one(count: int, record: Record) -> None:
+    """Raise Missing unless a change has found the one record it is about."""
+    if count != 1:
+        raise Missing(f"{record.COLLECTION}/{record.id}")
+
+
+class _Reading:
+    """Reading documents as records, within a session or without one."""
+
+    def __init__(
+        self, database: AsyncIOMotorDatabase[Document], session: AsyncIOMotorClientSession | None = None
+    ) -> None:
+        self._database = database
+        self._session = session
+
+    async def get(self, kind: type[R], record_id: str, tenancy: Tenancy) -> R | None:
+        async with _away():
+            document = await self._database[kind.COLLECTION].find_one(
+                {"$and": [{"_id": record_id}, visible(kind, tenancy)]}, session=self._session
+            )
+        return None if document is None else to_record(kind, document)
+
+    async def find(self, kind: type[R], query: Query, tenancy: Tenancy) -> Page[R]:
+        collection = self._database[kind.COLLECTION]
+        wanted = condition(kind, query, tenancy)
+        async with _away():
+            cursor = (
+                collection.find(wanted, session=self._session)
+                .sort(sort_keys(query))
+                .skip(query.skip)
+                .limit(query.top or 0)
+            )
+            documents = await cursor.to_list(None)
+            if query.skip == 0 and (query.top is None or len(documents) < query.top):
+                count, more = len(documents), False
+            else:
+                limit = query.count_up_to + 1
+                count = await collection.count_documents(wanted, limit=limit, session=self._session)
+                more = count == limit
+        counted = query.at_least(len(documents)) if more else count
+        return Page(tuple(to_record(kind, document) for document in documents), counted, more)
+
+
+class _Before:
+    """What was read last for the snapshots: there may be tens of thousands of records, and few change at a time."""
+
+    def __init__(self) -> None:
+        self._kept: dict[type[Record], Mapping[str, tuple[_Stamp, Any]]] = {}
+
+    def of(self, kind: type[S]) -> Mapping[str, tuple[_Stamp, S]]:
+        """The records of a kind by their ids, each with its stamp."""
+        return self._kept.get(kind, {})
+
+    def keep(self, kind: type[S], records: Mapping[str, tuple[_Stamp, S]]) -> None:
+        """Keep these in place of all others of their kind."""
+        self._kept[kind] = records
+
+
+class _MongoTransaction(_Reading):
+    """One try of a transaction."""
+
+    _session: AsyncIOMotorClientSession
+
+    async def insert(self, record: AnyRecord) -> None:
+        await self._database[record.COLLECTION].insert_one(to_document(record), session=self._session)
+
+    async def replace(self, before: Record, after: Record) -> None:
+        collection = self._database[before.COLLECTION]
+        done = await collection.replace_one(itself(before), to_document(after), session=self._session)
+        _require_one(done.matched_count, before)
+
+    async def remove(self, record: Record) -> None:
+        done = await self._database[record.COLLECTION].delete_one(itself(record), session=self._session)
+        _require_one(done.deleted_count, record)
+
+    async def take_turn(self) -> None:
+        # In the document that `advance` writes, so that the two collide.
+        update = {"$inc": {"turns": 1}}
+        await self._database[_META].update_one({"_id": _SNAPSHOT}, update, upsert=True, session=self._session)
+
+    async def advance(self) -> str:
+        # The number orders versions; the random mark keeps a database restored from a backup from repeating one.
+        update = {"$inc": {"number": 1}, "$set": {"mark": secrets.token_hex(4)}}
+        document = await self._database[_META].find_one_and_update(
+            {"_id": _SNAPSHOT}, update, upsert=True, return_document=True, session=self._session
+        )
+        return version_of(document)
+
+    async def announce(self, announcement: Announcement) -> None:
+        await self._database[Announcement.COLLECTION].insert_one(to_document(announcement), session=self._session)
+
+    async def retire(self, retired: RetiredConfig) -> None:
+        await self._database[RetiredConfig.COLLECTION].insert_one(to_document(retired), session=self._session)
+
+    async def everything(self, before: _Before, *, with_rules: bool) -> Everything:
+        version = version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}, session=self._session))
+        tenants = await self._all(TenantRecord, before)
+        trunks = await self._all(TrunkRecord, before)
+        configs = await self._all(SmsConfigRecord, before)
+        # The server removes what is older about once a minute; this makes the promise exact.
+        recent = {"at": {"$gt": now_utc() - RETIRED_FOR}}
+        cursor = self._database[RetiredConfig.COLLECTION].find(recent, session=self._session).sort("at", ASCENDING)
+        retired = tuple(RetiredConfig.model_validate(named(document)) for document in await cursor.to_list(None))
+        found = Everything(version, tenants, trunks, configs, retired)
+        if not with_rules:
+            return found
+        return replace(
+            found,
+            inbound_rules=await self._all(InboundRuleRecord, before),
+            outbound_rules=await self._all(OutboundRuleRecord, before),
+            extensions=await self._all(ExtensionRecord, before),
+        )
+
+    async def _all(self, kind: type[S], before: _Before) -> tuple[S, ...]:
+        """Every record of a kind, oldest first, reading only those that are not as they were before."""
+        collection, known = self._database[kind.COLLECTION], before.of(kind)
+        cursor = collection.find({}, STAMP, session=self._session)
+        found = await cursor.sort([("created_at", ASCENDING), ("_id", ASCENDING)]).to_list(None)
+        stamps = {document["_id"]: stamp_of(document) for document in found}
+        stale = [id_ for id_, stamp in stamps.items() if id_ not in known or known[id_][0] != stamp]
+        read: dict[str, S] = {}
+        for place in range(0, len(stale), _BATCH):
+            cursor = collection.find({"_id": {"$in": stale[place : place + _BATCH]}}, session=self._session)
+            read.update({document["_id"]: to_record(kind, document) for document in await cursor.to_list(None)})
+        records = {id_: (stamp, read[id_] if id_ in read else known[id_][1]) for id_, stamp in stamps.items()}
+        before.keep(kind, records)
+        return tuple(record for _, record in records.values())
+
+
+class MongoStore(_Reading):
+    """The store on a MongoDB replica set. Writes are acknowledged by a majority, and every call has a time limit."""
+
+    def __init__(self, url: SecretStr, database: str, *, patience: float = TRANSACTION_SECONDS) -> None:
+        self._patience = patience
+        self._client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
+            url.get_secret_value(),
+            tz_aware=True,
+            appname="sms-config",
+            serverSelectionTimeoutMS=int(SERVER_SELECTION_SECONDS * 1000),
+            timeoutMS=int(OPERATION_SECONDS * 1000),
+        )
+        super().__init__(
+            self._client.get_database(database, write_concern=_MAJORITY, read_concern=ReadConcern("majority"))
+        )
+        self._before = _Before()
+        # Changes of one process never collide with each other; those of several are retried.
+        self._one_at_a_time = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """Return at once: the client connects when it is first used."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close all connections, whatever state MongoDB and the network are in."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        # The driver says goodbye to the server, waits for its answer, and would wait for ever.
+        with pymongo.timeout(CLOSE_SECONDS):
+            self._client.close()
+
+    async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """As Store.transact. Raises Unavailable also when it could not get through within `patience` seconds."""
+        deadline = monotonic() + self._patience
+        async with _away():
+            try:
+                async with asyncio.timeout(self._patience):
+                    await self._one_at_a_time.acquire()
+            except TimeoutError:
+                raise Unavailable(Code.STORE_UNAVAILABLE, "Too many changes are waiting for MongoDB.") from None
+            try:
+                return await self._try_until(deadline, work)
+            except DuplicateKeyError:
+                raise Duplicate from None
+            finally:
+                self._one_at_a_time.release()
+
+    async def _try_until(self, deadline: float, work: Callable[["_MongoTransaction"], Awaitable[T]]) -> T:
+        pause = 0.005
+        async with await self._client.start_session() as session:
+            while True:
+                try:
+                    return await self._try_once(session, deadline, work)
+                except (PyMongoError, Unavailable) as error:
+                    if not _is_transient(error) or monotonic() + pause > deadline:
+                        raise
+                await asyncio.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
+                pause = min(pause * 2, 0.5)
+
+    async def _try_once(
+        self, session: AsyncIOMotorClientSession, deadline: float, work: Callable[["_MongoTransaction"], Awaitable[T]]
+    ) -> T:
+        session.start_transaction(ReadConcern("snapshot"), _MAJORITY)
+        try:
+            result = await work(_MongoTransaction(self._database, session))
+        except BaseException:
+            await session.abort_transaction()
+            raise
+        # A commit whose answer was lost is asked about again; running the work again could make the change twice.
+        while True:
+            try:
+                await session.commit_transaction()
+            except PyMongoError as error:
+                if not error.has_error_label(_COMMIT_UNKNOWN) or monotonic() > deadline:
+                    raise
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+            else:
+                return result
+
+    async def snapshot_version(self) -> str:
+        """As Store.snapshot_version."""
+        async with _away():
+            return version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}))
+
+    async def everything(self, *, with_rules: bool = True) -> Everything:
+        """As Store.everything: read in one snapshot of the database."""
+
+        async def work(transaction: _MongoTransaction) -> Everything:
+            return await transaction.everything(self._before, with_rules=with_rules)
+
+        async with _away():
+            return await self._try_until(monotonic() + self._patience, work)
+
+    async def api_key(self, prefix: str) -> ApiKeyRecord | None:
+        """As Store.api_key."""
+        async with _away():
+            document = await self._database[ApiKeyRecord.COLLECTION].find_one({"prefix": prefix})
+        return None if document is None else to_record(ApiKeyRecord, document)
+
+    async def touch_api_key(self, key_id: str, at: datetime) -> None:
+        """As Store.touch_api_key."""
+        async with _away():
+            await self._database[ApiKeyRecord.COLLECTION].update_one({"_id": key_id}, {"$max": {"last_used_at": at}})
+
+    async def touch_user(self, user_id: str, at: datetime) -> None:
+        """As Store.touch_user."""
+        async with _away():
+            await self._database[UserRecord.COLLECTION].update_one({"_id": user_id}, {"$max": {"last_login_at": at}})
+
+    async def put_ticket(self, ticket: Ticket) -> None:
+        """As Store.put_ticket."""
+        async with _away():
+            await self._database[Ticket.COLLECTION].insert_one(to_document(ticket))
+
+    async def ticket(self, ticket_id: str) -> Ticket | None:
+        """As Store.ticket."""
+        async with _away():
+            document = await self._database[Ticket.COLLECTION].find_one({"_id": ticket_id})
+        return None if document is None else Ticket.model_validate(named(document))
+
+    async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
+        """As Store.extend_ticket."""
+        async with _away():
+            await self._database[Ticket.COLLECTION].update_one({"_id": ticket_id}, {"$max": {"expires_at": until}})
+
+    async def drop_ticket(self, ticket_id: str) -> None:
+        """As Store.drop_ticket."""
+        async with _away():
+            await self._database[Ticket.COLLECTION].delete_one({"_id": ticket_id})
+
+    async def announcements(self, limit: int) -> list[Announcement]:
+        """As Store.announcements."""
+        async with _away():
+            documents = (
+                await self._database[Announcement.COLLECTION].find().sort("at", ASCENDING).limit(limit).to_list(None)
+            )
+        return [Announcement.model_validate(named(document)) for document in documents]
+
+    async def announced(self, ids: Iterable[str]) -> None:
+        """As Store.announced."""
+        async with _away():
+            await self._database[Announcement.COLLECTION].delete_many({"_id": {"$in": list(ids)}})
+
+    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+        """As Store.note_webhooks."""
+        # Documents are compared field by field, so the time, which is their first, decides.
+        updates = [
+            UpdateOne({"_id": one.config_id}, {"$max": {f"results.{one.result}": webhook_document(one)}}, upsert=True)
+            for one in seen
+        ]
+        if updates:
+            async with _away():
+                await self._database[WEBHOOKS_SEEN].bulk_write(updates, ordered=False)
+
+    async def webhooks_of(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
+        """As Store.webhooks_of."""
+        async with _away():
+            documents = await self._database[WEBHOOKS_SEEN].find({"_id": {"$in": list(config_ids)}}).to_list(None)
+        return [webhook for document in documents for webhook in to_webhooks(document)]
+
+    async def prepare(self) -> None:
+        """As Store.prepare."""
+        async with _away():
+            await self._check_replica_set()
+            for collection, indexes in INDEXES.items():
+                await self._ensure_indexes(collection, indexes)
+            for collection in INDEXES:
+                newer = await self._database[collection].count_documents({"schema": {"$gt": SCHEMA}}, limit=1)
+                if newer:
+                    raise StoreUnusable(
+                        f"The collection {collection} holds documents of a newer version of this service; start that."
+                    )
+
+    async def ping(self) -> None:
+        """As Store.ping."""
+        async with _away():
+            await self._database.command("ping")
+
+    async def _check_replica_set(self) -> None:
+        hello = await self._database.command("hello")
+        if hello.get("isreplicaset"):
+            raise Unavailable(Code.STORE_UNAVAILABLE, "MongoDB's replica set has not been initiated yet.")
+        if "setName" not in hello:
+            raise StoreUnusable(
+                "MongoDB does not run as a replica set, so it has no transactions; "
+                "start it with --replSet and initiate it once."
+            )
+
+    async def _ensure_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
+        for index in indexes:
+            name = index.document["name"]
+            try:
+                with pymongo.timeout(INDEX_SECONDS):
+                    await self._database[collection].create_indexes([index])
+            except OperationFailure as error:
+                if error.code not in _INDEX_CONFLICTS:
+                    raise
+                raise StoreUnusable(
+                    f"The index {name} of the collection {collection} cannot be made: {_INDEX_CONFLICTS[error.code]} "
+                    "and start again."
+                ) from error

@@ -1,0 +1,1 @@
+"""What carriers tell: texts that arrive, and receipts for what was sent."""

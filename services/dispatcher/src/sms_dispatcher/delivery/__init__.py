@@ -1,0 +1,1 @@
+"""One attempt after another until a message is final, and what the PBX is told of it."""

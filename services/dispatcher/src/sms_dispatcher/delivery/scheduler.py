@@ -1,0 +1,157 @@
+"""The ledger's clock: sends what was held until its time, and ends what was waited for in vain.
+
+It is also what still ends a message whose lane entry was lost: the ledger alone knows of it then.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from sms_common.concurrency import gather_all
+from sms_common.errors import Code, Unavailable
+from sms_common.events import StatusError
+from sms_common.messages import ErrorClass, Status
+from sms_common.telemetry import metrics
+from sms_dispatcher.delivery import attempts
+from sms_dispatcher.delivery.reconciling import Reconciler
+from sms_dispatcher.delivery.status_publisher import StatusPublisher
+from sms_dispatcher.delivery.statuses import current
+from sms_dispatcher.lanes.lanes import Lanes
+from sms_dispatcher.ledger.entries import CLAIMABLE, LedgerEntry, changed
+from sms_dispatcher.ledger.ledger import LEASE, Ledger
+
+log = structlog.get_logger()
+
+_BATCH = 500
+# How soon a claim that never ended is put into its lane again, in case that entry gets lost as well.
+_CLAIM_AGAIN = timedelta(minutes=10)
+# Carriers' lists are asked for so many at a time, each within this, also when the carrier is slow.
+_LOOKS_AT_A_TIME = 20
+_LOOK_AGAIN = timedelta(minutes=5)
+
+
+class DueScheduler:
+    """Works on entries whose time has come. Several dispatchers may run this: the ledger gives each entry to one."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lanes: Lanes,
+        teller: StatusPublisher,
+        reconciler: Reconciler,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._ledger = ledger
+        self._lanes = lanes
+        self._teller = teller
+        self._reconciler = reconciler
+        self._clock = clock
+        self.looking: set[asyncio.Task[None]] = set()
+        """Looks into carriers' lists that are under way."""
+
+    async def run(self, stop: asyncio.Event, *, every: float) -> None:
+        """Look every `every` seconds until `stop` is set."""
+        try:
+            await self._run(stop, every)
+        finally:
+            for task in self.looking:
+                task.cancel()
+            await asyncio.gather(*self.looking, return_exceptions=True)
+
+    async def _run(self, stop: asyncio.Event, every: float) -> None:
+        while not stop.is_set():
+            try:
+                await self._ledger.set_clock()
+                await self.work()
+                metrics.unknown_outcomes.set(await self._ledger.count_unknown())
+            except Unavailable as error:
+                log.info("due.postponed", code=error.code)
+            except Exception:  # a bug in one look must not end the process
+                log.exception("due.failed")
+            try:
+                async with asyncio.timeout(every):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+    async def work(self) -> int:
+        """Work on all that is due now; returns how many that were. Raises Unavailable, leaving the rest for the next
+        time.
+        """
+        count = 0
+        while batch := await self._ledger.take_due(_BATCH):
+            await gather_all(self._one(entry) for entry in batch)
+            count += len(batch)
+        return count
+
+    async def _one(self, entry: LedgerEntry) -> None:
+        try:
+            await self._look_after(entry)
+        except Unavailable:
+            raise
+        except Exception:  # it is due again soon; the others go on
+            log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
+
+    async def _look_after(self, entry: LedgerEntry) -> None:
+        now = self._clock()
+        if entry.status.final:
+            await self._tell_the_end(entry)
+        elif entry.status in CLAIMABLE:
+            too_late = attempts.over(entry, now)
+            if too_late is not None:
+                await self._end(entry, too_late.after)
+                return
+            await self._lanes.put(entry)
+            await self._ledger.postpone(entry, entry.deadline)
+        elif entry.status is Status.SUBMITTING:
+            await self._lanes.put(entry)
+            await self._ledger.postpone(entry, now + _CLAIM_AGAIN)
+        elif entry.status is Status.UNKNOWN and not self._reconciler.is_over(entry):
+            await self._begin_to_look_for(entry)
+        else:
+            metrics.undetermined_total.labels(entry.config_id or "").inc()
+            await self._end(entry, _undetermined(entry, now))
+
+    async def _begin_to_look_for(self, entry: LedgerEntry) -> None:
+        """Look beside everything else: a carrier's list may be slow. When many do, it is due again after its lease."""
+        if len(self.looking) >= _LOOKS_AT_A_TIME:
+            return
+        await self._ledger.postpone(entry, self._clock() + _LOOK_AGAIN)
+        task = asyncio.create_task(self._look_for(entry))
+        self.looking.add(task)
+        task.add_done_callback(self.looking.discard)
+
+    async def _look_for(self, entry: LedgerEntry) -> None:
+        try:
+            await self._reconciler.look_for(entry)
+        except Unavailable as error:
+            log.info("due.postponed", code=error.code)
+        except Exception:  # it is due again later
+            log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
+
+    async def _end(self, entry: LedgerEntry, after: LedgerEntry) -> None:
+        """Record the end, unless something else came first, and tell it. Until it is told it stays due, so that a crash
+        in between tells it later.
+        """
+        after = replace(after, due_at=self._clock() + LEASE)
+        if await self._ledger.change(entry, after):
+            await self._tell_the_end(after)
+
+    async def _tell_the_end(self, entry: LedgerEntry) -> None:
+        try:
+            await self._teller.tell(current(entry))
+        except Unavailable as error:  # it stays due
+            log.info("due.not_told", message_id=entry.message_id, tenant_id=entry.tenant_id, reason=error.reason)
+            return
+        await self._ledger.postpone(entry, None)
+
+
+def _undetermined(entry: LedgerEntry, now: datetime) -> LedgerEntry:
+    """No receipt within the window."""
+    advice = "Ask the recipient before sending again: the text may well have arrived."
+    reason = "No delivery receipt came within the receipt window."
+    error = StatusError(error_class=ErrorClass.UNKNOWN, code=Code.NO_RECEIPT, advice=advice)
+    return changed(entry, Status.UNDETERMINED, now, reason=reason, error=error)

@@ -1,0 +1,43 @@
+"""Tells the PBX: publishes events and does not give up while the broker is away, since what is recorded must also be
+told.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from sms_common.broker import Outgoing, Publisher
+from sms_common.errors import Code, Unavailable
+from sms_common.events import StatusEvent
+from sms_dispatcher.delivery.statuses import outgoing
+from sms_dispatcher.ledger.persisting import retry_until_available
+
+_FIRST_PAUSE_SECONDS = 0.1
+
+
+class StatusPublisher:
+    """Publishes until the broker confirms. Only cancellation ends it early; the delivery behind it is then given
+    again. One queue that takes nothing would hold up whoever works for all: `within` is how many seconds those wait
+    before it raises Unavailable.
+    """
+
+    def __init__(self, publisher: Publisher, *, within: float | None = None) -> None:
+        self._publisher = publisher
+        self._within = within
+
+    async def tell(self, events: Iterable[StatusEvent]) -> None:
+        """Publish status events, each at least once."""
+        messages = [outgoing(event) for event in events]
+        if len(messages) == 1:
+            await self.publish(messages[0])
+        else:
+            await asyncio.gather(*(self.publish(message) for message in messages))
+
+    async def publish(self, message: Outgoing) -> None:
+        """Publish one message at least once."""
+        try:
+            async with asyncio.timeout(self._within):
+                await retry_until_available(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)
+        except TimeoutError:
+            reason = "The broker did not take what the PBX is told."
+            raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None

@@ -1,0 +1,1 @@
+"""Which dispatcher works on which lane and tenant."""

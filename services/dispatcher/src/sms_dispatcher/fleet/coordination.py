@@ -1,0 +1,148 @@
+"""What several dispatchers must agree on, in MongoDB: who is there, who works on which lane, and budgets they share.
+
+All times are the database's, so that no clock of a dispatcher decides anything.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from pymongo import DeleteMany, ReturnDocument, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.lanes.stalled import StalledLane
+from sms_dispatcher.ledger.database import Database, operation, places_taken
+from sms_dispatcher.ledger.documents import Document
+
+# Who has not been heard of for so long is taken for dead, and its lanes are given to others.
+MEMBER_TTL = timedelta(seconds=5)
+_MILLISECONDS = 1_000.0
+_KEEP_DAY_COUNTS = timedelta(days=3)
+_KEEP_MEMBERS = timedelta(hours=1)
+
+
+class Coordination:
+    """Every method raises Unavailable (store_unavailable) when MongoDB does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._members = database.get_collection("members")
+        self._lanes = database.get_collection("lanes")
+        self._budgets = database.get_collection("budgets")
+        self._standing = database.get_collection("standing_lanes")
+
+    async def prepare(self) -> None:
+        """Make the indexes; safe to repeat."""
+        async with operation("prepare"):
+            await self._members.create_index("seen_at", expireAfterSeconds=int(_KEEP_MEMBERS.total_seconds()))
+            await self._budgets.create_index("delete_at", expireAfterSeconds=0)
+            await self._lanes.create_index("owner")
+
+    # -- who is there
+
+    async def beat(self, member: str, *, leaving: bool) -> Present:
+        """Say that `member` is there, and whether it takes no more work; returns all that are, itself among them."""
+        change = {"$currentDate": {"seen_at": True}, "$set": {"leaving": leaving}}
+        ttl = int(MEMBER_TTL.total_seconds() * _MILLISECONDS)
+        fresh = {"$expr": {"$gt": ["$seen_at", {"$subtract": ["$$NOW", ttl]}]}}
+        async with operation("beat"):
+            await self._members.update_one({"_id": member}, change, upsert=True)
+            there = {document["_id"]: document["leaving"] async for document in self._members.find(fresh)}
+        return Present(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
+
+    async def leave(self, member: str) -> None:
+        """Say that `member` is gone and holds no lane any more."""
+        async with operation("leave"):
+            await self._lanes.delete_many({"owner": member})
+            await self._members.delete_one({"_id": member})
+
+    # -- who works on which lane
+
+    async def take(self, lanes: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
+        """Take those of `lanes` that belong to `member` already, to nobody, or to one who is not `alive`."""
+        wanted = list(lanes)
+        if not wanted:
+            return frozenset()
+        free = {"$or": [{"owner": member}, {"owner": {"$nin": list(alive)}}]}
+        updates = [UpdateOne({"_id": lane, **free}, {"$set": {"owner": member}}, upsert=True) for lane in wanted]
+        async with operation("take"):
+            try:
+                await self._lanes.bulk_write(updates, ordered=False)
+            except BulkWriteError as error:
+                places_taken(error)  # others hold those lanes
+            held = self._lanes.find({"_id": {"$in": wanted}, "owner": member}, {"_id": True})
+            return frozenset([document["_id"] async for document in held])
+
+    async def release(self, lanes: Iterable[str], member: str) -> None:
+        """Give lanes back that `member` no longer works on."""
+        async with operation("release"):
+            await self._lanes.delete_many({"_id": {"$in": list(lanes)}, "owner": member})
+
+    # -- which of them stand still
+
+    async def note_standing(self, standing: Sequence[StalledLane], moving: Iterable[str]) -> None:
+        """See StandingLanes.note_standing."""
+        writes: list[UpdateOne | DeleteMany] = [
+            UpdateOne({"_id": one.config_id}, _stands(one), upsert=True) for one in standing
+        ]
+        if gone := list(moving):
+            writes.append(DeleteMany({"_id": {"$in": gone}}))
+        if writes:
+            async with operation("note_standing"):
+                await self._standing.bulk_write(writes, ordered=False)
+
+    async def standing(self, config_ids: Iterable[str]) -> list[StalledLane]:
+        """See StandingLanes.standing."""
+        async with operation("standing"):
+            documents = await self._standing.find({"_id": {"$in": list(config_ids)}}).to_list(None)
+        return [StalledLane(one["_id"], one["why"], one["code"], one["reason"], one["since"]) for one in documents]
+
+    # -- budgets
+
+    async def reserve(self, key: str, slots: int, interval: float) -> float:
+        """Reserve the next `slots` moments of a shared budget, `interval` seconds apart; returns in how many seconds
+        the first of them is. Slots not used are lost, so that no window ever holds more than its share.
+
+        Those reserved at another interval count as many slots of this one: neither does a change of the limit hand them
+        out again, nor does a limit that was much too low hold for as long as it would have.
+        """
+        now = {"$toDouble": {"$toLong": "$$NOW"}}
+        gap = interval * _MILLISECONDS
+        slots_ahead = {"$divide": [{"$subtract": ["$next", now]}, {"$ifNull": ["$gap", gap]}]}
+        ahead = {"$multiply": [{"$max": [{"$ifNull": [slots_ahead, 1]}, 0]}, gap]}
+        update: list[Document] = [
+            {"$set": {"first": {"$add": [now, ahead]}, "asked": now}},
+            {"$set": {"next": {"$add": ["$first", slots * gap]}, "gap": gap}},
+        ]
+        async with operation("reserve"):
+            while True:
+                try:
+                    after = await self._budgets.find_one_and_update(
+                        {"_id": key}, update, upsert=True, return_document=ReturnDocument.AFTER
+                    )
+                except DuplicateKeyError:  # two began this budget at once
+                    continue
+                return float((after["first"] - after["asked"]) / _MILLISECONDS)
+
+    async def count(self, key: str, segments: int, cap: int) -> bool:
+        """Count segments against a budget that ends with its day; False, and nothing counted, when they go over it."""
+        delete_at = datetime.now(UTC) + _KEEP_DAY_COUNTS
+        change = {"$inc": {"used": segments}, "$setOnInsert": {"delete_at": delete_at}}
+        async with operation("count"):
+            for _ in range(2):
+                try:
+                    result = await self._budgets.update_one(
+                        {"_id": key, "used": {"$not": {"$gt": cap - segments}}}, change, upsert=segments <= cap
+                    )
+                except DuplicateKeyError:  # it is there, and full; or another began it just now
+                    continue
+                return result.matched_count == 1 or result.upserted_id is not None
+            return False
+
+
+def _stands(standing: StalledLane) -> list[Document]:
+    """The update that keeps why a lane stands; for how long, as long as the reason is of the same kind."""
+    same = {"$and": [{"$eq": ["$why", standing.why]}, {"$eq": ["$code", standing.code]}]}
+    since = {"$cond": [same, {"$ifNull": ["$since", "$$NOW"]}, "$$NOW"]}
+    # A carrier's words may begin with what the database would take for a field.
+    words = {name: {"$literal": getattr(standing, name)} for name in ("why", "code", "reason")}
+    return [{"$set": {"since": since}}, {"$set": words}]

@@ -1,0 +1,1 @@
+"""When a message of one SMS configuration may leave: order, pace and circuit breaker."""

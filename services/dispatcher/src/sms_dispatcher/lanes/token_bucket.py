@@ -1,0 +1,75 @@
+"""How fast may a message leave: a bucket of segments that refills evenly. Pure: the caller brings the time.
+
+It is the generic cell rate algorithm (ITU-T I.371) in its virtual scheduling form: one number instead of a count.
+"""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+# Between leaving the bucket and reaching the carrier lie a write and a call, whose length varies; a pace this much
+# below the limit keeps a window of the carrier's clock within it all the same.
+MARGIN = 0.95
+# What several dispatchers share has more on its way: when a slot is asked for, and when it is used.
+SHARED_MARGIN = 0.9
+# T-Mobile counts a brand's segments by the day of its own time zone.
+_BRAND_ZONE = ZoneInfo("America/Los_Angeles")
+_MOST_NUMBERS = 10_000
+
+
+class TokenBucket:
+    """Holds up to `burst` segments and refills with `per_second`. Empty at first: a new owner of a lane does not know
+    what the last one sent.
+
+    A message of more segments than it ever holds goes once it is full, and the bucket is in debt for the rest.
+    """
+
+    def __init__(self, per_second: float, burst: int, now: float) -> None:
+        self._interval = 1 / (per_second * MARGIN)
+        self._burst = burst
+        self._full_at = now + burst * self._interval
+
+    def wait(self, segments: int, now: float) -> float:
+        """Seconds until a message of so many segments may leave; 0 when it may now."""
+        spare = (self._burst - min(segments, self._burst)) * self._interval
+        return max(0.0, self._full_at - spare - now)
+
+    def take(self, segments: int, now: float) -> None:
+        """A message of so many segments leaves now."""
+        self._full_at = max(self._full_at, now) + segments * self._interval
+
+    def is_full(self, now: float) -> bool:
+        """Whether nothing was taken that is not refilled."""
+        return self._full_at <= now
+
+
+class NumberBuckets:
+    """A bucket for each sender number of a lane that was opened at `now`."""
+
+    def __init__(self, per_minute: float, now: float) -> None:
+        self._per_second = per_minute / 60
+        self._opened_at = now
+        self._buckets: dict[str, TokenBucket] = {}
+
+    def of(self, number: str, now: float) -> TokenBucket:
+        """The bucket of a number. One not seen for long is full, but never fuller than since the lane was opened."""
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            if len(self._buckets) >= _MOST_NUMBERS:
+                self._buckets = {known: b for known, b in self._buckets.items() if not b.is_full(now)}
+            bucket = self._buckets[number] = TokenBucket(self._per_second, 1, self._opened_at)
+        return bucket
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+
+def brand_day(moment: datetime) -> str:
+    """The day for which a brand's segments count, as `2026-11-24`."""
+    return moment.astimezone(_BRAND_ZONE).date().isoformat()
+
+
+def next_brand_day(moment: datetime) -> datetime:
+    """When the next such day begins."""
+    local = moment.astimezone(_BRAND_ZONE)
+    midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), _BRAND_ZONE)
+    return midnight.astimezone(moment.tzinfo)

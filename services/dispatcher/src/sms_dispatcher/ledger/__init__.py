@@ -1,0 +1,1 @@
+"""Every message's one true state, in MongoDB."""

@@ -1,0 +1,1 @@
+"""What PBXs ask for: a request is read, planned, routed, and recorded or refused."""
