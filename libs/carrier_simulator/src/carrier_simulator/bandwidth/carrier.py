@@ -44,7 +44,7 @@ class SimulatedBandwidth:
         await self._fetcher.stop()
 
     def clear(self) -> None:
-        """Forget what is queued and under way, and the counts of calls."""
+        """Forget queued messages, messages in delivery, and the counts of calls."""
         self.delivery.clear()
         for queue in self._queues.values():
             queue.clear()
@@ -60,7 +60,7 @@ class SimulatedBandwidth:
         return queue
 
     def reconfigure_queue(self, account: SimulatedAccount) -> None:
-        """Let the account's queue, if it has one yet, go on with the account's rate and depth."""
+        """Give the account's queue, if there is one, the account's rate and depth."""
         if account.account_id in self._queues:
             self._queues[account.account_id].configure(account.rate, account.queue_seconds)
 
