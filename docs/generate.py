@@ -201,8 +201,8 @@ CLI_HEAD = """# The command `smsgw`
 What an operator does from a terminal. This page is generated (`make docs`) from the command's own help; `smsgw --help` and
 `smsgw COMMAND --help` say the same.
 
-In the checkout it is `.venv/bin/smsgw`; `python -m smsgw` is the same. It is told where the gateway is by environment variables
-([configuration.md](configuration.md#smsgw)), or by a file with them (`--env-file`). In a checkout with `make up` it reads
+In the checkout it is `.venv/bin/smsgw`; `python -m smsgw` is the same. Environment variables say where the gateway is
+([configuration.md](configuration.md#smsgw)), or a file with them (`--env-file`). In a checkout with `make up` it reads
 the `.env` there and needs nothing else: try `.venv/bin/smsgw doctor`.
 
 Results go to standard output, all else to standard error; `--json` makes the result JSON. Numbers and texts are masked
