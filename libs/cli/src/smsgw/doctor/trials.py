@@ -13,7 +13,7 @@ _AT_ONCE = 100
 _FORBIDDEN = 403
 _TRIALS = {
     "test-credentials": ("credentials", "Correct the credentials of this configuration."),
-    "test-webhook": ("webhook", "See docs/operations.md, Whether webhooks arrive."),
+    "test-webhook": ("webhook", "See docs/codes.md, Test webhook."),
 }
 
 
