@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
         if wanted == "env":
             if not make(root):
                 added = complete(root)
-                told = f"added {', '.join(added)}; the rest stays" if added else "it stays"
-                terminal.say(f"there is a .env already; {told} as it is")
+                rest = f"added {', '.join(added)}; the rest stays" if added else "it stays"
+                terminal.say(f"there is a .env already; {rest} as it is")
             return 0
         env = load(root, inherited())
         if wanted == "status":

@@ -47,7 +47,7 @@ def line(delivery: Delivery, *, show: bool) -> str:
     what = delivery.routing_key if show else output.masked(delivery.routing_key)
     if event is None:
         return _line(utc_now(), str(what), ["cannot be read"])
-    return _line(_moment(event), event.TYPE.removesuffix(".v1"), [part for part in _told(event, show=show) if part])
+    return _line(_moment(event), event.TYPE.removesuffix(".v1"), [part for part in _parts(event, show=show) if part])
 
 
 def status_line(event: StatusEvent, *, show: bool) -> str:
@@ -70,7 +70,7 @@ def _moment(event: Event) -> datetime:
     return utc_now()
 
 
-def _told(event: Event, *, show: bool) -> Iterable[str]:
+def _parts(event: Event, *, show: bool) -> Iterable[str]:
     parts = [event.TYPE]
     match event:
         case StatusEvent():

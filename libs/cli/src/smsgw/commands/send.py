@@ -203,13 +203,13 @@ async def _follow(
 ) -> int:
     """Print every status until the final one of the message, or of each message of a list."""
     ended: dict[str, Status] = {}
-    told: set[str] = set()
+    printed: set[str] = set()
     several = len(set(request.to)) if not request.group else 1
     while True:
         delivery, event = await statuses.get()
-        if event.event_id in told:
+        if event.event_id in printed:
             continue
-        told.add(event.event_id)
+        printed.add(event.event_id)
         progress.status(delivery, event)
         if not event.final:
             continue

@@ -24,13 +24,13 @@ def run(work: Coroutine[Any, Any, int | None]) -> NoReturn:
     try:
         status = asyncio.run(work)
     except (Failure, GatewayError) as error:
-        tell_failure(error.reason if isinstance(error, GatewayError) else str(error))
+        print_failure(error.reason if isinstance(error, GatewayError) else str(error))
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(status or OK)
 
 
-def tell_failure(reason: str) -> None:
+def print_failure(reason: str) -> None:
     """Write an error to standard error."""
     sys.stderr.write(f"error: {plain(reason, lines=True)}\n")
