@@ -142,7 +142,7 @@ class SimulatedBandwidth:
         return arrival
 
     def decide(self, recipient: str, tag: str | None) -> MessageOutcome:
-        """Return what happens to this recipient, using up one use of a script where one is in force."""
+        """Return the outcome for this recipient; uses up one use of a script if one applies."""
         return self.state.outcomes.decide(recipient, tag) or by_suffix(recipient)
 
     def _recipients(self, numbers: tuple[str, ...], tag: str | None) -> tuple[MessageRecipient, ...]:
@@ -155,7 +155,7 @@ class SimulatedBandwidth:
         self.state.records.accept(arrival)
 
     def receive(self, request: InboundRequest) -> list[HandsetMessage]:
-        """Have a text from a handset delivered to the customer; one message for each own number it went to.
+        """Deliver a text from a handset to the customer: one message for each of the customer's numbers in `to`.
 
         Raises LookupError when none of the numbers belongs to an account.
         """
