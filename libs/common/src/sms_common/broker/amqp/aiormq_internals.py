@@ -9,11 +9,11 @@ Both are pinned to a minor version, and a test fails as soon as another one is i
 * `Channel.delivery_tag`, `confirmations` and `message_id_delivery_tag`, with `Returning`: the numbers of publishes and
   who waits for the broker's answer. Our own publish has to keep them as aiormq's own would.
 * `Channel.max_content_size`: how much of a body fits into one frame.
-* `Channel._on_return_frame` has a bug: it sets the result of a future that may be cancelled already, and the error
-  ends the channel's reader. `Confirmation` is a future that ignores it.
+* `Channel._on_return_frame` has a bug: it sets the result of a future without looking whether it is done. When the
+  publisher has given up meanwhile, the error ends the channel's reader. `Confirmation` ignores such a result.
 * `Connection.ready()`: nothing public says whether the broker blocks the connection; this coroutine waits exactly then.
-* `Connection.connect()` has a bug: when the broker refuses the virtual host, the error does not hold the broker's
-  words. They are read from the traceback.
+* `Connection._rpc` has a bug: it looks for valid answers before it looks for a close. So a refused virtual host is
+  reported as an unexpected frame, without the broker's words. They are read from the variable `frame` in the traceback.
 * `pamqp.decode.METHODS`: the table of decoders. One value that cannot be decoded makes pamqp refuse the whole frame.
 """
 
