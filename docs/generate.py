@@ -1,4 +1,4 @@
-"""Writes the reference pages that come from the code: events.md, asyncapi.json, configuration.md and cli.md.
+"""Writes what comes from the code: events.md, asyncapi.json, configuration.md, cli.md, and the portal's sms_fields.js.
 
 `python docs/generate.py` writes them; `pages()` gives their contents, and a test compares those with the files.
 """
@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings
 
 from bandwidth_simulator.settings import SimulatorSettings
 from sms_common import broker_rights, events, topology
+from sms_common.configuration import SmsConfigFields
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings
 from sms_ingress.settings import IngressSettings
@@ -23,6 +24,7 @@ from smsgw.main import app as smsgw
 from smsgw.settings import Settings as SmsgwSettings
 
 HERE = Path(__file__).parent
+PORTAL_FIELDS = "../services/config/src/sms_config/web/sms_fields.js"
 SAMPLES = HERE.parent / "tests" / "data" / "events"
 
 # What each event is published under; the order is the order of the page.
@@ -210,6 +212,7 @@ until `--show` is given, and secrets are never shown. The exit status is 0 when 
 line, a file or the settings cannot be used.
 """
 
+CLI_SMS_FIELDS = "@fields\n"
 CLI_FILE = """## The file of `smsgw config`
 
 ```yaml
@@ -233,9 +236,7 @@ sms:
 - tenant: acme
   name: Main line
   trunk: BW                   # the name of a trunk of the same tenant
-  enabled: true
-  sender_id: null
-  failure_policy: hold
+@fields
   credentials:                # names of environment variables, never values
     account_id_env: ACME_ACCOUNT
     application_id_env: ACME_APPLICATION
@@ -300,6 +301,7 @@ def pages() -> dict[str, str]:
         "asyncapi.json": json.dumps(_asyncapi(), indent=2) + "\n",
         "configuration.md": _configuration(),
         "cli.md": _cli(),
+        PORTAL_FIELDS: _portal_fields(),
     }
 
 
@@ -400,6 +402,30 @@ def _configuration() -> str:
     return "\n".join(parts)
 
 
+def _portal_fields() -> str:
+    """The fields of an SMS configuration for the portal's form."""
+    schema = SmsConfigFields.model_json_schema()
+    rows = [
+        {
+            "name": name,
+            "label": field["title"],
+            "hint": field.get("description"),
+            "kind": _kind(field),
+            "required": name in schema["required"],
+            "unset": field.get("default"),
+        }
+        for name, field in schema["properties"].items()
+    ]
+    lines = "".join(f"  {json.dumps(row)},\n" for row in rows)
+    return f"// The fields of an SMS configuration. Generated from SmsConfigFields (`make docs`).\n\nexport const SMS_FIELDS = [\n{lines}];\n"
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """How the form draws a field: as a switch, as a line of text, or in a way of its own."""
+    types = {part.get("type") for part in field.get("anyOf", [field])} - {"null"}
+    return {"boolean": "switch", "string": "text"}.get(types.pop(), "own") if len(types) == 1 else "own"
+
+
 def _cli() -> str:
     """The help of every command, from the tree of commands that typer makes."""
     parts = [CLI_HEAD]
@@ -409,7 +435,13 @@ def _cli() -> str:
         parts += [f"## smsgw {name}", "", *_command(command)]
         for inner, subcommand in getattr(command, "commands", {}).items():
             parts += [f"### smsgw {name} {inner}", "", *_command(subcommand)]
-    return "\n".join([*parts, CLI_FILE])
+    return "\n".join([*parts, CLI_FILE.replace(CLI_SMS_FIELDS, _sms_defaults())])
+
+
+def _sms_defaults() -> str:
+    """The fields of an SMS configuration as they are in a new one, each on a line of the file."""
+    unset = SmsConfigFields(name="").model_dump(mode="json", exclude={"name", "limits"})
+    return "".join(f"  {name}: {json.dumps(value)}\n" for name, value in unset.items())
 
 
 def _command(command: Any) -> list[str]:
