@@ -162,7 +162,9 @@ class TestPortal:
             r"^const DRAWN = \{\n(.*?)^\};", (WEB / "pages" / "sms_form.js").read_text(), re.MULTILINE | re.DOTALL
         )
         assert own is not None
-        assert listed[name]["kind"] in {"text", "switch"} or re.search(rf"^  {name}:", own.group(1), re.MULTILINE)
+        assert listed[name]["kind"] in {"text", "number", "switch"} or re.search(
+            rf"^  {name}:", own.group(1), re.MULTILINE
+        )
 
     @pytest.mark.parametrize("limit", sorted(PaceLimits.model_fields))
     def test_every_limit_has_its_place_in_the_form(self, limit):

@@ -4,10 +4,13 @@ import { field, text, toggle } from "./forms.js";
 
 export function drawn({ name, label, hint, kind, required }, value) {
   if (kind === "switch") return toggle({ name, label, hint, checked: value });
-  return field({ name, label, hint, required, value: value ?? "", autocomplete: "off" });
+  const type = kind === "number" ? { type: "number", step: "any" } : {};
+  return field({ name, label, hint, required, value: value ?? "", autocomplete: "off", ...type });
 }
 
 export function entered(data, { name, kind, required }) {
   if (kind === "switch") return data.get(name) === "on";
-  return text(data, name) ?? (required ? "" : null);
+  const given = text(data, name) ?? (required ? "" : null);
+  // What is no number goes to the API as it is, which says so.
+  return kind === "number" && given && !Number.isNaN(Number(given)) ? Number(given) : given;
 }
