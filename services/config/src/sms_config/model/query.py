@@ -14,13 +14,17 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from types import UnionType
+from typing import Literal, get_args
 from unicodedata import normalize
+
+from pydantic import BaseModel
 
 from sms_common.input.pasted import trimmed
 from sms_config.model.problems import FieldProblem, Invalid
 
 Scalar = str | bool | int | datetime | None
+Kind = Literal["text", "boolean", "integer", "time"]
 Operator = Literal["eq", "ne", "gt", "ge", "lt", "le", "contains", "startswith", "in"]
 
 MAX_TOP = 100
@@ -54,7 +58,7 @@ class Column:
     """A field that lists can be filtered and ordered by. `path` is its name in the record."""
 
     path: str
-    kind: Literal["text", "boolean", "integer", "time"] = "text"
+    kind: Kind = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,22 @@ class Columns:
     by_name: Mapping[str, Column]
     searched: tuple[str, ...]
     order: tuple[Order, ...] = (Order("created_at"),)
+
+
+# A yes or no is a whole number to Python, so it comes first.
+_KINDS: tuple[tuple[type, Kind], ...] = ((bool, "boolean"), (int, "integer"), (datetime, "time"), (str, "text"))
+
+
+def columns_of(model: type[BaseModel]) -> dict[str, Column]:
+    """Return a column for every field of a record's model that has one plain value."""
+    kinds = {name: _kind(field.annotation) for name, field in model.model_fields.items()}
+    return {name: Column(name, kind) for name, kind in kinds.items() if kind is not None}
+
+
+def _kind(annotation: object) -> Kind | None:
+    members = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    types = [one for one in members if isinstance(one, type)]
+    return next((kind for known, kind in _KINDS if any(issubclass(one, known) for one in types)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.configuration import DEFAULT_PBX, SmsConfigFields
 from sms_common.rules import Permission
 from sms_config.model.hours import StoredHours
 from sms_config.model.keyring import Place, Sealed
@@ -176,7 +176,7 @@ class FormerToken(BaseModel):
     valid_until: datetime
 
 
-class SmsConfigRecord(Record):
+class SmsConfigRecord(Record, SmsConfigFields):
     """One SMS configuration. `secrets` holds every sealed value under its field's name."""
 
     COLLECTION = "sms_configs"
@@ -185,11 +185,6 @@ class SmsConfigRecord(Record):
 
     tenant_id: str
     provider_id: str
-    name: str
-    enabled: bool = True
-    sender_id: str | None = None
-    failure_policy: FailurePolicy = FailurePolicy.HOLD
-    limits: PaceLimits = PaceLimits()
     callback_username: str | None = None
     webhook_sha256: str = Field(repr=False)
     former_tokens: tuple[FormerToken, ...] = Field(default=(), repr=False)

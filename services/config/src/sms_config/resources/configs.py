@@ -9,11 +9,11 @@ import structlog
 from pydantic import SecretStr
 
 from sms_common.carriers.protocol import Carrier
-from sms_common.configuration import PaceLimits
+from sms_common.configuration import PaceLimits, SmsConfigFields
 from sms_config.access.auth import Caller
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.problems import Invalid
-from sms_config.model.query import Clause, Column, Columns, Query
+from sms_config.model.query import Clause, Column, Columns, Query, columns_of
 from sms_config.model.records import CALLBACK_PASSWORD, WEBHOOK_TOKEN, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.resources.account_proofs import is_proved
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
@@ -31,11 +31,8 @@ COLUMNS = Columns(
     by_name={
         "id": Column("id"),
         "tenant_id": Column("tenant_id"),
-        "name": Column("name"),
-        "enabled": Column("enabled", "boolean"),
         "provider_id": Column("provider_id"),
-        "sender_id": Column("sender_id"),
-        "failure_policy": Column("failure_policy"),
+        **columns_of(SmsConfigFields),
         "created_at": Column("created_at", "time"),
         "updated_at": Column("updated_at", "time"),
     },
@@ -50,7 +47,7 @@ _SHARED_LIMITS = (
     "brand_id",
     "brand_segments_per_day",
 )
-_PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy", "limits")
+_PLAIN_FIELDS = ("provider_id", *SmsConfigFields.model_fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits, SmsConfigFields
 from sms_common.input.optional import only_given
 from sms_common.input.pasted import trimmed
 from sms_common.messages import Status
@@ -190,11 +190,10 @@ class LimitsWrite(PaceLimits):
     brand_id: Name | None = Field(default=None, description="Whoever names the same brand shares its limit.")
 
 
-class SmsWrite(Body):
+class SmsWrite(Body, SmsConfigFields):
     """An SMS configuration. `credentials` and `callback`: absent keeps what is set, null removes it."""
 
     name: Name
-    enabled: bool = True
     provider_id: Reference = Field(description="The trunk.")
     sender_id: str | None = Field(
         default=None, max_length=32, description="A number, a short code or up to 11 letters and digits."

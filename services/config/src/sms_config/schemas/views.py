@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from sms_common.configuration import FailurePolicy, PaceLimits
+from sms_common.configuration import SmsConfigFields
 from sms_common.rules import Permission
 from sms_config.model.hours import OpenHours
 from sms_config.model.records import Role
@@ -102,12 +102,12 @@ class CallbackView(Shown):
     password_changed_at: datetime | None
 
 
-class SmsView(Stamps):
+class SmsView(Stamps, SmsConfigFields):
     """An SMS configuration, without its secrets."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     tenant_id: str
-    name: str
-    enabled: bool
     state: Literal["draft", "active", "disabled"]
     missing: tuple[str, ...] = Field(description="The credentials that a draft still lacks.")
     provider_id: str
@@ -115,7 +115,6 @@ class SmsView(Stamps):
     provider_brand: str
     provider_hostname: str | None
     carrier: str
-    sender_id: str | None
     credentials_set: dict[str, SecretState]
     account_proved: bool | None = Field(
         description="On a lent trunk: whether the carrier accepted these credentials for the lender's account, so that "
@@ -129,8 +128,6 @@ class SmsView(Stamps):
     webhook_former_until: datetime | None = Field(
         description="Until when the URL before the last rotation is still taken."
     )
-    failure_policy: FailurePolicy
-    limits: PaceLimits
 
 
 class InboundRuleView(Stamps, InboundRuleFields):

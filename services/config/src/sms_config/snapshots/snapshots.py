@@ -17,6 +17,7 @@ from sms_common.configuration import (
     DidPool,
     DispatcherSnapshot,
     IngressSnapshot,
+    SendingFields,
     SmsConfig,
     Tenant,
     WebhookEndpoint,
@@ -161,18 +162,14 @@ def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsCo
     return SmsConfig(
         id=record.id,
         tenant_id=record.tenant_id,
-        name=record.name,
-        enabled=record.enabled,
         carrier=trunk.carrier,
         trunk_id=trunk.id,
         trunk_owner=trunk.tenant_id,
         brand=trunk.brand,
-        sender_id=record.sender_id,
         default_did=pool.default_did if pool else None,
         credentials={name: value for name, value in opened.items() if value is not None},
         account_proved=is_proved(ring, record, trunk),
-        failure_policy=record.failure_policy,
-        limits=record.limits,
+        **{name: getattr(record, name) for name in SendingFields.model_fields},
     )
 
 

@@ -1,17 +1,17 @@
 // The field for the sender of an SMS configuration, which says so when the sender is nobody's number.
 
 import { ApiError, get } from "./api.js";
+import { drawn } from "./declared.js";
 import { h } from "./dom.js";
-import { field } from "./forms.js";
 import { bare, range } from "./masks.js";
 
 const NAME = "A name, not a number: nobody can answer it, and many countries, the USA among them, take no names.";
 const NOBODYS = "This is not one of the trunk's numbers. The carrier may refuse it, and answers do not come here.";
 
-// `trunk` is the form's field with the trunk; `item` what is edited, or null.
-export function sender(item, trunk) {
+// `declared` is the field's declaration; `trunk` the form's field with the trunk; `item` what is edited, or null.
+export function sender(declared, item, trunk) {
   const warning = h("p", { id: "field-sender_id-warning", class: "hint warn", "aria-live": "polite", hidden: true });
-  const place = field({ name: "sender_id", label: "Sender ID", value: item?.sender_id ?? "", autocomplete: "off", hint: "A number of the trunk. Empty: the trunk's default number." });
+  const place = drawn(declared, item?.sender_id);
   const input = place.querySelector("input");
   input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby")} ${warning.id}`);
   place.append(warning);

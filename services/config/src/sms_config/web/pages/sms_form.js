@@ -4,17 +4,19 @@ import { ApiError, call, get } from "../api.js";
 import { copyButton } from "../clipboard.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
+import { drawn, entered } from "../declared.js";
 import { confirm } from "../dialogs.js";
 import { dateTime, h, time } from "../dom.js";
 import { findTrunk } from "../finding.js";
-import { changes, field, form, generated, option, text, toggle } from "../forms.js";
+import { changes, field, form, generated, option, text } from "../forms.js";
 import { head } from "../lists.js";
 import { back, go, hash, link } from "../router.js";
 import { sender } from "../senders.js";
+import { SMS_FIELDS } from "../sms_fields.js";
 import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
-import { UNLIMITED, limitFields, limited, readLimits } from "./limits.js";
+import { limitFields, limited, readLimits } from "./limits.js";
 import { state } from "./sms.js";
 import { removeOf } from "./trunks.js";
 import { healthOf, later, testsCard, webhooksSeen } from "./tests.js";
@@ -31,6 +33,14 @@ const POLICIES = [
   ["resend", "Send again: the recipient may get the text twice"],
   ["fail", "Report it as failed, without sending again"],
 ];
+// Declared fields that are not drawn, or not read, by their kind alone.
+const DRAWN = {
+  sender_id: (one, _, item, trunk) => sender(one, item, trunk),
+  failure_policy: ({ name, label }, value) => field({ name, label, as: "select", value, children: POLICIES.map(([policy, words]) => option(policy, words)) }),
+  limits: (_, value) => limitFields(value),
+};
+const READ = { limits: readLimits };
+const ADVANCED = ["failure_policy", "limits"];
 
 export async function smsForm(context) {
   const item = context.id === "new" ? null : await get(`sms/${encodeURIComponent(context.id)}`);
@@ -80,35 +90,39 @@ function webhookCard(item, last, health) {
 
 function fields(item, trunks) {
   const user = item?.callback?.username ?? null;
-  const loaded = { name: item?.name, provider_id: item?.provider_id, sender_id: item?.sender_id, failure_policy: item?.failure_policy ?? "hold", limits: item?.limits ?? UNLIMITED };
+  const loaded = { provider_id: item?.provider_id, ...Object.fromEntries(SMS_FIELDS.map(({ name, unset }) => [name, item?.[name] ?? unset])) };
   const trunk = trunkField(item, trunks);
+  const at = (wanted) => SMS_FIELDS.filter((one) => place(one) === wanted).map((one) => (DRAWN[one.name] ?? drawn)(one, loaded[one.name], item, trunk));
   const password = field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : `${MIN_PASSWORD} characters or more. Note it before you save: it is never shown again.`, after: h("button", { type: "button", class: "button", onclick: fill }, "Generate") });
   const save = async (data) => {
-    const body = item === null ? {} : changes(plain(data), loaded);
-    if (item === null) Object.assign(body, plain(data));
-    const enabled = data.get("enabled") === "on";
-    if (item === null || enabled !== item.enabled) body.enabled = enabled;
+    const body = item === null ? plain(data) : changes(plain(data), loaded);
     Object.assign(body, secrets(data), callback(data, user));
     await store(item, body);
   };
   return form(
     { save, check, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: back("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
     h("div", { class: "card" },
-      field({ name: "name", label: "Name", required: true, value: item?.name ?? "", autocomplete: "off" }),
+      at("first"),
       trunk,
-      sender(item, trunk),
+      at("main"),
       CREDENTIALS.map(([name, label, type]) => credential(item, name, label, type)),
-      toggle({ name: "enabled", label: "Enable", checked: item?.enabled ?? true }),
+      at("last"),
     ),
     h("details", { class: "card", open: user !== null || limited(loaded.limits) },
       h("summary", {}, "Advanced"),
       h("p", { class: "hint" }, "Bandwidth can present a user name and a password at the webhook, besides its secret address. Enter the same ones there."),
       field({ name: "callback.username", label: "Callback user", value: user ?? "", autocomplete: "off", spellcheck: "false", hint: user ? "Empty: no user name and password are asked for any more." : null }),
       password,
-      field({ name: "failure_policy", label: FIELDS.failure_policy, as: "select", value: loaded.failure_policy, children: POLICIES.map(([value, words]) => option(value, words)) }),
-      limitFields(loaded.limits),
+      at("advanced"),
     ),
   );
+}
+
+// Every declared field has one.
+function place({ name, kind }) {
+  if (name === "name") return "first";
+  if (ADVANCED.includes(name)) return "advanced";
+  return kind === "switch" ? "last" : "main";
 }
 
 function trunkField(item, trunks) {
@@ -129,7 +143,7 @@ function credential(item, name, label, type) {
   return field({ name: `credentials.${name}`, label, type, hint, placeholder: set?.set ? "••••••••" : "", autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false" });
 }
 
-const plain = (data) => ({ name: text(data, "name") ?? "", provider_id: text(data, "provider_id") ?? undefined, sender_id: text(data, "sender_id"), failure_policy: data.get("failure_policy"), limits: readLimits(data) });
+const plain = (data) => ({ provider_id: text(data, "provider_id") ?? undefined, ...Object.fromEntries(SMS_FIELDS.map((one) => [one.name, (READ[one.name] ?? entered)(data, one)])) });
 
 // Only a new password is held to the rule: one that is stored goes on working.
 function check(data) {
