@@ -9,9 +9,8 @@ from sms_common.errors import Code, TemporaryFailure, Unavailable
 from sms_common.messages import Status
 from sms_dispatcher.delivery.scheduler import DueScheduler
 from sms_dispatcher.ledger.documents import to_document
-from tests.dispatcher.builders import HANDSET, NOW, entry
+from tests.dispatcher.builders import HANDSET, NOW, entry, receipt
 from tests.dispatcher.conftest import Rig
-from tests.dispatcher.test_carrier_events import receipt
 
 SECOND = "+13125550132"
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")

@@ -8,8 +8,7 @@ import pytest
 
 from sms_common.errors import Code, TemporaryFailure
 from sms_common.messages import Accepted, Status
-from tests.dispatcher.builders import HANDSET, NOW
-from tests.dispatcher.test_carrier_events import arrived
+from tests.dispatcher.builders import HANDSET, NOW, arrived
 
 SECOND = "+13125550132"
 LATER = NOW + timedelta(hours=1)

@@ -7,8 +7,7 @@ import pytest
 
 from sms_common.errors import Code, OutcomeUnknown, TemporaryFailure, Throttled
 from sms_common.messages import Status
-from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
-from tests.dispatcher.test_carrier_events import receipt
+from tests.dispatcher.builders import HANDSET, NOW, config, entry, receipt, snapshot
 
 SILENCE = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer came.")
 OTHER = "+13125550132"

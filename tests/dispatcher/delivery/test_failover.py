@@ -7,9 +7,8 @@ import pytest
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted
 from sms_common.rules import RuleRoute
-from tests.dispatcher.builders import DID, HANDSET, NOW, config
+from tests.dispatcher.builders import DID, HANDSET, NOW, config, receipt
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, rule, ruled
-from tests.dispatcher.test_carrier_events import receipt
 
 OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", carrier_code="400", elsewhere=True)
 THEIRS = PermanentFailure(Code.CARRIER_REFUSED, "The recipient opted out.")

@@ -21,10 +21,9 @@ from sms_common.errors import Code, OutcomeUnknown, PermanentFailure, SendFailur
 from sms_common.events import StatusEvent
 from sms_common.messages import Accepted, Status
 from sms_dispatcher.lanes.lane_entries import lane_message
-from tests.dispatcher.builders import HANDSET, config, request, snapshot
+from tests.dispatcher.builders import HANDSET, config, receipt, request, snapshot
 from tests.dispatcher.conftest import Rig
 from tests.dispatcher.rules import rule as rule_for_all
-from tests.dispatcher.test_carrier_events import receipt
 
 SECOND = "+13125550132"
 ACCEPTED = Accepted("fake-1", segments=1)
