@@ -7,11 +7,10 @@ import pytest
 from sms_common.broker import Outgoing
 from sms_common.broker.headers import ORIGIN_KEY
 from sms_common.configuration import Tenant
-from sms_common.errors import Code, Refused, Throttled, Unavailable
-from sms_common.messages import Accepted
+from sms_common.errors import Code, Refused, Unavailable
 from sms_common.telemetry import metrics
 from sms_common.topology import DEFAULT_EXCHANGE
-from tests.dispatcher.builders import HANDSET, config, entry, request, snapshot
+from tests.dispatcher.builders import config, request, snapshot
 from tests.dispatcher.conftest import Rig
 
 ELSEWHERE = snapshot(
@@ -123,32 +122,6 @@ async def test_lanes_that_the_broker_refuses_are_missing_from_those_held():
         assert metrics.registry.get_sample_value("smsgw_lanes_held") == 1
 
 
-async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(rig):
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
-    await rig.send()
-    waiting = asyncio.create_task(rig.send(message_id="m-2"))
-    await rig.until_told(3)
-    assert rig.broker.waiting("sms.lane.cfg") == []
-    await rig.dispatcher.fleet.leave()
-    async with asyncio.timeout(5):
-        await waiting
-
-    assert len(rig.broker.waiting("sms.lane.cfg")) == 1
-    assert len(rig.carrier.sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("changed", "waits"), [(config(name="Mended"), False), (config(), True)], ids=["its own change", "another's"]
-)
-async def test_a_lane_that_was_stopped_goes_on_when_its_own_configuration_changes(rig, changed, waits):
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast."), Accepted("id"))
-    await rig.send()
-    assert rig.seconds_stopped("cfg") > 0
-    await rig.use(snapshot(changed, config(id="second")))
-
-    assert (rig.seconds_stopped("cfg") > 0) is waits
-
-
 async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, monkeypatch):
     monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", 1)
     fresh, read = Rig(rig.clock), []
@@ -165,30 +138,6 @@ async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, mo
     assert read.index("sms.lane.cfg") < read.index("sms.outbound.acme")
     assert read.index("sms.lane.second") < read.index("sms.outbound.new")
     assert read[-1] == "sms.outbound"
-
-
-@pytest.mark.parametrize("held", [True, False], ids=["a lane held here", "a lane that comes meanwhile"])
-async def test_a_queue_into_which_something_is_on_its_way_is_not_taken_for_empty(held):
-    rig, on_its_way, arrives = Rig(), asyncio.Event(), asyncio.Event()
-    lanes, publish = rig.dispatcher.lanes, rig.broker.publish
-
-    async def slow(message) -> None:
-        on_its_way.set()
-        await arrives.wait()
-        await publish(message)
-
-    rig.broker.publish = slow  # type: ignore[method-assign]
-    async with rig.broker:
-        if held:
-            await lanes.hold(["cfg"])
-            await lanes.find_empty()
-        putting = asyncio.create_task(lanes.put(entry()))
-        await on_its_way.wait()
-        await lanes.hold(["cfg"])
-        await lanes.find_empty()
-        assert await lanes.depart(entry(message_id="m-2")) is None
-        arrives.set()
-        await putting
 
 
 MOVED = snapshot(tenants=(Tenant(id="acme", name="Acme", pbx_id="second"), Tenant(id="other", name="Other")))
