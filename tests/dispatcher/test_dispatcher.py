@@ -46,7 +46,7 @@ async def test_nothing_is_read_before_there_is_a_configuration():
         start = asyncio.create_task(rig.dispatcher.start())
         await rig.send()
         assert len(rig.broker.waiting("sms.outbound")) == 1
-        await rig.dispatcher.follow(snapshot())
+        await rig.dispatcher.apply(snapshot())
         await start
         await rig.idle()
 
@@ -74,13 +74,13 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     "refused", ["pbx.main.status", "pbx.second.status", "sms.outbound.acme", "sms.lane.cfg", "sms.lane.cfg.bulk"]
 )
 async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused, pieces, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", pieces)
+    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", pieces)
     await rig.ledger.remember_bulk_lane("cfg")
     fresh = Rig(rig.clock, rig.ledger)
     Declarations(fresh, refused)
     async with fresh.broker:
         with pytest.raises(Unavailable):
-            await fresh.dispatcher.follow(ELSEWHERE)
+            await fresh.dispatcher.apply(ELSEWHERE)
         await fresh.dispatcher.start()
         await fresh.send(tenant_id="new", config_id="second")
 
@@ -116,14 +116,14 @@ async def test_lanes_that_the_broker_refuses_are_missing_from_those_held():
     Declarations(fresh, "sms.lane.second")
     async with fresh.broker:
         with pytest.raises(Refused):
-            await fresh.dispatcher.follow(ELSEWHERE)
+            await fresh.dispatcher.apply(ELSEWHERE)
 
         assert metrics.registry.get_sample_value("smsgw_lanes") == 2
         assert metrics.registry.get_sample_value("smsgw_lanes_held") == 1
 
 
 async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", 1)
+    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", 1)
     fresh, read = Rig(rig.clock), []
     consume = fresh.broker.consume
 
@@ -133,7 +133,7 @@ async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, mo
 
     fresh.broker.consume = watched  # type: ignore[method-assign]
     async with fresh.broker:
-        await fresh.dispatcher.follow(ELSEWHERE)
+        await fresh.dispatcher.apply(ELSEWHERE)
 
     assert read.index("sms.lane.cfg") < read.index("sms.outbound.acme")
     assert read.index("sms.lane.second") < read.index("sms.outbound.new")
@@ -185,7 +185,7 @@ async def test_what_an_older_version_may_have_bound_is_unbound_once_and_never_ag
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(rig.broker, "declare", remembering)
             patched.setattr(rig.broker, "ensure", once)
-            await fresh.dispatcher.follow(many)
+            await fresh.dispatcher.apply(many)
 
     async with rig.broker:
         await starting("first")

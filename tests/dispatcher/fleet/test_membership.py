@@ -8,7 +8,7 @@ from sms_common import topology
 from sms_common.errors import Unavailable
 from sms_common.messages import Accepted
 from sms_dispatcher.fleet.coordination import MEMBER_TTL
-from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.fleet.membership import LiveMembers
 from tests.dispatcher.builders import HANDSET, config, snapshot
 from tests.dispatcher.conftest import Rig
 
@@ -22,19 +22,19 @@ def another(rig: Rig, member: str = "second") -> Rig:
     return Rig(rig.clock, rig.ledger, rig.coordination, member, rig.broker)
 
 
-async def look(*rigs: Rig) -> None:
+async def rebalance(*rigs: Rig) -> None:
     """Everyone looks until nobody changes anything."""
     for _ in range(3):
         for rig in rigs:
-            await rig.dispatcher.fleet._beat()
+            await rig.fleet._heartbeat()
         for rig in rigs:
-            await rig.dispatcher.fleet._settle_and_look()
+            await rig.fleet._rebalance_and_refresh()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
 
-def held(rig: Rig) -> set[str]:
-    return set(rig.dispatcher.fleet.held)
+def owned(rig: Rig) -> set[str]:
+    return set(rig.fleet.owned)
 
 
 @pytest.fixture
@@ -42,22 +42,22 @@ async def pair(rig):
     await rig.use(CONFIGS)
     second = another(rig)
     await second.start(CONFIGS)
-    await look(rig, second)
+    await rebalance(rig, second)
     return rig, second
 
 
 async def test_one_alone_does_everything(rig):
     await rig.use(CONFIGS)
 
-    assert held(rig) == WORK
+    assert owned(rig) == WORK
 
 
 async def test_work_is_shared_and_nothing_is_done_twice(pair):
     first, second = pair
 
-    assert held(first) | held(second) == WORK
-    assert not held(first) & held(second)
-    assert all(held(rig) for rig in pair)
+    assert owned(first) | owned(second) == WORK
+    assert not owned(first) & owned(second)
+    assert all(owned(rig) for rig in pair)
 
 
 async def test_whoever_takes_a_request_in_the_holder_of_its_lane_sends_it(pair):
@@ -66,14 +66,14 @@ async def test_whoever_takes_a_request_in_the_holder_of_its_lane_sends_it(pair):
         await first.send(message_id=f"m-{n}", config_id=f"cfg-{n}")
     sent = [{sent.account.config_id for sent in rig.carrier.sent} for rig in pair]
 
-    assert sent == [held(first) & LANES, held(second) & LANES]
+    assert sent == [owned(first) & LANES, owned(second) & LANES]
 
 
 async def test_a_bulk_lane_that_one_begins_is_read_by_the_holder_of_the_lane(pair):
     first, second = pair
     for n in range(20):
         await first.send(message_id=f"m-{n}", config_id=f"cfg-{n}", category="marketing")
-    await look(first, second)
+    await rebalance(first, second)
     await first.broker.idle()
 
     assert len(first.carrier.sent) + len(second.carrier.sent) == 20
@@ -81,67 +81,67 @@ async def test_a_bulk_lane_that_one_begins_is_read_by_the_holder_of_the_lane(pai
 
 async def test_who_leaves_gives_everything_over_at_once(pair):
     first, second = pair
-    await second.dispatcher.fleet.leave()
-    await look(first)
+    await second.fleet.leave()
+    await rebalance(first)
 
-    assert (held(first), held(second)) == (WORK, set())
+    assert (owned(first), owned(second)) == (WORK, set())
 
 
 async def test_who_has_given_the_last_piece_back_while_saying_so_leaves(pair, monkeypatch):
     first, second = pair
-    heard = second.coordination.beat
+    heard = second.coordination.heartbeat
 
-    async def slow(member: str, *, leaving: bool) -> Present:
-        await asyncio.gather(*second.dispatcher.fleet._giving_back.values())
-        present: Present = await heard(member, leaving=leaving)
+    async def slow(member: str, *, leaving: bool) -> LiveMembers:
+        await asyncio.gather(*second.fleet._releasing.values())
+        present: LiveMembers = await heard(member, leaving=leaving)
         return present
 
-    monkeypatch.setattr(second.coordination, "beat", slow)
-    await second.dispatcher.fleet.leave()
-    await look(first)
+    monkeypatch.setattr(second.coordination, "heartbeat", slow)
+    await second.fleet.leave()
+    await rebalance(first)
 
-    assert held(first) == WORK
+    assert owned(first) == WORK
 
 
 async def test_who_dies_is_missed_and_replaced(pair):
     first, second = pair
     first.monotonic += MEMBER_TTL.total_seconds() + 1
-    await look(first)
+    await rebalance(first)
 
-    assert held(first) == WORK
-    assert held(second)
+    assert owned(first) == WORK
+    assert owned(second)
 
 
 async def test_who_cannot_reach_the_broker_is_replaced(pair):
     first, second = pair
-    second.dispatcher.fleet._fit = lambda: False
+    second.fleet._is_fit = lambda: False
     first.monotonic += MEMBER_TTL.total_seconds() + 1
-    await look(first, second)
+    await rebalance(first, second)
 
-    assert held(first) == WORK
+    assert owned(first) == WORK
 
 
 async def test_who_is_not_heard_for_long_gives_up_what_others_took(pair):
     first, second = pair
-    second.dispatcher.fleet._fit = lambda: False
+    second.fleet._is_fit = lambda: False
     first.monotonic += 31
     second.monotonic += 31
-    await look(first, second)
+    await rebalance(first, second)
 
-    assert held(second) == set()
+    assert owned(second) == set()
 
 
 async def test_a_dispatcher_is_ready_when_it_has_joined_and_is_heard(rig):
-    fleet = rig.dispatcher.fleet
+    fleet = rig.fleet
     assert fleet.check() is None
     rig.monotonic += 11
     assert "11 s" in (fleet.check() or "")
-    await look(rig)
+    await rebalance(rig)
     assert fleet.check() is None
-    second = another(rig).dispatcher.fleet
+    second = another(rig).fleet
     assert second.check() == "it has not joined the other dispatchers yet"
-    await second._beat()
-    await second._settle()  # of nothing: it does not know yet what there is to do
+    await second._heartbeat()
+    await second._rebalance()  # of nothing: it does not know yet what there is to do
     assert second.check() == "it has not taken its share of the work yet"
     await fleet.leave()
     assert fleet.check() == "it is leaving"
@@ -149,18 +149,18 @@ async def test_a_dispatcher_is_ready_when_it_has_joined_and_is_heard(rig):
 
 async def test_a_store_that_is_away_changes_nothing(pair):
     first, second = pair
-    before = held(first), held(second)
+    before = owned(first), owned(second)
     first.coordination.away = True
     first.monotonic += 20
     with pytest.raises(Unavailable):
-        await look(first, second)
-    assert (held(first), held(second)) == before
+        await rebalance(first, second)
+    assert (owned(first), owned(second)) == before
     first.coordination.away = False
-    await look(first, second)
-    await look(first, second)
+    await rebalance(first, second)
+    await rebalance(first, second)
 
-    assert held(first) | held(second) == WORK
-    assert not held(first) & held(second)
+    assert owned(first) | owned(second) == WORK
+    assert not owned(first) & owned(second)
 
 
 async def test_a_lane_is_given_over_when_what_is_being_sent_has_ended_and_in_order(rig):
@@ -178,13 +178,13 @@ async def test_a_lane_is_given_over_when_what_is_being_sent_has_ended_and_in_ord
     await rig.until_told(10)
     second = another(rig)
     await second.start(snapshot(config()))
-    leaving = asyncio.create_task(rig.dispatcher.fleet.leave())
+    leaving = asyncio.create_task(rig.fleet.leave())
     await asyncio.sleep(0)
-    await look(second)
-    assert (second.carrier.sent, "cfg" in held(second)) == ([], False)
+    await rebalance(second)
+    assert (second.carrier.sent, "cfg" in owned(second)) == ([], False)
     end.set()
     await leaving
-    await look(second)
+    await rebalance(second)
     await rig.idle()
 
     assert [len(rig.carrier.sent), len(second.carrier.sent)] == [1, 9]

@@ -33,7 +33,7 @@ async def test_a_text_of_one_sender_leaves_after_those_before_it(rig):
 
 
 async def test_one_that_waits_long_is_told_as_queued_with_the_reason(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.lanes.lane._TELL_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("sms_dispatcher.lanes.lane._REPORT_AFTER_SECONDS", 0.0)
     rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
     await rig.send()
     waiting = asyncio.create_task(rig.send(message_id="m-2"))
@@ -54,7 +54,7 @@ async def broken(_: object) -> None:
 
 @pytest.mark.parametrize("telling", [blocked, broken], ids=["for long", "wrongly"])
 async def test_to_tell_that_one_waits_keeps_it_no_longer(rig, monkeypatch, telling):
-    monkeypatch.setattr("sms_dispatcher.lanes.lane._TELL_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("sms_dispatcher.lanes.lane._REPORT_AFTER_SECONDS", 0.0)
     rig.carrier.script(
         HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900), Accepted("a"), Accepted("b")
     )
@@ -107,7 +107,7 @@ async def test_one_that_expires_before_a_shut_lane_is_told_at_its_time(rig):
     await rig.ask(message_id="m-2", expires_at=NOW + timedelta(minutes=1))
     await rig.until_told(3)
     rig.clock.now += timedelta(minutes=1)
-    await rig.dispatcher.due.work()
+    await rig.scheduler.work()
     assert rig.story("m-2") == ["accepted", "expired"]
     rig.carrier.script(HANDSET, Accepted("id"))
     await rig.use(snapshot(config(name="Mended")))
@@ -124,7 +124,7 @@ async def test_patience_ends_in_the_retry_ladder(rig):
     async with asyncio.timeout(5):
         while not waiting.done():  # the gate does not say who waits before it
             rig.monotonic += 100
-            rig.dispatcher.lanes.held["cfg"].gate.wake()
+            rig.lanes.owned["cfg"].breaker.wake()
             await asyncio.sleep(0)
 
     assert len(rig.broker.waiting("sms.wait.10m")) == 1

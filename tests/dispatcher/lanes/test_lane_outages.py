@@ -66,7 +66,7 @@ async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(r
     waiting = asyncio.create_task(rig.send(message_id="m-2"))
     await rig.until_told(3)
     assert rig.broker.waiting("sms.lane.cfg") == []
-    await rig.dispatcher.fleet.leave()
+    await rig.fleet.leave()
     async with asyncio.timeout(5):
         await waiting
 

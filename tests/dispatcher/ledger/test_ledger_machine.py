@@ -155,7 +155,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
     def a_dispatcher_crashes(self, which: int) -> None:
         async def crashing() -> None:
             rig = self.rigs[which]
-            aside = [task for lane in rig.dispatcher.lanes.held.values() for task in lane.short_way.sending]
+            aside = [task for lane in rig.lanes.owned.values() for task in lane.fast_path.sending]
             for task in [*rig.broker._tasks, *aside]:
                 task.cancel()
 
@@ -172,7 +172,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def the_clock_looks(self, which: int) -> None:
-        self._run(self.rigs[which].dispatcher.due.work())
+        self._run(self.rigs[which].scheduler.work())
 
     # -- what must hold
 
@@ -238,7 +238,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
     @invariant()
     def each_route_is_left_once(self) -> None:
         if self.entry is not None and self.entry.moves:
-            assert len(self.entry.next_routes) + self.entry.moves < len(self.rigs[0].dispatcher._present().configs)
+            assert len(self.entry.next_routes) + self.entry.moves < len(self.rigs[0].snapshot().configs)
 
 
 TestLifeOfAMessage = LifeOfAMessage.TestCase

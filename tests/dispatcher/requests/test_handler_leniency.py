@@ -17,9 +17,8 @@ from sms_common.events import StatusEvent
 from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.ledger.entries import Echo, EntryKind
+from sms_dispatcher.ledger.entries import Echo, EntryKind, conversation_id
 from sms_dispatcher.requests import refusals
-from sms_dispatcher.requests.conversations import conversation_id
 from tests.dispatcher.builders import DID, HANDSET, NOW, arrived, config, receipt, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
 
