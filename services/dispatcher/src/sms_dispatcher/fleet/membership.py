@@ -39,7 +39,7 @@ class FleetStore(Protocol):
         """Record that `member` has ended and owns nothing. Raises Unavailable."""
 
     async def acquire(self, shards: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
-        """Acquire those shards that nobody `alive` owns. Returns which of them `member` owns now. Raises Unavailable."""
+        """Acquire those shards that nobody `alive` owns. Returns which of them `member` owns. Raises Unavailable."""
 
     async def release(self, shards: Iterable[str], member: str) -> None:
         """Release shards. Raises Unavailable."""
