@@ -146,7 +146,7 @@ async def test_a_message_that_was_sent_before_its_acceptance_was_known_ends_too(
     assert rig.story() == ["sent", "undetermined"]
 
 
-@pytest.mark.parametrize("rig", ["by the queue"], indirect=True)
+@pytest.mark.parametrize("rig", ["through the queue"], indirect=True)
 @pytest.mark.parametrize(
     ("changes", "story"),
     [
