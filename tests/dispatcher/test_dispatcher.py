@@ -1,4 +1,4 @@
-"""The dispatcher in step with the configuration: what a change takes effect on, and what it leaves alone."""
+"""A change of the configuration: what takes effect, and what stays as it is."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A lost answer is looked for in the carrier's list: only exactly one that nobody else can be settles it."""
+"""A lost answer is searched for in the carrier's list. It is settled only by exactly one match that is no other message."""
 
 import asyncio
 from datetime import timedelta

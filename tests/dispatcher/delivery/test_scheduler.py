@@ -1,4 +1,4 @@
-"""The ledger's clock: what is held goes at its time; what is waited for in vain ends, recorded before it is told."""
+"""Held messages are sent at their time. What was waited for in vain ends, and that is recorded before it is published."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who is faster: the answer or the receipt, the sender or whoever takes over its lane."""
+"""Which is faster: the answer or the receipt, the sender or the new owner of its lane."""
 
 import asyncio
 from dataclasses import replace

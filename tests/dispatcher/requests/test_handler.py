@@ -1,4 +1,4 @@
-"""What becomes of a request: the statuses the PBX reads, what is sent, what is parked."""
+"""What happens to a request: the statuses that the PBX reads, what is sent, what is parked."""
 
 import asyncio
 from datetime import timedelta
