@@ -1,4 +1,4 @@
-"""A lost answer is searched for in the carrier's list. It is settled only by exactly one match that is no other message."""
+"""A lost answer is searched for in the carrier's list. Only exactly one match that is no other message settles it."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Held messages are sent at their time. What was waited for in vain ends, and that is recorded before it is published."""
+"""Held messages are sent at their time. What was waited for in vain ends; that is recorded before it is published."""
 
 import asyncio
 from datetime import timedelta
