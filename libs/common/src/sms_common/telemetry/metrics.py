@@ -182,8 +182,9 @@ queue_to_carrier_seconds: Final = _histogram(
 )
 lane_state: Final = _gauge(
     "lane_state",
-    "What a configuration's lane does: 0 open, 1 one message tries, 2 paused by the carrier, 3 needs a person, 4"
-    " disabled. 3: the carrier refuses the account; correct the credentials or ask the carrier.",
+    "What the circuit breaker of a configuration's lane does: 0 closed, so that messages are sent; 1 half open, one"
+    " message is sent as a trial; 2 paused by the carrier; 3 needs intervention; 4 disabled. 3: the carrier refuses the"
+    " account; correct the credentials or ask the carrier.",
     "config",
 )
 lane_segments_total: Final = _counter(
@@ -197,9 +198,11 @@ lane_backlog: Final = _gauge(
 lanes: Final = _gauge(
     "lanes", "Lanes that there are: one for each configuration, and those of former ones in which something may wait."
 )
-lanes_held: Final = _gauge(
-    "lanes_held", "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others."
+lanes_owned: Final = _gauge(
+    "lanes_owned",
+    "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others.",
 )
+lanes_held: Final = _gauge("lanes_held", "The former name of lanes_owned. The next release no longer has it.")
 fleet_members: Final = _gauge("fleet_members", "Dispatchers that this one sees at work, itself among them.")
 retries_postponed_total: Final = _counter(
     "retries_postponed_total",
