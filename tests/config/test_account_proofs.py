@@ -12,7 +12,7 @@ from sms_common.configuration import DispatcherSnapshot
 from sms_config.model.records import AuditRecord, SmsConfigRecord
 from sms_config.operations.connection_tests import LACKS
 from sms_config.resources import account_proofs
-from sms_config.resources.account_proofs import Lack
+from sms_config.resources.account_proofs import NoProofReason
 from tests.config.people import system_admin, tenant_admin
 from tests.config.world import CREDENTIALS, TRUNK, make_settings
 from tests.eventually import eventually_told
@@ -433,5 +433,5 @@ async def test_a_carrier_that_is_away_ends_no_proof(serve, store, settings, cloc
 def test_every_lack_has_its_sentence_and_is_explained_to_operators():
     text = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
 
-    assert set(LACKS) == set(Lack)
-    assert [code.value for code in Lack if f"| `{code.value}` |" not in text] == []
+    assert set(LACKS) == set(NoProofReason)
+    assert [code.value for code in NoProofReason if f"| `{code.value}` |" not in text] == []

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from sms_config.access.auth import FailureThrottle, bearer, digest, new_key, same
+from sms_config.access.auth import FailureThrottle, bearer, digest, has_digest, new_key
 from sms_config.model.problems import TooManyFailures
 from sms_config.model.records import ApiKeyRecord
 from tests.config.world import BOOTSTRAP, DISPATCHER, INGRESS, Clock, make_settings
@@ -34,13 +34,13 @@ def test_a_new_key_has_256_random_bits_behind_a_public_prefix():
     start, prefix, secret = first.key.get_secret_value().split("_", 2)
     assert (start, prefix, len(secret)) == ("sms", first.prefix, 43)
     assert first.prefix != second.prefix
-    assert same(first.key.get_secret_value(), first.sha256)
-    assert not same(second.key.get_secret_value(), first.sha256)
+    assert has_digest(first.key.get_secret_value(), first.sha256)
+    assert not has_digest(second.key.get_secret_value(), first.sha256)
     assert first.key.get_secret_value() not in repr(first)
 
 
 def test_comparing_takes_any_text():
-    assert not same("\udcff\udc00ü", digest("x"))
+    assert not has_digest("\udcff\udc00ü", digest("x"))
 
 
 class TestBrake:

@@ -6,7 +6,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from sms_config.http import explaining as shown
+from sms_config.http import explanations as shown
 from sms_dispatcher.api import explaining as decided
 from tests.config.world import make_settings
 

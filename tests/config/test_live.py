@@ -8,7 +8,7 @@ import pytest
 
 from sms_common.broker import Outgoing
 from sms_common.topology import SMS, pbx_inbound_queue, pbx_status_queue
-from sms_config.main import Outside
+from sms_config.main import AppDependencies
 from sms_config.model.problems import TooManyListeners
 from sms_config.model.records import ApiKeyRecord, TenantRecord, UserRecord
 from sms_config.operations.server_sent_events import MOST_OF_ONE, LiveUpdates, StreamTiming
@@ -24,7 +24,7 @@ CHANGED = "event: changed"
 
 @pytest.fixture
 def outside(broker):
-    return Outside(broker, StreamTiming(beat=0.02, pause=0.0))
+    return AppDependencies(broker, StreamTiming(beat=0.02, pause=0.0))
 
 
 def status(tenant="acme", message_id="m1", **values):

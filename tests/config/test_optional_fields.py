@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from sms_config.http.app import ROUTES
-from sms_config.http.explaining import InboundExplainBody, OutboundExplainBody
+from sms_config.http.explanations import InboundExplainBody, OutboundExplainBody
 from sms_config.main import build_app
 from sms_config.model.hours import OpenHours, OpenSpan
 from sms_config.schemas.bodies import (

@@ -11,7 +11,7 @@ from sms_common.errors import Code, Unavailable
 from sms_common.events import MAX_EVENT_BYTES, InboundEvent
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED, inbound_key
 from sms_config.model.records import AuditRecord
-from sms_config.operations.parking import LOOKED_AT_BYTES, tenant_of
+from sms_config.operations.parking import MAX_LISTED_BYTES, tenant_of
 from sms_config.operations.replay_refusals import ReplayRefusal
 from tests.config.world import TRUNK
 
@@ -80,7 +80,7 @@ async def test_pages_and_codes_choose(api, broker):
 
 async def test_large_bodies_are_not_all_looked_at_at_once(api, broker):
     for number in range(4):
-        await broker.publish(letter(f"m{number}", body=b"x" * (LOOKED_AT_BYTES // 2)))
+        await broker.publish(letter(f"m{number}", body=b"x" * (MAX_LISTED_BYTES // 2)))
 
     listed = await api.get(DEAD_LETTERS)
     await api.call("POST", f"{DEAD_LETTERS}/discard", {"ids": ids(listed)})
@@ -94,7 +94,7 @@ def test_the_broker_takes_every_event_and_nothing_much_larger():
     settings = (line.partition("=") for line in RABBITMQ_CONF.read_text().splitlines())
     limit = int(next(value for name, _, value in settings if name.strip() == "max_message_size"))
 
-    assert 2 * MAX_EVENT_BYTES <= limit <= LOOKED_AT_BYTES / 8
+    assert 2 * MAX_EVENT_BYTES <= limit <= MAX_LISTED_BYTES / 8
 
 
 @pytest.mark.parametrize(

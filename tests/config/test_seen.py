@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 from sms_common.broker import Delivery
 from sms_common.errors import UnreadableEvent
 from sms_common.events import SeenWebhook, WebhooksSeen
-from sms_config.operations.webhook_activity import WebhookNotes, health
+from sms_config.operations.webhook_activity import WebhookActivityRecorder, health
 from sms_config.schemas.views import LaneView, SmsView
 from tests.config.world import CREDENTIALS, TRUNK, Clock, make_settings
 
@@ -87,7 +87,7 @@ def delivered(*webhooks):
 
 
 async def test_what_ingress_tells_is_shown(api, sms, store, key_for):
-    handle = WebhookNotes(store).handle
+    handle = WebhookActivityRecorder(store).handle
     await handle(delivered(seen("accepted", 50, config_id=sms["id"], kind="message-delivered", source="203.0.113.7")))
     await handle(delivered(seen("accepted", 60, config_id=sms["id"])))  # of another ingress, which was slower
 
@@ -105,7 +105,7 @@ async def test_what_ingress_tells_is_shown(api, sms, store, key_for):
 
 async def test_what_is_no_such_event_is_dead_lettered(store):
     with pytest.raises(UnreadableEvent):
-        await WebhookNotes(store).handle(Delivery("sms.seen", "sms.seen", b"{}", WebhooksSeen.TYPE))
+        await WebhookActivityRecorder(store).handle(Delivery("sms.seen", "sms.seen", b"{}", WebhooksSeen.TYPE))
 
 
 async def test_another_tenants_configuration_is_not_there(api, sms, key_for):

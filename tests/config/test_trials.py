@@ -15,10 +15,10 @@ from sms_common.configuration import IngressSnapshot
 from sms_common.errors import Code
 from sms_common.events import utc_now
 from sms_common.topology import CARRIER, DEAD, carrier_key
-from sms_config.main import Outside
+from sms_config.main import AppDependencies
 from sms_config.model.records import SmsConfigRecord
 from sms_config.operations.webhook_test import SENTENCES, StepCode
-from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_activity import WebhookActivity
 from sms_ingress.webhook_handler import WebhookHandler
 from tests.cases import cases
 from tests.cli.certificates import Authority
@@ -114,7 +114,7 @@ class Edge:
         self.snapshot = None
         self.meddle = None
         self.rewrite = None
-        self.seen = SeenWebhooks(broker)
+        self.seen = WebhookActivity(broker)
         self.door = WebhookHandler(
             publisher=broker,
             snapshot=lambda: self.snapshot,
@@ -151,7 +151,7 @@ def trust(authority, tmp_path):
 
 @pytest.fixture
 def outside(broker, trust):
-    return Outside(broker, trust=trust)
+    return AppDependencies(broker, trust=trust)
 
 
 class TestWebhook:

@@ -13,7 +13,7 @@ from sms_common.http.proxies import TrustedProxies, read_networks
 from sms_common.topology import DEAD, SEEN, SMS
 from sms_ingress.answers import WebhookOutcome
 from sms_ingress.server import serve_webhooks
-from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_activity import WebhookActivity
 from sms_ingress.webhook_handler import WebhookHandler
 from tests.ingress.world import EARLIER, GUARDED, NOW, OPEN, PASSWORD, SNAPSHOT, USER, Ingress
 
@@ -29,7 +29,7 @@ WRONG = {"Authorization": "Basic " + base64.b64encode(b"x:y").decode()}
 
 @pytest.fixture
 def seen(broker):
-    return SeenWebhooks(broker)
+    return WebhookActivity(broker)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def ingress(broker, seen):
     ids=["a listed proxy", "a stranger"],
 )
 async def test_where_a_webhook_came_from_is_believed_of_listed_proxies_only(broker, proxies, source):
-    seen = SeenWebhooks(broker, proxies=TrustedProxies(read_networks(proxies)))
+    seen = WebhookActivity(broker, proxies=TrustedProxies(read_networks(proxies)))
     door = WebhookHandler(publisher=broker, snapshot=lambda: SNAPSHOT, carriers={"bandwidth": Bandwidth()}, seen=seen)
     async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
         await Ingress(port, http).post(RECEIPT, OPEN, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
@@ -141,7 +141,7 @@ async def test_what_comes_while_an_older_one_is_not_told_is_kept(broker, seen, m
 
 
 async def test_what_is_left_is_told_at_the_end(broker):
-    async with SeenWebhooks(broker) as seen:
+    async with WebhookActivity(broker) as seen:
         seen.note(SNAPSHOT.endpoints[0], WebhookOutcome.UNAVAILABLE, NOW, None, None)
 
     assert told(broker) == [("open", "unavailable", 503, None, None)]

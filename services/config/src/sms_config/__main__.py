@@ -10,7 +10,7 @@ from sms_common.service.process import load_settings
 from sms_common.telemetry import configure
 from sms_config.main import run_service
 from sms_config.model.keyring import new_entry
-from sms_config.resources.rewrap import check_key_ring, rewrap
+from sms_config.resources.key_rotation import check_key_ring, rewrap
 from sms_config.settings import ConfigSettings
 from sms_config.storage.store import MongoStore
 from sms_config.storage.store_protocol import StoreUnusable

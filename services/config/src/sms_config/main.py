@@ -18,21 +18,21 @@ from sms_common.http.proxies import TrustedProxies
 from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
 from sms_common.version import VERSION
 from sms_config.access.auth import Authenticator, FailureThrottle, ServiceTokens
-from sms_config.access.devices import Devices
+from sms_config.access.device_cookies import DeviceCookies
 from sms_config.access.passwords import Passwords
 from sms_config.http.app import AppSecurity, create_app
-from sms_config.http.explaining import Explanations, explain_routes
-from sms_config.http.operations_routes import Operations, operating_routes
+from sms_config.http.explanations import Explanations, explanation_routes
+from sms_config.http.operations_routes import Operations, operations_routes
 from sms_config.http.routes import Resources, routes
 from sms_config.http.rule_routes import RuleResources, rule_routes
 from sms_config.model.records import now_utc
-from sms_config.operations.account_prover import Prover
+from sms_config.operations.account_prover import AccountProver
 from sms_config.operations.connection_tests import CarrierChecks, ConnectionTests, ConnectionTestThrottle
-from sms_config.operations.dispatcher_api import DispatcherApi
-from sms_config.operations.history import MessageHistory
+from sms_config.operations.dispatcher_client import DispatcherClient
+from sms_config.operations.message_history import MessageHistory
 from sms_config.operations.parking import DEAD_LETTERS, UNROUTED_MESSAGES, Parking
 from sms_config.operations.server_sent_events import LiveUpdates, StreamTiming
-from sms_config.operations.webhook_activity import ConfigHealth, WebhookNotes
+from sms_config.operations.webhook_activity import ConfigHealth, WebhookActivityRecorder
 from sms_config.operations.webhook_test import WebhookTest
 from sms_config.resources.account_proofs import AccountProofs
 from sms_config.resources.api_keys import ApiKeys
@@ -99,11 +99,13 @@ async def main(settings: ConfigSettings, stop: asyncio.Event, tell: Callable[[st
 
         startup = Startup(store, settings.keys, then=first_user)
         announcer = await stack.enter_async_context(Announcer(store, broker))
-        app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, outside=Outside(broker))
+        app = build_app(
+            settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, outside=AppDependencies(broker)
+        )
         add_health_routes(app, _health(stop, store, startup))
         await stack.enter_async_context(serve(app, settings.host, settings.port))
         await _until(stop, startup.prepare())
-        await broker.consume(topology.SEEN, WebhookNotes(store).handle, prefetch=_SEEN_AT_ONCE)
+        await broker.consume(topology.SEEN, WebhookActivityRecorder(store).handle, prefetch=_SEEN_AT_ONCE)
         await stop.wait()
 
 
@@ -152,7 +154,7 @@ def _people(
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class AppDependencies:
     """What the application speaks to besides its store. Without a `broker` what needs one is answered as if it were
     away. `rhythm` is that of server-sent events; `trust` says which certificates of webhooks are believed.
     """
@@ -170,15 +172,15 @@ def build_app(
     waiting_for: Callable[[], str | None],
     clock: Clock = now_utc,
     passwords: Passwords | None = None,
-    outside: Outside | None = None,
+    outside: AppDependencies | None = None,
 ) -> web.Application:
     """Return the API on `store`: `wake` is called after changes, and 503 answered while `waiting_for` says why."""
     ring = settings.keys
     carriers = {name: make(None, settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
-    outside = outside or Outside()
+    outside = outside or AppDependencies()
     calls, webhooks = CarrierChecks(settings.carrier_options), WebhookTest(outside.trust)
     proofs = AccountProofs(store, Changes(store, wake, clock), ring)
-    prover = Prover(store, ring, proofs, calls, clock=clock, is_open=lambda: waiting_for() is None)
+    prover = AccountProver(store, ring, proofs, calls, clock=clock, is_open=lambda: waiting_for() is None)
 
     def woken() -> None:
         wake()
@@ -188,7 +190,7 @@ def build_app(
     options = ConfigOptions(settings.public_url, settings.webhook_grace)
     passwords = passwords or Passwords()
     people = _people(settings, store, passwords, woken, clock)
-    dispatcher = DispatcherApi(settings.dispatcher_url, settings.dispatcher_api_token)
+    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_api_token)
     history = MessageHistory(store, dispatcher)
     configs = SmsConfigs(store, changes, ring, carriers, options)
     resources = Resources(
@@ -199,7 +201,7 @@ def build_app(
         audit=Audit(store),
         users=people.users,
         sessions=people.sessions,
-        doorkeeper=LoginThrottle(store, passwords, people.sessions, Devices(ring, clock), clock),
+        doorkeeper=LoginThrottle(store, passwords, people.sessions, DeviceCookies(ring, clock), clock),
         first_administrator=people.first_administrator,
         history=history,
     )
@@ -233,8 +235,8 @@ def build_app(
     table = [
         *routes(resources),
         *rule_routes(rules),
-        *operating_routes(operations),
-        *explain_routes(explanations),
+        *operations_routes(operations),
+        *explanation_routes(explanations),
     ]
     app = create_app(table, Snapshots(store, ring), doors, version=VERSION)
     for connected in (dispatcher.connected, calls.connected, webhooks.connected, prover.connected):

@@ -7,7 +7,7 @@ import structlog
 
 from sms_common.errors import Unavailable
 from sms_config.model.keyring import KeyRing
-from sms_config.resources.rewrap import check_key_ring
+from sms_config.resources.key_rotation import check_key_ring
 from sms_config.storage.store_protocol import Store
 
 _log = structlog.get_logger()

@@ -16,7 +16,7 @@ from sms_common.http.proxies import TrustedProxies
 from sms_common.service.process import SHUTDOWN_TIMEOUT_SECONDS, Health, add_health_routes, log_settings, run, serve
 from sms_ingress.server import serve_webhooks
 from sms_ingress.settings import IngressSettings
-from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_activity import WebhookActivity
 from sms_ingress.webhook_handler import WebhookHandler, WebhookLimits
 
 # After the pause of `leave_seconds`: the answers under way, then closing the broker's connections, and a margin.
@@ -49,7 +49,9 @@ async def main(settings: IngressSettings, stop: asyncio.Event) -> None:
         health = web.Application()
         add_health_routes(health, _health(stop, broker, client))
         await stack.enter_async_context(serve(health, settings.health_host, settings.health_port))
-        seen = await stack.enter_async_context(SeenWebhooks(broker, proxies=TrustedProxies(settings.trusted_proxies)))
+        seen = await stack.enter_async_context(
+            WebhookActivity(broker, proxies=TrustedProxies(settings.trusted_proxies))
+        )
         door = WebhookHandler(
             publisher=broker,
             snapshot=lambda: client.snapshot,

@@ -31,7 +31,7 @@ _LONGEST_KIND = 64
 _Key = tuple[str, WebhookOutcome]
 
 
-class SeenWebhooks:
+class WebhookActivity:
     """`note` is called for every webhook of a known configuration, so it does nothing but remember.
 
     `proxies` are believed about where a webhook came from.

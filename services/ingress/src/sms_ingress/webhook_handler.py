@@ -22,7 +22,7 @@ from sms_ingress import meters
 from sms_ingress.answers import WebhookOutcome, WebhookRefused, answer
 from sms_ingress.reading import UNKNOWN, Reading, read
 from sms_ingress.server import read_body
-from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_activity import WebhookActivity
 
 MAX_BODY_BYTES = 256 * 1024
 _MOST_REMARKS = 10
@@ -74,7 +74,7 @@ class WebhookHandler:
         limits: WebhookLimits | None = None,
         clock: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.perf_counter,
-        seen: SeenWebhooks | None = None,
+        seen: WebhookActivity | None = None,
     ) -> None:
         self._publisher = publisher
         self._snapshot = snapshot

@@ -124,7 +124,7 @@ def digest(credential: str) -> str:
     return hashlib.sha256(credential.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def same(credential: str, sha256: str) -> bool:
+def has_digest(credential: str, sha256: str) -> bool:
     """Whether `credential` is the one hashed to `sha256`; takes equally long for every wrong one."""
     return hmac.compare_digest(digest(credential).encode(), sha256.encode())
 
@@ -234,11 +234,11 @@ class Authenticator:
         return caller
 
     async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
-        if self._bootstrap is not None and same(token, self._bootstrap):
+        if self._bootstrap is not None and has_digest(token, self._bootstrap):
             return Caller(BOOTSTRAP, BOOTSTRAP, frozenset({Scope.ADMIN}), EVERYONE, request_id, address)
         form = _KEY.fullmatch(token)
         record = await self._store.api_key(form.group(1)) if form else None
-        if record is None or not same(token, record.sha256):
+        if record is None or not has_digest(token, record.sha256):
             return None
         now = self._clock()
         if record.expires_at is not None and record.expires_at <= now:
@@ -270,7 +270,7 @@ class ServiceTokens:
         self._brake.check(client.origin, token)
         if token is None:
             raise Unauthenticated
-        if not same(token, sha256):
+        if not has_digest(token, sha256):
             self._brake.failed(client.origin)
             raise Unauthenticated
         self._brake.succeeded(client.origin, token)

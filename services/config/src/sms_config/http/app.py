@@ -19,10 +19,10 @@ from sms_common.http.proxies import TrustedProxies, says_https
 from sms_common.input.addresses import is_loopback
 from sms_common.telemetry import code_places
 from sms_config.access.auth import Authenticator, Caller, Scope, ServiceTokens
-from sms_config.access.devices import LASTS as DEVICE_LASTS
+from sms_config.access.device_cookies import LASTS as DEVICE_LASTS
 from sms_config.http import openapi
-from sms_config.http.portal import add_portal
-from sms_config.http.rehearsal import complete, rehearse
+from sms_config.http.dry_run import find_all_errors, run_dry
+from sms_config.http.portal_files import add_portal
 from sms_config.http.requests import (
     CLIENT,
     DEVICE_COOKIE,
@@ -191,9 +191,9 @@ async def _answer(route: ApiRoute, call: Call, *, trial: bool) -> Answer:
     if not creates and route.method not in {hdrs.METH_PATCH, hdrs.METH_PUT}:
         return await route.handle(call)
     try:
-        return await (rehearse(route.handle, call) if trial else route.handle(call))
+        return await (run_dry(route.handle, call) if trial else route.handle(call))
     except Problem as problem:
-        raise await complete(problem, route.handle, call, creates=creates) from None
+        raise await find_all_errors(problem, route.handle, call, creates=creates) from None
 
 
 async def _caller(request: web.Request, doors: AppSecurity, *, at_work: bool = True) -> Caller:

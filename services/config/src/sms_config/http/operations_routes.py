@@ -8,8 +8,8 @@ from sms_config.access.auth import Scope
 from sms_config.http.requests import Call
 from sms_config.http.routes import PREFIX, ApiRoute, Listing, LiveStream
 from sms_config.operations.connection_tests import ConnectionTests
-from sms_config.operations.history import MessageHistory
-from sms_config.operations.parking import LOOKED_AT, Parking
+from sms_config.operations.message_history import MessageHistory
+from sms_config.operations.parking import MAX_LISTED, Parking
 from sms_config.operations.server_sent_events import LiveUpdates
 from sms_config.operations.webhook_activity import ConfigHealth
 from sms_config.schemas.bodies import CredentialTrial, HealthOf, LiveFilter, ParkedChoice, ParkedFilter, Replay, parse
@@ -28,18 +28,18 @@ class Operations:
     trials: ConnectionTests
 
 
-def operating_routes(operations: Operations) -> list[ApiRoute]:
+def operations_routes(operations: Operations) -> list[ApiRoute]:
     """Every route of this module."""
     return [
         *parking_routes("dead-letters", "dead letter", operations.dead_letters),
         *parking_routes("unrouted", "unrouted message", operations.unrouted),
         live_route(operations.live, operations.history),
         health_route(operations.health),
-        *trial_routes(operations.trials),
+        *connection_test_routes(operations.trials),
     ]
 
 
-def trial_routes(trials: ConnectionTests) -> list[ApiRoute]:
+def connection_test_routes(trials: ConnectionTests) -> list[ApiRoute]:
     """Make the routes that try an SMS configuration."""
 
     async def credentials(call: Call) -> BaseModel:
@@ -110,7 +110,7 @@ def parking_routes(name: str, noun: str, parking: Parking) -> list[ApiRoute]:
 
     path, word = f"{PREFIX}/{name}", noun.replace(" ", "_")
     scope, result = Scope.OPERATE, ParkedResultView
-    listed = f"List {noun}s, the oldest first, among the oldest {LOOKED_AT}"
+    listed = f"List {noun}s, the oldest first, among the oldest {MAX_LISTED}"
     seen = f"Show the whole body of a {noun}; the audit log keeps who saw it"
     back = f"Send {noun}s back to where they came from"
     return [

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from sms_config.access.auth import Caller, Scope
 from sms_config.http.requests import Call
 from sms_config.model.query import Columns, Query, parse_query
-from sms_config.operations.history import MessageHistory
+from sms_config.operations.message_history import MessageHistory
 from sms_config.operations.server_sent_events import LiveWatch, StreamTiming
 from sms_config.resources import api_keys, audit, configs, tenants, trunks, users
 from sms_config.resources.first_administrator import FirstAdministrator

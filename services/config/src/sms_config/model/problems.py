@@ -195,7 +195,7 @@ class TooManyFailures(Problem):
         super().__init__(f"{said}; try again in {seconds} seconds.", headers={"Retry-After": str(seconds)})
 
 
-class TooManyTrials(Problem):
+class TooManyTests(Problem):
     """One SMS configuration is tried again and again."""
 
     status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_trials"

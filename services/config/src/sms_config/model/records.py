@@ -285,7 +285,7 @@ class Ticket(BaseModel):
 
 Action = Literal["created", "updated", "deleted", "rotated"]
 # What is done to a parked message, which is no object of the store.
-Deed = Literal["replayed", "discarded", "revealed"]
+ParkedAction = Literal["replayed", "discarded", "revealed"]
 
 
 class AuditRecord(BaseModel):
@@ -304,7 +304,7 @@ class AuditRecord(BaseModel):
     tenant_id: str | None
     kind: str
     object_id: str
-    action: Action | Deed
+    action: Action | ParkedAction
     version: int
     changes: tuple[str, ...]
     before: dict[str, Any] | None = None

@@ -18,7 +18,7 @@ from sms_common.errors import Code, Unavailable
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.query import Clause, Query
 from sms_config.model.records import CREDENTIALS, SmsConfigRecord, TrunkRecord
-from sms_config.resources.account_proofs import AccountClaim, AccountProofs, Lack, fingerprint
+from sms_config.resources.account_proofs import AccountClaim, AccountProofs, NoProofReason, fingerprint
 from sms_config.resources.sealing import credentials_set, open_secret
 from sms_config.storage.store_protocol import EVERYONE, Store
 
@@ -35,7 +35,7 @@ _REFUSED_FOR = timedelta(hours=1)
 _FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
 
 
-class ProverCarriers(Protocol):
+class CarriersByName(Protocol):
     """The carriers by their names."""
 
     def __getitem__(self, name: str, /) -> Carrier:
@@ -51,7 +51,7 @@ class _Try:
     failures: int = 0
 
 
-class Prover:
+class AccountProver:
     """Tries the configurations on lent trunks, one after the other. `is_open`: whether the store may be used yet."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Prover:
         store: Store,
         ring: KeyRing,
         proofs: AccountProofs,
-        carriers: ProverCarriers,
+        carriers: CarriersByName,
         *,
         clock: Callable[[], datetime],
         is_open: Callable[[], bool],
@@ -133,7 +133,7 @@ class Prover:
         if early and not self._hangs_on_readers(record, trunk):
             return
         claim = await self._proofs.claim(record, trunk, carrier)
-        if isinstance(claim, Lack):
+        if isinstance(claim, NoProofReason):
             await self._proofs.end(record, trunk)
             self._tries[record.id] = _Try(mark, self._clock() + _LACKING_FOR)
             return

@@ -21,11 +21,11 @@ from sms_common.carriers.protocol import Account, Carrier, CheckStep
 from sms_common.errors import Code
 from sms_config.access.auth import Caller
 from sms_config.model.keyring import KeyRing, SealBroken
-from sms_config.model.problems import Conflict, TooManyTrials
+from sms_config.model.problems import Conflict, TooManyTests
 from sms_config.model.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TrunkRecord
 from sms_config.operations.replay_refusals import ReplayRefusal, ReplayRefused
-from sms_config.operations.webhook_test import Hook, WebhookTest
-from sms_config.resources.account_proofs import AccountClaim, AccountProofs, Lack
+from sms_config.operations.webhook_test import WebhookTarget, WebhookTest
+from sms_config.resources.account_proofs import AccountClaim, AccountProofs, NoProofReason
 from sms_config.resources.changes import require
 from sms_config.resources.sealing import credentials_set, open_secret
 from sms_config.schemas.bodies import CredentialTrial, JsonObject, parse
@@ -42,15 +42,15 @@ _REMEMBERED = 10_000
 _LENDER = "lender"
 _PROVED = "The account is the lender's, so this webhook speaks for every tenant that the trunk is lent to."
 _UNPROVED = "so this webhook speaks for its own tenant's numbers only."
-LACKS: Mapping[Lack, str] = {
-    Lack.ANOTHER_ACCOUNT: f"The trunk is lent, and its lender has another account, {_UNPROVED}",
-    Lack.ACCOUNT_NOT_NAMED: f"The trunk is lent and does not name its lender's account, {_UNPROVED} A system "
+LACKS: Mapping[NoProofReason, str] = {
+    NoProofReason.ANOTHER_ACCOUNT: f"The trunk is lent, and its lender has another account, {_UNPROVED}",
+    NoProofReason.ACCOUNT_NOT_NAMED: f"The trunk is lent and does not name its lender's account, {_UNPROVED} A system "
     "administrator enters the account in the trunk.",
-    Lack.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the callback "
-    f"user or password, {_UNPROVED} A system administrator enters these too.",
-    Lack.CALLBACK_MISSING: "A system administrator entered the credentials, and the webhook asks for no callback "
-    f"password though people of the tenant can read its address, {_UNPROVED} A system administrator enters a callback "
-    "user and password, here and at the carrier.",
+    NoProofReason.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the "
+    f"callback user or password, {_UNPROVED} A system administrator enters these too.",
+    NoProofReason.CALLBACK_MISSING: "A system administrator entered the credentials, and the webhook asks for no "
+    f"callback password though people of the tenant can read its address, {_UNPROVED} A system administrator enters a "
+    "callback user and password, here and at the carrier.",
 }
 
 
@@ -64,14 +64,14 @@ class ConnectionTestThrottle:
         self._begun: OrderedDict[str, deque[datetime]] = OrderedDict()
 
     def count(self, config_id: str) -> None:
-        """Count a trial. Raises TooManyTrials."""
+        """Count a trial. Raises TooManyTests."""
         now = self._clock()
         begun = self._begun.pop(config_id, deque())
         self._begun[config_id] = begun
         while begun and now - begun[0] >= self._within:
             begun.popleft()
         if len(begun) >= self._trials:
-            raise TooManyTrials(ceil((begun[0] + self._within - now).total_seconds()))
+            raise TooManyTests(ceil((begun[0] + self._within - now).total_seconds()))
         begun.append(now)
         if len(self._begun) > _REMEMBERED:
             self._begun.popitem(last=False)
@@ -118,7 +118,7 @@ class ConnectionTests:
         self._public_url = public_url
 
     async def credentials(self, caller: Caller, config_id: str, given: JsonObject) -> TrialView:
-        """Try the stored credentials, those in `given` in their place. Raises NotFound, Invalid, TooManyTrials."""
+        """Try the stored credentials, those in `given` in their place. Raises NotFound, Invalid, TooManyTests."""
         body = parse(CredentialTrial, given)
         record, trunk = await self._find(caller, config_id)
         carrier = self._carriers[trunk.carrier]
@@ -148,7 +148,7 @@ class ConnectionTests:
         return [StepView(step=_LENDER, ok=True, code=claim, says=LACKS[claim])]
 
     async def webhook(self, caller: Caller, config_id: str) -> TrialView:
-        """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTrials."""
+        """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTests."""
         record, trunk = await self._find(caller, config_id)
         hook = self._hook(record, trunk)
         self._brake.count(record.id)
@@ -168,13 +168,13 @@ class ConnectionTests:
             raise ReplayRefused(ReplayRefusal.SECRET_UNREADABLE, conflict.message) from None
         return partial(self._webhooks.hand_in, hook)
 
-    def _hook(self, record: SmsConfigRecord, trunk: TrunkRecord) -> Hook:
+    def _hook(self, record: SmsConfigRecord, trunk: TrunkRecord) -> WebhookTarget:
         """Return where a configuration's webhook is called, and with what. Raises Conflict."""
         token = self._open(record, WEBHOOK_TOKEN)
         if token is None:
             raise Conflict("The webhook's address cannot be read; rotate it.")
         base = f"{self._public_url}/webhooks/{trunk.carrier}"
-        return Hook(base, token, record.callback_username, self._open(record, CALLBACK_PASSWORD))
+        return WebhookTarget(base, token, record.callback_username, self._open(record, CALLBACK_PASSWORD))
 
     async def _find(self, caller: Caller, config_id: str) -> tuple[SmsConfigRecord, TrunkRecord]:
         record = await require(self._store, SmsConfigRecord, config_id, caller)

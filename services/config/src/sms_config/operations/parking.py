@@ -23,9 +23,9 @@ from sms_common.telemetry import redact, redact_text
 from sms_common.topology import DEAD, NO_TENANT, UNROUTED, is_outbound
 from sms_config.access.auth import Caller
 from sms_config.model.problems import BrokerAway, Forbidden, Invalid, NotFound
-from sms_config.model.records import AuditRecord, Deed, TenantRecord
+from sms_config.model.records import AuditRecord, ParkedAction, TenantRecord
+from sms_config.operations.replay_check import IsProved, ReplayCheck
 from sms_config.operations.replay_refusals import ReplayRefusal, ReplayRefused
-from sms_config.operations.text_owners import IsProved, TextOwners
 from sms_config.resources.changes import new_id
 from sms_config.schemas.bodies import ParkedFilter
 from sms_config.schemas.views import ParkedBodyView, ParkedResultView, ParkedView, Reason
@@ -34,14 +34,14 @@ from sms_config.storage.store_protocol import Store, Transaction
 _log = structlog.get_logger()
 
 # In memory at once. A text has a kilobyte; a broker without a limit of its own takes bodies of many megabytes.
-LOOKED_AT = 1_000
-LOOKED_AT_BYTES = 32 * 1024 * 1024
+MAX_LISTED = 1_000
+MAX_LISTED_BYTES = 32 * 1024 * 1024
 _LONGEST_CODE = 64
 _TENANT_KEY = re.compile(r"sms\.(outbound|inbound|status)\.([A-Za-z0-9_-]{1,64})(?:\..*)?", re.DOTALL)
 _PBX = "pbx."
 
 
-class ParkingDependencies(Protocol):
+class WebhookReposting(Protocol):
     """The webhooks of SMS configurations, where a body can be handed in again, as the carrier did."""
 
     async def door(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
@@ -51,15 +51,15 @@ class ParkingDependencies(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedAt:
+class ParkingQueue:
     """One parking place: its queue, and what audit records call what lies in it."""
 
     queue: str
     kind: str
 
 
-DEAD_LETTERS = ParkedAt(DEAD, "dead_letters")
-UNROUTED_MESSAGES = ParkedAt(UNROUTED, "unrouted")
+DEAD_LETTERS = ParkingQueue(DEAD, "dead_letters")
+UNROUTED_MESSAGES = ParkingQueue(UNROUTED, "unrouted")
 
 
 def tenant_of(parked: Parked) -> str | None:
@@ -87,11 +87,11 @@ class Parking:
 
     def __init__(
         self,
-        place: ParkedAt,
+        place: ParkingQueue,
         broker: Broker | None,
         store: Store,
         clock: Callable[[], datetime],
-        doors: ParkingDependencies,
+        doors: WebhookReposting,
         is_proved: IsProved,
     ) -> None:
         self._place = place
@@ -106,7 +106,7 @@ class Parking:
     async def find(self, caller: Caller, asked: ParkedFilter) -> tuple[int, list[ParkedView]]:
         """Return how many of those that are looked at match, and a page of them, the oldest first. Raises BrokerAway.
 
-        The oldest LOOKED_AT are looked at, and fewer when they have LOOKED_AT_BYTES together.
+        The oldest MAX_LISTED are looked at, and fewer when they have MAX_LISTED_BYTES together.
         """
         async with self._held(caller) as held:
             found = [parked for parked, _ in held if asked.code in {None, _code(parked)}]
@@ -142,7 +142,7 @@ class Parking:
         if tenant_id is not None and await self._store.get(TenantRecord, tenant_id, caller.tenancy) is None:
             raise Invalid.of("tenant_id", "is not a known tenant")
         broker = self._connected()
-        owners = await TextOwners.load(self._store, self._is_proved)
+        owners = await ReplayCheck.load(self._store, self._is_proved)
 
         async def do(parked: Parked, held: Held) -> None:
             config_id = _webhook_of(parked)
@@ -210,7 +210,7 @@ class Parking:
     @asynccontextmanager
     async def _held(self, caller: Caller) -> AsyncIterator[list[tuple[Parked, Held]]]:
         """Hold what the caller may see of the oldest messages."""
-        look = self._connected().browse(self._place.queue, limit=LOOKED_AT, budget=LOOKED_AT_BYTES)
+        look = self._connected().browse(self._place.queue, limit=MAX_LISTED, budget=MAX_LISTED_BYTES)
         async with self._one_at_a_time, look as held:
             both = [(Parked.read(one.delivery), one) for one in held]
             yield [(parked, one) for parked, one in both if _sees(caller, parked)]
@@ -220,7 +220,7 @@ class Parking:
         stuck = {parked.id: why for parked in page if (why := _stuck(parked)) is not None}
         texts = {parked.id: text for parked in page if (text := parked.text) is not None}
         if texts:
-            owners = await TextOwners.load(self._store, self._is_proved)
+            owners = await ReplayCheck.load(self._store, self._is_proved)
             found = {parked_id: await owners.refusal(text) for parked_id, text in texts.items()}
             stuck |= {parked_id: why for parked_id, why in found.items() if why is not None}
         return stuck
@@ -230,7 +230,7 @@ class Parking:
             raise BrokerAway("This process has no connection to RabbitMQ.")
         return self._broker
 
-    async def _audit(self, caller: Caller, parked: Parked, action: Deed) -> None:
+    async def _audit(self, caller: Caller, parked: Parked, action: ParkedAction) -> None:
         record = AuditRecord(
             id=new_id(),
             at=self._clock(),

@@ -10,7 +10,7 @@ from sms_common.events import SeenWebhook, WebhooksSeen, decode
 from sms_config.access.auth import Caller
 from sms_config.model.problems import DispatcherAway, NotFound
 from sms_config.model.query import Clause, Query
-from sms_config.operations.dispatcher_api import DispatcherApi
+from sms_config.operations.dispatcher_client import DispatcherClient
 from sms_config.resources.configs import SmsConfigs
 from sms_config.schemas.views import LaneView, SmsHealthView, SmsView, WebhookSeenView
 from sms_config.storage.store_protocol import Store
@@ -30,7 +30,7 @@ Health = Literal["ok", "never_seen", "failing", "draft", "disabled"]
 _Verdict = tuple[Health, str, str]
 
 
-class WebhookNotes:
+class WebhookActivityRecorder:
     """The reader of the queue `sms.seen`."""
 
     def __init__(self, store: Store) -> None:
@@ -47,7 +47,7 @@ class ConfigHealth:
     """Says how SMS configurations do."""
 
     def __init__(
-        self, store: Store, configs: SmsConfigs, dispatcher: DispatcherApi, clock: Callable[[], datetime]
+        self, store: Store, configs: SmsConfigs, dispatcher: DispatcherClient, clock: Callable[[], datetime]
     ) -> None:
         self._store = store
         self._configs = configs

@@ -111,7 +111,7 @@ _REFUSALS: Mapping[str, StepCode] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
+class WebhookTarget:
     """One webhook: its address is `base`/`token`. `username` and `password` are what it asks for, when it does."""
 
     base: str
@@ -164,7 +164,7 @@ class WebhookTest:
             yield
         self._http = None
 
-    async def run(self, hook: Hook) -> list[StepView]:
+    async def run(self, hook: WebhookTarget) -> list[StepView]:
         """Return the steps up to the first that fails."""
         url, steps = URL(hook.base), list[StepView]()
         try:
@@ -177,7 +177,7 @@ class WebhookTest:
             steps.append(failed.view)
         return steps
 
-    async def hand_in(self, hook: Hook, body: bytes) -> str | None:
+    async def hand_in(self, hook: WebhookTarget, body: bytes) -> str | None:
         """Call a webhook with a body that a carrier sent; returns once it was taken, with the code for which it was
         kept as it came, or None when all of it could be used. Raises Stays.
         """
@@ -210,7 +210,7 @@ class WebhookTest:
         finally:
             writer.close()
 
-    async def _stranger(self, hook: Hook) -> StepView:
+    async def _stranger(self, hook: WebhookTarget) -> StepView:
         """Whether it is ingress that answers: it knows no such address."""
         reply = await self._post("route", f"{hook.base}/{_NOT_A_TOKEN}", None)
         if reply.status != HTTPStatus.NOT_FOUND:
@@ -218,7 +218,7 @@ class WebhookTest:
             raise _Failed("route", StepCode.NOT_INGRESS, status=reply.status)
         return _well("route", "Ingress answers there.")
 
-    async def _challenge(self, hook: Hook) -> StepView:
+    async def _challenge(self, hook: WebhookTarget) -> StepView:
         """What a carrier sees that sends no credentials, as Bandwidth does at first."""
         reply = await self._call("challenge", hook, None)
         match hook.username is not None, reply.status:
@@ -234,7 +234,7 @@ class WebhookTest:
                 raise _Failed("challenge", StepCode.ASKED_BY_ANOTHER)
         raise _Failed("challenge", StepCode.UNEXPECTED_ANSWER, status=reply.status)
 
-    async def _answer(self, hook: Hook) -> StepView:
+    async def _answer(self, hook: WebhookTarget) -> StepView:
         """The whole call, as the carrier makes it in the end."""
         reply = await self._call("answer", hook, hook)
         match reply.status:
@@ -245,14 +245,16 @@ class WebhookTest:
                 return _well("answer", f"It is taken: the address and the credentials are right. Answered in {took}.")
         raise _refused(reply)
 
-    async def _call(self, step: str, hook: Hook, credentials: Hook | None, body: bytes = TEST_BODY) -> _Reply:
+    async def _call(
+        self, step: str, hook: WebhookTarget, credentials: WebhookTarget | None, body: bytes = TEST_BODY
+    ) -> _Reply:
         reply = await self._post(step, f"{hook.base}/{hook.token.get_secret_value()}", credentials, body)
         if reply.status == HTTPStatus.NOT_FOUND:
             raise _Failed(step, StepCode.UNKNOWN_WEBHOOK)
         _refuse_trouble(step, reply)
         return reply
 
-    async def _post(self, step: str, url: str, credentials: Hook | None, body: bytes = TEST_BODY) -> _Reply:
+    async def _post(self, step: str, url: str, credentials: WebhookTarget | None, body: bytes = TEST_BODY) -> _Reply:
         assert self._http is not None, "the application runs"
         began, headers = time.monotonic(), _headers(credentials)
         try:
@@ -292,7 +294,7 @@ def _certificate(tls: ssl.SSLObject) -> StepView:
     return _well("certificate", f"The chain is whole and trusted, until {ends:%Y-%m-%d} ({days} days).")
 
 
-def _headers(credentials: Hook | None) -> dict[str, str]:
+def _headers(credentials: WebhookTarget | None) -> dict[str, str]:
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": _USER_AGENT}
     if credentials is not None and credentials.username is not None and credentials.password is not None:
         given = f"{credentials.username}:{credentials.password.get_secret_value()}".encode()

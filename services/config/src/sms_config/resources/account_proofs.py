@@ -41,7 +41,7 @@ _CALLBACK = ("callback_username", CALLBACK_PASSWORD)
 _AUDITED = 500
 
 
-class Lack(StrEnum):
+class NoProofReason(StrEnum):
     """Why the carrier's acceptance of credentials is no proof that the account is the lender's."""
 
     ANOTHER_ACCOUNT = "another_account"
@@ -98,25 +98,27 @@ class AccountProofs:
         """Whether the webhook of a configuration speaks for all who borrow its trunk."""
         return is_proved(self._ring, record, trunk)
 
-    async def claim(self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier) -> AccountClaim | Lack:
+    async def claim(
+        self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier
+    ) -> AccountClaim | NoProofReason:
         """Return what the carrier's acceptance would prove, or why it would prove nothing. Raises SealBroken."""
         own, account = self._account(record, carrier), trunk.account
         if account is None and await self._names_account(record, trunk, carrier, own):
             account = own
         if account is None or own is None:
-            return Lack.ACCOUNT_NOT_NAMED
+            return NoProofReason.ACCOUNT_NOT_NAMED
         if own != account:
-            return Lack.ANOTHER_ACCOUNT
+            return NoProofReason.ANOTHER_ACCOUNT
         return await self._lack_of_callback(record, carrier) or AccountClaim(record, trunk, account)
 
-    async def _lack_of_callback(self, record: SmsConfigRecord, carrier: Carrier) -> Lack | None:
+    async def _lack_of_callback(self, record: SmsConfigRecord, carrier: Carrier) -> NoProofReason | None:
         """Whoever knows a webhook's address and its callback password can call it: that must be who has the account."""
         secrets = [CREDENTIALS + name for name in carrier.secret_credentials]
         if await self._administered(record, secrets) == {False}:
             return None
         if record.callback_username is None:
-            return Lack.CALLBACK_MISSING if await self._tenant_reads(record.tenant_id) else None
-        return None if await self._administered(record, _CALLBACK) == {True} else Lack.CALLBACK_OF_TENANT
+            return NoProofReason.CALLBACK_MISSING if await self._tenant_reads(record.tenant_id) else None
+        return None if await self._administered(record, _CALLBACK) == {True} else NoProofReason.CALLBACK_OF_TENANT
 
     async def keep(self, claim: AccountClaim) -> bool:
         """Record that the carrier accepted it, unless it has changed since; a trunk that names no account does then.

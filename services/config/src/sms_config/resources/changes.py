@@ -99,7 +99,7 @@ class Changes:
             for one in (change, *change.also):
                 await self._write(transaction, caller, one)
             if _rehearsing.get():
-                raise RehearsalEnded  # which takes all of it back
+                raise DryRunEnded  # which takes all of it back
             return change.subject
 
         try:
@@ -130,12 +130,12 @@ class Changes:
 _rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
 
 
-class RehearsalEnded(Exception):  # it is the end of a rehearsal, not an error
+class DryRunEnded(Exception):  # it is the end of a rehearsal, not an error
     """Everything was right up to the write, which is not made."""
 
 
 @contextmanager
-def rehearsal() -> Iterator[None]:
+def dry_run() -> Iterator[None]:
     """Let no change in it be written: each ends with Rehearsed instead."""
     token = _rehearsing.set(True)
     try:

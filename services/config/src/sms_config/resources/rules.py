@@ -20,7 +20,7 @@ from sms_config.model.query import Clause, Column, Columns, Order, Query
 from sms_config.model.records import TenantRecord
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
-from sms_config.resources.tenant_assets import assets_of, unheld
+from sms_config.resources.tenant_assets import assets_of, not_owned
 from sms_config.resources.trunks import owner_for_new
 from sms_config.schemas.bodies import Body, JsonObject, merge, parse
 from sms_config.schemas.rule_bodies import (
@@ -168,7 +168,7 @@ class RuleResource(Generic[K]):
         record, errors = await asyncio.to_thread(self._kind.read, written, _RuleReading(tenant.country, named))
         told = {error.field for error in errors}
         has = await assets_of(reader, tenant.id)
-        errors += [error for error in unheld(record, has) if error.field not in told]
+        errors += [error for error in not_owned(record, has) if error.field not in told]
         if errors:
             raise Invalid(errors)
         await self._kind.check_unique(reader, record)

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sms_common.http.proxies import PeerAddress
 from sms_common.input.pasted import trimmed
 from sms_config.access.auth import Caller, FailureThrottle, Scope, digest
-from sms_config.access.devices import Devices
+from sms_config.access.device_cookies import DeviceCookies
 from sms_config.access.passwords import Passwords
 from sms_config.model.problems import CsrfRefused, LogInFailed, Unauthenticated
 from sms_config.model.query import Clause, Order, Query
@@ -161,7 +161,7 @@ class LoginThrottle:
         store: Store,
         passwords: Passwords,
         sessions: Sessions,
-        devices: Devices,
+        devices: DeviceCookies,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store

@@ -66,7 +66,7 @@ async def assets_of(reader: StoreReader, tenant_id: str) -> TenantAssets:
     return TenantAssets(pools, {config.id: config.provider_id for config in configs})
 
 
-def unheld(record: AnyRuleRecord, has: TenantAssets) -> list[FieldProblem]:
+def not_owned(record: AnyRuleRecord, has: TenantAssets) -> list[FieldProblem]:
     """Name every field of a rule or an extension that uses what the tenant does not have."""
     match record:
         case InboundRuleRecord():
@@ -110,7 +110,7 @@ def _extension(record: ExtensionRecord, has: TenantAssets) -> Iterator[FieldProb
             yield FieldProblem(field=f"caller_ids.{place}.number", message=said)
 
 
-async def check_still_held(
+async def check_still_owned(
     reader: StoreReader, tenant_id: str, before: TenantAssets, after: TenantAssets, field: str = ""
 ) -> None:
     """Raise InUse, naming the rules and extensions, when some would be left with what the tenant no longer has.
@@ -123,7 +123,7 @@ async def check_still_held(
         *(await reader.find(OutboundRuleRecord, mine, EVERYONE)).items,
         *(await reader.find(ExtensionRecord, mine, EVERYONE)).items,
     ]
-    lost = {record.label: _new(unheld(record, before), unheld(record, after)) for record in records}
+    lost = {record.label: _new(not_owned(record, before), not_owned(record, after)) for record in records}
     lost = {label: errors for label, errors in lost.items() if errors}
     if lost:
         raise InUse(f"It is used by the {_listed(lost)}; change or delete these first.", _details(lost, field))

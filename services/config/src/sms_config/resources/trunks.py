@@ -11,7 +11,7 @@ from sms_config.model.problems import FieldProblem, Forbidden, InUse, Invalid, N
 from sms_config.model.query import Clause, Column, Columns, Query
 from sms_config.model.records import LentPool, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.resources.changes import Change, Changes, check_version, made_by, new_id, require
-from sms_config.resources.tenant_assets import assets_of, check_still_held
+from sms_config.resources.tenant_assets import assets_of, check_still_owned
 from sms_config.schemas.bodies import JsonObject, LentPoolWrite, TrunkCreate, TrunkWrite, merge, parse
 from sms_config.schemas.numbers import (
     PoolClaim,
@@ -122,7 +122,7 @@ class Trunks:
                 )
             for tenant_id in before.concerns:
                 has = await assets_of(transaction, tenant_id)
-                await check_still_held(transaction, tenant_id, has, has.with_pool(trunk_id, None))
+                await check_still_owned(transaction, tenant_id, has, has.with_pool(trunk_id, None))
             return Change("deleted", before, None)
 
         await self._changes.make(caller, work)
@@ -267,7 +267,7 @@ async def _check_still_used(transaction: Transaction, before: TrunkRecord, after
             await _check_configs(transaction, after, pool.tenant_id)
         has = await assets_of(transaction, pool.tenant_id)
         now = has.with_pool(before.id, None if left is None else NumberPool.parse(left.dids, "US"))
-        await check_still_held(transaction, pool.tenant_id, has, now, _field_of(after, pool.tenant_id))
+        await check_still_owned(transaction, pool.tenant_id, has, now, _field_of(after, pool.tenant_id))
 
 
 def _field_of(written: TrunkRecord, tenant_id: str) -> str:

@@ -20,7 +20,7 @@ _ID_BYTES: Final = 16
 _MAX_TOKEN: Final = 1024
 
 
-class Devices:
+class DeviceCookies:
     """Gives browsers their cookie, and knows them by it."""
 
     def __init__(self, ring: KeyRing, clock: Callable[[], datetime]) -> None:

@@ -13,7 +13,7 @@ from sms_config.http.requests import Call
 from sms_config.http.routes import PREFIX, ApiRoute
 from sms_config.model.problems import ExplanationAway, Invalid, NotFound
 from sms_config.model.records import TenantRecord
-from sms_config.operations.dispatcher_api import DispatcherApi
+from sms_config.operations.dispatcher_client import DispatcherClient
 from sms_config.schemas.bodies import Body, parse
 from sms_config.schemas.fields import Moment, Reference
 from sms_config.schemas.views import Shown
@@ -131,7 +131,7 @@ class InboundExplanationView(Shown):
 class Explanations:
     """Answers questions about texts of the caller's tenants."""
 
-    def __init__(self, store: Store, dispatcher: DispatcherApi) -> None:
+    def __init__(self, store: Store, dispatcher: DispatcherClient) -> None:
         self._store = store
         self._dispatcher = dispatcher
 
@@ -167,7 +167,7 @@ class Explanations:
             raise ExplanationAway("The dispatcher's answer could not be understood.") from None
 
 
-def explain_routes(explanations: Explanations) -> list[ApiRoute]:
+def explanation_routes(explanations: Explanations) -> list[ApiRoute]:
     """Make the routes that explain."""
 
     async def outbound(call: Call) -> BaseModel:

@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 _SECONDS = 8.0
 
 
-class DispatcherApi:
+class DispatcherClient:
     """Asks the dispatcher at `url`. Without a `token` nothing can be asked.
 
     Every question takes the Problem with which it is answered when the dispatcher cannot.

@@ -28,7 +28,7 @@ _DISABLED = "The SMS configuration by which it would be given is switched off: e
 
 
 @dataclass(frozen=True, slots=True)
-class TextOwners:
+class ReplayCheck:
     """Whose numbers there are at one moment."""
 
     store: Store

@@ -10,7 +10,7 @@ from typing import Any
 
 from sms_config.http.requests import Call
 from sms_config.model.problems import Invalid, Problem, VersionConflict
-from sms_config.resources.changes import RehearsalEnded, rehearsal
+from sms_config.resources.changes import DryRunEnded, dry_run
 from sms_config.schemas.bodies import JsonObject
 
 # More than that many different checks in a row refuse nobody's form.
@@ -36,16 +36,16 @@ _ANY_CONDITION = {"extensions": "1"}
 Handle = Callable[[Call], Awaitable[Any]]
 
 
-async def rehearse(handle: Handle, call: Call) -> None:
+async def run_dry(handle: Handle, call: Call) -> None:
     """Do all but the write. Raises what `handle` raises."""
-    with rehearsal():
+    with dry_run():
         try:
             await handle(call)
-        except RehearsalEnded:
+        except DryRunEnded:
             return
 
 
-async def complete(problem: Problem, handle: Handle, call: Call, *, creates: bool) -> Problem:
+async def find_all_errors(problem: Problem, handle: Handle, call: Call, *, creates: bool) -> Problem:
     """Return the problem with everything else that is wrong with the request beside what it tells itself."""
     if not _is_about_fields(problem):
         return problem
@@ -82,7 +82,7 @@ def _without(given: JsonObject, wrong: Collection[str], *, creates: bool) -> Jso
 
 async def _trial(handle: Handle, call: Call) -> Problem | None:
     try:
-        await rehearse(handle, call)
+        await run_dry(handle, call)
     except Problem as problem:
         return problem if _is_about_fields(problem) else None
     return None

@@ -10,7 +10,7 @@ from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_config.access.auth import Caller
 from sms_config.model.problems import HistoryAway, Invalid, NotFound
 from sms_config.model.records import TenantRecord
-from sms_config.operations.dispatcher_api import DispatcherApi
+from sms_config.operations.dispatcher_client import DispatcherClient
 from sms_config.schemas.bodies import MessageFilter, OneMessage
 from sms_config.schemas.views import MessageView
 from sms_config.storage.store_protocol import Store
@@ -19,7 +19,7 @@ from sms_config.storage.store_protocol import Store
 class MessageHistory:
     """Reads messages."""
 
-    def __init__(self, store: Store, dispatcher: DispatcherApi) -> None:
+    def __init__(self, store: Store, dispatcher: DispatcherClient) -> None:
         self._store = store
         self._dispatcher = dispatcher
 
