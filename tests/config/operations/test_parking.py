@@ -19,7 +19,7 @@ pytestmark = pytest.mark.loopback
 
 DEAD_LETTERS = "/api/v1/dead-letters"
 UNROUTED_MESSAGES = "/api/v1/unrouted"
-REPOSITORY = Path(__file__).parent.parent.parent
+REPOSITORY = Path(__file__).parents[3]
 OPERATIONS = REPOSITORY / "docs" / "operations.md"
 RABBITMQ_CONF = REPOSITORY / "deploy" / "rabbitmq" / "rabbitmq.conf"
 REQUEST = b'{"message_id":"m1","tenant_id":"acme","extension":"101","to":"+13125550100","text":"See you at nine"}'
@@ -32,7 +32,7 @@ def letter(message_id="m1", *, tenant="acme", source=OUTBOUND, key=None, body=RE
 
 
 def unowned(message_id="i1", *, key=None, **changes):
-    event = json.loads((Path(__file__).parent.parent / "data/events/sms.inbound.v1.json").read_text())
+    event = json.loads((Path(__file__).parents[2] / "data/events/sms.inbound.v1.json").read_text())
     del event["tenant_id"]
     event.update(changes)
     return Outgoing(

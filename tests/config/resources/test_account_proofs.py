@@ -431,7 +431,7 @@ async def test_a_carrier_that_is_away_ends_no_proof(serve, store, settings, cloc
 
 
 def test_every_lack_has_its_sentence_and_is_explained_to_operators():
-    text = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
 
     assert set(LACKS) == set(NoProofReason)
     assert [code.value for code in NoProofReason if f"| `{code.value}` |" not in text] == []

@@ -30,7 +30,7 @@ RECEIPT = (
     b'[{"type":"message-delivered","time":"2026-11-24T12:00:00Z","to":"+13125550100","description":"",'
     b'"message":{"id":"m","time":"2026-11-24T12:00:00Z","to":["+13125550100"],"from":"+12015550100"}}]'
 )
-OPERATIONS = Path(__file__).parent.parent.parent / "docs" / "operations.md"
+OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
 def steps(answer):

@@ -10,7 +10,7 @@ from tests.config.world import BOOTSTRAP, INGRESS, PASSWORD, make_settings
 
 pytestmark = pytest.mark.loopback
 
-CASE = json.loads((Path(__file__).parent.parent / "data/cases/54-secure-cookie-over-http.json").read_text())
+CASE = json.loads((Path(__file__).parents[2] / "data/cases/54-secure-cookie-over-http.json").read_text())
 TENANTS = "/api/v1/tenants"
 SNAPSHOT = "/internal/v1/snapshot/ingress"
 STRANGER, COLLEAGUE = "203.0.113.66", "198.51.100.10"
