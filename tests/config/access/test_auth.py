@@ -43,74 +43,74 @@ def test_comparing_takes_any_text():
     assert not has_digest("\udcff\udc00ü", digest("x"))
 
 
-class TestBrake:
-    def brake(self, clock, **values):
+class TestThrottle:
+    def throttle(self, clock, **values):
         return FailureThrottle(clock, failures=3, window=timedelta(minutes=1), **values)
 
     def test_an_address_with_too_many_failures_is_refused_for_the_rest_of_the_window(self):
         clock = Clock()
-        brake = self.brake(clock)
+        throttle = self.throttle(clock)
         for _ in range(3):
-            brake.check("a", "guess")
-            brake.failed("a")
+            throttle.check("a", "guess")
+            throttle.failed("a")
         clock.pass_time(seconds=20)
 
         with pytest.raises(TooManyFailures) as raised:
-            brake.check("a", "guess")
+            throttle.check("a", "guess")
         assert raised.value.headers == {"Retry-After": "41"}
-        brake.check("b", "guess")
+        throttle.check("b", "guess")
         clock.pass_time(seconds=41)
-        brake.check("a", "guess")
+        throttle.check("a", "guess")
 
     def test_what_was_right_from_there_before_is_let_through(self):
-        brake = self.brake(Clock())
-        brake.succeeded("a", "right")
+        throttle = self.throttle(Clock())
+        throttle.succeeded("a", "right")
         for _ in range(3):
-            brake.failed("a")
-        brake.check("a", "right")
+            throttle.failed("a")
+        throttle.check("a", "right")
 
         for address, credential in (("a", "guess"), ("a", None)):
             with pytest.raises(TooManyFailures):
-                brake.check(address, credential)
+                throttle.check(address, credential)
 
     def test_what_was_right_elsewhere_is_not(self):
-        brake = self.brake(Clock())
-        brake.succeeded("b", "right")
+        throttle = self.throttle(Clock())
+        throttle.succeeded("b", "right")
         for _ in range(3):
-            brake.failed("a")
+            throttle.failed("a")
 
         with pytest.raises(TooManyFailures):
-            brake.check("a", "right")
+            throttle.check("a", "right")
 
     def test_failures_count_within_a_window_only(self):
         clock = Clock()
-        brake = self.brake(clock)
+        throttle = self.throttle(clock)
         for _ in range(5):
-            brake.failed("a")
-            brake.failed("a")
+            throttle.failed("a")
+            throttle.failed("a")
             clock.pass_time(seconds=61)
 
-        brake.check("a", "guess")
+        throttle.check("a", "guess")
 
     def test_the_number_of_addresses_is_bounded(self):
-        brake = self.brake(Clock(), remembered=2)
+        throttle = self.throttle(Clock(), max_tracked=2)
         for _ in range(3):
-            brake.failed("a")
-        brake.failed("b")
-        brake.failed("c")
+            throttle.failed("a")
+        throttle.failed("b")
+        throttle.failed("c")
 
-        brake.check("a", "guess")
+        throttle.check("a", "guess")
 
     def test_the_number_of_credentials_is_bounded(self):
-        brake = self.brake(Clock(), remembered=2)
+        throttle = self.throttle(Clock(), max_tracked=2)
         for credential in ("first", "second", "first", "third"):
-            brake.succeeded("a", credential)
+            throttle.succeeded("a", credential)
         for _ in range(3):
-            brake.failed("a")
+            throttle.failed("a")
 
-        brake.check("a", "first")
+        throttle.check("a", "first")
         with pytest.raises(TooManyFailures):
-            brake.check("a", "second")
+            throttle.check("a", "second")
 
 
 @pytest.mark.loopback

@@ -15,7 +15,7 @@ from sms_common.configuration import IngressSnapshot
 from sms_common.errors import Code
 from sms_common.events import utc_now
 from sms_common.topology import CARRIER, DEAD, carrier_key
-from sms_config.main import AppDependencies
+from sms_config.main import ExternalServices
 from sms_config.model.records import SmsConfigRecord
 from sms_config.operations.webhook_test import SENTENCES, StepCode
 from sms_ingress.webhook_activity import WebhookActivity
@@ -150,8 +150,8 @@ def trust(authority, tmp_path):
 
 
 @pytest.fixture
-def outside(broker, trust):
-    return AppDependencies(broker, trust=trust)
+def external(broker, trust):
+    return ExternalServices(broker, trust=trust)
 
 
 class TestWebhook:

@@ -8,10 +8,10 @@ import pytest
 
 from sms_common.broker import Outgoing
 from sms_common.topology import SMS, pbx_inbound_queue, pbx_status_queue
-from sms_config.main import AppDependencies
+from sms_config.main import ExternalServices
 from sms_config.model.problems import TooManyListeners
 from sms_config.model.records import ApiKeyRecord, TenantRecord, UserRecord
-from sms_config.operations.server_sent_events import MOST_OF_ONE, LiveUpdates, StreamTiming
+from sms_config.operations.server_sent_events import MAX_PER_CALLER, LiveUpdates, StreamTiming
 from tests.config.people import COOKIE
 from tests.config.world import Clock
 from tests.eventually import eventually
@@ -23,8 +23,8 @@ CHANGED = "event: changed"
 
 
 @pytest.fixture
-def outside(broker):
-    return AppDependencies(broker, StreamTiming(beat=0.02, pause=0.0))
+def external(broker):
+    return ExternalServices(broker, StreamTiming(heartbeat=0.02, min_interval=0.0))
 
 
 def status(tenant="acme", message_id="m1", **values):
@@ -94,7 +94,7 @@ async def test_a_listener_is_told_at_once_and_at_every_change(api, acme, broker)
         assert await stream.next(CHANGED) == "event: changed\ndata: {}"
 
 
-async def test_a_beat_comes_when_nothing_happens(api, acme):
+async def test_a_heartbeat_comes_when_nothing_happens(api, acme):
     async with listening(api) as stream:
         assert await stream.next(":") == ": still here"
 
@@ -233,16 +233,16 @@ class TestLimits:
 
     async def test_one_caller_has_so_many(self, broker, tenant):
         live = LiveUpdates(broker)
-        watches = [await live.watch("ann", tenant, None) for _ in range(MOST_OF_ONE)]
+        watches = [await live.watch("ann", tenant, None) for _ in range(MAX_PER_CALLER)]
 
         with pytest.raises(TooManyListeners):
             await live.watch("ann", tenant, None)
         await live.watch("bob", tenant, None)
-        await watches[0].leave(watches[0])
+        await watches[0].unsubscribe(watches[0])
         await live.watch("ann", tenant, None)
 
     async def test_all_together_have_so_many(self, broker, tenant):
-        live = LiveUpdates(broker, most_in_all=2)
+        live = LiveUpdates(broker, max_total=2)
         for name in ("ann", "bob"):
             await live.watch(name, tenant, None)
 
@@ -250,13 +250,13 @@ class TestLimits:
             await live.watch("cid", tenant, None)
 
     async def test_who_has_hung_up_is_not_counted(self, broker, tenant):
-        live = LiveUpdates(broker, most_of_one=1)
+        live = LiveUpdates(broker, max_per_caller=1)
         lost = await live.watch("ann", tenant, None)
-        lost.gone = lambda: True
+        lost.disconnected = lambda: True
 
         await live.watch("ann", tenant, None)
 
-        assert await lost.next(5) == "over"
+        assert await lost.next(5) == "closed"
 
     async def test_a_stopping_process_ends_all(self, broker, tenant):
         live = LiveUpdates(broker)
@@ -264,4 +264,4 @@ class TestLimits:
 
         await live.close()
 
-        assert await watch.next(5) == "over"
+        assert await watch.next(5) == "closed"

@@ -1,4 +1,4 @@
-"""Log-in, the session cookie, CSRF, how long a session lasts, and the brake on guessing."""
+"""Log-in, the session cookie, CSRF, how long a session lasts, and the throttle on guessing."""
 
 import asyncio
 

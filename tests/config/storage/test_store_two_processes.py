@@ -27,7 +27,7 @@ from tests.stack import Database
 pytestmark = pytest.mark.integration
 
 ADMIN = Caller("bootstrap", "bootstrap", frozenset({Scope.ADMIN}), EVERYONE)
-WRITES = {"insert", "replace", "remove", "advance", "take_turn"}
+WRITES = {"insert", "replace", "remove", "next_version", "lock"}
 
 
 class Waiting:

@@ -22,8 +22,8 @@ async def test_while_it_is_away_every_call_says_so(store):
         store.everything(),
         store.api_key("x"),
         store.announcements(1),
-        store.announced([]),
-        store.transact(lambda transaction: transaction.advance()),
+        store.remove_announcements([]),
+        store.transact(lambda transaction: transaction.next_version()),
     ):
         with pytest.raises(Unavailable):
             await call

@@ -1,4 +1,4 @@
-"""Who is calling: API keys, the bootstrap key, the tokens of the two snapshots, and the brake on guessing."""
+"""Who is calling: API keys, the bootstrap key, the tokens of the two snapshots, and the throttle on guessing."""
 
 import hashlib
 import hmac
@@ -150,22 +150,22 @@ class FailureThrottle:
         *,
         failures: int = 20,
         window: timedelta = timedelta(minutes=1),
-        remembered: int = 10_000,
-        said: str = "Too many requests with a wrong credential came from this address",
+        max_tracked: int = 10_000,
+        message: str = "Too many requests with a wrong credential came from this address",
     ) -> None:
         self._clock = clock
         self._failures = failures
         self._window = window
-        self._remembered = remembered
-        self._said = said
-        self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
-        self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._max_tracked = max_tracked
+        self._message = message
+        self._failures_of: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._accepted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def check(self, address: str, credential: str | None) -> None:
         """Raise TooManyFailures while the address is refused."""
         left = self._left(address)
-        if left > 0 and (credential is None or (address, digest(credential)) not in self._right):
-            raise TooManyFailures(self._said, int(left) + 1)
+        if left > 0 and (credential is None or (address, digest(credential)) not in self._accepted):
+            raise TooManyFailures(self._message, int(left) + 1)
 
     def refuses(self, address: str) -> bool:
         """Whether the address is refused."""
@@ -173,44 +173,44 @@ class FailureThrottle:
 
     def _left(self, address: str) -> float:
         """For how many seconds the address is refused; what is over is forgotten."""
-        since, count = self._seen.get(address, (None, 0))
+        since, count = self._failures_of.get(address, (None, 0))
         if since is None or count < self._failures:
             return 0.0
         left = (since + self._window - self._clock()).total_seconds()
         if left <= 0:
-            del self._seen[address]
+            del self._failures_of[address]
         return left
 
     def failed(self, address: str) -> None:
         """Count a wrong credential from the address."""
         now = self._clock()
-        since, count = self._seen.pop(address, (now, 0))
-        self._seen[address] = (since, count + 1) if now - since < self._window else (now, 1)
-        if len(self._seen) > self._remembered:
-            self._seen.popitem(last=False)
+        since, count = self._failures_of.pop(address, (now, 0))
+        self._failures_of[address] = (since, count + 1) if now - since < self._window else (now, 1)
+        if len(self._failures_of) > self._max_tracked:
+            self._failures_of.popitem(last=False)
 
     def forgive(self, address: str) -> None:
         """Take back what was counted for a credential that then proved right."""
-        since, count = self._seen.get(address, (None, 0))
+        since, count = self._failures_of.get(address, (None, 0))
         if since is not None:
-            self._seen[address] = (since, max(count - 1, 0))
+            self._failures_of[address] = (since, max(count - 1, 0))
 
     def succeeded(self, address: str, credential: str) -> None:
         """Remember a credential that was right."""
-        self._right.pop((address, digest(credential)), None)
-        self._right[(address, digest(credential))] = None
-        if len(self._right) > self._remembered:
-            self._right.popitem(last=False)
+        self._accepted.pop((address, digest(credential)), None)
+        self._accepted[(address, digest(credential))] = None
+        if len(self._accepted) > self._max_tracked:
+            self._accepted.popitem(last=False)
 
 
 class Authenticator:
     """Turns an Authorization header into a Caller. Of the bootstrap key it holds only the hash."""
 
     def __init__(
-        self, store: Store, brake: FailureThrottle, bootstrap: SecretStr | None, clock: Callable[[], datetime]
+        self, store: Store, throttle: FailureThrottle, bootstrap: SecretStr | None, clock: Callable[[], datetime]
     ) -> None:
         self._store = store
-        self._brake = brake
+        self._throttle = throttle
         self._bootstrap = digest(bootstrap.get_secret_value()) if bootstrap else None
         self._clock = clock
 
@@ -221,16 +221,16 @@ class Authenticator:
         # A made key is never kept out by what others get wrong: its 256 random bits cannot be guessed, however often
         # somebody tries. The bootstrap key is an operator's own word.
         if not made:
-            self._brake.check(client.origin, token)
+            self._throttle.check(client.origin, token)
         if token is None:
             # A request without any credential guesses nothing.
             raise Unauthenticated
         caller = await self._caller(token, request_id, client.address)
         if caller is None:
-            self._brake.check(client.origin, None)
-            self._brake.failed(client.origin)
+            self._throttle.check(client.origin, None)
+            self._throttle.failed(client.origin)
             raise Unauthenticated
-        self._brake.succeeded(client.origin, token)
+        self._throttle.succeeded(client.origin, token)
         return caller
 
     async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
@@ -252,8 +252,8 @@ class Authenticator:
 class ServiceTokens:
     """The two internal tokens: each opens one snapshot and nothing else. Only their hashes are held."""
 
-    def __init__(self, brake: FailureThrottle, *, ingress: SecretStr, dispatcher: SecretStr) -> None:
-        self._brake = brake
+    def __init__(self, throttle: FailureThrottle, *, ingress: SecretStr, dispatcher: SecretStr) -> None:
+        self._throttle = throttle
         self._ingress = digest(ingress.get_secret_value())
         self._dispatcher = digest(dispatcher.get_secret_value())
 
@@ -267,10 +267,10 @@ class ServiceTokens:
 
     def _require(self, header: str | None, sha256: str, client: PeerAddress) -> None:
         token = bearer(header)
-        self._brake.check(client.origin, token)
+        self._throttle.check(client.origin, token)
         if token is None:
             raise Unauthenticated
         if not has_digest(token, sha256):
-            self._brake.failed(client.origin)
+            self._throttle.failed(client.origin)
             raise Unauthenticated
-        self._brake.succeeded(client.origin, token)
+        self._throttle.succeeded(client.origin, token)

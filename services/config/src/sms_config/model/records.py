@@ -29,28 +29,34 @@ def now_utc() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-class Record(BaseModel):
-    """One stored object. `version` grows with every change and guards against lost updates."""
+class StoredRecord(BaseModel):
+    """Anything that a store keeps, reads and lists by the same methods."""
 
     COLLECTION: ClassVar[str]
     # For people: how errors and audit records call such an object.
     NOUN: ClassVar[str]
-    # Fields that no audit record holds.
-    HIDDEN: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
-    version: int = 1
-    created_at: datetime
-    created_by: str
-    updated_at: datetime
-    updated_by: str
 
     @property
     @abstractmethod
     def owner(self) -> str | None:
         """The tenant this belongs to, or None for what belongs to the installation."""
+
+
+class Record(StoredRecord):
+    """An object that people change. `version` grows with every change and prevents lost updates."""
+
+    # Fields that no audit record holds.
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
+
+    version: int = 1
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    updated_by: str
 
     @property
     def concerns(self) -> tuple[str, ...]:
@@ -284,18 +290,16 @@ class Ticket(BaseModel):
 
 
 Action = Literal["created", "updated", "deleted", "rotated"]
-# What is done to a parked message, which is no object of the store.
+# What is done to a parked message. It is not an object of the store.
 ParkedAction = Literal["replayed", "discarded", "revealed"]
 
 
-class AuditRecord(BaseModel):
+class AuditRecord(StoredRecord):
     """Who changed what, and from what to what. `version` is the object's version after the change."""
 
     COLLECTION: ClassVar[str] = "audit"
     NOUN: ClassVar[str] = "audit record"
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str
     at: datetime
     actor: str
     actor_name: str
@@ -309,6 +313,11 @@ class AuditRecord(BaseModel):
     changes: tuple[str, ...]
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+
+    @property
+    def owner(self) -> str | None:
+        """The tenant whose object was changed."""
+        return self.tenant_id
 
 
 AnnouncedKind = Literal["tenant", "trunk", "sms_config", "inbound_rule", "outbound_rule", "extension"]

@@ -1,4 +1,4 @@
-"""The dispatcher's read API: message history, and explanations of what would become of a text."""
+"""Client of the dispatcher's read API: message history, lanes, and explanations of what would become of a text."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
@@ -20,9 +20,9 @@ _SECONDS = 8.0
 
 
 class DispatcherClient:
-    """Asks the dispatcher at `url`. Without a `token` nothing can be asked.
+    """Sends requests to the dispatcher at `url`. Without a `token` every request fails.
 
-    Every question takes the Problem with which it is answered when the dispatcher cannot.
+    Every method takes the Problem to raise when the dispatcher gives no answer.
     """
 
     def __init__(self, url: str, token: SecretStr | None) -> None:
@@ -41,9 +41,7 @@ class DispatcherClient:
         return await self._ask("GET", path, away, params={name: str(value) for name, value in query.items()})
 
     async def post(self, path: str, body: Mapping[str, Any], away: type[DispatcherAway]) -> Any:
-        """Return the answer to a question put to `path`. Raises Invalid, and `away`, also when the dispatcher does not
-        know it.
-        """
+        """Return the answer to a request. Raises Invalid; and `away`, also when the dispatcher does not know `path`."""
         try:
             return await self._ask("POST", path, away, json=dict(body))
         except NotFound:
@@ -62,7 +60,7 @@ class DispatcherClient:
 
 
 class _Refusal(BaseModel):
-    """What the dispatcher says of a question that it cannot read, in the names of the question's own fields."""
+    """The dispatcher's answer to an invalid request; it names the fields of that request."""
 
     errors: Annotated[tuple[FieldProblem, ...], Field(min_length=1)]
 

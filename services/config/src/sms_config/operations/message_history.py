@@ -1,4 +1,4 @@
-"""Message history for callers of this API, asked from the dispatcher, which keeps it. The tenant is the caller's."""
+"""Message history for callers of this API. The dispatcher keeps it; the tenant is always the caller's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ class MessageHistory:
         self._dispatcher = dispatcher
 
     async def find(self, caller: Caller, asked: MessageFilter) -> tuple[int, list[MessageView], bool]:
-        """Return how many messages match, a page of them, and whether these are only so many at least.
+        """Return how many messages match, a page of them, and whether there may be more than were counted.
 
         Raises Invalid, NotFound, HistoryAway.
         """
@@ -49,7 +49,7 @@ class MessageHistory:
             raise HistoryAway("The dispatcher's answer could not be understood.") from None
 
     async def tenant(self, caller: Caller, tenant_id: str | None) -> TenantRecord:
-        """Return the one tenant whose messages are meant. Raises Invalid, NotFound."""
+        """Return the tenant whose messages are asked for. Raises Invalid, NotFound."""
         wanted = tenant_id or caller.only_tenant
         if wanted is None:
             raise Invalid.of("tenant_id", "is required: the history is one tenant's")
@@ -63,9 +63,9 @@ class MessageHistory:
 
 
 def _number(text: str, tenant: TenantRecord) -> str:
-    """Return a number as messages hold it; what can write and is none, such as a name, as carriers write it.
+    """Return a number in the form in which messages hold it; a sender's name in the form in which carriers write it.
 
-    Raises Invalid for digits without a plus that are none of the tenant's country.
+    Raises Invalid for digits without a plus that are no number of the tenant's country.
     """
     try:
         return normalise(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)

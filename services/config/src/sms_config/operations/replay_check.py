@@ -1,5 +1,6 @@
-"""Whether an inbound text that was parked may go on, decided as the dispatcher will: whose is its number, and may the
-webhook by which it came speak for that tenant. So nobody is told that something was done which comes back at once.
+"""Whether a parked inbound text can be replayed, decided as the dispatcher will decide: who owns its number, and
+may the webhook by which it came speak for that tenant. So no replay is reported as done when its text would be parked
+again at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +30,7 @@ _DISABLED = "The SMS configuration by which it would be given is switched off: e
 
 @dataclass(frozen=True, slots=True)
 class ReplayCheck:
-    """Whose numbers there are at one moment."""
+    """The numbers of all tenants, as they were when it was loaded."""
 
     store: Store
     is_proved: IsProved
@@ -38,7 +39,7 @@ class ReplayCheck:
 
     @classmethod
     async def load(cls, store: Store, is_proved: IsProved) -> Self:
-        """Read all pools. Raises Unavailable."""
+        """Read all number pools. Raises Unavailable."""
         trunks = (await store.find(TrunkRecord, Query(top=None), EVERYONE)).items
         pools = tuple(
             DidPool(tenant_id=pool.tenant_id, trunk_id=trunk.id, numbers=pool.dids)
@@ -49,7 +50,7 @@ class ReplayCheck:
         return cls(store, is_proved, {trunk.id: trunk for trunk in trunks}, DidIndex(pools))
 
     async def refusal(self, text: InboundEvent, tenant_id: str | None = None) -> ReplayRefused | None:
-        """Why a text does not go on; None: it does. `tenant_id`: whose it is, as a person says. Raises Unavailable."""
+        """Return why a text cannot be replayed, or None. `tenant_id`: the owner that a person named."""
         config = await self.store.get(SmsConfigRecord, text.config_id, EVERYONE)
         pool = self.index.find(text.did)
         owner = pool.tenant_id if pool is not None else _by_name(text.did, config)
@@ -62,12 +63,10 @@ class ReplayCheck:
                 return ReplayRefused(ReplayRefusal.ANOTHERS_WEBHOOK, _ANOTHERS)
             if not self.is_proved(config, self.trunks[pool.trunk_id]):
                 return ReplayRefused(ReplayRefusal.ACCOUNT_UNPROVED, _UNPROVED)
-        return await self._switched_off(owner, config, pool)
+        return await self._disabled(owner, config, pool)
 
-    async def _switched_off(
-        self, owner: str, config: SmsConfigRecord | None, pool: DidPool | None
-    ) -> ReplayRefused | None:
-        """Whether the owner's configuration, by which it would be given, is disabled."""
+    async def _disabled(self, owner: str, config: SmsConfigRecord | None, pool: DidPool | None) -> ReplayRefused | None:
+        """Return the refusal when the owner's configuration for it is disabled."""
         if (config is None or config.tenant_id != owner) and pool is not None:
             own = (Clause("tenant_id", "eq", (owner,)), Clause("provider_id", "eq", (pool.trunk_id,)))
             config = next(iter((await self.store.find(SmsConfigRecord, Query(own, top=1), EVERYONE)).items), None)
@@ -75,6 +74,6 @@ class ReplayCheck:
 
 
 def _by_name(did: str, config: SmsConfigRecord | None) -> str | None:
-    """The tenant of a sender that is no number of a pool: of the configuration by whose webhook it came."""
+    """Return the tenant of a recipient that is in no pool: a configuration's own sender name or short code."""
     names = {did, did.removeprefix("+")}
     return config.tenant_id if config is not None and config.sender_id in names else None

@@ -25,7 +25,7 @@ from sms_config.model.records import (
     now_utc,
 )
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.storage.store_protocol import EVERYONE, AnyRecord, Duplicate, R, Store, StoreReader, Transaction
+from sms_config.storage.store_protocol import EVERYONE, Duplicate, R, Store, StoreReader, Transaction
 
 C = TypeVar("C", bound=Record)
 Clock = Callable[[], datetime]
@@ -95,7 +95,7 @@ class Changes:
             if change.is_empty() and change.before is not None:
                 return change.before
             # Whoever deletes a tenant, and whoever makes a user or a key for it, write nothing in common otherwise.
-            await transaction.take_turn()
+            await transaction.lock()
             for one in (change, *change.also):
                 await self._write(transaction, caller, one)
             if _rehearsing.get():
@@ -122,7 +122,7 @@ class Changes:
         await transaction.insert(_audit_record(caller, change, now))
         kind = _ANNOUNCED.get(type(change.subject))
         if kind is not None:
-            snapshot = await transaction.advance()
+            snapshot = await transaction.next_version()
             for announcement in _announcements(kind, change, now, snapshot):
                 await transaction.announce(announcement)
 
@@ -166,14 +166,14 @@ async def require(reader: StoreReader, kind: type[R], record_id: str, caller: Ca
     return record
 
 
-async def require_version(reader: StoreReader, kind: type[R], record_id: str, caller: Caller, version: int | None) -> R:
+async def require_version(reader: StoreReader, kind: type[C], record_id: str, caller: Caller, version: int | None) -> C:
     """Return the record that is to be changed, if `version` is its own or None. Raises NotFound, VersionConflict."""
     record = await require(reader, kind, record_id, caller)
     await check_version(reader, record, version)
     return record
 
 
-async def check_version(reader: StoreReader, record: AnyRecord, expected: int | None) -> None:
+async def check_version(reader: StoreReader, record: Record, expected: int | None) -> None:
     """Raise VersionConflict, telling what changed since, unless `expected` is the record's version or None."""
     if expected is None or expected == record.version:
         return

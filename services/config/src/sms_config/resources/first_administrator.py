@@ -43,7 +43,7 @@ class FirstAdministrator:
             return
         token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
         ticket = Ticket(id=digest(token), purpose="set_up", created_at=now, expires_at=now + LINK_LASTS)
-        await self._store.put_ticket(ticket)
+        await self._store.add_ticket(ticket)
         # The one secret that is ever printed: whoever reads this output runs the service and could as well change its
         # database; the link is worth nothing after an hour, or once the first user exists. The token stands after the
         # `#`, which browsers keep to themselves, so no proxy logs it.
@@ -56,7 +56,7 @@ class FirstAdministrator:
         if ticket is None or ticket.purpose != "set_up" or ticket.expires_at <= self._clock():
             raise SetUpClosed
         user = await self._make(body, caller.address, caller.request_id)
-        await self._store.drop_ticket(ticket.id)
+        await self._store.delete_ticket(ticket.id)
         return await self._sessions.open(user)
 
     async def _make_unless_made(self, body: SetUp) -> None:

@@ -81,7 +81,7 @@ class Sessions:
             user_id=user.id,
             generation=user.generation,
         )
-        await self._store.put_ticket(ticket)
+        await self._store.add_ticket(ticket)
         return Session(user, SecretStr(token), ticket.expires_at)
 
     async def find(self, presented: Presented, *, extend: bool = True) -> Session:
@@ -110,7 +110,7 @@ class Sessions:
 
     async def close(self, session: Session) -> None:
         """End a session: its cookie opens nothing any more."""
-        await self._store.drop_ticket(digest(session.token.get_secret_value()))
+        await self._store.delete_ticket(digest(session.token.get_secret_value()))
 
     async def caller(
         self, presented: Presented, *, request_id: str, address: str | None, extend: bool = True
@@ -142,7 +142,7 @@ def _tenancy(user: UserRecord) -> frozenset[str] | None:
 class _Counted:
     """One count of wrong log-ins that a try falls under."""
 
-    brake: FailureThrottle
+    throttle: FailureThrottle
     key: str
 
 
@@ -161,23 +161,23 @@ class LoginThrottle:
         store: Store,
         passwords: Passwords,
         sessions: Sessions,
-        devices: DeviceCookies,
+        device_cookies: DeviceCookies,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._passwords = passwords
         self._sessions = sessions
-        self.devices = devices
+        self.device_cookies = device_cookies
         self._clock = clock
 
-        def brake(failures: int, minutes: int) -> FailureThrottle:
+        def throttle(failures: int, minutes: int) -> FailureThrottle:
             return FailureThrottle(
-                clock, failures=failures, window=timedelta(minutes=minutes), said="Too many failed log-ins"
+                clock, failures=failures, window=timedelta(minutes=minutes), message="Too many failed log-ins"
             )
 
-        self._names, self._names_of_proxy = brake(10, 15), brake(50, 15)
-        self._places, self._places_of_proxy = brake(20, 5), brake(100, 5)
-        self._names_of_devices = brake(50, 15)
+        self._names, self._names_of_proxy = throttle(10, 15), throttle(50, 15)
+        self._places, self._places_of_proxy = throttle(20, 5), throttle(100, 5)
+        self._names_of_browsers = throttle(50, 15)
 
     async def log_in(self, given: JsonObject, visitor: Visitor) -> Session:
         """Open a session. Raises LogInFailed, which never says what was wrong, TooManyFailures, Invalid."""
@@ -186,16 +186,16 @@ class LoginThrottle:
         # Counted before the password is looked at, so that a thousand guesses at once are a thousand.
         counted = self._counts(visitor, name)
         for one in counted:
-            one.brake.check(one.key, None)
+            one.throttle.check(one.key, None)
         for one in counted:
-            one.brake.failed(one.key)
+            one.throttle.failed(one.key)
         found = await self._store.find(UserRecord, Query((Clause("name_key", "eq", (name,)),), top=1), EVERYONE)
         user = found.items[0] if found.items else None
         kept = None if user is None or user.disabled else user.password_hash
         if not await self._matches(body.password, kept) or user is None:
             raise LogInFailed
         for one in counted:
-            one.brake.forgive(one.key)
+            one.throttle.forgive(one.key)
         await self._store.touch_user(user.id, self._clock())
         return await self._sessions.open(user)
 
@@ -207,9 +207,9 @@ class LoginThrottle:
 
     def _counts(self, visitor: Visitor, name: str) -> list[_Counted]:
         """Under what a try of `name` is counted."""
-        device = self.devices.known(visitor.device, name)
-        if device is not None and not self._names_of_devices.refuses(name):
-            return [_Counted(self._names, repr((device, name))), _Counted(self._names_of_devices, name)]
+        device = self.device_cookies.known(visitor.device, name)
+        if device is not None and not self._names_of_browsers.refuses(name):
+            return [_Counted(self._names, repr((device, name))), _Counted(self._names_of_browsers, name)]
         origin, claimed = visitor.client.origin, visitor.client.claimed
         counts = [
             _Counted(self._places, repr((origin, claimed))),

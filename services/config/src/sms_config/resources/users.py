@@ -38,8 +38,8 @@ class Users:
         self._store = store
         self._changes = changes
         self._passwords = passwords
-        said = "Too many wrong passwords"
-        self._guesses = FailureThrottle(changes.clock, failures=10, window=timedelta(minutes=15), said=said)
+        message = "Too many wrong passwords"
+        self._guesses = FailureThrottle(changes.clock, failures=10, window=timedelta(minutes=15), message=message)
 
     async def find(self, caller: Caller, query: Query) -> Page[UserRecord]:
         """Return the users of the caller's tenants; system administrators are seen by their like only."""
@@ -68,7 +68,7 @@ class Users:
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
             # So that of two who do this at once, in whatever processes, the second one sees the first one's user.
-            await transaction.take_turn()
+            await transaction.lock()
             if (await transaction.find(UserRecord, Query(top=1), EVERYONE)).count:
                 raise SetUpClosed
             return Change("created", None, record)
@@ -192,7 +192,7 @@ async def _check_administrators(transaction: Transaction, before: UserRecord, af
     if not _administers(before) or (after is not None and _administers(after)):
         return
     # So that two administrators who remove each other at once do not both succeed.
-    await transaction.take_turn()
+    await transaction.lock()
     others = (
         Clause("role", "eq", (Role.SYSTEM_ADMIN.value,)),
         Clause("disabled", "eq", (False,)),

@@ -73,7 +73,7 @@ class Announcer:
         while waiting := await self._store.announcements(_BATCH):
             for announcement in waiting:
                 await self._publisher.publish(message(announcement))
-                await self._store.announced([announcement.id])
+                await self._store.remove_announcements([announcement.id])
                 count += 1
         return count
 

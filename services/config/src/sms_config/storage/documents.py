@@ -17,13 +17,14 @@ from sms_config.model.records import (
     Record,
     RetiredConfig,
     SmsConfigRecord,
+    StoredRecord,
     TenantRecord,
     Ticket,
     TrunkRecord,
     UserRecord,
 )
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.storage.store_protocol import EVERYONE, AnyRecord, R, Tenancy
+from sms_config.storage.store_protocol import EVERYONE, R, Tenancy
 
 Document = dict[str, Any]
 
@@ -91,7 +92,7 @@ def stamp_of(document: Mapping[str, Any]) -> tuple[object, ...]:
     return document["version"], document["updated_at"], document.get("proved_at"), tuple(document["keys"] or ())
 
 
-def to_document(record: AnyRecord | Announcement | RetiredConfig | Ticket) -> Document:
+def to_document(record: StoredRecord | Announcement | RetiredConfig | Ticket) -> Document:
     """Return a record as it is stored."""
     document = record.model_dump()
     document["_id"] = document.pop("id")
@@ -121,7 +122,7 @@ def to_record(kind: type[R], document: Mapping[str, Any]) -> R:
     return kind.model_validate(named(document))
 
 
-def visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
+def visible(kind: type[StoredRecord], tenancy: Tenancy) -> Document:
     """Return the condition that leaves a caller nothing but its own tenants' records."""
     if tenancy is EVERYONE:
         return {}
@@ -148,7 +149,7 @@ def itself(record: Record) -> Document:
 _COMPARISONS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
 
 
-def condition(kind: type[AnyRecord], query: Query, tenancy: Tenancy) -> Document:
+def condition(kind: type[StoredRecord], query: Query, tenancy: Tenancy) -> Document:
     """Return the condition that a query by this caller puts on documents."""
     conditions = [visible(kind, tenancy), *(_clause(clause) for clause in query.clauses)]
     if query.search and query.searched:

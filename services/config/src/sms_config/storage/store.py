@@ -39,6 +39,7 @@ from sms_config.model.records import (
     Record,
     RetiredConfig,
     SmsConfigRecord,
+    StoredRecord,
     TenantRecord,
     Ticket,
     TrunkRecord,
@@ -65,7 +66,6 @@ from sms_config.storage.documents import (
     webhook_document,
 )
 from sms_config.storage.store_protocol import (
-    AnyRecord,
     Duplicate,
     Everything,
     Missing,
@@ -78,7 +78,7 @@ from sms_config.storage.store_protocol import (
 )
 
 _log = structlog.get_logger()
-S = TypeVar("S", TenantRecord, TrunkRecord, SmsConfigRecord, InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
+S = TypeVar("S", bound=Record)
 _Stamp = tuple[object, ...]
 
 SERVER_SELECTION_SECONDS = 5.0
@@ -210,7 +210,7 @@ class _MongoTransaction(_Reading):
 
     _session: AsyncIOMotorClientSession
 
-    async def insert(self, record: AnyRecord) -> None:
+    async def insert(self, record: StoredRecord) -> None:
         await self._database[record.COLLECTION].insert_one(to_document(record), session=self._session)
 
     async def replace(self, before: Record, after: Record) -> None:
@@ -222,12 +222,12 @@ class _MongoTransaction(_Reading):
         done = await self._database[record.COLLECTION].delete_one(itself(record), session=self._session)
         _require_one(done.deleted_count, record)
 
-    async def take_turn(self) -> None:
-        # In the document that `advance` writes, so that the two collide.
+    async def lock(self) -> None:
+        # In the document that `next_version` writes, so that the two collide.
         update = {"$inc": {"turns": 1}}
         await self._database[_META].update_one({"_id": _SNAPSHOT}, update, upsert=True, session=self._session)
 
-    async def advance(self) -> str:
+    async def next_version(self) -> str:
         # The number orders versions; the random mark keeps a database restored from a backup from repeating one.
         update = {"$inc": {"number": 1}, "$set": {"mark": secrets.token_hex(4)}}
         document = await self._database[_META].find_one_and_update(
@@ -386,8 +386,8 @@ class MongoStore(_Reading):
         async with _away():
             await self._database[UserRecord.COLLECTION].update_one({"_id": user_id}, {"$max": {"last_login_at": at}})
 
-    async def put_ticket(self, ticket: Ticket) -> None:
-        """As Store.put_ticket."""
+    async def add_ticket(self, ticket: Ticket) -> None:
+        """As Store.add_ticket."""
         async with _away():
             await self._database[Ticket.COLLECTION].insert_one(to_document(ticket))
 
@@ -402,8 +402,8 @@ class MongoStore(_Reading):
         async with _away():
             await self._database[Ticket.COLLECTION].update_one({"_id": ticket_id}, {"$max": {"expires_at": until}})
 
-    async def drop_ticket(self, ticket_id: str) -> None:
-        """As Store.drop_ticket."""
+    async def delete_ticket(self, ticket_id: str) -> None:
+        """As Store.delete_ticket."""
         async with _away():
             await self._database[Ticket.COLLECTION].delete_one({"_id": ticket_id})
 
@@ -415,13 +415,13 @@ class MongoStore(_Reading):
             )
         return [Announcement.model_validate(named(document)) for document in documents]
 
-    async def announced(self, ids: Iterable[str]) -> None:
-        """As Store.announced."""
+    async def remove_announcements(self, ids: Iterable[str]) -> None:
+        """As Store.remove_announcements."""
         async with _away():
             await self._database[Announcement.COLLECTION].delete_many({"_id": {"$in": list(ids)}})
 
-    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
-        """As Store.note_webhooks."""
+    async def record_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+        """As Store.record_webhooks."""
         # Documents are compared field by field, so the time, which is their first, decides.
         updates = [
             UpdateOne({"_id": one.config_id}, {"$max": {f"results.{one.result}": webhook_document(one)}}, upsert=True)
@@ -431,8 +431,8 @@ class MongoStore(_Reading):
             async with _away():
                 await self._database[WEBHOOKS_SEEN].bulk_write(updates, ordered=False)
 
-    async def webhooks_of(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
-        """As Store.webhooks_of."""
+    async def latest_webhooks(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
+        """As Store.latest_webhooks."""
         async with _away():
             documents = await self._database[WEBHOOKS_SEEN].find({"_id": {"$in": list(config_ids)}}).to_list(None)
         return [webhook for document in documents for webhook in to_webhooks(document)]

@@ -14,6 +14,7 @@ from sms_config.model.records import (
     Record,
     RetiredConfig,
     SmsConfigRecord,
+    StoredRecord,
     TenantRecord,
     Ticket,
     TrunkRecord,
@@ -25,9 +26,8 @@ from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, Ou
 Tenancy = frozenset[str] | None
 EVERYONE: Tenancy = None
 
-AnyRecord = Record | AuditRecord
-R = TypeVar(
-    "R",
+# Every kind of record that a store keeps. A new kind is added here.
+RECORD_KINDS: tuple[type[StoredRecord], ...] = (
     TenantRecord,
     TrunkRecord,
     SmsConfigRecord,
@@ -38,6 +38,7 @@ R = TypeVar(
     ExtensionRecord,
     AuditRecord,
 )
+R = TypeVar("R", bound=StoredRecord)
 T = TypeVar("T")
 
 
@@ -87,9 +88,9 @@ class StoreReader(Protocol):
 
 
 class Transaction(StoreReader, Protocol):
-    """All of it is written or nothing is. Two that both `take_turn` or `advance` never run on the same state."""
+    """All of it is written or nothing is. Two that both `lock` or `next_version` never run on the same state."""
 
-    async def insert(self, record: AnyRecord) -> None:
+    async def insert(self, record: StoredRecord) -> None:
         """Add a record. Raises Duplicate."""
 
     async def replace(self, before: Record, after: Record) -> None:
@@ -98,10 +99,10 @@ class Transaction(StoreReader, Protocol):
     async def remove(self, record: Record) -> None:
         """Delete the record, which was read in this transaction. Raises Missing."""
 
-    async def take_turn(self) -> None:
+    async def lock(self) -> None:
         """Have all that do this decide one after the other, whatever else they read and write."""
 
-    async def advance(self) -> str:
+    async def next_version(self) -> str:
         """Return the new version of the snapshots; no version ever comes twice."""
 
     async def announce(self, announcement: Announcement) -> None:
@@ -136,7 +137,7 @@ class Store(StoreReader, Protocol):
     async def touch_user(self, user_id: str, at: datetime) -> None:
         """Remember when a person logged in last."""
 
-    async def put_ticket(self, ticket: Ticket) -> None:
+    async def add_ticket(self, ticket: Ticket) -> None:
         """Keep a ticket until it expires."""
 
     async def ticket(self, ticket_id: str) -> Ticket | None:
@@ -145,19 +146,19 @@ class Store(StoreReader, Protocol):
     async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
         """Let a ticket last longer, if it is still there."""
 
-    async def drop_ticket(self, ticket_id: str) -> None:
+    async def delete_ticket(self, ticket_id: str) -> None:
         """Forget a ticket."""
 
     async def announcements(self, limit: int) -> Sequence[Announcement]:
         """Return changes that wait to be announced, oldest first."""
 
-    async def announced(self, ids: Iterable[str]) -> None:
+    async def remove_announcements(self, ids: Iterable[str]) -> None:
         """Return these changes were announced."""
 
-    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+    async def record_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
         """Keep the newest webhook of each configuration and result."""
 
-    async def webhooks_of(self, config_ids: Iterable[str]) -> Sequence[SeenWebhook]:
+    async def latest_webhooks(self, config_ids: Iterable[str]) -> Sequence[SeenWebhook]:
         """Return the newest webhooks of these configurations, one for each result there was."""
 
     async def prepare(self) -> None:

@@ -15,10 +15,10 @@ from sms_config.model.query import Clause, Order, Query
 from sms_config.model.records import (
     Announcement,
     ApiKeyRecord,
-    AuditRecord,
     Record,
     RetiredConfig,
     SmsConfigRecord,
+    StoredRecord,
     TenantRecord,
     Ticket,
     TrunkRecord,
@@ -27,7 +27,7 @@ from sms_config.model.records import (
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.storage.store_protocol import (
     EVERYONE,
-    AnyRecord,
+    RECORD_KINDS,
     Duplicate,
     Everything,
     Missing,
@@ -39,18 +39,7 @@ from sms_config.storage.store_protocol import (
     Transaction,
 )
 
-_KINDS: tuple[type[AnyRecord], ...] = (
-    TenantRecord,
-    TrunkRecord,
-    SmsConfigRecord,
-    ApiKeyRecord,
-    UserRecord,
-    InboundRuleRecord,
-    OutboundRuleRecord,
-    ExtensionRecord,
-    AuditRecord,
-)
-_UNIQUE: Mapping[type[AnyRecord], tuple[str, ...]] = {
+_UNIQUE: Mapping[type[StoredRecord], tuple[str, ...]] = {
     SmsConfigRecord: ("webhook_sha256",),
     ApiKeyRecord: ("prefix",),
     UserRecord: ("name_key",),
@@ -62,7 +51,7 @@ class InMemoryStore:
     """Keeps records in dictionaries. While `away` every call raises Unavailable; `unusable` makes prepare fail."""
 
     def __init__(self) -> None:
-        self.records: dict[type[AnyRecord], dict[str, AnyRecord]] = {kind: {} for kind in _KINDS}
+        self.records: dict[type[StoredRecord], dict[str, StoredRecord]] = {kind: {} for kind in RECORD_KINDS}
         self.waiting: dict[str, Announcement] = {}
         self.retired: dict[str, RetiredConfig] = {}
         self.tickets: dict[str, Ticket] = {}
@@ -157,8 +146,8 @@ class InMemoryStore:
         if user is not None:
             self.records[UserRecord][user_id] = user.model_copy(update={"last_login_at": at})
 
-    async def put_ticket(self, ticket: Ticket) -> None:
-        """As Store.put_ticket."""
+    async def add_ticket(self, ticket: Ticket) -> None:
+        """As Store.add_ticket."""
         self._check()
         self.tickets[ticket.id] = ticket
 
@@ -174,8 +163,8 @@ class InMemoryStore:
         if ticket is not None:
             self.tickets[ticket_id] = ticket.model_copy(update={"expires_at": max(until, ticket.expires_at)})
 
-    async def drop_ticket(self, ticket_id: str) -> None:
-        """As Store.drop_ticket."""
+    async def delete_ticket(self, ticket_id: str) -> None:
+        """As Store.delete_ticket."""
         self._check()
         self.tickets.pop(ticket_id, None)
 
@@ -184,14 +173,14 @@ class InMemoryStore:
         self._check()
         return list(self.waiting.values())[:limit]
 
-    async def announced(self, ids: Iterable[str]) -> None:
-        """As Store.announced."""
+    async def remove_announcements(self, ids: Iterable[str]) -> None:
+        """As Store.remove_announcements."""
         self._check()
         for announcement_id in ids:
             self.waiting.pop(announcement_id, None)
 
-    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
-        """As Store.note_webhooks."""
+    async def record_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
+        """As Store.record_webhooks."""
         self._check()
         for one in seen:
             # To the millisecond, as the other store keeps times.
@@ -200,8 +189,8 @@ class InMemoryStore:
             if known is None or known.at < at:
                 self.webhooks[one.config_id, one.result] = one.model_copy(update={"at": at})
 
-    async def webhooks_of(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
-        """As Store.webhooks_of."""
+    async def latest_webhooks(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
+        """As Store.latest_webhooks."""
         self._check()
         wanted = set(config_ids)
         return [one for (config_id, _), one in self.webhooks.items() if config_id in wanted]
@@ -235,7 +224,7 @@ class _InMemoryTransaction(InMemoryStore):
             store.away,
         )
 
-    async def insert(self, record: AnyRecord) -> None:
+    async def insert(self, record: StoredRecord) -> None:
         """As Transaction.insert."""
         records = self.records[type(record)]
         unique = attrgetter(*_UNIQUE.get(type(record), ("id",)))
@@ -258,11 +247,11 @@ class _InMemoryTransaction(InMemoryStore):
         if not isinstance(stored, Record) or _whose(stored) != _whose(record):
             raise Missing(f"{record.COLLECTION}/{record.id}")
 
-    async def take_turn(self) -> None:
-        """As Transaction.take_turn: here one transaction begins when the last has ended."""
+    async def lock(self) -> None:
+        """As Transaction.lock: here one transaction begins when the last has ended."""
 
-    async def advance(self) -> str:
-        """As Transaction.advance."""
+    async def next_version(self) -> str:
+        """As Transaction.next_version."""
         self.number += 1
         return str(self.number)
 
@@ -279,18 +268,17 @@ def _whose(record: Record) -> str | tuple[str, ...] | None:
     return record.tenants if isinstance(record, ApiKeyRecord) else record.owner
 
 
-def _visible(record: AnyRecord, tenancy: Tenancy) -> bool:
+def _visible(record: StoredRecord, tenancy: Tenancy) -> bool:
     if tenancy is EVERYONE or tenancy is None:
         return True
     if isinstance(record, ApiKeyRecord):
         return record.tenants is not None and tenancy.issuperset(record.tenants)
     if isinstance(record, TrunkRecord):
         return not tenancy.isdisjoint(record.concerns)
-    owner = record.owner if isinstance(record, Record) else record.tenant_id
-    return owner in tenancy
+    return record.owner in tenancy
 
 
-def _matches(record: AnyRecord, query: Query) -> bool:
+def _matches(record: StoredRecord, query: Query) -> bool:
     if not all(_holds(getattr(record, clause.path), clause) for clause in query.clauses):
         return False
     wanted = query.search.casefold()
@@ -322,6 +310,6 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _rank_by(path: str) -> Callable[[AnyRecord], tuple[bool, Any]]:
+def _rank_by(path: str) -> Callable[[StoredRecord], tuple[bool, Any]]:
     """Sort as MongoDB does: null before everything."""
     return lambda record: (getattr(record, path) is not None, getattr(record, path))
