@@ -44,7 +44,7 @@ def publisher():
 
 @pytest.fixture
 def announcer(store, publisher):
-    return Announcer(store, publisher, retry=0.01, look=0.01)
+    return Announcer(store, publisher, retry=0.01, poll=0.01)
 
 
 @pytest.fixture

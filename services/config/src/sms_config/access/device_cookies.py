@@ -1,7 +1,7 @@
-"""Browsers that somebody has logged in with before: who guesses elsewhere does not shut them out.
+"""Device cookies: a browser that logged in before is not locked out when others guess passwords for the same name.
 
-A browser gets a cookie that names it and whose name logged in; it opens nothing. It is sealed with the key ring, so
-that it cannot be made up, and needs no store. (After "device cookies" of OWASP's notes on slowing guessing down.)
+The cookie names the browser and the user name that logged in. It gives no access. It is encrypted with the key ring, so
+it cannot be forged and needs no store. (See OWASP's "Slow Down Online Guessing Attacks with Device Cookies".)
 """
 
 import base64
@@ -15,27 +15,27 @@ from pydantic import SecretStr
 
 from sms_config.model.keyring import KeyRing, Place, SealBroken, Sealed
 
-LASTS: Final = timedelta(days=180)
+LIFETIME: Final = timedelta(days=180)
 _ID_BYTES: Final = 16
 _MAX_TOKEN: Final = 1024
 
 
 class DeviceCookies:
-    """Gives browsers their cookie, and knows them by it."""
+    """Issues device cookies and checks them."""
 
     def __init__(self, ring: KeyRing, clock: Callable[[], datetime]) -> None:
         self._ring = ring
         self._clock = clock
 
     def issue(self, name_key: str) -> SecretStr:
-        """A new cookie for the browser that has just logged in under this name."""
+        """Return a new cookie for a browser that has just logged in under this name."""
         device = secrets.token_urlsafe(_ID_BYTES)
-        until = (self._clock() + LASTS).timestamp()
+        until = (self._clock() + LIFETIME).timestamp()
         sealed = self._ring.seal(SecretStr(f"{until:.0f} {name_key}"), _place(device))
         return SecretStr(f"{sealed.key_id}.{device}.{base64.urlsafe_b64encode(sealed.data).decode()}")
 
     def known(self, token: SecretStr | None, name_key: str) -> str | None:
-        """The browser's own id, if it logged in under this name before; whatever else is presented counts as none."""
+        """Return the browser's id if it logged in under this name before; None for any other token."""
         text = "" if token is None else token.get_secret_value()
         if len(text) > _MAX_TOKEN or text.count(".") != 2:  # noqa: PLR2004  # its three parts
             return None

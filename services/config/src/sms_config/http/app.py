@@ -19,7 +19,7 @@ from sms_common.http.proxies import TrustedProxies, says_https
 from sms_common.input.addresses import is_loopback
 from sms_common.telemetry import code_places
 from sms_config.access.auth import Authenticator, Caller, Scope, ServiceTokens
-from sms_config.access.device_cookies import LASTS as DEVICE_LASTS
+from sms_config.access.device_cookies import LIFETIME as DEVICE_COOKIE_LIFETIME
 from sms_config.http import openapi
 from sms_config.http.dry_run import find_all_errors, run_dry
 from sms_config.http.portal_files import add_portal
@@ -250,7 +250,7 @@ def _session_answer(
         response.set_cookie(
             *(DEVICE_COOKIE, answer.device.get_secret_value()),
             path=f"{PREFIX}/session",
-            max_age=int(DEVICE_LASTS.total_seconds()),
+            max_age=int(DEVICE_COOKIE_LIFETIME.total_seconds()),
             secure=secure,
             httponly=True,
             samesite="Strict",

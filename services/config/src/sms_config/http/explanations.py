@@ -1,4 +1,4 @@
-"""What would become of a text, asked from the dispatcher, which decides on real ones. The tenant is the caller's."""
+"""Explains what would become of a text of the caller's tenant. The dispatcher, which decides on real texts, is asked."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -21,7 +21,7 @@ from sms_config.storage.store_protocol import EVERYONE, Store
 
 ShortText = Annotated[str, Field(min_length=1, max_length=64)]
 SenderText = Annotated[str, Field(min_length=1, max_length=254)]
-# More than any carrier takes, so that a text that is too long is explained as well.
+# More than any carrier takes, so that texts that are too long are explained too.
 _MAX_TEXT = 16_384
 _TENANT = "May be left out with a credential for one tenant, or with the header X-Tenant."
 _AT = "The moment to decide for; absent: now."
@@ -129,7 +129,7 @@ class InboundExplanationView(Shown):
 
 
 class Explanations:
-    """Answers questions about texts of the caller's tenants."""
+    """Explains texts of the caller's tenants."""
 
     def __init__(self, store: Store, dispatcher: DispatcherClient) -> None:
         self._store = store
@@ -150,7 +150,7 @@ class Explanations:
         return await self._ask("inbound", asked, tenant_id, InboundExplanationView)
 
     async def _tenant(self, caller: Caller, tenant_id: str | None) -> str | None:
-        """Return the one tenant that is asked about; None when nobody says which. Raises NotFound."""
+        """Return the tenant that is asked about, or None when the request names none. Raises NotFound."""
         wanted = tenant_id or caller.only_tenant
         if wanted is None:
             return None
@@ -168,7 +168,7 @@ class Explanations:
 
 
 def explanation_routes(explanations: Explanations) -> list[ApiRoute]:
-    """Make the routes that explain."""
+    """Return the routes of this module."""
 
     async def outbound(call: Call) -> BaseModel:
         return await explanations.outbound(call.caller, parse(OutboundExplainBody, call.given))

@@ -1,4 +1,4 @@
-"""Serves the portal's own files: pages, styles and scripts from this package, and nothing from anywhere else."""
+"""Serves the portal's files: pages, styles and scripts from this package only."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from sms_config.http.requests import etag_matches
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _HEADERS = {
-    # Everything from this origin, and nothing inline: what somebody smuggles into a page does not run.
+    # Everything from this origin and nothing inline, so that injected scripts do not run.
     "Content-Security-Policy": (
         "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    # Asked about every time and mostly answered 304, so that a new release is never mixed with an old one.
+    # Checked at every use and mostly answered 304, so that a new release is never mixed with an old one.
     "Cache-Control": "no-cache",
     "Vary": "Accept-Encoding",
 }

@@ -1,4 +1,4 @@
-"""Seals every secret with the first key of the ring again, so that an older key can be taken off it."""
+"""Encrypts stored secrets again with the first key of the ring, so that older keys can be removed from it."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ _REPORT_EVERY = 100
 
 
 async def check_key_ring(store: Store, ring: KeyRing) -> None:
-    """Raise StoreUnusable when the ring cannot open what is stored: a key is missing, or is not the key it was."""
+    """Raise StoreUnusable when the ring cannot decrypt what is stored: a key is missing or has changed."""
     configs = (await store.find(SmsConfigRecord, Query(top=None), EVERYONE)).items
     sealed = [(record, field, secret) for record in configs for field, secret in record.secrets.items()]
     missing = ring.missing(secret.key_id for _, _, secret in sealed)
@@ -41,10 +41,10 @@ def _opens(ring: KeyRing, record: SmsConfigRecord, field: str) -> bool:
     return True
 
 
-async def rewrap(store: Store, ring: KeyRing, tell: Callable[[str], None]) -> bool:
-    """Seal everything with the first key, one configuration at a time; `tell` hears of the progress.
+async def rewrap(store: Store, ring: KeyRing, report: Callable[[str], None]) -> bool:
+    """Encrypt every secret with the first key, one configuration at a time. `report` gets lines about the progress.
 
-    Returns whether all of it worked. It may run beside the service, be stopped and be repeated.
+    Returns whether everything worked. It may run beside the service, be stopped, and be repeated.
     """
     records = (await store.find(SmsConfigRecord, Query(top=None), EVERYONE)).items
     stale = [
@@ -56,10 +56,10 @@ async def rewrap(store: Store, ring: KeyRing, tell: Callable[[str], None]) -> bo
             await _rewrap_one(store, ring, config_id)
         except SealBroken as error:
             broken += 1
-            tell(f"cannot open: {error}")
+            report(f"cannot open: {error}")
         if done % _REPORT_EVERY == 0 or done == len(stale):
-            tell(f"{done} of {len(stale)} configurations")
-    tell(
+            report(f"{done} of {len(stale)} configurations")
+    report(
         f"{len(stale) - broken} configurations sealed again with the key {ring.current}, "
         f"{len(records) - len(stale)} already were, {broken} cannot be opened"
     )

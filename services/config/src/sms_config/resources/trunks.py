@@ -135,15 +135,16 @@ class Trunks:
         dids: str,
         before: TrunkRecord | None = None,
     ) -> None:
-        """Nothing proves that numbers are a tenant's own, so it does not take many from whoever has them. Raises
-        Invalid.
+        """Raise Invalid when a tenant's administrator enters too many numbers.
+
+        Nothing proves that they are the tenant's own, so a tenant must not be able to claim many numbers of others.
         """
         had = "" if before is None else before.dids
         if owner is None or caller.administers or not adds_numbers(dids, had):
             return
         mine = Query((Clause("tenant_id", "eq", (owner.id,)),), top=None)
-        held = sum(count_numbers(one.dids) for one in (await transaction.find(TrunkRecord, mine, EVERYONE)).items)
-        count = held - count_numbers(had) + count_numbers(dids)
+        owned = sum(count_numbers(one.dids) for one in (await transaction.find(TrunkRecord, mine, EVERYONE)).items)
+        count = owned - count_numbers(had) + count_numbers(dids)
         if count > self._most_of_tenant:
             said = (
                 f"would make {count} numbers in the tenant's own trunks; a tenant enters {self._most_of_tenant} at most"
@@ -151,7 +152,7 @@ class Trunks:
             raise Invalid.of("dids", f"{said}, and only a system administrator more")
 
     def _carrier(self, body: TrunkCreate) -> str:
-        """Return the carrier a brand stands for: its own name, in any case."""
+        """Return the carrier that is named, or the one that the brand names, in any case."""
         carrier = (body.carrier or body.brand).lower()
         if carrier not in self._carriers:
             field = "carrier" if body.carrier else "brand"
