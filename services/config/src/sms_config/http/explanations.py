@@ -1,4 +1,4 @@
-"""Explains what would become of a text of the caller's tenant. The dispatcher, which decides on real texts, is asked."""
+"""Explains what would become of a text. It asks the dispatcher, which decides on real texts; for the caller's tenant."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime

@@ -273,7 +273,7 @@ class LaneView(Shown):
 
 
 class SmsHealthView(Shown):
-    """The health of an SMS configuration. `last_webhook` is the newest accepted one, `last_refused` the newest refused."""
+    """The health of an SMS configuration, with its newest accepted webhook and its newest refused one."""
 
     config_id: str
     tenant_id: str

@@ -3,12 +3,12 @@
 import { call, use } from "../api.js";
 import { h } from "../dom.js";
 import { field, form, text } from "../forms.js";
-import { begin } from "../session.js";
+import { openSession } from "../session.js";
 
 export function logIn(entered) {
   const save = async (data, element) => {
     try {
-      entered(await begin(text(data, "username") ?? "", data.get("password")));
+      entered(await openSession(text(data, "username") ?? "", data.get("password")));
     } catch (error) {
       element.elements.password.value = "";
       throw error;

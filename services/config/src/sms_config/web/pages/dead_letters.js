@@ -1,4 +1,4 @@
-// What could not be worked on or given to anybody: dead letters and unrouted messages, to look at, replay and discard.
+// Dead letters and unrouted messages: lists them, and shows, replays and discards them.
 
 import { call, get } from "../api.js";
 import { copyButton } from "../clipboard.js";
@@ -13,16 +13,16 @@ import { say } from "../toast.js";
 import { CODES, PARKED } from "../words.js";
 
 const PAGE = 25;
-const LOOKED_AT = 1000;
+const MAX_LISTED = 1000;
 const PLACES = {
-  "dead-letters": { title: "Dead letters", lead: "Messages that could not be worked on. Mend the cause, then replay them.", none: "No dead letter", happy: "Everything could be worked on." },
-  unrouted: { title: "Unrouted", lead: "Messages that nobody was bound for, or whose number nobody owns.", none: "Nothing unrouted", happy: "Every message had somebody to go to." },
+  "dead-letters": { title: "Dead letters", lead: "Messages that could not be processed. Fix the cause, then replay them.", none: "No dead letter", happy: "Every message was processed." },
+  unrouted: { title: "Unrouted", lead: "Messages that no queue was bound for, or whose number nobody owns.", none: "Nothing unrouted", happy: "Every message had a receiver." },
 };
 
 const placeOf = (query) => (query.get("place") === "unrouted" ? "unrouted" : "dead-letters");
 const pathTo = (place, id) => hash(`dead/${encodeURIComponent(id)}`, { place: place === "unrouted" ? place : null });
 
-export async function dead({ query, system, tenantId }) {
+export async function deadLetters({ query, system, tenantId }) {
   const place = placeOf(query);
   const about = PLACES[place];
   const found = await get(place, { top: PAGE, skip: query.get("skip"), code: query.get("code") });
@@ -34,7 +34,7 @@ export async function dead({ query, system, tenantId }) {
   const columns = [
     { title: "Parked", cell: (item) => h("span", { class: "with-icon" }, chosen.box(item), h("a", { href: pathTo(place, item.id) }, time(item.parked_at) ?? item.id)) },
     { title: "Why", cell: why },
-    { title: "From", cell: (item) => item.source ?? h("span", { class: "minor" }, "Nobody was bound") },
+    { title: "From", cell: (item) => item.source ?? h("span", { class: "minor" }, "No queue was bound") },
     { title: "Message", cell: (item) => [item.type ?? "", h("span", { class: "minor" }, item.routing_key)] },
     ...(system && tenantId === null ? [{ title: "Tenant", cell: (item) => item.tenant_id ?? h("span", { class: "minor" }, "None") }] : []),
   ];
@@ -42,7 +42,7 @@ export async function dead({ query, system, tenantId }) {
     ...top,
     filter(place, query, found.items),
     found.items.length ? [chosen.bar, table({ caption: about.title, columns, items: found.items })] : nothingFound("dead", { query, found }),
-    found.count >= LOOKED_AT ? h("p", { class: "hint" }, `Only the oldest ${LOOKED_AT} are looked at; the next ones show when these are gone.`) : null,
+    found.count >= MAX_LISTED ? h("p", { class: "hint" }, `Only the oldest ${MAX_LISTED} are shown; the next ones appear when these are gone.`) : null,
     paging({ path: "dead", query, found }),
   ].flat().filter(Boolean);
 }
@@ -65,10 +65,10 @@ function filter(place, query, items) {
 }
 
 function why(item) {
-  return h("span", { class: "stack wide" }, badge(item.code ?? (item.source === null ? "nobody was bound" : "no reason given"), "bad"), item.reason ? h("span", { class: "minor" }, item.reason) : CODES[item.code] ? h("span", { class: "minor" }, CODES[item.code]) : null);
+  return h("span", { class: "stack wide" }, badge(item.code ?? (item.source === null ? "no queue was bound" : "no reason given"), "bad"), item.reason ? h("span", { class: "minor" }, item.reason) : CODES[item.code] ? h("span", { class: "minor" }, CODES[item.code]) : null);
 }
 
-// Which ones are chosen, and what can be done with them.
+// The check boxes, and the buttons for the chosen messages.
 function choosing(place, items) {
   const ids = new Set();
   const boxes = [];
@@ -106,14 +106,14 @@ const counted = (count) => plural(count, "message");
 
 async function act(place, verb, ids, more = {}) {
   const words = verb === "replay"
-    ? { title: `Replay ${counted(ids.length)}?`, text: "Each goes back to where it came from. What fails again comes back here; what was worked on already is not sent twice.", action: "Replay", dangerous: false }
+    ? { title: `Replay ${counted(ids.length)}?`, text: "Each goes back to where it came from. What fails again comes back here; what was processed already is not sent twice.", action: "Replay", dangerous: false }
     : { title: `Discard ${counted(ids.length)}?`, text: "They are removed for good, and nothing else keeps them. The audit log will say who did it.", action: "Discard" };
   if (!(await confirm(words))) return;
-  await told(place, verb, await call("POST", `${place}/${verb}`, { body: { ids, ...more } }));
+  await showResult(place, verb, await call("POST", `${place}/${verb}`, { body: { ids, ...more } }));
 }
 
-// Say what was done, and what was left and why; then show the list as it is now.
-async function told(place, verb, { done, left, absent }) {
+// Say what was done, and what was left and why. Then show the list again.
+async function showResult(place, verb, { done, left, absent }) {
   const gone = absent.length ? ` ${counted(absent.length)} ${absent.length === 1 ? "was" : "were"} not there any more.` : "";
   if (left.length) {
     const reasons = [...new Set(left.map(({ says }) => says))].join(" ");
@@ -130,7 +130,7 @@ export async function deadLetter({ id, query, system }) {
   const item = await get(path);
   const body = h("div", { class: "stacked" }, shown(item, reveal));
   async function reveal() {
-    const words = { title: "Show the whole message?", text: "It holds a person's words and number. The audit log will say that you looked.", action: "Show it", dangerous: false };
+    const words = { title: "Show the whole message?", text: "It contains a person's words and number. The audit log will say that you saw it.", action: "Show it", dangerous: false };
     if (!(await confirm(words))) return;
     body.replaceChildren(...shown(await call("POST", `${path}/reveal`), null));
   }
@@ -140,7 +140,7 @@ export async function deadLetter({ id, query, system }) {
       item.stuck ? null : h("button", { type: "button", class: "button primary", onclick: () => act(place, "replay", [item.id]) }, "Replay"),
       h("button", { type: "button", class: "button danger quiet", onclick: () => act(place, "discard", [item.id]) }, "Discard…")),
     item.stuck ? h("div", { class: "note" }, h("p", {}, item.stuck)) : null,
-    system && place === "unrouted" && item.tenant_id === null ? given(item) : null,
+    system && place === "unrouted" && item.tenant_id === null ? giveToTenant(item) : null,
     h("div", { class: "columns" }, h("section", { class: "card", "aria-labelledby": "body-title" }, h("h2", { id: "body-title" }, "Message"), body), facts(item)),
   ].filter(Boolean);
 }
@@ -158,7 +158,7 @@ function facts(item) {
     ["Why", item.code],
     ["In words", item.reason],
     ["Parked", time(item.parked_at, { exact: true })],
-    ["From", item.source ?? "Nobody was bound"],
+    ["From", item.source ?? "No queue was bound"],
     ["Routing key", h("code", {}, item.routing_key)],
     ["Type", item.type],
     ["Tenant", item.tenant_id],
@@ -169,11 +169,12 @@ function facts(item) {
   return h("aside", { class: "card", "aria-labelledby": "facts-title" }, h("h2", { id: "facts-title" }, "Facts"), h("dl", {}, rows.filter(([, value]) => value !== null && value !== undefined).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
 }
 
-// An inbound text whose number nobody owned when it came, or that came by another's webhook, for the tenant that owns it.
-function given(item) {
+// A form that gives an inbound text to the tenant that owns its number: nobody owned it then, or it came by the webhook of
+// another tenant.
+function giveToTenant(item) {
   const save = async (data) => {
     const answer = await call("POST", "unrouted/replay", { body: { ids: [item.id], tenant_id: text(data, "tenant_id") ?? "" } });
-    await told("unrouted", "replay", answer);
+    await showResult("unrouted", "replay", answer);
   };
   return form({ save, submit: "Give it to the tenant", working: "Giving…", label: "Give it to a tenant" },
     h("div", { class: "card narrow" }, picker({ name: "tenant_id", label: "Tenant", required: true, find: findTenant, hint: "The tenant that owns the number; if none does, add it to a trunk first." })));
