@@ -1,4 +1,4 @@
-"""The webhooks that came are told to the config service: the last of each kind, whatever they were answered."""
+"""Webhooks are reported to the config service: the last of each outcome."""
 
 import base64
 
@@ -28,15 +28,17 @@ WRONG = {"Authorization": "Basic " + base64.b64encode(b"x:y").decode()}
 
 
 @pytest.fixture
-def seen(broker):
+def activity(broker):
     return WebhookActivity(broker)
 
 
 @pytest.fixture
-async def ingress(broker, seen):
+async def ingress(broker, activity):
     carriers = {"bandwidth": Bandwidth()}
-    door = WebhookHandler(publisher=broker, snapshot=lambda: SNAPSHOT, carriers=carriers, clock=lambda: NOW, seen=seen)
-    async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+    handler = WebhookHandler(
+        publisher=broker, snapshot=lambda: SNAPSHOT, carriers=carriers, clock=lambda: NOW, activity=activity
+    )
+    async with aiohttp.ClientSession() as http, serve_webhooks(handler.handle, "127.0.0.1", 0) as port:
         yield Ingress(port, http)
 
 
@@ -46,16 +48,18 @@ async def ingress(broker, seen):
     ids=["a listed proxy", "a stranger"],
 )
 async def test_where_a_webhook_came_from_is_believed_of_listed_proxies_only(broker, proxies, source):
-    seen = WebhookActivity(broker, proxies=TrustedProxies(read_networks(proxies)))
-    door = WebhookHandler(publisher=broker, snapshot=lambda: SNAPSHOT, carriers={"bandwidth": Bandwidth()}, seen=seen)
-    async with aiohttp.ClientSession() as http, serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+    activity = WebhookActivity(broker, proxies=TrustedProxies(read_networks(proxies)))
+    handler = WebhookHandler(
+        publisher=broker, snapshot=lambda: SNAPSHOT, carriers={"bandwidth": Bandwidth()}, activity=activity
+    )
+    async with aiohttp.ClientSession() as http, serve_webhooks(handler.handle, "127.0.0.1", 0) as port:
         await Ingress(port, http).post(RECEIPT, OPEN, headers={"X-Forwarded-For": "198.51.100.1, 203.0.113.9"})
-    await seen.tell()
+    await activity.report()
 
-    assert [one[-1] for one in told(broker)] == [source]
+    assert [one[-1] for one in reported(broker)] == [source]
 
 
-def told(broker):
+def reported(broker):
     return [
         (one.config_id, one.result, one.status, one.kind, one.source)
         for delivery in broker.waiting(SEEN)
@@ -75,84 +79,84 @@ def told(broker):
     ],
     ids=["accepted", "unreadable", "not handled", "challenged", "unauthorized", "with credentials"],
 )
-async def test_what_came_is_told(ingress, broker, seen, token, body, headers, wanted):
+async def test_what_came_is_reported(ingress, broker, activity, token, body, headers, wanted):
     answer = await ingress.post(body, token, headers=headers)
-    await seen.tell()
+    await activity.report()
 
     assert answer.status == wanted[2]
-    assert told(broker) == [(*wanted, "127.0.0.1")]
+    assert reported(broker) == [(*wanted, "127.0.0.1")]
 
 
-async def test_an_unknown_token_is_nobodys(ingress, broker, seen):
+async def test_an_unknown_token_is_nobodys(ingress, broker, activity):
     await ingress.post(RECEIPT, "nothing")
-    await seen.tell()
+    await activity.report()
 
-    assert told(broker) == []
+    assert reported(broker) == []
 
 
 @pytest.mark.parametrize(("headers", "status"), [({}, 401), (RIGHT, 200)])
-async def test_the_gateways_own_call_is_answered_and_leaves_nothing(ingress, broker, seen, headers, status):
+async def test_the_gateways_own_call_is_answered_and_leaves_nothing(ingress, broker, activity, headers, status):
     answer = await ingress.post(TEST_BODY, GUARDED, headers=headers)
-    await seen.tell()
+    await activity.report()
 
     assert (answer.status, "WWW-Authenticate" in answer.headers) == (status, status == 401)
     assert broker.published == []
     assert broker.waiting(DEAD) == []
 
 
-async def test_only_the_last_of_a_kind_is_told(seen, broker):
+async def test_only_the_last_of_a_kind_is_reported(activity, broker):
     endpoint = SNAPSHOT.endpoints[0]
-    seen.note(endpoint, WebhookOutcome.ACCEPTED, EARLIER, "message-sent", "a")
-    seen.note(endpoint, WebhookOutcome.ACCEPTED, NOW, "k" * 100, "b")
-    await seen.tell()
-    await seen.tell()
+    activity.record(endpoint, WebhookOutcome.ACCEPTED, EARLIER, "message-sent", "a")
+    activity.record(endpoint, WebhookOutcome.ACCEPTED, NOW, "k" * 100, "b")
+    await activity.report()
+    await activity.report()
 
-    assert told(broker) == [("open", "accepted", 200, "k" * 64, "b")]
+    assert reported(broker) == [("open", "accepted", 200, "k" * 64, "b")]
 
 
-async def test_while_the_broker_is_away_it_waits_and_the_newer_wins(seen, broker):
+async def test_while_the_broker_is_away_it_waits_and_the_newer_wins(activity, broker):
     first, second = SNAPSHOT.endpoints[:2]
-    seen.note(first, WebhookOutcome.ACCEPTED, EARLIER, "old", None)
-    seen.note(second, WebhookOutcome.ACCEPTED, EARLIER, "kept", None)
+    activity.record(first, WebhookOutcome.ACCEPTED, EARLIER, "old", None)
+    activity.record(second, WebhookOutcome.ACCEPTED, EARLIER, "kept", None)
     broker.away = True
-    await seen.tell()
-    seen.note(first, WebhookOutcome.ACCEPTED, NOW, "new", None)
+    await activity.report()
+    activity.record(first, WebhookOutcome.ACCEPTED, NOW, "new", None)
     broker.away = False
-    await seen.tell()
+    await activity.report()
 
-    assert {kind for *_, kind, _ in told(broker)} == {"new", "kept"}
+    assert {kind for *_, kind, _ in reported(broker)} == {"new", "kept"}
 
 
-async def test_what_comes_while_an_older_one_is_not_told_is_kept(broker, seen, monkeypatch):
+async def test_what_comes_while_an_older_one_is_not_reported_is_kept(broker, activity, monkeypatch):
     endpoint = SNAPSHOT.endpoints[0]
     publish = broker.publish
 
     async def lost(_):
-        seen.note(endpoint, WebhookOutcome.ACCEPTED, NOW, "new", None)
+        activity.record(endpoint, WebhookOutcome.ACCEPTED, NOW, "new", None)
         raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker went.")
 
-    seen.note(endpoint, WebhookOutcome.ACCEPTED, EARLIER, "old", None)
+    activity.record(endpoint, WebhookOutcome.ACCEPTED, EARLIER, "old", None)
     monkeypatch.setattr(broker, "publish", lost)
-    await seen.tell()
+    await activity.report()
     monkeypatch.setattr(broker, "publish", publish)
-    await seen.tell()
+    await activity.report()
 
-    assert [kind for *_, kind, _ in told(broker)] == ["new"]
+    assert [kind for *_, kind, _ in reported(broker)] == ["new"]
 
 
-async def test_what_is_left_is_told_at_the_end(broker):
-    async with WebhookActivity(broker) as seen:
-        seen.note(SNAPSHOT.endpoints[0], WebhookOutcome.UNAVAILABLE, NOW, None, None)
+async def test_what_is_left_is_reported_at_the_end(broker):
+    async with WebhookActivity(broker) as activity:
+        activity.record(SNAPSHOT.endpoints[0], WebhookOutcome.UNAVAILABLE, NOW, None, None)
 
-    assert told(broker) == [("open", "unavailable", 503, None, None)]
+    assert reported(broker) == [("open", "unavailable", 503, None, None)]
     assert broker.published_to(SMS) == []
 
 
-async def test_many_are_told_in_several_events(seen, broker):
+async def test_many_are_reported_in_several_events(activity, broker):
     for number in range(501):
         endpoint = SNAPSHOT.endpoints[0].model_copy(update={"config_id": f"c{number}"})
-        seen.note(endpoint, WebhookOutcome.ACCEPTED, NOW, None, None)
-    await seen.tell()
+        activity.record(endpoint, WebhookOutcome.ACCEPTED, NOW, None, None)
+    await activity.report()
 
     assert len(broker.waiting(SEEN)) == 2
-    assert len(told(broker)) == 501
+    assert len(reported(broker)) == 501

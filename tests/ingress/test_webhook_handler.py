@@ -1,4 +1,4 @@
-"""What the door answers, row by row, and what it publishes before it does."""
+"""The answer to every kind of webhook, row by row, and what is published before it."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Every stored webhook of Bandwidth through the door: which events and dead letters come of it."""
+"""Every stored webhook of Bandwidth is handled: which events and dead letters come of it."""
 
 import json
 from pathlib import Path

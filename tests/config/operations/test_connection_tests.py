@@ -114,20 +114,20 @@ class Edge:
         self.snapshot = None
         self.meddle = None
         self.rewrite = None
-        self.seen = WebhookActivity(broker)
-        self.door = WebhookHandler(
+        self.activity = WebhookActivity(broker)
+        self.handler = WebhookHandler(
             publisher=broker,
             snapshot=lambda: self.snapshot,
             carriers={"bandwidth": Bandwidth()},
             clock=utc_now,
-            seen=self.seen,
+            activity=self.activity,
         )
         self.calls: list[web.BaseRequest] = []
 
     async def handle(self, request):
         self.calls.append(request)
         found = self.meddle(request) if self.meddle else None
-        return found or await self.door.handle(self.rewrite(request) if self.rewrite else request)
+        return found or await self.handler.handle(self.rewrite(request) if self.rewrite else request)
 
 
 @asynccontextmanager
@@ -190,7 +190,7 @@ class TestWebhook:
         assert "89 days" in answer.json["steps"][2]["says"]
         assert "a callback password" not in answer.text
         assert guarded["webhook"].rpartition("/")[2] not in answer.text
-        await edge.seen.tell()
+        await edge.activity.report()
         assert broker.published == []
 
     async def test_without_callback_credentials_that_is_noted(self, api, sms, edge, ingress_snapshot):

@@ -316,7 +316,7 @@ async def test_rules_are_listed_in_the_order_of_their_priority_and_found_by_numb
 async def test_a_tenant_has_so_many_rules_and_no_more(api, acme, monkeypatch, serve, settings):
     monkeypatch.setattr(
         "sms_config.main.INBOUND_RULES",
-        rules.RuleKind(**{**_fields(rules.INBOUND_RULES), "most": 1}),
+        rules.RuleKind(**{**_fields(rules.INBOUND_RULES), "max_count": 1}),
     )
     small = await serve(settings)
     await small.made(INBOUND, inbound())
@@ -327,7 +327,7 @@ async def test_a_tenant_has_so_many_rules_and_no_more(api, acme, monkeypatch, se
 
 
 def _fields(kind):
-    return {name: getattr(kind, name) for name in ("record", "new", "write", "most", "read", "check_unique")}
+    return {name: getattr(kind, name) for name in ("record", "new", "write", "max_count", "read", "check_unique")}
 
 
 class TestInUse:

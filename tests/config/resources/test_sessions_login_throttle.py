@@ -1,4 +1,4 @@
-"""What a stranger at the door can do to others: nothing, wherever he and they come from. And who is behind a proxy."""
+"""A stranger's log-in attempts harm nobody else, wherever both come from. And who a client behind a proxy is."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Explains what would become of a text. It asks the dispatcher, which decides on real texts; for the caller's tenant."""
+"""Explains what would become of a text. The dispatcher decides on real texts, so the explanation comes from it too."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
