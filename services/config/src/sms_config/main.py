@@ -113,7 +113,8 @@ def _first_administrator(
 ) -> Callable[[], Awaitable[None]]:
     """Return what makes sure, once the store is prepared, that somebody can log in."""
     changes = Changes(store, lambda: None, now_utc)
-    first = _accounts(_Base(settings, store, settings.keys, changes, now_utc, Passwords())).first_administrator
+    base = _Base(settings, store, settings.keys, changes, now_utc, Passwords(), ExternalServices())
+    first = _accounts(base).first_administrator
     return partial(first.prepare, settings.first_admin, settings.first_admin_password, show)
 
 
@@ -169,11 +170,21 @@ class _Base:
     changes: Changes
     clock: Clock
     passwords: Passwords
+    external: ExternalServices
 
     @property
     def carriers(self) -> Mapping[str, Carrier]:
         """The carriers by name, without a connection."""
         return {name: make(None, self.settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """The HTTP clients of the application."""
+
+    checks: CarrierChecks
+    webhooks: WebhookTest
+    dispatcher: DispatcherClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,36 +208,30 @@ def build_app(
     answered 503.
     """
     external, ring = external or ExternalServices(), settings.keys
-    checks, webhooks = CarrierChecks(settings.carrier_options), WebhookTest(external.trust)
-    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_api_token)
+    clients = _clients(settings, external)
     # What the prover itself writes must not wake it.
     proofs = AccountProofs(store, Changes(store, wake, clock), ring)
-    prover = AccountProver(store, ring, proofs, checks, clock=clock, is_ready=lambda: waiting_for() is None)
+    prover = AccountProver(store, ring, proofs, clients.checks, clock=clock, is_ready=lambda: waiting_for() is None)
     changes = Changes(store, _both(wake, prover.wake), clock)
-    base = _Base(settings, store, ring, changes, clock, passwords or Passwords())
-    accounts, configs, history = _accounts(base), _configs(base), MessageHistory(store, dispatcher)
-    throttle = ConnectionTestThrottle(clock)
-    tests = ConnectionTests(store, ring, checks, webhooks, proofs, throttle, settings.public_url)
-    live = LiveUpdates(external.broker, timing=external.timing)
-    operations = Operations(
-        dead_letters=Parking(DEAD_LETTERS, external.broker, store, clock, tests, proofs.is_proved),
-        unrouted=Parking(UNROUTED_MESSAGES, external.broker, store, clock, tests, proofs.is_proved),
-        live=live,
-        history=history,
-        health=ConfigHealth(store, configs, dispatcher, clock),
-        connection_tests=tests,
-    )
+    base = _Base(settings, store, ring, changes, clock, passwords or Passwords(), external)
+    accounts, configs, history = _accounts(base), _configs(base), MessageHistory(store, clients.dispatcher)
+    operations = _operations(base, clients, proofs, configs, history)
     table = [
         *routes(_resources(base, accounts, configs, history)),
         *rule_routes(_rules(base)),
         *operations_routes(operations),
-        *explanation_routes(Explanations(store, dispatcher)),
+        *explanation_routes(Explanations(store, clients.dispatcher)),
     ]
     app = create_app(table, Snapshots(store, ring), _security(base, accounts, waiting_for), version=VERSION)
-    for connected in (dispatcher.connected, checks.connected, webhooks.connected, prover.connected):
-        app.cleanup_ctx.append(connected)
-    app.on_shutdown.append(live.close)
+    for part in (clients.dispatcher, clients.checks, clients.webhooks, prover):
+        app.cleanup_ctx.append(part.connected)
+    app.on_shutdown.append(operations.live.close)
     return app
+
+
+def _clients(settings: ConfigSettings, external: ExternalServices) -> _Clients:
+    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_api_token)
+    return _Clients(CarrierChecks(settings.carrier_options), WebhookTest(external.trust), dispatcher)
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
@@ -262,6 +267,22 @@ def _resources(base: _Base, accounts: _Accounts, configs: SmsConfigs, history: M
         login_throttle=LoginThrottle(store, base.passwords, accounts.sessions, cookies, base.clock),
         first_administrator=accounts.first_administrator,
         history=history,
+    )
+
+
+def _operations(
+    base: _Base, clients: _Clients, proofs: AccountProofs, configs: SmsConfigs, history: MessageHistory
+) -> Operations:
+    store, clock, broker = base.store, base.clock, base.external.broker
+    throttle, public_url = ConnectionTestThrottle(clock), base.settings.public_url
+    tests = ConnectionTests(store, base.ring, clients.checks, clients.webhooks, proofs, throttle, public_url)
+    return Operations(
+        dead_letters=Parking(DEAD_LETTERS, broker, store, clock, tests, proofs.is_proved),
+        unrouted=Parking(UNROUTED_MESSAGES, broker, store, clock, tests, proofs.is_proved),
+        live=LiveUpdates(broker, timing=base.external.timing),
+        history=history,
+        health=ConfigHealth(store, configs, clients.dispatcher, clock),
+        connection_tests=tests,
     )
 
 
