@@ -1,4 +1,4 @@
-"""Everything that is wrong with a request is told at once, and a trial writes nothing."""
+"""Everything that is wrong with a request is reported at once, and a dry run writes nothing."""
 
 import pytest
 
@@ -48,15 +48,15 @@ async def test_a_field_that_is_judged_by_a_wrong_one_is_not_blamed(api, trunk):
     assert set(answer.field_errors()) == {"dids"}
 
 
-async def test_a_trial_tells_what_is_wrong_and_writes_nothing(api, acme, trunk):
-    trial = {"X-Trial": "1"}
+async def test_a_dry_run_reports_what_is_wrong_and_writes_nothing(api, acme, trunk):
+    dry_run = {"X-Trial": "1"}
     right = {"name": "second", "brand": "Bandwidth", "tenant_id": "acme"}
     user = {"name": "ann", "role": "tenant_admin", "tenant_id": "acme", "password": PASSWORD}
 
-    made = await api.call("POST", TRUNKS, right, headers=trial)
-    wrong = await api.call("POST", TRUNKS, {**right, "name": ""}, headers=trial)
-    changed = await api.call("PATCH", f"{TRUNKS}/{trunk['id']}", {"name": "other"}, headers=trial)
-    person = await api.call("POST", USERS, user, headers=trial)
+    made = await api.call("POST", TRUNKS, right, headers=dry_run)
+    wrong = await api.call("POST", TRUNKS, {**right, "name": ""}, headers=dry_run)
+    changed = await api.call("PATCH", f"{TRUNKS}/{trunk['id']}", {"name": "other"}, headers=dry_run)
+    person = await api.call("POST", USERS, user, headers=dry_run)
 
     assert (made.status, changed.status, person.status) == (201, 200, 201)
     assert wrong.field_errors() == {"name": "must have 1 to 64 characters"}

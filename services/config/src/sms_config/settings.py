@@ -137,5 +137,5 @@ class ConfigSettings(ProcessSettings):
 
     @property
     def webhook_grace(self) -> timedelta:
-        """How long a rotated webhook URL is still taken."""
+        """How long a rotated webhook URL is still accepted."""
         return timedelta(seconds=self.webhook_grace_seconds)

@@ -76,7 +76,7 @@ class RejectionView(Shown):
 
 
 class RouteView(Shown):
-    """A route that was looked at."""
+    """A route that was considered."""
 
     config_id: str | None
     config_name: str | None

@@ -13,7 +13,7 @@ from sms_common.http.content_coding import is_coded
 from sms_common.http.proxies import PeerAddress
 from sms_config.access.auth import Caller
 from sms_config.model.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
-from sms_config.resources.sessions import Presented, Visitor
+from sms_config.resources.sessions import LoginClient, Presented
 from sms_config.schemas.bodies import JsonObject
 
 SESSION_COOKIE = "sms_session"
@@ -51,8 +51,8 @@ async def read_call(request: web.Request, caller: Caller, *, takes_body: bool) -
 def presented(request: web.Request) -> Presented:
     """Return the credentials that a browser sends."""
     changes = request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}
-    visitor = Visitor(request[CLIENT], _cookie(request, DEVICE_COOKIE))
-    return Presented(_cookie(request, SESSION_COOKIE), request.headers.get(CSRF_HEADER, ""), changes, visitor)
+    client = LoginClient(request[CLIENT], _cookie(request, DEVICE_COOKIE))
+    return Presented(_cookie(request, SESSION_COOKIE), request.headers.get(CSRF_HEADER, ""), changes, client)
 
 
 def _cookie(request: web.Request, name: str) -> SecretStr | None:

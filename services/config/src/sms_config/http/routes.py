@@ -281,7 +281,7 @@ def session_routes(sessions: Sessions, throttle: LoginThrottle, first: FirstAdmi
         return Opened(await sessions.show(session), session, cookie)
 
     async def log_in(call: Call) -> Opened:
-        return await opened(await throttle.log_in(call.given, call.presented.visitor))
+        return await opened(await throttle.log_in(call.given, call.presented.client))
 
     async def set_up(call: Call) -> Opened:
         return await opened(await first.set_up(call.given, call.caller))

@@ -223,7 +223,7 @@ class AccountProofs:
         return None
 
     async def _tenant_reads(self, tenant_id: str) -> bool:
-        """Whether somebody of a tenant may read the addresses of its webhooks."""
+        """Whether somebody of a tenant may read its webhook addresses. Disabled users and expired keys count too."""
         people = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
         if (await self._store.find(UserRecord, people, EVERYONE)).items:
             return True

@@ -32,11 +32,11 @@ _MAX_TENANTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """Where a log-in comes from: the client's address, and the device cookie if the browser has one."""
+class LoginClient:
+    """Where a log-in comes from: an address, and a device cookie if the browser has one."""
 
-    client: PeerAddress = field(default_factory=PeerAddress)
-    device: SecretStr | None = None
+    address: PeerAddress = field(default_factory=PeerAddress)
+    device_cookie: SecretStr | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Presented:
     token: SecretStr | None = None
     csrf: str = ""
     changes: bool = False
-    visitor: Visitor = field(default_factory=Visitor)
+    client: LoginClient = field(default_factory=LoginClient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +182,12 @@ class LoginThrottle:
         self._addresses, self._proxies = throttle(20, 5), throttle(100, 5)
         self._names_by_browsers = throttle(50, 15)
 
-    async def log_in(self, given: JsonObject, visitor: Visitor) -> Session:
+    async def log_in(self, given: JsonObject, client: LoginClient) -> Session:
         """Open a session. Raises LogInFailed, which never says what was wrong, TooManyFailures, Invalid."""
         body = parse(LogIn, given)
         name = body.username.casefold()
         # Counted before the password is checked, so that a thousand guesses at once count as a thousand.
-        counted = self._counts(visitor, name)
+        counted = self._counts(client, name)
         for one in counted:
             one.throttle.check(one.key, None)
         for one in counted:
@@ -208,12 +208,12 @@ class LoginThrottle:
         forms = dict.fromkeys((written, trimmed(written)))
         return any([await self._passwords.matches(SecretStr(form), kept) for form in forms])
 
-    def _counts(self, visitor: Visitor, name: str) -> list[_Count]:
+    def _counts(self, client: LoginClient, name: str) -> list[_Count]:
         """Return the counts that a log-in attempt for `name` adds to."""
-        device = self.device_cookies.known(visitor.device, name)
+        device = self.device_cookies.known(client.device_cookie, name)
         if device is not None and not self._names_by_browsers.refuses(name):
             return [_Count(self._names_by_address, repr((device, name))), _Count(self._names_by_browsers, name)]
-        origin, claimed = visitor.client.origin, visitor.client.claimed
+        origin, claimed = client.address.origin, client.address.claimed
         counts = [
             _Count(self._addresses, repr((origin, claimed))),
             _Count(self._names_by_address, repr((origin, claimed, name))),
