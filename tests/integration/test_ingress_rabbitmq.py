@@ -77,8 +77,8 @@ def opened(http: aiohttp.ClientSession) -> Open:
     @asynccontextmanager
     async def opening(broker: RabbitBroker) -> AsyncIterator[Post]:
         held = snapshot("1", TOKEN)
-        door = WebhookHandler(publisher=broker, snapshot=lambda: held, carriers={"bandwidth": Bandwidth()})
-        async with serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+        handler = WebhookHandler(publisher=broker, snapshot=lambda: held, carriers={"bandwidth": Bandwidth()})
+        async with serve_webhooks(handler.handle, "127.0.0.1", 0) as port:
 
             async def post(body: bytes) -> int:
                 async with http.post(f"http://127.0.0.1:{port}{PATH}", data=body) as answer:

@@ -1,4 +1,4 @@
-"""The start of the service: prepare the store, however long MongoDB takes, and refuse data that cannot be served."""
+"""Prepares the store at the start, however long MongoDB takes, and refuses data that cannot be served."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,7 @@ import structlog
 
 from sms_common.errors import Unavailable
 from sms_config.model.keyring import KeyRing
-from sms_config.resources.rewrap import check_key_ring
+from sms_config.resources.key_rotation import check_key_ring
 from sms_config.storage.store_protocol import Store
 
 _log = structlog.get_logger()
@@ -16,7 +16,7 @@ _RETRY_SECONDS = 1.0
 
 
 class Startup:
-    """Prepares `store` once. Until that is done nothing is served from it."""
+    """Prepares `store` once, then calls `then`. Until that is done nothing is served from the store."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Startup:
         self._waiting_for: str | None = "The store has not been prepared yet."
 
     def waiting_for(self) -> str | None:
-        """Return what still has to happen, as a sentence, or None once the store may be used."""
+        """Return what is still missing, as a sentence, or None once the store may be used."""
         return self._waiting_for
 
     async def prepare(self) -> None:

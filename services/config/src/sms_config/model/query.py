@@ -7,7 +7,7 @@ value   = "true" | "false" | "null" | number | 'text' | "text" | bare-word
 orderby = field [ "asc" | "desc" ] *( "," field [ "asc" | "desc" ] )
 
 Keywords are read in any case. A quote inside quoted text is doubled. A parameter `field=value` means `eq`.
-Values lose what nobody sees at their ends, and are compared in composed form (NFC), as names are kept.
+Values are trimmed of invisible characters, and compared in composed form (NFC), in which names are stored.
 """
 
 import re
@@ -28,12 +28,12 @@ Kind = Literal["text", "boolean", "integer", "time"]
 Operator = Literal["eq", "ne", "gt", "ge", "lt", "le", "contains", "startswith", "in"]
 
 MAX_TOP = 100
-# Beyond this a filter is the better way; MongoDB would walk over every skipped document.
+# MongoDB reads every skipped document, so beyond this a filter is the better way.
 MAX_SKIP = 1_000_000
 MAX_FILTER = 1024
 MAX_SEARCH = 100
 MAX_CLAUSES = 20
-# Counting further takes long, and nobody pages there.
+# To count further takes long, and nobody reads pages that far.
 COUNT_UP_TO = 10_000
 
 _OPERATORS: Mapping[str, Operator] = {
@@ -80,9 +80,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which records, in which order, which page of them. All clauses hold; `search` is found in one of `searched`.
+    """Which records, in which order, and which page. All clauses apply; `search` must be found in one of `searched`.
 
-    Those on all pages are counted exactly up to `count_up_to`.
+    The number on all pages is exact up to `count_up_to`.
     """
 
     clauses: tuple[Clause, ...] = ()
@@ -94,7 +94,7 @@ class Query:
     count_up_to: int = COUNT_UP_TO
 
     def at_least(self, found: int) -> int:
-        """How many there are at least, when they are not counted to the end and the page holds `found`."""
+        """Return the least number of records when they were not all counted and the page has `found`."""
         full = self.top is not None and found >= self.top
         return max(self.count_up_to, self.skip + found + full if found else 0)
 
@@ -135,10 +135,10 @@ def parse_query(parameters: Iterable[tuple[str, str]], columns: Columns) -> Quer
     errors: list[FieldProblem] = []
     clauses: list[Clause] = []
     search, skip, top, order = "", 0, MAX_TOP, columns.order
-    seen: set[str] = set()
+    names: set[str] = set()
     for name, text in parameters:
         try:
-            _once(name, seen)
+            _once(name, names)
             match name:
                 case "filter":
                     clauses += _filter(text, columns)
@@ -163,10 +163,10 @@ class _Refused(Exception):  # it never leaves this module
     """Why one parameter cannot be used."""
 
 
-def _once(name: str, seen: set[str]) -> None:
-    if name in seen:
+def _once(name: str, names: set[str]) -> None:
+    if name in names:
         raise _Refused("is given twice")
-    seen.add(name)
+    names.add(name)
 
 
 def _search(text: str) -> str:
@@ -287,7 +287,7 @@ def _scalar(token: _Token, column: Column) -> Scalar:
 
 
 def _bare(text: str) -> str:
-    """A bare word without what was pasted around it."""
+    """Return a bare word without invisible characters around it."""
     return text if "\0" in text else trimmed(text)
 
 

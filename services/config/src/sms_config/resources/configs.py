@@ -18,7 +18,7 @@ from sms_config.model.records import CALLBACK_PASSWORD, WEBHOOK_TOKEN, SmsConfig
 from sms_config.resources.account_proofs import is_proved
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.resources.sealing import Sealer, credentials_set, open_secret
-from sms_config.resources.tenant_assets import assets_of, check_still_held
+from sms_config.resources.tenant_assets import assets_of, check_still_owned
 from sms_config.schemas.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
 from sms_config.schemas.credentials import check_credentials
 from sms_config.schemas.numbers import may_show, read_sender
@@ -121,7 +121,7 @@ class SmsConfigs:
             if trunk.id != old_trunk.id:
                 has = await assets_of(transaction, before.tenant_id)
                 moved = has.with_config(config_id, trunk.id)
-                await check_still_held(transaction, before.tenant_id, has, moved, "provider_id")
+                await check_still_owned(transaction, before.tenant_id, has, moved, "provider_id")
             known = before.limits if trunk.id == old_trunk.id else PaceLimits()
             _check_shared_limits(body.limits, known, trunk, caller)
             values = await _values(transaction, body, trunk, before.tenant_id)
@@ -138,7 +138,7 @@ class SmsConfigs:
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             before = await require_version(transaction, SmsConfigRecord, config_id, caller, version)
             has = await assets_of(transaction, before.tenant_id)
-            await check_still_held(transaction, before.tenant_id, has, has.with_config(config_id, None))
+            await check_still_owned(transaction, before.tenant_id, has, has.with_config(config_id, None))
             tenant = await transaction.get(TenantRecord, before.tenant_id, EVERYONE)
             also: tuple[Change[Any], ...] = ()
             if tenant is not None and tenant.default_config_id == config_id:

@@ -1,4 +1,4 @@
-"""Credentials that cannot be what their carrier calls so are refused beside their fields, before anything uses them."""
+"""Checks the format of credentials by the rules of their carrier, before anything uses them."""
 
 from sms_common.carriers.credentials import misformed_credentials
 from sms_common.carriers.protocol import Carrier
@@ -7,7 +7,7 @@ from sms_config.schemas.bodies import Credentials
 
 
 def check_credentials(given: Credentials | None, carrier: Carrier) -> None:
-    """Raise Invalid with a sentence for every credential that has not the carrier's form; never with a value."""
+    """Raise Invalid with a sentence for every credential of a wrong format. The sentence never repeats the value."""
     if given is None:
         return
     values = {name: value for name, value in given.given().items() if value is not None}

@@ -1,4 +1,4 @@
-"""What the API shows. No view has a field for a secret."""
+"""The objects that the API shows. No view has a field for a secret."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -143,7 +143,7 @@ class ExtensionView(Stamps, ExtensionFields):
 
 
 class RoutingView(Stamps):
-    """A tenant's clock, the senders it blocks, and what unlisted extensions may do. Version and stamps are its own."""
+    """A tenant's hours, holidays, blocked senders, and what unlisted extensions may do; with the tenant's version."""
 
     tenant_id: str
     time_zone: str
@@ -233,7 +233,7 @@ class MessageView(BaseModel):
 
 
 class StepView(Shown):
-    """One step of a trial. `code` is stable; beside `ok` it points something out. `says` also tells what to do."""
+    """One step of a test. `code` is stable; with `ok` it is a remark. `says` also tells what to do."""
 
     step: str
     ok: bool
@@ -242,7 +242,7 @@ class StepView(Shown):
 
 
 class TrialView(Shown):
-    """What a trial found, up to the first step that failed."""
+    """The result of a test: its steps up to the first that failed."""
 
     ok: bool
     steps: tuple[StepView, ...]
@@ -259,7 +259,7 @@ class WebhookSeenView(Shown):
 
 
 class LaneView(Shown):
-    """Why an SMS configuration's lane stands still: `paused` goes on by itself, `person` when somebody mends it."""
+    """Why the lane of an SMS configuration is stalled: `paused` resumes by itself, `person` needs somebody's help."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -270,7 +270,7 @@ class LaneView(Shown):
 
 
 class SmsHealthView(Shown):
-    """How an SMS configuration does. `last_webhook` is the newest that was taken, `last_refused` that was not."""
+    """The health of an SMS configuration, with its newest accepted webhook and its newest refused one."""
 
     config_id: str
     tenant_id: str
@@ -283,14 +283,14 @@ class SmsHealthView(Shown):
 
 
 class ParkedView(Shown):
-    """A message that could not be worked on, or that nobody was bound for. Numbers are masked."""
+    """A message that could not be processed, or for which no queue was bound. Numbers are masked."""
 
     id: str
     tenant_id: str | None = Field(description="Null: only who sees all tenants may see it.")
     config_id: str | None = Field(description="The SMS configuration whose webhook it came through.")
     code: str | None
     reason: str | None
-    source: str | None = Field(description="The queue or the door it came from; null when nobody was bound.")
+    source: str | None = Field(description="The queue or the webhook it came from; null when no queue was bound.")
     routing_key: str
     type: str | None
     parked_at: str | None
@@ -307,7 +307,7 @@ class ParkedBodyView(ParkedView):
 
 
 class Reason(Shown):
-    """Why nothing was done to one of several. `code` is stable; `says` also tells what to do."""
+    """Why one of several messages was left. `code` is stable; `says` also tells what to do."""
 
     id: str
     code: str
