@@ -42,6 +42,12 @@ class Stores:
     ledger: Ledger
     coordination: Coordination
 
+    async def prepare(self) -> None:
+        """Read the database's time and make the indexes; safe to repeat. Raises Unavailable."""
+        await self.ledger.set_clock()
+        await self.ledger.prepare()
+        await self.coordination.prepare()
+
 
 @dataclass(frozen=True, slots=True)
 class DispatcherLimits:

@@ -2,10 +2,8 @@
 
 import asyncio
 import os
-import random
 import socket
 import uuid
-from collections.abc import Awaitable
 from contextlib import AsyncExitStack, suppress
 
 import aiohttp
@@ -13,11 +11,13 @@ import structlog
 from aiohttp import web
 
 from sms_common import topology
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Delivery, Listener, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Unavailable
+from sms_common.service.background_work import run_until
 from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
 from sms_dispatcher.api.explaining import Explainer
 from sms_dispatcher.api.routes import ExplainApi, LanesApi, MessagesApi
@@ -37,7 +37,7 @@ _log = structlog.get_logger()
 DRAIN_SECONDS = 40.0
 # Of these, for what ends by being cancelled: its messages go back.
 _LAST_SECONDS = 3.0
-_AGAIN_AFTER_SECONDS = 2.0
+_PREPARE_AGAIN = BackoffPolicy(1.0, 3.0)
 # Carrier calls are limited by the lanes' prefetch; the connector must not be a second, hidden limit.
 _NO_LIMIT = 0
 
@@ -84,7 +84,7 @@ async def _work(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(client)
         await broker.listen(topology.CONFIG_CHANGES, _on_news(client))
         stack.push_async_callback(_drain, dispatcher, broker)
-        await _until_stopped(stop, _dispatch(dispatcher, stores, stop, settings.due_every))
+        await run_until(stop, _dispatch(dispatcher, stores, stop, settings.due_every))
 
 
 async def _drain(dispatcher: Dispatcher, broker: RabbitBroker) -> None:
@@ -99,15 +99,7 @@ async def _drain(dispatcher: Dispatcher, broker: RabbitBroker) -> None:
 
 async def _dispatch(dispatcher: Dispatcher, stores: Stores, stop: asyncio.Event, due_every: float) -> None:
     """Begin once there is a store with its time and indexes, and a configuration; then look after what is due."""
-    while True:
-        try:
-            await stores.ledger.set_clock()
-            await stores.ledger.prepare()
-            await stores.coordination.prepare()
-            break
-        except Unavailable as error:
-            _log.warning("dispatcher.waits", code=error.code, reason=error.reason)
-            await asyncio.sleep(_AGAIN_AFTER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+    await retry_until_available(stores.prepare, policy=_PREPARE_AGAIN, on_failure=_note_waiting)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(dispatcher.fleet.run(stop))
         tasks.create_task(StalledReport(lambda: dispatcher.lanes.held, stores.coordination).run(stop))
@@ -116,17 +108,8 @@ async def _dispatch(dispatcher: Dispatcher, stores: Stores, stop: asyncio.Event,
         await dispatcher.due.run(stop, every=due_every)
 
 
-async def _until_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
-    """Do `work` until `stop` is set. Raises what `work` raises."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+def _note_waiting(error: Unavailable) -> None:
+    _log.warning("dispatcher.waits", code=error.code, reason=error.reason)
 
 
 def _member() -> str:

@@ -4,8 +4,8 @@ It never holds up a save. A carrier that cannot be reached is asked again later;
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,8 +13,10 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.carriers.protocol import Account, Carrier
 from sms_common.errors import Code, Unavailable
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.query import Clause, Query
 from sms_config.model.records import CREDENTIALS, SmsConfigRecord, TrunkRecord
@@ -32,7 +34,8 @@ _PROVED_FOR = timedelta(days=1)
 _LACKING_FOR = timedelta(minutes=1)
 # What a carrier refuses it may accept when somebody has done something there.
 _REFUSED_FOR = timedelta(hours=1)
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
+_NO_ANSWER = BackoffPolicy(30.0, 600.0)
+_EVENTS = LoopEvents("account.proving_waits", "account.proving_failed", logging.DEBUG)
 
 
 class ProverCarriers(Protocol):
@@ -79,27 +82,24 @@ class Prover:
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
         """Work while the application runs."""
-        working = asyncio.create_task(self._run())
+        working = asyncio.create_task(
+            periodically(
+                self._look_if_open,
+                _LOOK_SECONDS,
+                None,
+                _EVENTS,
+                wake=self._work,
+                after_failure=_AFTER_TROUBLE_SECONDS,
+            )
+        )
         yield
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            self._work.clear()
-            pause = _LOOK_SECONDS
-            try:
-                if self._is_open():
-                    await self.look()
-                else:
-                    pause = _AFTER_TROUBLE_SECONDS
-            except Unavailable:
-                pause = _AFTER_TROUBLE_SECONDS
-            except Exception:  # noqa: BLE001  # a bug in one round must not end all proving; the log has it
-                _log.exception("account.proving_failed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._work.wait()
+    async def _look_if_open(self) -> None:
+        if not self._is_open():
+            raise Unavailable(Code.STORE_UNAVAILABLE, "The store may not be used yet.")
+        await self.look()
 
     async def look(self) -> None:
         """Try whatever is due. Raises Unavailable."""
@@ -156,8 +156,8 @@ class Prover:
         if code is Code.CREDENTIALS_REFUSED:
             await self._proofs.end(claim.record, claim.trunk)
             return _Try(mark, now + _REFUSED_FOR)
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures, 8))
-        return _Try(mark, now + wait, failures + 1)
+        wait = _NO_ANSWER.delay(failures + 1)
+        return _Try(mark, now + timedelta(seconds=wait), failures + 1)
 
     def _account_of(self, record: SmsConfigRecord) -> Account:
         opened = {name: open_secret(self._ring, record, CREDENTIALS + name) for name in credentials_set(record)}

@@ -10,6 +10,7 @@ from functools import partial
 
 import structlog
 
+from sms_common.backoff import retry_until_available
 from sms_common.broker import RetryLater
 from sms_common.carriers.protocol import Account, Carrier
 from sms_common.configuration import DispatcherSnapshot, FailurePolicy, SmsConfig
@@ -36,7 +37,6 @@ from sms_dispatcher.lanes.circuit_breaker import Permit
 from sms_dispatcher.lanes.fast_path import SendSlot
 from sms_dispatcher.ledger.entries import CLAIMABLE, LedgerEntry, changed, entry_id, replaces
 from sms_dispatcher.ledger.ledger import LEASE, Ledger
-from sms_dispatcher.ledger.persisting import retry_until_available
 
 log = structlog.get_logger()
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable
 from functools import partial
 
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Outgoing, Publisher
 from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusEvent
 from sms_dispatcher.delivery.statuses import outgoing
-from sms_dispatcher.ledger.persisting import retry_until_available
 
-_FIRST_PAUSE_SECONDS = 0.1
+_UNTIL_TAKEN = BackoffPolicy(0.1, 5.0)
 
 
 class StatusPublisher:
@@ -37,7 +37,7 @@ class StatusPublisher:
         """Publish one message at least once."""
         try:
             async with asyncio.timeout(self._within):
-                await retry_until_available(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)
+                await retry_until_available(partial(self._publisher.publish, message), policy=_UNTIL_TAKEN)
         except TimeoutError:
             reason = "The broker did not take what the PBX is told."
             raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None

@@ -1,21 +1,22 @@
 """Shares the work among the dispatchers that run: each piece, a lane or the intake of a tenant, is done by one."""
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from sms_common.errors import Unavailable
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_common.telemetry import metrics
 from sms_dispatcher.fleet.assignment import assign
 
 log = structlog.get_logger()
 
 BEAT_SECONDS = 1.0
+_EVENTS = LoopEvents("fleet.postponed", "fleet.failed")
 _SILENT_SECONDS = 10.0
 # A process that can be heard by nobody for so long gives its lanes up: others have taken them.
 _GIVE_UP_AFTER_SECONDS = 30.0
@@ -115,22 +116,8 @@ class FleetMember:
     async def run(self, stop: asyncio.Event) -> None:
         """Say every second that we are here, and take what is ours, until `stop` is set."""
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._repeat(self._beat, stop))
-            both.create_task(self._repeat(self._settle_and_look, stop))
-
-    async def _repeat(self, act: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                await act()
-            except Unavailable as error:
-                log.info("fleet.postponed", code=error.code, reason=error.reason)
-            except Exception:  # a bug in one look must not end the process
-                log.exception("fleet.failed")
-            try:
-                async with asyncio.timeout(BEAT_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311  # jitter, not a secret
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            both.create_task(periodically(self._beat, BEAT_SECONDS, stop, _EVENTS))
+            both.create_task(periodically(self._settle_and_look, BEAT_SECONDS, stop, _EVENTS))
 
     async def _beat(self) -> None:
         if not self._fit():

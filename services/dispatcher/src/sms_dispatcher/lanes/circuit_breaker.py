@@ -5,7 +5,6 @@ whatever stopped the lane, so that a carrier that still refuses is asked once an
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +14,14 @@ from typing import Self
 
 import structlog
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.errors import Misconfigured, SendFailure, Throttled
 from sms_common.telemetry import metrics
 
 log = structlog.get_logger()
 
-_FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS = 5.0, 900.0
-_FIRST_OUTAGE_SECONDS, _LONGEST_OUTAGE_SECONDS = 1.0, 300.0
+_THROTTLED = BackoffPolicy(5.0, 900.0)
+_OUT = BackoffPolicy(1.0, 300.0)
 # How often one message asks whether a person has mended the account at the carrier; a change on our side opens at once.
 _PERSON_SECONDS = 60.0
 # An outage: of at least so many answers within the window, so many were failures that say nothing of the message.
@@ -172,12 +172,12 @@ class CircuitBreaker:
         if self.seconds_left > 0:
             self.pause(wish, failure)
             return
-        self.pause(max(self._grow(_FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS), wish), failure)
+        self.pause(max(self._grow(_THROTTLED), wish), failure)
 
     def _out(self, failure: SendFailure) -> None:
         if self.seconds_left > 0:
             return
-        seconds = self._grow(_FIRST_OUTAGE_SECONDS, _LONGEST_OUTAGE_SECONDS)
+        seconds = self._grow(_OUT)
         log.warning("lane.carrier_is_out", config_id=self._config_id, code=failure.code, seconds=round(seconds, 1))
         self._forget()
         self.pause(seconds, failure)
@@ -186,11 +186,10 @@ class CircuitBreaker:
         self._answers.clear()
         self._failures = self._in_a_row = 0
 
-    def _grow(self, first: float, longest: float) -> float:
-        """Equal jitter, growing while the carrier goes on refusing."""
+    def _grow(self, policy: BackoffPolicy) -> float:
+        """How long to pause: longer while the carrier goes on refusing."""
         self._times += 1
-        span = min(first * 2.0 ** min(self._times - 1, 10), longest)
-        return span / 2 + random.uniform(0, span / 2)  # noqa: S311  # jitter, not a secret
+        return policy.delay(self._times)
 
     def _count(self, *, failed: bool) -> bool:
         """Note an answer; whether those of the window now say that the carrier is out."""

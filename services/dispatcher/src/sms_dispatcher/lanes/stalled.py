@@ -1,19 +1,18 @@
 """Which lanes stand still and why, kept where every dispatcher can read it, for people who ask any of them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-import structlog
-
-from sms_common.errors import Misconfigured, Unavailable
+from sms_common.errors import Misconfigured
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_dispatcher.lanes.circuit_breaker import CircuitBreaker
 
-log = structlog.get_logger()
-
 EVERY_SECONDS = 5.0
+_EVENTS = LoopEvents("lanes.not_told", "lanes.report_failed", logging.DEBUG)
 
 Why = Literal["paused", "person"]
 
@@ -59,18 +58,7 @@ class StalledReport:
 
     async def run(self, stop: asyncio.Event, *, every: float = EVERY_SECONDS) -> None:
         """Tell now and then until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.tell()
-            except Unavailable as error:
-                log.debug("lanes.not_told", code=error.code)
-            except Exception:  # a bug in a report must not end the process
-                log.exception("lanes.report_failed")
-            try:
-                async with asyncio.timeout(every):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        await periodically(self.tell, every, stop, _EVENTS)
 
     async def tell(self) -> None:
         """Tell once. Raises Unavailable; then all of it is told the next time."""
