@@ -11,7 +11,7 @@ from tests.dispatcher.builders import DID, HANDSET, NOW, config
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, rule, ruled
 from tests.dispatcher.test_carrier_events import receipt
 
-OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", carrier_code="400", elsewhere=True)
+OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", carrier_code="400", try_next_route=True)
 THEIRS = PermanentFailure(Code.CARRIER_REFUSED, "The recipient opted out.")
 LOCKED = Misconfigured(Code.CREDENTIALS_REFUSED, "The account is locked.")
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
