@@ -197,9 +197,11 @@ lane_backlog: Final = _gauge(
 lanes: Final = _gauge(
     "lanes", "Lanes that there are: one for each configuration, and those of former ones in which something may wait."
 )
-lanes_held: Final = _gauge(
-    "lanes_held", "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others."
+lanes_owned: Final = _gauge(
+    "lanes_owned",
+    "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others.",
 )
+lanes_held: Final = _gauge("lanes_held", "The former name of lanes_owned. The next release no longer has it.")
 fleet_members: Final = _gauge("fleet_members", "Dispatchers that this one sees at work, itself among them.")
 retries_postponed_total: Final = _counter(
     "retries_postponed_total",

@@ -219,10 +219,10 @@ def _explained(
     request: OutboundRequest,
     snapshot: DispatcherSnapshot,
     routings: list[RoutingResult],
-    ended: LedgerEntry | Rejection,
+    outcome: LedgerEntry | Rejection,
 ) -> OutboundExplanation:
     routing = routings[0] if routings else RoutingResult("")
-    entry, rejection = (ended, None) if isinstance(ended, LedgerEntry) else (None, ended)
+    entry, rejection = (outcome, None) if isinstance(outcome, LedgerEntry) else (None, outcome)
     usable = [route for route in routing.considered if route.usable is not None]
     config_id = entry.config_id if entry is not None else None
     return OutboundExplanation(

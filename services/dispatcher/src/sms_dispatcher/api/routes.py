@@ -110,14 +110,14 @@ class LanesApi:
 
     def add_to(self, app: web.Application) -> None:
         """Add the route."""
-        app.router.add_get("/api/v1/lanes", _guarded(self._standing, self._token))
+        app.router.add_get("/api/v1/lanes", _guarded(self._stalled, self._token))
 
-    async def _standing(self, request: web.Request) -> web.Response:
+    async def _stalled(self, request: web.Request) -> web.Response:
         try:
             asked = LanesAsked.model_validate(dict(request.query))
         except ValidationError as error:
             return _invalid(error)
-        found = await self._lanes.standing(asked.ids.split(","))
+        found = await self._lanes.stalled(asked.ids.split(","))
         return _json({"items": [asdict(one) for one in found]})
 
 

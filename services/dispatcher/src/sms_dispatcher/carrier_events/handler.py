@@ -2,7 +2,6 @@
 PBX.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,7 +9,6 @@ import structlog
 
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing, RetryLater
-from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.events import (
     CarrierInboundEvent,
@@ -25,11 +23,10 @@ from sms_common.phone import from_carrier
 from sms_common.telemetry import metrics
 from sms_dispatcher.carrier_events.inbound import Arrival, InboundRouting, discards, may_not_speak, route_inbound
 from sms_dispatcher.carrier_events.parked_texts import arrival_again, given_id, never_given, parked_id
-from sms_dispatcher.delivery.status_publisher import StatusPublisher
+from sms_dispatcher.delivery.context import DispatchContext
 from sms_dispatcher.delivery.statuses import changes, current
-from sms_dispatcher.ledger.entries import Echo, EntryKind, LedgerEntry, Receipt, member
-from sms_dispatcher.ledger.ledger import Ledger, MatchedReceipt
-from sms_dispatcher.requests.conversations import conversation_id
+from sms_dispatcher.ledger.entries import Echo, EntryKind, LedgerEntry, Receipt, conversation_id, member
+from sms_dispatcher.ledger.ledger import MatchedReceipt
 
 log = structlog.get_logger()
 
@@ -41,19 +38,11 @@ _WAITS = (1.0, 5.0, 30.0, 120.0)
 class CarrierEventHandler:
     """The handler of the queue `sms.carrier`."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        teller: StatusPublisher,
-        snapshot: Callable[[], DispatcherSnapshot],
-        clock: Callable[[], datetime],
-        *,
-        receipt_window: timedelta,
-    ) -> None:
-        self._ledger = ledger
-        self._teller = teller
-        self._snapshot = snapshot
-        self._clock = clock
+    def __init__(self, context: DispatchContext, *, receipt_window: timedelta) -> None:
+        self._ledger = context.ledger
+        self._publisher = context.publisher
+        self._snapshot = context.snapshot
+        self._clock = context.clock
         self._receipt_window = receipt_window
 
     async def handle(self, delivery: Delivery) -> None:
@@ -83,14 +72,14 @@ class CarrierEventHandler:
         elif change.happened:
             metrics.receipts_total.labels(event.carrier, "applied").inc()
             metrics.receipt_statuses_total.labels(event.carrier, event.status.value).inc()
-            await self._teller.tell(changes(change.before, change.after))
+            await self._publisher.publish(changes(change.before, change.after))
         elif _is_of_a_stranger(change.after, receipt):
             metrics.receipts_total.labels(event.carrier, "unmatched").inc()
             raise UnreadableEvent(Code.UNMATCHED_RECEIPT, "The group of this receipt does not have its recipient.")
         else:
             metrics.receipts_total.labels(event.carrier, "unchanged").inc()
             if _worked_on_before(delivery):
-                await self._teller.tell(current(change.after))
+                await self._publisher.publish(current(change.after))
 
     def _may_not_speak_for(self, event: CarrierReceiptEvent, entry: LedgerEntry) -> Code | None:
         """Why a receipt says nothing about an entry; None: it does. A carrier has one webhook for an account: receipts
@@ -149,7 +138,7 @@ class CarrierEventHandler:
             metrics.inbound_total.labels("discarded").inc()
             return
         metrics.inbound_total.labels("routed").inc()
-        await self._teller.publish(_to_pbx(inbound))
+        await self._publisher.publish_raw(_to_pbx(inbound))
 
     async def _park(self, inbound: InboundEvent, event: CarrierInboundEvent, refusal: Code, *, again: bool) -> None:
         """Keep a text for which there is nobody, or for which its webhook may not speak, each webhook's apart.
@@ -168,7 +157,7 @@ class CarrierEventHandler:
         metrics.unrouted_total.inc()
         what = "inbound.unproved" if refusal is Code.ACCOUNT_UNPROVED else "inbound.unrouted"
         log.warning(what, config_id=inbound.config_id, code=refusal)
-        await self._teller.publish(_to_unrouted(kept, refusal))
+        await self._publisher.publish_raw(_to_unrouted(kept, refusal))
 
 
 def _arrival(event: CarrierInboundEvent) -> Arrival:

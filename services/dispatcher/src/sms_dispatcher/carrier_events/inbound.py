@@ -48,11 +48,11 @@ class InboundRouting:
 
 def route_inbound(arrival: Arrival, snapshot: DispatcherSnapshot, *, explain: bool = False) -> InboundRouting:
     """Decide on an inbound text. With `explain`, every rule's verdict is in the decision."""
-    told = snapshot.config(arrival.config_id)
-    tenant_id = _owner(arrival, told, snapshot)
+    webhook_config = snapshot.config(arrival.config_id)
+    tenant_id = _owner(arrival, webhook_config, snapshot)
     if isinstance(tenant_id, Code):
-        return InboundRouting(None, told, _to_did(arrival, "The number itself."), tenant_id)
-    config = _own_config(tenant_id, told, snapshot)
+        return InboundRouting(None, webhook_config, _to_did(arrival, "The number itself."), tenant_id)
+    config = _own_config(tenant_id, webhook_config, snapshot)
     rules = snapshot.rules_of(tenant_id)
     config_id = arrival.config_id if config is None else config.id
     query = InboundQuery(arrival.sender, arrival.did, arrival.channel, config_id, arrival.moment)
@@ -93,11 +93,11 @@ def _owner(arrival: Arrival, config: SmsConfig | None, snapshot: DispatcherSnaps
     return config.tenant_id if config is not None and config.sender_id in names else Code.UNROUTED_DID
 
 
-def _own_config(tenant_id: str, told: SmsConfig | None, snapshot: DispatcherSnapshot) -> SmsConfig | None:
+def _own_config(tenant_id: str, webhook_config: SmsConfig | None, snapshot: DispatcherSnapshot) -> SmsConfig | None:
     """The tenant's own configuration on the trunk by whose webhook a text came, whoever's webhook that was."""
-    if told is None or told.tenant_id == tenant_id:
-        return told
-    return next((one for one in snapshot.configs_of(tenant_id) if one.trunk_id == told.trunk_id), None)
+    if webhook_config is None or webhook_config.tenant_id == tenant_id:
+        return webhook_config
+    return next((one for one in snapshot.configs_of(tenant_id) if one.trunk_id == webhook_config.trunk_id), None)
 
 
 def _route(decision: InboundDecision, arrival: Arrival) -> Route:

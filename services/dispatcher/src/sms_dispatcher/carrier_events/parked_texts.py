@@ -22,12 +22,12 @@ def arrival_again(parked: InboundEvent, snapshot: DispatcherSnapshot) -> Carrier
 
     With a `tenant_id` it is as if it had come by a webhook of that tenant: it was found to be its, or a person says so.
     """
-    told = _webhook_of(parked, snapshot)
+    webhook_config = _webhook_of(parked, snapshot)
     return CarrierInboundEvent(
         event_id=parked.event_id,
-        carrier=told.carrier if told is not None else "",
-        config_id=told.id if told is not None else parked.config_id,
-        tenant_id=parked.tenant_id or (told.tenant_id if told is not None else NO_TENANT),
+        carrier=webhook_config.carrier if webhook_config is not None else "",
+        config_id=webhook_config.id if webhook_config is not None else parked.config_id,
+        tenant_id=parked.tenant_id or (webhook_config.tenant_id if webhook_config is not None else NO_TENANT),
         carrier_message_id=parked.provider_msg_id,
         carrier_event=_AGAIN,
         sender=parked.sender,
@@ -53,9 +53,9 @@ def _webhook_of(parked: InboundEvent, snapshot: DispatcherSnapshot) -> SmsConfig
     """The configuration by whose webhook it came; the tenant's own one on the number's trunk when it is for a tenant,
     or when that one is gone.
     """
-    told = snapshot.config(parked.config_id)
-    if told is not None and parked.tenant_id in {None, told.tenant_id}:
-        return told
+    webhook_config = snapshot.config(parked.config_id)
+    if webhook_config is not None and parked.tenant_id in {None, webhook_config.tenant_id}:
+        return webhook_config
     pool = snapshot.owner_of(parked.did)
     own = snapshot.configs_of(parked.tenant_id or "")
-    return next((one for one in own if pool is not None and one.trunk_id == pool.trunk_id), None) or told
+    return next((one for one in own if pool is not None and one.trunk_id == pool.trunk_id), None) or webhook_config

@@ -19,7 +19,7 @@ def next_route(
     Only a refusal before anything was sent, through no fault of the recipient or the text, does; and never once an
     attempt's answer was lost, for that attempt may have been the one that arrived.
     """
-    if not failure.elsewhere or entry.possible_duplicate:
+    if not failure.try_next_route or entry.possible_duplicate:
         return None
     for place, route in enumerate(entry.next_routes):
         if usable(route.config_id):

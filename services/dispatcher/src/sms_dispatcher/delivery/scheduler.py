@@ -4,7 +4,6 @@ It is also what still ends a message whose lane entry was lost: the ledger alone
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -16,12 +15,12 @@ from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
 from sms_common.telemetry import metrics
 from sms_dispatcher.delivery import attempts
+from sms_dispatcher.delivery.context import DispatchContext
 from sms_dispatcher.delivery.reconciling import Reconciler
-from sms_dispatcher.delivery.status_publisher import StatusPublisher
 from sms_dispatcher.delivery.statuses import current
 from sms_dispatcher.lanes.lanes import Lanes
 from sms_dispatcher.ledger.entries import CLAIMABLE, LedgerEntry, changed
-from sms_dispatcher.ledger.ledger import LEASE, Ledger
+from sms_dispatcher.ledger.ledger import LEASE
 
 log = structlog.get_logger()
 
@@ -36,19 +35,12 @@ _LOOK_AGAIN = timedelta(minutes=5)
 class DueScheduler:
     """Works on entries whose time has come. Several dispatchers may run this: the ledger gives each entry to one."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        lanes: Lanes,
-        teller: StatusPublisher,
-        reconciler: Reconciler,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._ledger = ledger
+    def __init__(self, context: DispatchContext, lanes: Lanes, reconciler: Reconciler) -> None:
+        self._ledger = context.ledger
+        self._publisher = context.publisher
+        self._clock = context.clock
         self._lanes = lanes
-        self._teller = teller
         self._reconciler = reconciler
-        self._clock = clock
         self.looking: set[asyncio.Task[None]] = set()
         """Looks into carriers' lists that are under way."""
 
@@ -142,7 +134,7 @@ class DueScheduler:
 
     async def _tell_the_end(self, entry: LedgerEntry) -> None:
         try:
-            await self._teller.tell(current(entry))
+            await self._publisher.publish(current(entry))
         except Unavailable as error:  # it stays due
             log.info("due.not_told", message_id=entry.message_id, tenant_id=entry.tenant_id, reason=error.reason)
             return

@@ -25,15 +25,15 @@ class StatusPublisher:
         self._publisher = publisher
         self._within = within
 
-    async def tell(self, events: Iterable[StatusEvent]) -> None:
+    async def publish(self, events: Iterable[StatusEvent]) -> None:
         """Publish status events, each at least once."""
         messages = [outgoing(event) for event in events]
         if len(messages) == 1:
-            await self.publish(messages[0])
+            await self.publish_raw(messages[0])
         else:
-            await asyncio.gather(*(self.publish(message) for message in messages))
+            await asyncio.gather(*(self.publish_raw(message) for message in messages))
 
-    async def publish(self, message: Outgoing) -> None:
+    async def publish_raw(self, message: Outgoing) -> None:
         """Publish one message at least once."""
         try:
             async with asyncio.timeout(self._within):

@@ -23,19 +23,19 @@ def assign(work: Mapping[str, str], members: Collection[str]) -> Mapping[str, fr
         ranked = sorted(done, key=lambda member: _rank(unit[0], member), reverse=True)
         chosen = next((member for member in ranked if len(done[member]) + len(unit) <= most), None)
         done[chosen or min(ranked, key=lambda member: len(done[member]))].update(unit)
-    return {member: frozenset(pieces) for member, pieces in done.items()}
+    return {member: frozenset(shards) for member, shards in done.items()}
 
 
 def _units(work: Mapping[str, str], members: int) -> list[list[str]]:
     groups: dict[str, list[str]] = {}
-    for piece in sorted(work):
-        groups.setdefault(work[piece], []).append(piece)
+    for shard in sorted(work):
+        groups.setdefault(work[shard], []).append(shard)
     largest = len(work) / members / 2 if members > 1 else len(work)
     units: list[list[str]] = []
-    for pieces in groups.values():
-        units += [pieces] if len(pieces) <= largest else [[piece] for piece in pieces]
+    for shards in groups.values():
+        units += [shards] if len(shards) <= largest else [[shard] for shard in shards]
     return units
 
 
-def _rank(piece: str, member: str) -> bytes:
-    return hashlib.blake2b(f"{piece}/{member}".encode(), digest_size=8).digest()
+def _rank(shard: str, member: str) -> bytes:
+    return hashlib.blake2b(f"{shard}/{member}".encode(), digest_size=8).digest()

@@ -10,7 +10,7 @@ from pymongo import DeleteMany, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from sms_common.mongo.errors import places_taken
-from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.fleet.membership import LiveMembers
 from sms_dispatcher.lanes.stalled import StalledLane
 from sms_dispatcher.ledger.database import Database, operation
 from sms_dispatcher.ledger.documents import Document
@@ -29,7 +29,7 @@ class Coordination:
         self._members = database.get_collection("members")
         self._lanes = database.get_collection("lanes")
         self._budgets = database.get_collection("budgets")
-        self._standing = database.get_collection("standing_lanes")
+        self._stalled = database.get_collection("standing_lanes")
 
     async def prepare(self) -> None:
         """Make the indexes; safe to repeat."""
@@ -40,7 +40,7 @@ class Coordination:
 
     # -- who is there
 
-    async def beat(self, member: str, *, leaving: bool) -> Present:
+    async def heartbeat(self, member: str, *, leaving: bool) -> LiveMembers:
         """Say that `member` is there, and whether it takes no more work; returns all that are, itself among them."""
         change = {"$currentDate": {"seen_at": True}, "$set": {"leaving": leaving}}
         ttl = int(MEMBER_TTL.total_seconds() * _MILLISECONDS)
@@ -48,7 +48,7 @@ class Coordination:
         async with operation("beat"):
             await self._members.update_one({"_id": member}, change, upsert=True)
             there = {document["_id"]: document["leaving"] async for document in self._members.find(fresh)}
-        return Present(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
+        return LiveMembers(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
 
     async def leave(self, member: str) -> None:
         """Say that `member` is gone and holds no lane any more."""
@@ -58,7 +58,7 @@ class Coordination:
 
     # -- who works on which lane
 
-    async def take(self, lanes: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
+    async def acquire(self, lanes: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
         """Take those of `lanes` that belong to `member` already, to nobody, or to one who is not `alive`."""
         wanted = list(lanes)
         if not wanted:
@@ -70,8 +70,8 @@ class Coordination:
                 await self._lanes.bulk_write(updates, ordered=False)
             except BulkWriteError as error:
                 places_taken(error)  # others hold those lanes
-            held = self._lanes.find({"_id": {"$in": wanted}, "owner": member}, {"_id": True})
-            return frozenset([document["_id"] async for document in held])
+            owned = self._lanes.find({"_id": {"$in": wanted}, "owner": member}, {"_id": True})
+            return frozenset([document["_id"] async for document in owned])
 
     async def release(self, lanes: Iterable[str], member: str) -> None:
         """Give lanes back that `member` no longer works on."""
@@ -80,21 +80,21 @@ class Coordination:
 
     # -- which of them stand still
 
-    async def note_standing(self, standing: Sequence[StalledLane], moving: Iterable[str]) -> None:
+    async def record_stalled(self, stalled: Sequence[StalledLane], running: Iterable[str]) -> None:
         """See StandingLanes.note_standing."""
         writes: list[UpdateOne | DeleteMany] = [
-            UpdateOne({"_id": one.config_id}, _stands(one), upsert=True) for one in standing
+            UpdateOne({"_id": one.config_id}, _stalled_update(one), upsert=True) for one in stalled
         ]
-        if gone := list(moving):
+        if gone := list(running):
             writes.append(DeleteMany({"_id": {"$in": gone}}))
         if writes:
             async with operation("note_standing"):
-                await self._standing.bulk_write(writes, ordered=False)
+                await self._stalled.bulk_write(writes, ordered=False)
 
-    async def standing(self, config_ids: Iterable[str]) -> list[StalledLane]:
+    async def stalled(self, config_ids: Iterable[str]) -> list[StalledLane]:
         """See StandingLanes.standing."""
         async with operation("standing"):
-            documents = await self._standing.find({"_id": {"$in": list(config_ids)}}).to_list(None)
+            documents = await self._stalled.find({"_id": {"$in": list(config_ids)}}).to_list(None)
         return [StalledLane(one["_id"], one["why"], one["code"], one["reason"], one["since"]) for one in documents]
 
     # -- budgets
@@ -140,10 +140,10 @@ class Coordination:
             return False
 
 
-def _stands(standing: StalledLane) -> list[Document]:
+def _stalled_update(lane: StalledLane) -> list[Document]:
     """The update that keeps why a lane stands; for how long, as long as the reason is of the same kind."""
-    same = {"$and": [{"$eq": ["$why", standing.why]}, {"$eq": ["$code", standing.code]}]}
+    same = {"$and": [{"$eq": ["$why", lane.why]}, {"$eq": ["$code", lane.code]}]}
     since = {"$cond": [same, {"$ifNull": ["$since", "$$NOW"]}, "$$NOW"]}
     # A carrier's words may begin with what the database would take for a field.
-    words = {name: {"$literal": getattr(standing, name)} for name in ("why", "code", "reason")}
+    words = {name: {"$literal": getattr(lane, name)} for name in ("why", "code", "reason")}
     return [{"$set": {"since": since}}, {"$set": words}]

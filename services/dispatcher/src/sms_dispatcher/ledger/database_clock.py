@@ -23,11 +23,11 @@ class DatabaseClock:
         """The database's time now, in UTC."""
         if self._read is None:
             return self._wall()
-        told, at = self._read
-        return told + timedelta(seconds=self._monotonic() - at)
+        database_time, at = self._read
+        return database_time + timedelta(seconds=self._monotonic() - at)
 
-    async def follow(self, read: Callable[[], Awaitable[datetime]]) -> None:
+    async def synchronise(self, read: Callable[[], Awaitable[datetime]]) -> None:
         """Read the database's time anew; half of the time that took has passed since. Raises what `read` raises."""
         asked = self._monotonic()
-        told = await read()
-        self._read = told, (asked + self._monotonic()) / 2
+        database_time = await read()
+        self._read = database_time, (asked + self._monotonic()) / 2

@@ -115,11 +115,11 @@ def changing_fields(entry: LedgerEntry) -> Document:
 def _recipient_out(recipient: Recipient) -> list[Any]:
     """As a list, since there may be a thousand. What was decided for this one alone comes last, if anything was."""
     error = _error_out(recipient.error)
-    told = [recipient.to, recipient.message_id, recipient.status.value, recipient.sequence, error, recipient.reason]
+    stored = [recipient.to, recipient.message_id, recipient.status.value, recipient.sequence, error, recipient.reason]
     routed = recipient.routed
     if routed is None:
-        return told
-    return [*told, [[_route_out(route) for route in routed.routes], routed.rule_id, routed.send_after]]
+        return stored
+    return [*stored, [[_route_out(route) for route in routed.routes], routed.rule_id, routed.send_after]]
 
 
 def _recipient_in(item: list[Any]) -> Recipient:

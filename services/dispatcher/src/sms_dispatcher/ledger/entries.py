@@ -1,6 +1,6 @@
 """A ledger entry: what the gateway knows of one message, and the pure rules by which it advances. No I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,7 +8,7 @@ from typing import Any
 
 from sms_common.errors import Code
 from sms_common.events import Route as Destination
-from sms_common.events import StatusError
+from sms_common.events import StatusError, event_id
 from sms_common.messages import ErrorClass, MsgType, Status
 from sms_common.phone import from_carrier
 
@@ -166,6 +166,11 @@ def child_id(message_id: str, number: int) -> str:
     return f"{message_id}.{number}"
 
 
+def conversation_id(tenant_id: str | None, parties: Iterable[str]) -> str:
+    """The id of the conversation among these numbers, ours and theirs, whoever writes and however they are spelled."""
+    return event_id("conversation", tenant_id, *sorted({from_carrier(number) for number in parties}))
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """What a carrier's receipt says, as the ledger needs it, and until when to wait for a further one."""
@@ -186,8 +191,8 @@ def changed(entry: LedgerEntry, status: Status, now: datetime, **values: Any) ->
     return entry.but(status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
 
 
-def claimed(entry: LedgerEntry, claim_id: str, look_at: datetime) -> LedgerEntry:
-    """An accepted entry as it is while it is being sent for the first time; `look_at` is when somebody looks whether
+def claimed(entry: LedgerEntry, claim_id: str, check_at: datetime) -> LedgerEntry:
+    """An accepted entry as it is while it is being sent for the first time; `check_at` is when somebody looks whether
     its sender died.
     """
     return entry.but(
@@ -195,7 +200,7 @@ def claimed(entry: LedgerEntry, claim_id: str, look_at: datetime) -> LedgerEntry
         claim_id=claim_id,
         attempt=1,
         sequence=entry.sequence + 1,
-        due_at=look_at,
+        due_at=check_at,
     )
 
 
@@ -224,11 +229,11 @@ def advance(entry: LedgerEntry, receipt: Receipt, now: datetime) -> LedgerEntry 
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         segments=receipt.segments or entry.segments,
         occurred_at=receipt.occurred_at,
-        due_at=_next_look(entry, receipt.status, receipt),
+        due_at=_next_check(entry, receipt.status, receipt),
     )
 
 
-def _next_look(entry: LedgerEntry, status: Status, receipt: Receipt) -> datetime | None:
+def _next_check(entry: LedgerEntry, status: Status, receipt: Receipt) -> datetime | None:
     """When the clock looks after an entry that a receipt has brought to `status`: at the end of the receipt window,
     which begins with this receipt when it is faster than the answer.
     """
@@ -244,10 +249,10 @@ def _advance_group(entry: LedgerEntry, receipt: Receipt, now: datetime) -> Ledge
     known = member(entry, receipt.recipient)
     if known is None or not replaces(receipt.status, known.status):
         return None
-    told = replace(
+    advanced = replace(
         known, status=receipt.status, sequence=entry.sequence + 1, error=receipt.error, reason=receipt.reason
     )
-    recipients = tuple(told if r is known else r for r in entry.recipients)
+    recipients = tuple(advanced if r is known else r for r in entry.recipients)
     status, reason, error = _whole(recipients)
     advances = replaces(status, entry.status)
     if not advances:
@@ -261,7 +266,7 @@ def _advance_group(entry: LedgerEntry, receipt: Receipt, now: datetime) -> Ledge
         error=error,
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         occurred_at=receipt.occurred_at,
-        due_at=_next_look(entry, status, receipt),
+        due_at=_next_check(entry, status, receipt),
     )
     return after if advances else replace(after, status_sequence=entry.status_sequence)
 

@@ -133,7 +133,7 @@ class Ledger:
     async def set_clock(self) -> None:
         """Read the database's time: all that is due, expires or is claimed goes by it."""
         async with operation("hello"):
-            await self._clock.follow(self._databases_time)
+            await self._clock.synchronise(self._databases_time)
 
     async def _databases_time(self) -> datetime:
         # A command's answer is read as the driver reads by default, not as this database is, unless it is told.

@@ -2,22 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sms_common.configuration import DispatcherSnapshot
-from sms_common.events import OutboundRequest, event_id
+from sms_common.events import OutboundRequest
 from sms_common.phone import from_carrier
+from sms_dispatcher.ledger.entries import conversation_id
 from sms_dispatcher.ledger.ledger import Ledger
 from sms_dispatcher.requests.routing import threads_to_look_up
 
 _MEXICAN = re.compile(r"\+52([0-9]{10})")
 # Our own ids of conversations are such UUIDs; whatever else a PBX calls one needs no looking up.
 _OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-
-
-def conversation_id(tenant_id: str | None, parties: Iterable[str]) -> str:
-    """The id of the conversation among these numbers, ours and theirs, whoever writes and however they are spelled."""
-    return event_id("conversation", tenant_id, *sorted({from_carrier(number) for number in parties}))
 
 
 async def conversations(request: OutboundRequest, snapshot: DispatcherSnapshot, ledger: Ledger) -> Mapping[str, str]:

@@ -14,14 +14,14 @@ class RequestIntake:
         self._prefetch = prefetch
         self._readers: dict[str, Subscription] = {}
 
-    async def hold(self, queues: frozenset[str]) -> None:
+    async def acquire(self, queues: frozenset[str]) -> None:
         """Read these queues too. Raises Unavailable."""
         await gather_all(self._read(queue) for queue in queues if queue not in self._readers)
 
     async def _read(self, queue: str) -> None:
         self._readers[queue] = await self._broker.consume(queue, self._outbound.handle, prefetch=self._prefetch)
 
-    async def drop(self, queues: frozenset[str]) -> None:
+    async def release(self, queues: frozenset[str]) -> None:
         """Read these queues no more; returns when none of their requests is being worked on."""
         await gather_all(self._stop(queue) for queue in queues if queue in self._readers)
 

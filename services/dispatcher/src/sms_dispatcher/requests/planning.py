@@ -216,7 +216,7 @@ class _Decided:
         return isinstance(self.what, Rejection) and self.what.code is Code.TO_OWN_NUMBER
 
     @property
-    def held(self) -> str | None:
+    def hold_reason(self) -> str | None:
         """Why a rule keeps its message."""
         return self.routing.reason if self.routing is not None and self.routing.hold_until is not None else None
 
@@ -292,12 +292,12 @@ def _on(routed: Routed, now: datetime, expires_at: datetime | None) -> dict[str,
     it expires before.
     """
     first, send_after = routed.routes[0], routed.send_after
-    held = send_after is not None
+    hold_reason = send_after is not None
     due = min(time for time in (send_after or now + GIVE_UP_AFTER, expires_at) if time is not None)
     return {
-        "status": Status.HELD if held else Status.ACCEPTED,
-        "sequence": 2 if held else 1,
-        "status_sequence": 2 if held else 1,
+        "status": Status.HELD if hold_reason else Status.ACCEPTED,
+        "sequence": 2 if hold_reason else 1,
+        "status_sequence": 2 if hold_reason else 1,
         "config_id": first.config_id,
         "carrier": first.carrier,
         "sender": first.sender,
@@ -331,7 +331,9 @@ def _planned(decided: _Decided, whole: Routed | None) -> Recipient:
         error = rejection_error(what)
         return Recipient(decided.to.number, message_id, Status.REJECTED, error=error, reason=what.reason)
     status = Status.ACCEPTED if what.send_after is None else Status.HELD
-    return Recipient(decided.to.number, message_id, status, reason=decided.held, routed=None if what == whole else what)
+    return Recipient(
+        decided.to.number, message_id, status, reason=decided.hold_reason, routed=None if what == whole else what
+    )
 
 
 def _child(parent: LedgerEntry, recipient: Recipient) -> LedgerEntry:

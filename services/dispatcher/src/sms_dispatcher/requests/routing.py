@@ -203,7 +203,7 @@ class Router:
         ways = (
             self._through(config, None, to, to)
             for config in configs
-            if _holds(config, did, tenant=self._tenant, snapshot=self._snapshot)
+            if _owns_number(config, did, tenant=self._tenant, snapshot=self._snapshot)
         )
         return next((way for way in ways if way.usable is not None), None)
 
@@ -234,7 +234,7 @@ class Router:
 
     def _sender(self, config: SmsConfig, route: RuleRoute | None, to: tuple[str, ...]) -> tuple[str, str]:
         query = SenderQuery(
-            owned=partial(_holds, config, tenant=self._tenant, snapshot=self._snapshot),
+            owned=partial(_owns_number, config, tenant=self._tenant, snapshot=self._snapshot),
             trunk_id=config.trunk_id,
             extension=self._extension,
             wanted=self._wanted,
@@ -355,10 +355,10 @@ def _usable(config: SmsConfig, carriers: Mapping[str, Carrier]) -> CarrierLimits
 
 
 def _owns(config: SmsConfig, sender: str, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
-    return sender == _sender_id(config, tenant) or _holds(config, sender, tenant=tenant, snapshot=snapshot)
+    return sender == _sender_id(config, tenant) or _owns_number(config, sender, tenant=tenant, snapshot=snapshot)
 
 
-def _holds(config: SmsConfig, number: str, *, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
+def _owns_number(config: SmsConfig, number: str, *, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
     """Whether the number is the tenant's on the configuration's trunk."""
     pool = snapshot.owner_of(number)
     return pool is not None and pool.tenant_id == tenant.id and pool.trunk_id == config.trunk_id

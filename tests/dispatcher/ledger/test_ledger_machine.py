@@ -21,10 +21,9 @@ from sms_common.errors import Code, OutcomeUnknown, PermanentFailure, SendFailur
 from sms_common.events import StatusEvent
 from sms_common.messages import Accepted, Status
 from sms_dispatcher.lanes.lane_entries import lane_message
-from tests.dispatcher.builders import HANDSET, config, request, snapshot
+from tests.dispatcher.builders import HANDSET, config, receipt, request, snapshot
 from tests.dispatcher.conftest import Rig
 from tests.dispatcher.rules import rule as rule_for_all
-from tests.dispatcher.test_carrier_events import receipt
 
 SECOND = "+13125550132"
 ACCEPTED = Accepted("fake-1", segments=1)
@@ -156,7 +155,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
     def a_dispatcher_crashes(self, which: int) -> None:
         async def crashing() -> None:
             rig = self.rigs[which]
-            aside = [task for lane in rig.dispatcher.lanes.held.values() for task in lane.short_way.sending]
+            aside = [task for lane in rig.lanes.owned.values() for task in lane.fast_path.sending]
             for task in [*rig.broker._tasks, *aside]:
                 task.cancel()
 
@@ -173,7 +172,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def the_clock_looks(self, which: int) -> None:
-        self._run(self.rigs[which].dispatcher.due.work())
+        self._run(self.rigs[which].scheduler.work())
 
     # -- what must hold
 
@@ -239,7 +238,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
     @invariant()
     def each_route_is_left_once(self) -> None:
         if self.entry is not None and self.entry.moves:
-            assert len(self.entry.next_routes) + self.entry.moves < len(self.rigs[0].dispatcher._present().configs)
+            assert len(self.entry.next_routes) + self.entry.moves < len(self.rigs[0].snapshot().configs)
 
 
 TestLifeOfAMessage = LifeOfAMessage.TestCase

@@ -9,9 +9,8 @@ import pytest
 from sms_common.errors import Code, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted, Status
 from sms_dispatcher.lanes.lane_entries import lane_message
-from tests.dispatcher.builders import HANDSET, NOW, config, snapshot
+from tests.dispatcher.builders import HANDSET, NOW, config, receipt, snapshot
 from tests.dispatcher.conftest import Rig
-from tests.dispatcher.test_carrier_events import receipt
 
 SECOND = "+13125550132"
 REFUSED = PermanentFailure(Code.CARRIER_REFUSED, "The carrier refused it.")
@@ -81,7 +80,7 @@ async def test_a_group_whose_second_receipt_never_comes_ends_as_undetermined(rig
     await slow.begin(to=[HANDSET, SECOND], group=True)
     await slow.end(await slow.hear(receipt()))
     await rig.pass_time(101 * 3600)
-    await rig.dispatcher.due.work()
+    await rig.scheduler.work()
 
     assert rig.story("m-1")[-1] == "undetermined"
 

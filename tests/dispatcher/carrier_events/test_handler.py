@@ -5,46 +5,9 @@ from datetime import timedelta
 import pytest
 
 from sms_common.broker.parked import Parked
-from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, InboundEvent, MediaItem, StatusError
+from sms_common.events import InboundEvent, MediaItem, StatusError
 from sms_common.messages import ErrorClass, MsgType, Status
-from tests.dispatcher.builders import DID, HANDSET, NOW, config, snapshot
-
-
-def receipt(status: Status = Status.DELIVERED, **changes) -> CarrierReceiptEvent:
-    values = {
-        "event_id": f"e-{status}",
-        "carrier": "fake",
-        "config_id": "cfg",
-        "tenant_id": "acme",
-        "carrier_message_id": "fake-1",
-        "carrier_event": f"message-{status}",
-        "reference": "acme/m-1",
-        "recipient": HANDSET,
-        "sender": DID,
-        "status": status,
-        "occurred_at": NOW + timedelta(seconds=3),
-        "received_at": NOW + timedelta(seconds=4),
-    }
-    return CarrierReceiptEvent(**{**values, **changes})
-
-
-def arrived(**changes) -> CarrierInboundEvent:
-    values = {
-        "event_id": "i-1",
-        "carrier": "fake",
-        "config_id": "cfg",
-        "tenant_id": "acme",
-        "carrier_message_id": "in-1",
-        "carrier_event": "message-received",
-        "sender": HANDSET,
-        "did": DID,
-        "recipients": (DID,),
-        "msg_type": MsgType.SMS,
-        "text": "Hi there",
-        "occurred_at": NOW,
-        "received_at": NOW,
-    }
-    return CarrierInboundEvent(**{**values, **changes})
+from tests.dispatcher.builders import DID, HANDSET, NOW, arrived, config, receipt, snapshot
 
 
 async def test_a_receipt_ends_the_message(rig):

@@ -9,11 +9,10 @@ import pytest
 from sms_common.configuration import Tenant
 from sms_common.messages import Status
 from sms_common.rules.writing import international
-from tests.dispatcher.builders import snapshot
+from tests.dispatcher.builders import arrived, snapshot
 from tests.dispatcher.rules import ruled
-from tests.dispatcher.test_carrier_events import arrived
 
-CASES = Path(__file__).parents[1] / "data" / "cases"
+CASES = Path(__file__).parents[2] / "data" / "cases"
 MEXICAN = snapshot(tenants=(Tenant(id="acme", name="Acme", country="MX"),))
 TRUSTING = snapshot(tenants=(Tenant(id="acme", name="Acme", foreign_without_plus=True),))
 

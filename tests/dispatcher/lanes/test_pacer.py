@@ -117,10 +117,10 @@ class Lane:
     """A pacer with its gate on the loop's own clock, and what left when."""
 
     def __init__(self, coordination: MemoryCoordination, now: datetime | None = None, **limits) -> None:
-        self.gate = CircuitBreaker("cfg", asyncio.get_running_loop().time)
+        self.breaker = CircuitBreaker("cfg", asyncio.get_running_loop().time)
         self.now = now or datetime(2026, 11, 24, 12, tzinfo=UTC)
-        self.pacer = Pacer(self.gate, coordination, lambda: self.now, asyncio.get_running_loop().time)
-        self.pacer.follow(allowances(snapshot(limited(**limits)), CARRIERS)["cfg"])
+        self.pacer = Pacer(self.breaker, coordination, lambda: self.now, asyncio.get_running_loop().time)
+        self.pacer.configure(allowances(snapshot(limited(**limits)), CARRIERS)["cfg"])
         self.left: list[float] = []
 
     async def send(self, count: int, segments: int = 1, number: str = "+1") -> None:
@@ -176,7 +176,7 @@ async def test_a_brands_day_ends_the_lanes_day(coordination):
     await lane.send(10)
 
     assert len(lane.left) == 5
-    assert (lane.gate.state, 1700 < lane.gate.seconds_left <= 1800) == (BreakerState.PAUSED, True)
+    assert (lane.breaker.state, 1700 < lane.breaker.seconds_left <= 1800) == (BreakerState.PAUSED, True)
     lane.now = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
     await lane.send(5)
     assert len(lane.left) == 10
@@ -199,7 +199,7 @@ async def test_no_more_wait_in_a_lane_than_leave_before_their_patience_ends(coor
 
 async def test_a_limit_can_be_changed_and_lifted(coordination):
     lane = Lane(coordination, segments_per_second=0.001)
-    lane.pacer.follow(allowances(snapshot(limited()), CARRIERS)["cfg"])
+    lane.pacer.configure(allowances(snapshot(limited()), CARRIERS)["cfg"])
     await lane.send(10)
 
     assert (len(lane.left), lane.pacer.unlimited) == (10, True)
@@ -212,14 +212,14 @@ async def test_a_conversation_does_not_wait_for_a_campaign(rig):
     async with asyncio.timeout(20):
         while not rig.carrier.sent:
             rig.monotonic += 0.01
-            rig.dispatcher.lanes.held["cfg"].gate.wake()
+            rig.lanes.owned["cfg"].breaker.wake()
             await asyncio.sleep(0)
         await rig.ask(message_id="reply")
         await rig.until_told(22)
         before = len(rig.carrier.sent)
         while len(rig.carrier.sent) < 21:
             rig.monotonic += 0.001
-            rig.dispatcher.lanes.held["cfg"].gate.wake()
+            rig.lanes.owned["cfg"].breaker.wake()
             await asyncio.sleep(0)
     place = [sent.message.recipients for sent in rig.carrier.sent].index((HANDSET,))
 

@@ -27,7 +27,7 @@ class Full:
 
 async def test_what_is_refused_is_told_again():
     broker = Full(2)
-    await StatusPublisher(broker).publish(MESSAGE)
+    await StatusPublisher(broker).publish_raw(MESSAGE)
 
     assert broker.taken == [MESSAGE]
 
@@ -35,4 +35,4 @@ async def test_what_is_refused_is_told_again():
 async def test_one_that_works_for_all_gives_up_in_time():
     with pytest.raises(Unavailable, match="did not take"):
         async with asyncio.timeout(5):
-            await StatusPublisher(Full(1_000_000), within=0.01).publish(MESSAGE)
+            await StatusPublisher(Full(1_000_000), within=0.01).publish_raw(MESSAGE)

@@ -7,8 +7,7 @@ import pytest
 
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.messages import Status
-from tests.dispatcher.builders import HANDSET
-from tests.dispatcher.test_carrier_events import arrived, receipt
+from tests.dispatcher.builders import HANDSET, arrived, receipt
 
 MINIMAL = {"message_id": "m-1", "tenant_id": "acme", "extension": "101", "to": HANDSET, "text": "Hello"}
 HALF = "\ud83d"  # the first half of a surrogate pair: an emoji that was cut in two

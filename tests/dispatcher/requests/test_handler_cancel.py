@@ -8,8 +8,7 @@ import pytest
 
 from sms_common.errors import Code, TemporaryFailure
 from sms_common.messages import Accepted, Status
-from tests.dispatcher.builders import HANDSET, NOW
-from tests.dispatcher.test_carrier_events import arrived
+from tests.dispatcher.builders import HANDSET, NOW, arrived
 
 SECOND = "+13125550132"
 LATER = NOW + timedelta(hours=1)
@@ -24,7 +23,7 @@ async def test_what_is_held_can_be_withdrawn(rig):
     await rig.send(send_after=LATER)
     await withdraw(rig)
     await rig.pass_time(3601)
-    await rig.dispatcher.due.work()
+    await rig.scheduler.work()
 
     assert (rig.story(), rig.carrier.sent) == (["accepted", "held", "canceled"], [])
 
@@ -81,7 +80,7 @@ async def test_a_list_withdrawn_while_it_is_being_recorded_is_withdrawn_whole(ri
     await withdraw(rig)
     await rig.send(to=[HANDSET, SECOND], send_after=LATER)
     await rig.pass_time(3601)
-    await rig.dispatcher.due.work()
+    await rig.scheduler.work()
 
     assert (rig.story("m-1.2")[-1], rig.story("m-1.1")[-1], rig.carrier.sent) == ("canceled", "canceled", [])
 

@@ -7,11 +7,10 @@ import pytest
 from sms_common.broker import Outgoing
 from sms_common.broker.headers import ORIGIN_KEY
 from sms_common.configuration import Tenant
-from sms_common.errors import Code, Refused, Throttled, Unavailable
-from sms_common.messages import Accepted
+from sms_common.errors import Code, Refused, Unavailable
 from sms_common.telemetry import metrics
 from sms_common.topology import DEFAULT_EXCHANGE
-from tests.dispatcher.builders import HANDSET, config, entry, request, snapshot
+from tests.dispatcher.builders import config, request, snapshot
 from tests.dispatcher.conftest import Rig
 
 ELSEWHERE = snapshot(
@@ -47,7 +46,7 @@ async def test_nothing_is_read_before_there_is_a_configuration():
         start = asyncio.create_task(rig.dispatcher.start())
         await rig.send()
         assert len(rig.broker.waiting("sms.outbound")) == 1
-        await rig.dispatcher.follow(snapshot())
+        await rig.dispatcher.apply(snapshot())
         await start
         await rig.idle()
 
@@ -75,13 +74,13 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     "refused", ["pbx.main.status", "pbx.second.status", "sms.outbound.acme", "sms.lane.cfg", "sms.lane.cfg.bulk"]
 )
 async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused, pieces, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", pieces)
+    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", pieces)
     await rig.ledger.remember_bulk_lane("cfg")
     fresh = Rig(rig.clock, rig.ledger)
     Declarations(fresh, refused)
     async with fresh.broker:
         with pytest.raises(Unavailable):
-            await fresh.dispatcher.follow(ELSEWHERE)
+            await fresh.dispatcher.apply(ELSEWHERE)
         await fresh.dispatcher.start()
         await fresh.send(tenant_id="new", config_id="second")
 
@@ -117,40 +116,14 @@ async def test_lanes_that_the_broker_refuses_are_missing_from_those_held():
     Declarations(fresh, "sms.lane.second")
     async with fresh.broker:
         with pytest.raises(Refused):
-            await fresh.dispatcher.follow(ELSEWHERE)
+            await fresh.dispatcher.apply(ELSEWHERE)
 
         assert metrics.registry.get_sample_value("smsgw_lanes") == 2
         assert metrics.registry.get_sample_value("smsgw_lanes_held") == 1
 
 
-async def test_what_waits_for_a_stopped_lane_goes_back_when_the_process_leaves(rig):
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
-    await rig.send()
-    waiting = asyncio.create_task(rig.send(message_id="m-2"))
-    await rig.until_told(3)
-    assert rig.broker.waiting("sms.lane.cfg") == []
-    await rig.dispatcher.fleet.leave()
-    async with asyncio.timeout(5):
-        await waiting
-
-    assert len(rig.broker.waiting("sms.lane.cfg")) == 1
-    assert len(rig.carrier.sent) == 1
-
-
-@pytest.mark.parametrize(
-    ("changed", "waits"), [(config(name="Mended"), False), (config(), True)], ids=["its own change", "another's"]
-)
-async def test_a_lane_that_was_stopped_goes_on_when_its_own_configuration_changes(rig, changed, waits):
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast."), Accepted("id"))
-    await rig.send()
-    assert rig.seconds_stopped("cfg") > 0
-    await rig.use(snapshot(changed, config(id="second")))
-
-    assert (rig.seconds_stopped("cfg") > 0) is waits
-
-
 async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.dispatcher._PIECES_AT_A_TIME", 1)
+    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", 1)
     fresh, read = Rig(rig.clock), []
     consume = fresh.broker.consume
 
@@ -160,35 +133,11 @@ async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, mo
 
     fresh.broker.consume = watched  # type: ignore[method-assign]
     async with fresh.broker:
-        await fresh.dispatcher.follow(ELSEWHERE)
+        await fresh.dispatcher.apply(ELSEWHERE)
 
     assert read.index("sms.lane.cfg") < read.index("sms.outbound.acme")
     assert read.index("sms.lane.second") < read.index("sms.outbound.new")
     assert read[-1] == "sms.outbound"
-
-
-@pytest.mark.parametrize("held", [True, False], ids=["a lane held here", "a lane that comes meanwhile"])
-async def test_a_queue_into_which_something_is_on_its_way_is_not_taken_for_empty(held):
-    rig, on_its_way, arrives = Rig(), asyncio.Event(), asyncio.Event()
-    lanes, publish = rig.dispatcher.lanes, rig.broker.publish
-
-    async def slow(message) -> None:
-        on_its_way.set()
-        await arrives.wait()
-        await publish(message)
-
-    rig.broker.publish = slow  # type: ignore[method-assign]
-    async with rig.broker:
-        if held:
-            await lanes.hold(["cfg"])
-            await lanes.find_empty()
-        putting = asyncio.create_task(lanes.put(entry()))
-        await on_its_way.wait()
-        await lanes.hold(["cfg"])
-        await lanes.find_empty()
-        assert await lanes.depart(entry(message_id="m-2")) is None
-        arrives.set()
-        await putting
 
 
 MOVED = snapshot(tenants=(Tenant(id="acme", name="Acme", pbx_id="second"), Tenant(id="other", name="Other")))
@@ -236,7 +185,7 @@ async def test_what_an_older_version_may_have_bound_is_unbound_once_and_never_ag
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(rig.broker, "declare", remembering)
             patched.setattr(rig.broker, "ensure", once)
-            await fresh.dispatcher.follow(many)
+            await fresh.dispatcher.apply(many)
 
     async with rig.broker:
         await starting("first")

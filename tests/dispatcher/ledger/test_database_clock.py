@@ -30,7 +30,7 @@ def test_before_the_first_reading_it_is_the_hosts_time():
 async def test_it_is_what_the_database_told_and_what_has_passed_since():
     host = Host()
     clock = clock_of(host)
-    await clock.follow(host.database)
+    await clock.synchronise(host.database)
     host.seconds += 10
 
     assert clock() == NOON + timedelta(minutes=1, seconds=12)
@@ -39,7 +39,7 @@ async def test_it_is_what_the_database_told_and_what_has_passed_since():
 async def test_somebody_who_sets_the_hosts_clock_moves_no_deadline():
     host = Host()
     clock = clock_of(host)
-    await clock.follow(host.database)
+    await clock.synchronise(host.database)
     host.wall += timedelta(hours=25)
 
     assert clock() - NOON < timedelta(minutes=2)

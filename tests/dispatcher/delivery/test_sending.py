@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure, Throttled
+from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted, Status
 from sms_dispatcher.lanes.lane_entries import lane_message
 from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
@@ -98,17 +98,6 @@ async def test_a_crash_inside_a_carrier_is_an_unknown_outcome(rig):
     assert rig.story() == ["accepted", "unknown"]
 
 
-async def test_a_throttled_lane_waits_as_a_whole_and_goes_on(rig):
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=3), Accepted("id"))
-    await rig.send()
-    assert rig.story() == ["accepted", "queued"]
-
-    rig.monotonic += 6
-    await rig.pass_time(1)
-
-    assert rig.story() == ["accepted", "queued", "submitted"]
-
-
 async def test_refused_credentials_keep_the_message_until_the_configuration_changes(rig):
     refused = Misconfigured(Code.CREDENTIALS_REFUSED, "The carrier refused the credentials.")
     rig.carrier.script(HANDSET, refused, Accepted("id"))
@@ -121,36 +110,6 @@ async def test_refused_credentials_keep_the_message_until_the_configuration_chan
     assert rig.story()[-1] == "submitted"
 
 
-async def test_requests_refused_together_stop_the_lane_once_and_briefly(rig):
-    async def refuse(_):
-        await rig.carrier.wait_until_sent(64)
-        raise Throttled(Code.CARRIER_BUSY, "Too fast.")
-
-    rig.carrier.script(HANDSET, refuse)
-    entries = [entry(message_id=f"m-{n}", sender=f"+1202555{n:04}") for n in range(64)]
-    await asyncio.gather(*(rig.ledger.accept(one) for one in entries))
-    for one in entries:
-        await rig.broker.publish(lane_message(one, NOW))
-    await rig.idle()
-
-    assert len(rig.carrier.sent) == 64
-    assert 0 < rig.seconds_stopped("cfg") <= 5
-
-
-async def test_a_carrier_that_goes_on_refusing_is_asked_less_and_less_often(rig):
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast."))
-    spans = []
-    await rig.send()
-    for _ in range(12):
-        spans.append(rig.seconds_stopped("cfg"))
-        rig.monotonic += spans[-1] + 1
-        await rig.pass_time(1)
-
-    assert spans[0] <= 5
-    assert 450 <= spans[-1] <= 900
-    assert len(rig.carrier.sent) == 13
-
-
 async def test_a_text_that_failed_a_thousand_times_can_fail_once_more(rig):
     rig.carrier.script(HANDSET, DOWN)
     await rig.ledger.accept(entry(attempt=2000))
@@ -158,15 +117,6 @@ async def test_a_text_that_failed_a_thousand_times_can_fail_once_more(rig):
     await rig.idle()
 
     assert rig.story() == ["queued"]
-
-
-async def test_one_lanes_stop_does_not_hold_another(rig):
-    await rig.use(snapshot(config(), config(id="second")))
-    rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
-    await rig.send(config_id="cfg")
-    await rig.send(message_id="m-2", config_id="second", to="+13125550132")
-
-    assert rig.story("m-2") == ["accepted", "submitted"]
 
 
 async def test_an_answer_is_kept_while_the_store_is_away(rig):

@@ -9,8 +9,7 @@ from sms_common import topology
 from sms_common.broker import Outgoing
 from sms_common.errors import Code, Unavailable
 from sms_common.messages import Status
-from tests.dispatcher.builders import HANDSET
-from tests.dispatcher.test_carrier_events import arrived, receipt
+from tests.dispatcher.builders import HANDSET, arrived, receipt
 
 
 async def test_a_receipt_whose_recording_got_no_answer_is_told(rig):

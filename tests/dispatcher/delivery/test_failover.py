@@ -7,9 +7,8 @@ import pytest
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted
 from sms_common.rules import RuleRoute
-from tests.dispatcher.builders import DID, HANDSET, NOW, config
+from tests.dispatcher.builders import DID, HANDSET, NOW, config, receipt
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, rule, ruled
-from tests.dispatcher.test_carrier_events import receipt
 
 OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", carrier_code="400", try_next_route=True)
 THEIRS = PermanentFailure(Code.CARRIER_REFUSED, "The recipient opted out.")
@@ -25,7 +24,7 @@ async def sent_by(rig, *outcomes, rules=None, **changes):
     await rig.use(rules or ruled(BOTH))
     rig.carrier.script(HANDSET, *outcomes)
     await rig.send(**changes)
-    await rig.dispatcher.due.work()
+    await rig.scheduler.work()
     await rig.idle()
     return [(call.account.config_id, call.message.sender, *call.message.recipients) for call in rig.carrier.sent]
 
@@ -74,7 +73,7 @@ async def test_never_after_an_answer_was_lost(rig):
     resending = ruled(BOTH, configs=(config(failure_policy="resend"), BACKUP))
     await sent_by(rig, SILENCE, OURS, rules=resending)
     await rig.pass_time(60)
-    await rig.dispatcher.due.work()
+    await rig.scheduler.work()
     await rig.idle()
 
     assert [call.account.config_id for call in rig.carrier.sent] == ["cfg", "cfg"]
@@ -121,7 +120,7 @@ async def test_a_configuration_that_was_deleted_sends_its_messages_on(rig):
     await rig.use(ruled(BOTH, configs=(BACKUP,)).model_copy(update={"retired_config_ids": ("cfg",)}))
     await rig.pass_time(301)
     for _ in range(2):
-        await rig.dispatcher.due.work()
+        await rig.scheduler.work()
         await rig.broker.idle()
 
     assert [call.account.config_id for call in rig.carrier.sent] == ["backup"]

@@ -8,9 +8,8 @@ from sms_common.errors import Code, Unavailable
 from sms_common.messages import MsgType
 from sms_common.rules import Action, ActionKind, InboundRule
 from sms_common.telemetry import metrics
-from tests.dispatcher.builders import DID, HANDSET, NOW, config
+from tests.dispatcher.builders import DID, HANDSET, NOW, arrived, config
 from tests.dispatcher.rules import MORNINGS, ruled
-from tests.dispatcher.test_carrier_events import arrived
 
 RANGE = InboundRule(id="range", did_numbers="+12025550140-+12025550149", office=Action(destination="100-109"))
 CALLER = InboundRule(

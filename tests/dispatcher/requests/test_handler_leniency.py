@@ -17,14 +17,12 @@ from sms_common.events import StatusEvent
 from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.ledger.entries import Echo, EntryKind
+from sms_dispatcher.ledger.entries import Echo, EntryKind, conversation_id
 from sms_dispatcher.requests import refusals
-from sms_dispatcher.requests.conversations import conversation_id
-from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
+from tests.dispatcher.builders import DID, HANDSET, NOW, arrived, config, receipt, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
-from tests.dispatcher.test_carrier_events import arrived, receipt
 
-CASES = Path(__file__).parents[1] / "data" / "cases"
+CASES = Path(__file__).parents[2] / "data" / "cases"
 SECOND_DID = "+12025550144"
 A, B = "+13125550100", "+13125550111"
 MINIMAL = {"message_id": "m-1", "tenant_id": "acme", "extension": "101", "to": HANDSET, "text": "Hello"}

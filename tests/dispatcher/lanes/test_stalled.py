@@ -22,7 +22,7 @@ BUSY = Throttled(Code.CARRIER_BUSY, "Bandwidth answered HTTP 429.")
 
 @dataclass
 class Lane:
-    gate: CircuitBreaker
+    breaker: CircuitBreaker
 
 
 class World:
@@ -33,7 +33,7 @@ class World:
         self.report = StalledReport(lambda: self.lanes, self.kept)
 
     async def told(self):
-        await self.report.tell()
+        await self.report.publish()
         return {config_id: (one.why, one.code) for config_id, one in self.kept.still.items()}
 
 
@@ -44,22 +44,22 @@ def world():
 
 async def test_a_lane_that_stands_is_told_and_forgotten_when_it_moves(world):
     assert await world.told() == {}
-    world.lanes["c1"].gate.pause(60, REFUSED)
-    world.lanes["c2"].gate.pause(5, BUSY)
+    world.lanes["c1"].breaker.pause(60, REFUSED)
+    world.lanes["c2"].breaker.pause(5, BUSY)
     assert await world.told() == {"c1": ("person", "credentials_refused"), "c2": ("paused", "carrier_busy")}
-    world.lanes["c2"].gate.open()
+    world.lanes["c2"].breaker.close()
     assert await world.told() == {"c1": ("person", "credentials_refused")}
 
 
 async def test_since_when_it_stands_is_kept_while_one_message_tries(world):
-    gate = world.lanes["c1"].gate
-    gate.pause(60, REFUSED)
+    breaker = world.lanes["c1"].breaker
+    breaker.pause(60, REFUSED)
     await world.told()
     since = world.kept.still["c1"].since
     world.now += 61
-    assert gate.enter() is not None
+    assert breaker.try_acquire() is not None
     assert await world.told() == {"c1": ("person", "credentials_refused")}
-    gate.pause(60, Misconfigured(Code.CREDENTIALS_REFUSED, "Bandwidth answered HTTP 403."))
+    breaker.pause(60, Misconfigured(Code.CREDENTIALS_REFUSED, "Bandwidth answered HTTP 403."))
     await world.told()
 
     assert world.kept.still["c1"].since == since
@@ -67,18 +67,18 @@ async def test_since_when_it_stands_is_kept_while_one_message_tries(world):
 
 
 async def test_nothing_is_written_while_nothing_changes(world, monkeypatch):
-    world.lanes["c1"].gate.pause(60, REFUSED)
+    world.lanes["c1"].breaker.pause(60, REFUSED)
     await world.told()
 
     async def unexpected(*_):
         raise AssertionError("written again")
 
-    monkeypatch.setattr(world.kept, "note_standing", unexpected)
-    await world.report.tell()
+    monkeypatch.setattr(world.kept, "record_stalled", unexpected)
+    await world.report.publish()
 
 
 async def test_a_new_holder_corrects_what_a_dead_one_left(world):
-    world.lanes["c1"].gate.pause(60, REFUSED)
+    world.lanes["c1"].breaker.pause(60, REFUSED)
     await world.told()
     another = World()
     another.kept = world.kept
@@ -88,26 +88,26 @@ async def test_a_new_holder_corrects_what_a_dead_one_left(world):
 
 
 async def test_what_could_not_be_told_is_told_later(world):
-    world.lanes["c1"].gate.pause(60, REFUSED)
+    world.lanes["c1"].breaker.pause(60, REFUSED)
     world.kept.away = True
     with pytest.raises(Unavailable):
-        await world.report.tell()
+        await world.report.publish()
     world.kept.away = False
 
     assert await world.told() == {"c1": ("person", "credentials_refused")}
 
 
 def test_a_lane_that_is_switched_off_needs_no_report():
-    gate = CircuitBreaker("c1", lambda: 0.0)
-    gate.disable(True)
+    breaker = CircuitBreaker("c1", lambda: 0.0)
+    breaker.disable(True)
 
-    assert stalled_lane("c1", gate) is None
+    assert stalled_lane("c1", breaker) is None
 
 
 class TestApi:
     @pytest.fixture
     async def client(self, world):
-        world.lanes["c1"].gate.pause(60, REFUSED)
+        world.lanes["c1"].breaker.pause(60, REFUSED)
         await world.told()
         app = web.Application()
         LanesApi(world.kept, SecretStr("correct horse")).add_to(app)
@@ -144,13 +144,13 @@ class TestApi:
 async def test_a_bug_in_a_report_ends_nothing(world):
     stop, reports = asyncio.Event(), []
 
-    async def tell() -> None:
+    async def publish() -> None:
         reports.append("told")
         if len(reports) == 1:
             raise RuntimeError("a bug")
         stop.set()
 
-    world.report.tell = tell
+    world.report.publish = publish
     async with asyncio.timeout(5):
         await world.report.run(stop, every=0)
 

@@ -8,9 +8,8 @@ from sms_common.configuration import DidPool
 from sms_common.events import InboundEvent
 from sms_common.messages import Status
 from sms_common.rules import Action, ActionKind, InboundRule
-from tests.dispatcher.builders import DID, HANDSET, config, snapshot
+from tests.dispatcher.builders import DID, HANDSET, arrived, config, receipt, snapshot
 from tests.dispatcher.rules import ruled
-from tests.dispatcher.test_carrier_events import arrived, receipt
 
 OTHERS = "+13035550100"
 LENT = (

@@ -7,45 +7,45 @@ from sms_dispatcher.lanes.keyed_queue import KeyedQueue
 
 async def test_those_of_one_key_come_in_their_order_and_others_do_not_wait():
     turns = KeyedQueue()
-    first, second, other = turns.take("a"), turns.take("a"), turns.take("b")
+    first, second, other = turns.join("a"), turns.join("a"), turns.join("b")
 
-    assert (first.has_come, second.has_come, other.has_come) == (True, False, True)
-    coming = asyncio.create_task(second.come())
+    assert (first.is_ready, second.is_ready, other.is_ready) == (True, False, True)
+    coming = asyncio.create_task(second.wait())
     await asyncio.sleep(0)
     assert not coming.done()
-    first.end()
+    first.release()
     await coming
 
 
 async def test_one_who_leaves_the_line_early_lets_nobody_overtake():
     turns = KeyedQueue()
-    first, second, third = (turns.take("a") for _ in range(3))
+    first, second, third = (turns.join("a") for _ in range(3))
     with second:
         pass
-    assert not third.has_come
-    first.end()
-    await third.come()
+    assert not third.is_ready
+    first.release()
+    await third.wait()
 
-    assert third.has_come
+    assert third.is_ready
 
 
 async def test_a_cancelled_wait_ends_no_turn_but_its_own():
     turns = KeyedQueue()
-    first, second, third = (turns.take("a") for _ in range(3))
-    waiting = asyncio.create_task(second.come())
+    first, second, third = (turns.join("a") for _ in range(3))
+    waiting = asyncio.create_task(second.wait())
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.wait({waiting})
-    second.end()
+    second.release()
 
-    assert not third.has_come
-    first.end()
-    await third.come()
+    assert not third.is_ready
+    first.release()
+    await third.wait()
 
 
 async def test_an_empty_line_is_forgotten():
     turns = KeyedQueue()
     for _ in range(3):
-        with turns.take("a"), turns.take("b"):
+        with turns.join("a"), turns.join("b"):
             assert len(turns) == 2
     assert len(turns) == 0

@@ -14,10 +14,9 @@ from sms_common.rules import Action, Extension, InboundRule, OutsideHours, Permi
 from sms_common.testing.carriers import FakeCarrier
 from sms_dispatcher.api.explaining import Explainer, OutboundQuestion
 from sms_dispatcher.api.routes import ExplainApi
-from tests.dispatcher.builders import DID, HANDSET, NOW, config, request, snapshot
+from tests.dispatcher.builders import DID, HANDSET, NOW, arrived, config, request, snapshot
 from tests.dispatcher.memory_ledger import MemoryLedger
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, MORNINGS, rule, ruled
-from tests.dispatcher.test_carrier_events import arrived
 
 pytestmark = pytest.mark.loopback
 

@@ -16,16 +16,16 @@ SILENCE = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer.")
 class Rig:
     def __init__(self) -> None:
         self.now = 0.0
-        self.gate = CircuitBreaker("cfg", lambda: self.now)
+        self.breaker = CircuitBreaker("cfg", lambda: self.now)
 
     def report(self, failure=None) -> None:
-        passage = self.gate.enter()
-        assert passage is not None
-        with passage:
+        permit = self.breaker.try_acquire()
+        assert permit is not None
+        with permit:
             if failure is None:
-                passage.answered()
+                permit.answered()
             else:
-                passage.failed(failure)
+                permit.failed(failure)
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def rig():
 
 
 def test_an_open_gate_lets_everybody_pass(rig):
-    assert (rig.gate.state, rig.gate.enter() is not None, rig.gate.enter() is not None) == (
-        BreakerState.OPEN,
+    assert (rig.breaker.state, rig.breaker.try_acquire() is not None, rig.breaker.try_acquire() is not None) == (
+        BreakerState.CLOSED,
         True,
         True,
     )
@@ -43,13 +43,13 @@ def test_an_open_gate_lets_everybody_pass(rig):
 
 def test_after_a_pause_one_tries_and_its_success_opens(rig):
     rig.report(BUSY)
-    assert (rig.gate.state, rig.gate.enter()) == (BreakerState.PAUSED, None)
+    assert (rig.breaker.state, rig.breaker.try_acquire()) == (BreakerState.PAUSED, None)
     rig.now += 5.1
-    with rig.gate.enter() as trying:
-        assert (rig.gate.state, rig.gate.enter()) == (BreakerState.TRYING, None)
+    with rig.breaker.try_acquire() as trying:
+        assert (rig.breaker.state, rig.breaker.try_acquire()) == (BreakerState.HALF_OPEN, None)
         trying.answered()
 
-    assert rig.gate.state is BreakerState.OPEN
+    assert rig.breaker.state is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize("failure", [BUSY, DOWN, REFUSED, SILENCE], ids=lambda failure: type(failure).__name__)
@@ -58,35 +58,35 @@ def test_one_that_tries_in_vain_shuts_it_again(rig, failure):
     rig.now += 1000
     rig.report(failure)
 
-    assert rig.gate.enter() is None
-    assert rig.gate.seconds_left > 0
+    assert rig.breaker.try_acquire() is None
+    assert rig.breaker.seconds_left > 0
 
 
 def test_one_that_tries_and_learns_nothing_leaves_it_to_the_next(rig):
     rig.report(BUSY)
     rig.now += 1000
-    with rig.gate.enter():
+    with rig.breaker.try_acquire():
         pass
 
-    assert rig.gate.enter() is not None
+    assert rig.breaker.try_acquire() is not None
 
 
 def test_an_answer_to_what_left_before_the_pause_opens_nothing(rig):
-    early = rig.gate.enter()
+    early = rig.breaker.try_acquire()
     rig.report(BUSY)
     early.answered()
-    early.end()
+    early.release()
 
-    assert rig.gate.state is BreakerState.PAUSED
-    assert not early.holds
+    assert rig.breaker.state is BreakerState.PAUSED
+    assert not early.is_valid
 
 
 def test_those_refused_together_shut_it_once(rig):
-    passages = [rig.gate.enter() for _ in range(64)]
-    for passage in passages:
-        passage.failed(BUSY)
+    passages = [rig.breaker.try_acquire() for _ in range(64)]
+    for permit in passages:
+        permit.failed(BUSY)
 
-    assert 2.5 <= rig.gate.seconds_left <= 5
+    assert 2.5 <= rig.breaker.seconds_left <= 5
 
 
 @pytest.mark.parametrize("failure", [BUSY, DOWN], ids=["throttled", "outage"])
@@ -94,7 +94,7 @@ def test_it_is_shut_for_longer_while_the_carrier_goes_on_refusing(rig, failure):
     rig.report(BUSY)
     spans = []
     for _ in range(12):
-        spans.append(rig.gate.seconds_left)
+        spans.append(rig.breaker.seconds_left)
         rig.now += spans[-1] + 0.001
         rig.report(failure)
 
@@ -105,7 +105,7 @@ def test_it_is_shut_for_longer_while_the_carrier_goes_on_refusing(rig, failure):
 def test_the_carriers_wish_is_kept(rig):
     rig.report(Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=333))
 
-    assert rig.gate.seconds_left == 333
+    assert rig.breaker.seconds_left == 333
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_the_carriers_wish_is_kept(rig):
 def test_an_outage_is_some_failures_in_a_row(rig, answers, failures, shut, failure):
     for _ in range(answers):
         rig.report()
-    passages = [rig.gate.enter() for _ in range(failures)]
-    for passage in passages:
-        passage.failed(failure)
+    passages = [rig.breaker.try_acquire() for _ in range(failures)]
+    for permit in passages:
+        permit.failed(failure)
 
-    assert (rig.gate.enter() is None) is shut
+    assert (rig.breaker.try_acquire() is None) is shut
 
 
 @pytest.mark.parametrize(("pairs", "shut"), [(9, False), (10, True)])
@@ -129,7 +129,7 @@ def test_an_outage_is_many_failures_among_enough_answers(rig, pairs, shut):
         rig.report()
         rig.report(DOWN)
 
-    assert (rig.gate.enter() is None) is shut
+    assert (rig.breaker.try_acquire() is None) is shut
 
 
 def test_failures_of_long_ago_do_not_count(rig):
@@ -138,37 +138,41 @@ def test_failures_of_long_ago_do_not_count(rig):
         rig.report(DOWN)
         rig.now += 2
 
-    assert rig.gate.state is BreakerState.OPEN
+    assert rig.breaker.state is BreakerState.CLOSED
 
 
 def test_a_refused_account_needs_a_person_and_asks_once_a_minute(rig):
     rig.report(REFUSED)
-    assert (rig.gate.state, rig.gate.seconds_left, rig.gate.why) == (BreakerState.PERSON, 60, REFUSED)
+    assert (rig.breaker.state, rig.breaker.seconds_left, rig.breaker.cause) == (
+        BreakerState.NEEDS_INTERVENTION,
+        60,
+        REFUSED,
+    )
     rig.now += 60
     rig.report(REFUSED)
-    assert rig.gate.state is BreakerState.PERSON
-    rig.gate.open()
+    assert rig.breaker.state is BreakerState.NEEDS_INTERVENTION
+    rig.breaker.close()
 
-    assert rig.gate.enter() is not None
+    assert rig.breaker.try_acquire() is not None
 
 
 def test_a_disabled_configurations_gate_is_shut_until_it_is_enabled(rig):
-    passage = rig.gate.enter()
-    rig.gate.disable(True)
-    assert (rig.gate.state, rig.gate.enter(), passage.holds) == (BreakerState.DISABLED, None, False)
-    rig.gate.disable(False)
+    permit = rig.breaker.try_acquire()
+    rig.breaker.disable(True)
+    assert (rig.breaker.state, rig.breaker.try_acquire(), permit.is_valid) == (BreakerState.DISABLED, None, False)
+    rig.breaker.disable(False)
 
-    assert rig.gate.enter() is not None
+    assert rig.breaker.try_acquire() is not None
 
 
 async def test_who_waits_hears_of_a_change_and_of_the_time(rig):
     async with asyncio.timeout(5):
-        await rig.gate.changes(0.01)
-        rig.gate.pause(0.01, BUSY)
-        await rig.gate.changes(60)
-        waiting = asyncio.create_task(rig.gate.changes(60))
+        await rig.breaker.wait_for_change(0.01)
+        rig.breaker.pause(0.01, BUSY)
+        await rig.breaker.wait_for_change(60)
+        waiting = asyncio.create_task(rig.breaker.wait_for_change(60))
         await asyncio.sleep(0)
-        rig.gate.open()
+        rig.breaker.close()
         await waiting
 
 
@@ -176,7 +180,7 @@ def test_retries_are_a_share_of_what_is_sent(rig):
     granted = 0
     for n in range(1000):
         if n % 10 == 0:
-            rig.gate.earn_retry()
-        granted += rig.gate.spend_retry()
+            rig.breaker.earn_retry()
+        granted += rig.breaker.spend_retry()
 
     assert 20 <= granted <= 40
