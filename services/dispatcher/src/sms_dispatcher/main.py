@@ -29,6 +29,7 @@ from sms_dispatcher.api.routes import ExplainApi, LanesApi, MessagesApi
 from sms_dispatcher.carrier_events.handler import CarrierEventHandler
 from sms_dispatcher.delivery.attempts import Patience
 from sms_dispatcher.delivery.context import CurrentSnapshot, DispatchContext
+from sms_dispatcher.delivery.due_alarm import DueAlarm
 from sms_dispatcher.delivery.reconciling import Reconciler
 from sms_dispatcher.delivery.scheduler import DueScheduler
 from sms_dispatcher.delivery.sending import Sending
@@ -114,13 +115,15 @@ def build_dispatcher(
     ledger, coordination, patience = stores.ledger, stores.coordination, limits.patience
     context = DispatchContext(ledger, StatusPublisher(broker), carriers, CurrentSnapshot(), clock)
     shared = replace(context, publisher=StatusPublisher(broker, within=_SHARED_WORK_SECONDS))
-    lanes = Lanes(broker, Sending(context, patience), ledger, coordination, clock, monotonic, prefetch=limits.lane)
+    alarm = DueAlarm()
+    sending = Sending(context, patience, alarm)
+    lanes = Lanes(broker, sending, ledger, coordination, clock, monotonic, prefetch=limits.lane)
     intake = RequestIntake(broker, RequestHandler(context, lanes), limits.outbound)
     reader = ShardReader(lanes, intake, monotonic)
     fleet = FleetMember(member, coordination, reader, lambda: broker.why_away() is None, monotonic)
     carrier_events = CarrierEventHandler(shared, receipt_window=patience.receipt_window)
     dispatcher = Dispatcher(context, broker, lanes, fleet, carrier_events, carrier_prefetch=limits.carrier)
-    scheduler = DueScheduler(shared, lanes, Reconciler(context, patience))
+    scheduler = DueScheduler(shared, lanes, Reconciler(context, patience), alarm)
     unrouted = UnroutedReturner(broker)
     broker.on_restored(unrouted.look)
     return DispatcherParts(dispatcher, context.snapshot, lanes, fleet, scheduler, unrouted)
