@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from sms_common import topology
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Broker, Held, NoWayBack, Outgoing, Parked, Restored
 from sms_common.errors import Unavailable
 from sms_common.telemetry import metrics
@@ -15,6 +17,7 @@ _log = structlog.get_logger(__name__)
 
 # Several things are made again at about the same time, and several dispatchers make them.
 _SOON_SECONDS = 1.0
+_AGAIN = BackoffPolicy(1.0, 5.0)
 # Timestamps have whole seconds, and the clocks of dispatchers may differ.
 _MARGIN = timedelta(seconds=60)
 _AT_A_TIME = 5_000
@@ -52,13 +55,14 @@ class UnroutedReturner:
         while self._since is not None:
             await asyncio.sleep(_SOON_SECONDS)
             # What is made again from here on gets a look of its own: this one may have tried its messages already.
-            (since, self._since), done = (self._since, None), set[str]()
-            try:
-                while await self._bring_back(since - _MARGIN, done):
-                    pass
-            except Unavailable as error:
-                _log.info("strays.later", reason=error.reason)
-                self._want(since)
+            since, self._since = self._since, None
+            bring_back = partial(self._bring_all_back, since - _MARGIN)
+            await retry_until_available(bring_back, policy=_AGAIN, on_failure=_note_failure)
+
+    async def _bring_all_back(self, since: datetime) -> None:
+        done: set[str] = set()
+        while await self._bring_back(since, done):
+            pass
 
     async def _bring_back(self, since: datetime, done: set[str]) -> int:
         """Publish again what was published after `since`, and take it out of the parking place; returns how many. They
@@ -77,6 +81,10 @@ class UnroutedReturner:
             await self._broker.publish(back)
             await stray.remove()
             metrics.publish_total.labels("unrouted").inc()
+
+
+def _note_failure(error: Unavailable) -> None:
+    _log.info("strays.later", reason=error.reason)
 
 
 def _way_back(held: Held, since: datetime) -> Outgoing | None:
