@@ -108,6 +108,7 @@ async def test_the_lanes_that_there_are_are_those_that_one_dispatcher_alone_hold
     await rig.use(snapshot(config(), config(id="second"), retired_config_ids=("former",)))
 
     assert metrics.registry.get_sample_value("smsgw_lanes") == 3
+    assert metrics.registry.get_sample_value("smsgw_lanes_owned") == 3
     assert metrics.registry.get_sample_value("smsgw_lanes_held") == 3
 
 
@@ -119,6 +120,7 @@ async def test_lanes_that_the_broker_refuses_are_missing_from_those_held():
             await fresh.dispatcher.apply(ELSEWHERE)
 
         assert metrics.registry.get_sample_value("smsgw_lanes") == 2
+        assert metrics.registry.get_sample_value("smsgw_lanes_owned") == 1
         assert metrics.registry.get_sample_value("smsgw_lanes_held") == 1
 
 

@@ -1,4 +1,4 @@
-"""The dispatcher's settings: one process's environment, read once at its start."""
+"""The dispatcher's settings: the environment of the process, read once at its start."""
 
 import math
 from datetime import timedelta
@@ -64,21 +64,21 @@ class DispatcherSettings(ProcessSettings):
     reconcile_after_minutes: Annotated[
         float,
         Field(
-            description="Minutes after a lost answer until the carrier's list of messages is asked",
+            description="Minutes after a lost answer until the carrier's list of messages is read",
             gt=0,
             le=43_200,
             allow_inf_nan=False,
         ),
     ] = 10
     due_every: Annotated[
-        float, Field(description="Seconds between looks for entries that are due", gt=0, le=60, allow_inf_nan=False)
+        float, Field(description="Seconds between checks for entries that are due", gt=0, le=60, allow_inf_nan=False)
     ] = 1.0
     log_format: Annotated[LogFormat, Field(description="How log lines look")] = "auto"
     log_level: Annotated[LogLevel, Field(description="Lowest level logged")] = "info"
 
     @model_validator(mode="after")
     def _messages_are_kept_until_they_end(self) -> Self:
-        """A message may wait a day until it is handed over and then for its receipt; one day more is for trouble."""
+        """A message may wait a day until it is sent, and then for its receipt. One more day is a reserve."""
         days = math.ceil(self.receipt_window_hours / 24) + 2
         if self.retention_days < days:
             raise ValueError(

@@ -182,8 +182,9 @@ queue_to_carrier_seconds: Final = _histogram(
 )
 lane_state: Final = _gauge(
     "lane_state",
-    "What a configuration's lane does: 0 open, 1 one message tries, 2 paused by the carrier, 3 needs a person, 4"
-    " disabled. 3: the carrier refuses the account; correct the credentials or ask the carrier.",
+    "What the circuit breaker of a configuration's lane does: 0 closed, so that messages are sent; 1 half open, one"
+    " message is sent as a trial; 2 paused by the carrier; 3 needs intervention; 4 disabled. 3: the carrier refuses the"
+    " account; correct the credentials or ask the carrier.",
     "config",
 )
 lane_segments_total: Final = _counter(

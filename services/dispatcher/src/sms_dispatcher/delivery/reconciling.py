@@ -71,7 +71,7 @@ class Reconciler:
         window = Window(moment - _BEFORE, moment + _AFTER)
         async with self._limit:
             found = await carrier.find_sent(message_of(entry), Account(config.id, config.credentials), window)
-        possible = await self._ledger.could_be(entry, found) if len(found) == 1 else frozenset()
+        possible = await self._ledger.possible_carrier_ids(entry, found) if len(found) == 1 else frozenset()
         return next(iter(possible), None)
 
     async def _settle(self, entry: LedgerEntry, carrier_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Shares the work among the dispatchers that run: each piece, a lane or the intake of a tenant, is done by one."""
+"""Shares the work among all dispatchers. Each shard, which is a lane or a tenant's queue of requests, has one owner."""
 
 import asyncio
 import time
@@ -18,50 +18,52 @@ log = structlog.get_logger()
 HEARTBEAT_SECONDS = 1.0
 _EVENTS = LoopEvents("fleet.postponed", "fleet.failed")
 _SILENT_SECONDS = 10.0
-# A process that can be heard by nobody for so long gives its lanes up: others have taken them.
+# A process that could send no heartbeat for so long releases its shards: others have acquired them.
 _RELEASE_AFTER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveMembers:
-    """The dispatchers that are alive, and those of them that take work."""
+    """The dispatchers that are alive, and those of them that acquire shards."""
 
     alive: frozenset[str] = frozenset()
     working: frozenset[str] = frozenset()
 
 
 class FleetStore(Protocol):
-    """How the dispatchers agree; see Coordination."""
+    """Where the dispatchers agree on who is alive and who owns what."""
 
     async def heartbeat(self, member: str, *, leaving: bool) -> LiveMembers:
-        """Say that `member` is there; returns who is. Raises Unavailable."""
+        """Record that `member` is alive. Returns all that are. Raises Unavailable."""
 
     async def leave(self, member: str) -> None:
-        """Say that `member` is gone and holds nothing any more. Raises Unavailable."""
+        """Record that `member` has ended and owns nothing. Raises Unavailable."""
 
-    async def acquire(self, work: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
-        """Take those that are free or belong to one who is not `alive`. Raises Unavailable."""
+    async def acquire(self, shards: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
+        """Acquire those shards that nobody `alive` owns. Returns which of them `member` owns. Raises Unavailable."""
 
-    async def release(self, work: Iterable[str], member: str) -> None:
-        """Give work back. Raises Unavailable."""
+    async def release(self, shards: Iterable[str], member: str) -> None:
+        """Release shards. Raises Unavailable."""
 
 
 class Work(Protocol):
-    """What is shared, by the names of its pieces."""
+    """Does the work of the shards that this process owns."""
 
-    async def acquire(self, work: Mapping[str, str]) -> None:
-        """Begin to work on these too. Raises Unavailable when one of them could not be begun; all others are."""
+    async def acquire(self, shards: Mapping[str, str]) -> None:
+        """Start to work on these shards, given with their groups. Raises Unavailable when one of them could not be
+        started; all others are.
+        """
 
-    async def release(self, work: frozenset[str]) -> None:
-        """Work on these no more; returns when nothing of them is under way."""
+    async def release(self, shards: frozenset[str]) -> None:
+        """Stop working on these shards. Returns when nothing of them is in flight."""
 
     async def refresh(self) -> None:
-        """Look for what others have begun for work that is held. Raises Unavailable."""
+        """Find out what has changed about the shards that are owned. Raises Unavailable."""
 
 
 class FleetMember:
-    """One process's part of the work. `is_fit` says whether it can work at all: one that has lost the broker must not
-    keep work that another could do.
+    """One process's share of the work. `is_fit` says whether it can work at all: a process without a connection to the
+    broker must not keep shards that another could own.
     """
 
     def __init__(
@@ -90,31 +92,33 @@ class FleetMember:
         self._leaving = False
 
     def check(self) -> str | None:
-        """Why this process does not do its share, or None: for a readiness probe."""
+        """Why this process does not do its share, for a readiness probe; None when it does."""
         if self._leaving:
             return "it is leaving"
         if not self._members.alive:
             return "it has not joined the other dispatchers yet"
         silent = self._clock() - self._heartbeat_at
         if silent > _SILENT_SECONDS:
-            return f"it could not tell the other dispatchers for {silent:.0f} s that it is there"
+            return f"the other dispatchers got no heartbeat from it for {silent:.0f} s"
         if self._to_start:
             return f"{len(self._to_start)} queues could not be read yet"
         return None if self._has_share else "it has not taken its share of the work yet"
 
     @property
     def owned(self) -> frozenset[str]:
-        """What this process works on."""
+        """The shards that this process owns."""
         return self._owned
 
     async def set_shards(self, shards: Mapping[str, str]) -> None:
-        """These are all pieces of work there are, by group (see assign); take what is ours. Raises Unavailable."""
+        """Set all shards that there are, with their groups (see `assign`), and acquire this process's share. Raises
+        Unavailable.
+        """
         self._shards, self._assignment = shards, {}
         await self._heartbeat()
         await self._rebalance()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Say every second that we are here, and take what is ours, until `stop` is set."""
+        """Send a heartbeat and rebalance every second until `stop` is set."""
         async with asyncio.TaskGroup() as both:
             both.create_task(periodically(self._heartbeat, HEARTBEAT_SECONDS, stop, _EVENTS))
             both.create_task(periodically(self._rebalance_and_refresh, HEARTBEAT_SECONDS, stop, _EVENTS))
@@ -130,15 +134,15 @@ class FleetMember:
         try:
             await self._rebalance()
         except Unavailable:
-            await self._work.refresh()  # what can be worked on is
+            await self._work.refresh()  # the shards that are owned go on
             raise
         await self._work.refresh()
 
     async def _rebalance(self) -> None:
-        """Drop and take lanes until we hold our part. Raises Unavailable."""
+        """Release and acquire shards until this process owns its share. Raises Unavailable."""
         async with self._rebalancing:
             if self._clock() - self._heartbeat_at > _RELEASE_AFTER_SECONDS:
-                self._release(self._owned)  # others have taken them
+                self._release(self._owned)  # others have acquired them
                 return
             ours = self._share()
             self._release(self._owned - ours)
@@ -152,7 +156,7 @@ class FleetMember:
             self._has_share = bool(self._shards) and self.member in self._members.alive
 
     def _share(self) -> frozenset[str]:
-        """Our share; worked out again when there is something new to share or somebody else to share it with."""
+        """The shards that this process should own. Computed again when the shards or the members have changed."""
         if self._leaving:
             return frozenset()
         if not self._assignment or self._assigned_to != self._members.working:
@@ -164,15 +168,15 @@ class FleetMember:
         count = len(self._to_start)
         await self._work.acquire({shard: self._shards.get(shard, "") for shard in self._to_start})
         self._to_start = frozenset()
-        log.info("fleet.took", shards=count, owned=len(self._owned), members=len(self._members.alive))
+        log.info("fleet.acquired", shards=count, owned=len(self._owned), members=len(self._members.alive))
 
     def _release(self, released: frozenset[str]) -> None:
-        """Each is released as soon as nothing of it is under way; meanwhile we are heard as ever."""
+        """Release each shard in the background, as soon as nothing of it is in flight. Heartbeats go on meanwhile."""
         if not released:
             return
         self._owned -= released
         self._to_start -= released
-        log.info("fleet.gives_back", shards=len(released), owned=len(self._owned))
+        log.info("fleet.releasing", shards=len(released), owned=len(self._owned))
         for one in released:
             self._releasing[one] = asyncio.create_task(self._release_one(one))
 
@@ -181,14 +185,16 @@ class FleetMember:
             await self._work.release(frozenset({one}))
             await self._store.release((one,), self.member)
         except Unavailable as error:
-            log.info("fleet.kept", code=error.code)  # ours in name only, until we take it again or are gone
-        except Exception:  # a bug in one must not leave the others, or end the process
+            log.info(
+                "fleet.release_postponed", code=error.code
+            )  # it stays recorded as owned until it is acquired again or this process has ended
+        except Exception:  # a bug in one must not stop the others, or end the process
             log.exception("fleet.failed")
         finally:
             del self._releasing[one]
 
     async def leave(self) -> None:
-        """Give everything back; others take each lane when nothing of it is under way any more."""
+        """Release everything. Others can acquire each shard when nothing of it is in flight any more."""
         self._leaving = True
         async with self._rebalancing:
             self._release(self._owned)
@@ -198,4 +204,4 @@ class FleetMember:
                 await asyncio.wait(shards, timeout=HEARTBEAT_SECONDS)
             await self._store.leave(self.member)
         except Unavailable as error:
-            log.info("fleet.left_silently", code=error.code)
+            log.info("fleet.left_unannounced", code=error.code)

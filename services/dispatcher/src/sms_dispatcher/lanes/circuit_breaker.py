@@ -122,7 +122,7 @@ class CircuitBreaker:
         changed.set()
 
     def try_acquire(self) -> "Permit | None":
-        """A permit to send one message; None while the breaker is open, or half open with a trial under way."""
+        """A permit to send one message; None while the breaker is open, or half open while a trial is in flight."""
         if self.is_closed:
             return Permit(self)
         if self._disabled or self._trial is not None or self.seconds_left > 0:

@@ -48,7 +48,7 @@ log = structlog.get_logger()
 # How long a delivery waits unacknowledged. After that it goes through the retry ladder, where it loses its place.
 # RabbitMQ allows 30 minutes.
 PATIENCE_SECONDS = 1_200.0
-# After so long the PBX is told that a message waits, and why: its status becomes `queued`.
+# A message that waits for longer than this gets the status `queued`, with the reason.
 _REPORT_AFTER_SECONDS = 5.0
 _CHECK_AGAIN_SECONDS = 60.0
 _BUDGET_RETRY_SECONDS = 0.5

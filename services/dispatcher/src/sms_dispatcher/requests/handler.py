@@ -1,4 +1,4 @@
-"""Takes the PBX's requests: reads, plans, records and hands each message to its lane."""
+"""Handles the PBX's requests: reads and plans them, records their messages and passes each to its lane."""
 
 import asyncio
 import re
@@ -33,11 +33,11 @@ from sms_dispatcher.requests.planning import children, plan, rejected
 
 log = structlog.get_logger()
 
-# A cancel may overtake its request, which another reader still works on.
+# A cancel may overtake its request, which another handler is still working on.
 _CANCEL_WAITS = (1.0, 5.0)
 _MESSAGE_ID = re.compile(MESSAGE_ID_PATTERN)
-# A claim that has not ended by then belongs to a dead process.
-_LOOK_AT_CLAIM_AFTER = LEASE + timedelta(seconds=5)
+# A claim that has not ended after so long belongs to a dead process.
+_CHECK_CLAIM_AFTER = LEASE + timedelta(seconds=5)
 
 
 class RequestHandler:
@@ -54,12 +54,12 @@ class RequestHandler:
         self._in_flight: defaultdict[str, InFlight] = defaultdict(InFlight)
 
     async def idle(self, queue: str) -> None:
-        """Return when no request from this queue is being worked on."""
+        """Return when no request from this queue is in flight."""
         await self._in_flight[queue].wait_idle()
 
     async def handle(self, delivery: Delivery) -> None:
-        """Work on one request to the point where its messages are recorded, told of and in their lanes: those of one
-        extension or sender in the order of their requests.
+        """Handle one request. Returns when its messages are recorded, their statuses are published and they are sent or
+        in their lanes. Requests of the same extension or sender are handled in their order.
         """
         with self._in_flight[delivery.queue]:
             await self._handle(delivery)
@@ -85,7 +85,7 @@ class RequestHandler:
             await self._publish_refusal(event, key)
 
     async def _publish_refusal(self, event: StatusEvent, key: topology.OutboundKey) -> None:
-        """A request is answered to the tenant whose key it came under; an unknown tenant's go to the default PBX."""
+        """Publish a refusal to the tenant of the routing key. The default PBX gets it when there is no such tenant."""
         tenant_id = event.tenant_id if key.tenant_id is None else key.tenant_id
         error = event.error
         assert error is not None
@@ -115,8 +115,8 @@ class RequestHandler:
             raise
 
     async def _record(self, entry: LedgerEntry, request: OutboundRequest, turn: Turn) -> None:
-        """Record a message, or all of a list, and announce what the ledger holds: of a request that comes again that
-        is what was decided at first, whatever would be decided now.
+        """Record a message, or all messages of a list, and publish what the ledger has. For a repeated request that is
+        what was decided at first, whatever would be decided now.
         """
         if entry.status is Status.ACCEPTED and entry.kind is not EntryKind.PARENT:
             await turn.wait()
@@ -124,29 +124,29 @@ class RequestHandler:
             if slot is not None:
                 await self._send_at_once(entry, request, slot, turn)
                 return
-        await self._recorded(entry, request, await self._ledger.accept(entry), turn)
+        await self._publish_recorded(entry, request, await self._ledger.accept(entry), turn)
 
     async def _send_at_once(self, entry: LedgerEntry, request: OutboundRequest, slot: FastSendSlot, turn: Turn) -> None:
-        """Record an entry as claimed already and send it, beside telling that it was accepted."""
-        claim = claimed(entry, uuid.uuid4().hex, self._clock() + _LOOK_AT_CLAIM_AFTER)
+        """Record an entry as claimed, then send it and publish its first status at the same time."""
+        claim = claimed(entry, uuid.uuid4().hex, self._clock() + _CHECK_CLAIM_AFTER)
         try:
-            # Not given up before the store answers: a claim that was recorded unseen would never be sent.
+            # Retried until the store answers: a claim that was recorded without our knowledge would never be sent.
             known = await retry_until_available(partial(self._ledger.accept, entry, claim))
         except BaseException:
             slot.release()
             raise
         if known is not None and known.claim_id != claim.claim_id:
             slot.release()
-            await self._recorded(entry, request, known, turn)
+            await self._publish_recorded(entry, request, known, turn)
             return
         self._note(entry)
         publishing = asyncio.ensure_future(self._publisher.publish([status_event(entry)]))
         slot.send(claim, publishing)
-        if entry.parent_id is None:  # the others of a list have not left yet, and stand before what the PBX asks next
+        if entry.parent_id is None:  # a list keeps its turn: its other messages come before the next request
             turn.release()
         await publishing
 
-    async def _recorded(
+    async def _publish_recorded(
         self, entry: LedgerEntry, request: OutboundRequest, known: LedgerEntry | None, turn: Turn
     ) -> None:
         present = known or entry
@@ -161,8 +161,8 @@ class RequestHandler:
             await self._announce(present, turn, repeated=known is not None)
 
     async def _announce(self, entry: LedgerEntry, turn: Turn, *, repeated: bool) -> None:
-        """Tell of an entry; what has not been sent goes to its lane (again). In this order: to tell waits for the
-        broker, so that one with an alarm on is not asked again and again to take the same.
+        """Publish an entry's status, then put it into its lane if it was not sent yet. This order matters while
+        RabbitMQ blocks publishers: a lane entry is not put again for each try to publish the status.
         """
         self._note(entry, repeated=repeated)
         if repeated:
@@ -177,7 +177,7 @@ class RequestHandler:
             await self._lanes.put(entry)
 
     def _note(self, entry: LedgerEntry, *, repeated: bool = False) -> None:
-        """Count what became of a request's message, and log its rejection."""
+        """Count the result of a request's message, and log a rejection."""
         if entry.status in {Status.REJECTED, Status.EXPIRED} and entry.error is not None and not repeated:
             self._note_rejection(entry.tenant_id, entry.message_id, entry.error.code, entry.error.field)
             return
@@ -185,7 +185,7 @@ class RequestHandler:
         metrics.requests_total.labels("repeated" if repeated else "accepted").inc()
 
     def _note_rejection(self, tenant_id: str | None, message_id: str | None, code: str, field: str | None) -> None:
-        """Count a rejection and log it, with nothing else of the request but the name of the field that is wrong."""
+        """Count a rejection and log it. Of the request only the name of the wrong field is logged."""
         metrics.outbound_total.labels(code).inc()
         metrics.requests_total.labels("expired" if code == Code.EXPIRED else "rejected").inc()
         known = tenant_id if tenant_id is not None and self._snapshot().tenant(tenant_id) is not None else None
@@ -207,7 +207,7 @@ class RequestHandler:
             await self._withdraw(entry)
 
     async def _withdraw_child(self, child: LedgerEntry) -> None:
-        """Cancel one message of a list, also when the list is still being recorded: then it is recorded canceled."""
+        """Cancel one message of a list. One that is not recorded yet is recorded as canceled."""
         first = _canceled(child, self._clock()) if child.status in CLAIMABLE else child
         known = await self._ledger.accept(first)
         if known is None:
@@ -216,7 +216,7 @@ class RequestHandler:
             await self._withdraw(known)
 
     async def _withdraw(self, entry: LedgerEntry) -> None:
-        """Cancel one message unless it has been claimed; the race is decided by the ledger."""
+        """Cancel one message unless it is claimed. The ledger decides which came first."""
         present: LedgerEntry | None = entry
         while present is not None and present.status in CLAIMABLE:
             after = _canceled(present, self._clock())
@@ -240,7 +240,7 @@ def _canceled(entry: LedgerEntry, now: datetime) -> LedgerEntry:
 
 
 def _type_of(delivery: Delivery, key: topology.OutboundKey) -> str:
-    """The event's type: the AMQP property, else the body's own field, else what the routing key implies."""
+    """The event's type: the AMQP property, else the field in the body, else what the routing key says."""
     if delivery.type:
         return delivery.type
     try:
