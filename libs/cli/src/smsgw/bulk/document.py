@@ -16,7 +16,7 @@ import yaml
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from sms_common.configuration import FailurePolicy, PaceLimits
-from smsgw.bulk.entry import Entry, Name, TenantId, empty_is_none
+from smsgw.bulk.entry import Name, StrictEntry, TenantId, empty_is_none
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
 
 VERSION = 1
@@ -41,7 +41,7 @@ class BadFile(Exception):  # it is what the person is told
     """Why a file cannot be used: one line for each thing that is wrong."""
 
 
-class TenantEntry(Entry):
+class TenantEntry(StrictEntry):
     """A tenant. `default_config` is the name of one of its SMS configurations."""
 
     id: TenantId
@@ -53,7 +53,7 @@ class TenantEntry(Entry):
     default_config: Name | None = None
 
 
-class PoolEntry(Entry):
+class PoolEntry(StrictEntry):
     """A tenant's numbers on a trunk of the system."""
 
     tenant: TenantId
@@ -61,7 +61,7 @@ class PoolEntry(Entry):
     default_did: str | None = None
 
 
-class TrunkEntry(Entry):
+class TrunkEntry(StrictEntry):
     """A trunk with its numbers: a tenant's own, or without a tenant one of the system with a pool for each borrower and
     the lender's account at the carrier.
     """
@@ -99,7 +99,7 @@ class LimitsEntry(PaceLimits):
         return empty_is_none(cls, value)
 
 
-class CredentialsEntry(Entry):
+class CredentialsEntry(StrictEntry):
     """Names of environment variables, read when the file is imported. What is not named stays as it is stored."""
 
     account_id_env: EnvName | None = None
@@ -113,14 +113,14 @@ class CredentialsEntry(Entry):
         return {name: variable for name, variable in named.items() if variable}
 
 
-class CallbackEntry(Entry):
+class CallbackEntry(StrictEntry):
     """Who may call the webhook; the password stays as it is stored unless a variable is named."""
 
     username: str
     password_env: EnvName | None = None
 
 
-class SmsEntry(Entry):
+class SmsEntry(StrictEntry):
     """An SMS configuration. `trunk` is the name of a trunk of the same tenant, or of one that is lent to it."""
 
     tenant: TenantId
@@ -134,7 +134,7 @@ class SmsEntry(Entry):
     limits: LimitsEntry = LimitsEntry()
 
 
-class Document(Entry):
+class Document(StrictEntry):
     """The whole file. With `only_tenants` it speaks of these alone, and nothing of others is ever deleted for it."""
 
     version: Literal[1]
