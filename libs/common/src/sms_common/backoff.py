@@ -11,6 +11,7 @@ from sms_common.errors import Unavailable
 
 Result = TypeVar("Result")
 Uniform = Callable[[float, float], float]
+UNIFORM: Final[Uniform] = random.uniform
 
 # More doublings than any limit needs; without an end a number of failures would overflow.
 _MOST_DOUBLINGS: Final = 16
@@ -30,13 +31,13 @@ class BackoffPolicy:
         """The longest delay after so many failures in a row (1 or more)."""
         return min(self.longest, self.first * 2.0 ** min(failures - 1, _MOST_DOUBLINGS))
 
-    def delay(self, failures: int, uniform: Uniform = random.uniform) -> float:
+    def delay(self, failures: int, uniform: Uniform = UNIFORM) -> float:
         """The seconds to wait after so many failures in a row (1 or more)."""
         ceiling = self.ceiling(failures)
         return uniform(ceiling * (1.0 - self.jitter), ceiling)
 
 
-def spread(seconds: float, share: float, uniform: Uniform = random.uniform) -> float:
+def spread(seconds: float, share: float, uniform: Uniform = UNIFORM) -> float:
     """`seconds`, or up to that `share` of it more or less: what several processes do again and again drifts apart."""
     return uniform(seconds * (1.0 - share), seconds * (1.0 + share))
 

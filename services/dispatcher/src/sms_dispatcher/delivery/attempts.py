@@ -4,11 +4,10 @@ An entry that is tried again is due when that is: the scheduler puts it into its
 whichever way it left.
 """
 
-import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sms_common.backoff import BackoffPolicy, Uniform
+from sms_common.backoff import UNIFORM, BackoffPolicy, Uniform
 from sms_common.configuration import FailurePolicy
 from sms_common.errors import Code, OutcomeUnknown, SendFailure, TemporaryFailure
 from sms_common.events import StatusError
@@ -89,7 +88,7 @@ def outcome_unknown(
 
 
 def retry_delay(
-    attempt: int, retry_after: float | None, *, within_budget: bool = True, uniform: Uniform = random.uniform
+    attempt: int, retry_after: float | None, *, within_budget: bool = True, uniform: Uniform = UNIFORM
 ) -> float:
     """Seconds until the next attempt after so many (1 or more); never below the carrier's wish. A lane that has used up
     its budget of retries has to wait about a minute.

@@ -1,7 +1,6 @@
 """Sends one ledger entry: claim it, call the carrier, record how it ended, tell the PBX."""
 
 import asyncio
-import random
 import time
 import uuid
 from dataclasses import replace
@@ -10,7 +9,7 @@ from functools import partial
 
 import structlog
 
-from sms_common.backoff import Uniform, retry_until_available
+from sms_common.backoff import UNIFORM, Uniform, retry_until_available
 from sms_common.broker import RetryLater
 from sms_common.carriers.protocol import Account, Carrier
 from sms_common.configuration import FailurePolicy, SmsConfig
@@ -51,7 +50,7 @@ class Sending:
         context: DispatchContext,
         patience: Patience,
         alarm: DueAlarm | None = None,
-        uniform: Uniform = random.uniform,
+        uniform: Uniform = UNIFORM,
     ) -> None:
         self._ledger = context.ledger
         self._publisher = context.publisher
