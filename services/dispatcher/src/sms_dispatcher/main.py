@@ -125,7 +125,7 @@ def build_dispatcher(
     dispatcher = Dispatcher(context, broker, lanes, fleet, carrier_events, carrier_prefetch=limits.carrier)
     scheduler = DueScheduler(shared, lanes, Reconciler(context, patience), alarm)
     unrouted = UnroutedReturner(broker)
-    broker.on_restored(unrouted.look)
+    broker.on_restored(unrouted.schedule)
     return DispatcherParts(dispatcher, context.snapshot, lanes, fleet, scheduler, unrouted)
 
 

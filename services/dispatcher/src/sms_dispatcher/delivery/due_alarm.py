@@ -1,20 +1,22 @@
-"""Has the scheduler look at the moment when something falls due, and not up to a period later."""
+"""Wakes the scheduler when something falls due, instead of up to a period later."""
 
 import asyncio
 import math
 
 # A longer wait may well take a period of the scheduler more.
 _LONGEST_SECONDS = 5.0
-# What falls due within such a span is looked at together.
+# What falls due within such a span is worked on together.
 _GRAIN_SECONDS = 0.1
 
 
 class DueAlarm:
-    """Knows what this process has made due soon. It is lost with the process: the scheduler looks periodically too."""
+    """Knows what this process has made due soon. It is lost with the process; what is due is then found a period later,
+    by any dispatcher.
+    """
 
     def __init__(self) -> None:
         self.rings = asyncio.Event()
-        """Set when something has fallen due. Whoever looks clears it first."""
+        """Set when something has fallen due. The scheduler clears it before it works."""
         self._set_for: set[int] = set()
 
     def set_for(self, seconds: float) -> None:

@@ -53,13 +53,13 @@ class DueScheduler:
     async def run(self, stop: asyncio.Event, *, every: float) -> None:
         """Look every `every` seconds until `stop` is set."""
         try:
-            await periodically(self._look, every, stop, _EVENTS, wake=self._alarm.rings)
+            await periodically(self._work_and_count, every, stop, _EVENTS, wake=self._alarm.rings)
         finally:
             for task in self.reconciling:
                 task.cancel()
             await asyncio.gather(*self.reconciling, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _work_and_count(self) -> None:
         await self._ledger.set_clock()
         await self.work()
         metrics.unknown_outcomes.set(await self._ledger.count_unknown())
@@ -120,8 +120,8 @@ class DueScheduler:
             log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
 
     async def _end(self, entry: LedgerEntry, after: LedgerEntry) -> None:
-        """Record the end, unless something else came first, and tell it. Until it is told it stays due, so that a crash
-        in between tells it later.
+        """Record the end, unless something else came first, and publish it. It stays due until it is published, so
+        that after a crash in between it is published later.
         """
         after = replace(after, due_at=self._clock() + LEASE)
         if await self._ledger.change(entry, after):

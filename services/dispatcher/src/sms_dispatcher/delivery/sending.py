@@ -1,4 +1,4 @@
-"""Sends one ledger entry: claim it, call the carrier, record how it ended, tell the PBX."""
+"""Sends one ledger entry: claim it, call the carrier, record how it ended, publish its status."""
 
 import asyncio
 import time
@@ -64,7 +64,7 @@ class Sending:
         self._in_flight: set[str] = set()
 
     async def send(self, item: LaneEntry, slot: SendSlot) -> None:
-        """Work on one lane entry until its outcome is recorded and told."""
+        """Work on one lane entry until its outcome is recorded and published."""
         id_ = entry_id(item.tenant_id, item.message_id)
         if id_ in self._in_flight:
             raise RetryLater(_TAKEN_SECONDS)
@@ -85,7 +85,7 @@ class Sending:
             self._in_flight.discard(entry.id)
 
     async def report_waiting(self, item: LaneEntry, reason: str) -> None:
-        """Record and tell that a message waits in its lane, unless it is known already. Raises Unavailable."""
+        """Record and publish that a message waits in its lane, unless it is known already. Raises Unavailable."""
         entry = await self._ledger.find(item.tenant_id, item.message_id)
         if entry is None or entry.status is not Status.ACCEPTED:
             return
@@ -121,7 +121,7 @@ class Sending:
         dead = OutcomeUnknown(
             Code.OUTCOME_UNKNOWN, "The sending process ended before the carrier's answer was recorded."
         )
-        # It left when it was claimed, if it did: that is where the carrier's list is looked at.
+        # It left when it was claimed, if it did: the carrier's list is searched around that moment.
         after = self._unknown(entry, dead, self._policy(entry)).but(occurred_at=entry.updated_at)
         if not await self._ledger.abandon(entry, after):
             raise RetryLater(LEASE.total_seconds() / 2)
@@ -172,7 +172,7 @@ class Sending:
         return after
 
     def _failed(self, entry: LedgerEntry, config: SmsConfig, failure: SendFailure, permit: Permit) -> LedgerEntry:
-        """What a failure means for the message: the one place where the error classes are told apart. What it means
+        """What a failure means for the message: the only place that distinguishes the error classes. What it means
         for the lane is its circuit breaker's to say.
         """
         now = self._clock()
@@ -202,7 +202,7 @@ class Sending:
     async def _record(
         self, claimed: LedgerEntry, after: LedgerEntry, published: "asyncio.Future[None] | None" = None
     ) -> None:
-        """Write the outcome, however long the store is away, and tell it, unless what came meanwhile says more."""
+        """Write the outcome, however long the store is away, and publish it, unless what came meanwhile says more."""
         recorded = await self._finish(claimed, after)
         log.info(
             "message.dispatched",

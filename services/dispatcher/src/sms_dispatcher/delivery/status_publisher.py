@@ -1,6 +1,4 @@
-"""Tells the PBX: publishes events and does not give up while the broker is away, since what is recorded must also be
-told.
-"""
+"""Publishes status events. It does not give up while the broker is away: what is recorded must also be published."""
 
 import asyncio
 from collections.abc import Iterable
@@ -39,5 +37,5 @@ class StatusPublisher:
             async with asyncio.timeout(self._within):
                 await retry_until_available(partial(self._publisher.publish, message), policy=_UNTIL_TAKEN)
         except TimeoutError:
-            reason = "The broker did not take what the PBX is told."
+            reason = "The broker did not take an event for the PBX."
             raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None

@@ -1,4 +1,4 @@
-"""Brings back what went to `sms.unrouted` while its queue was gone: the broker confirmed it, and nobody was told."""
+"""Publishes again what went to `sms.unrouted` while its queue was gone: the broker confirmed it, and nobody got it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -34,27 +34,27 @@ class UnroutedReturner:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._since: datetime | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
 
-    async def look(self, restored: Restored) -> None:
-        """Have it looked soon; see Broker.on_restored."""
+    async def schedule(self, restored: Restored) -> None:
+        """Return soon what went astray until these were restored."""
         self._want(restored.since)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_soon())
+        if self._returning is None or self._returning.done():
+            self._returning = asyncio.create_task(self._return_soon())
 
     async def close(self) -> None:
-        """End a look that is under way; what it has not brought back yet stays where it is."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        """End what is in flight; what has not been returned yet stays where it is."""
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
 
     def _want(self, since: datetime) -> None:
         self._since = since if self._since is None else min(self._since, since)
 
-    async def _look_soon(self) -> None:
+    async def _return_soon(self) -> None:
         while self._since is not None:
             await asyncio.sleep(_SOON_SECONDS)
-            # What is made again from here on gets a look of its own: this one may have tried its messages already.
+            # What is restored from here on has a turn of its own: this one may have tried its messages already.
             since, self._since = self._since, None
             bring_back = partial(self._bring_all_back, since - _MARGIN)
             await retry_until_available(bring_back, policy=_AGAIN, on_failure=_note_failure)
