@@ -1,5 +1,6 @@
 """How a message goes on by its next route, and when it must not."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -44,6 +45,19 @@ async def test_a_refusal_that_is_not_the_recipients_moves_the_message_to_the_nex
     )
     assert "cfg would not send it" in queued.reason
     assert (submitted.attempt, submitted.error) == (2, None)
+
+
+async def test_the_next_route_does_not_wait_for_the_schedulers_period(rig):
+    await rig.use(ruled(BOTH))
+    rig.carrier.script(HANDSET, OURS)
+    stop = asyncio.Event()
+    running = asyncio.create_task(rig.scheduler.run(stop, every=3600))
+    await rig.send()
+    await rig.until_told(3)
+    stop.set()
+    await running
+
+    assert rig.story() == ["accepted", "queued", "submitted"]
 
 
 @pytest.mark.parametrize(
