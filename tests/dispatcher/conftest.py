@@ -94,7 +94,7 @@ class Rig:
         await self.publish(event.encode(), key=topology.carrier_key(carrier, config_id), type_=event.TYPE)
 
     async def let_pass(self, seconds: float) -> None:
-        """Let time pass while nobody looks after the ledger's clock."""
+        """Let time pass while the scheduler does not run."""
         self.clock.now += timedelta(seconds=seconds)
         self.broker.advance(seconds)
         await self.idle()
@@ -127,7 +127,7 @@ class Rig:
             while len(self.statuses()) < count:  # noqa: ASYNC110  # the broker in memory announces nothing
                 await asyncio.sleep(0)
 
-    def go_by_the_queue(self) -> None:
+    def use_the_queue(self) -> None:
         """Keep the dispatcher from learning that a lane's queue is empty."""
 
         async def learn_nothing() -> None:
@@ -152,14 +152,14 @@ class Rig:
         return [str(d.headers["x-code"]) for d in self.broker.waiting("sms.dead")]
 
 
-@pytest.fixture(params=["at once", "by the queue"])
+@pytest.fixture(params=["at once", "through the queue"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     """A dispatcher that sends what can leave at once without the lane's queue, or one that does not know that the queue
     is empty and therefore uses it.
     """
     rig = Rig()
-    if request.param == "by the queue":
-        rig.go_by_the_queue()
+    if request.param == "through the queue":
+        rig.use_the_queue()
     async with rig.broker:
         await rig.start(snapshot())
         yield rig

@@ -199,7 +199,7 @@ class MemoryLedger(Ledger):
 
 
 class MemoryHistory(History):
-    """What a ledger in memory holds, as people read it."""
+    """The history of a ledger in memory."""
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger

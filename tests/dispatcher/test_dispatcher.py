@@ -1,4 +1,4 @@
-"""The dispatcher in step with the configuration: what a change takes effect on, and what it leaves alone."""
+"""A change of the configuration: what takes effect, and what stays as it is."""
 
 import asyncio
 
@@ -21,16 +21,16 @@ ELSEWHERE = snapshot(
 
 
 class Declarations:
-    """What is declared from here on; some of it refused, all of it held back until `gate` is set."""
+    """What is declared from here on; some of it refused, all of it waits until `allowed` is set."""
 
     def __init__(self, rig, *refused: str) -> None:
         self.seen: list[str] = []
-        self.gate = asyncio.Event()
-        self.gate.set()
+        self.allowed = asyncio.Event()
+        self.allowed.set()
         declare = rig.broker.declare
 
         async def watched(topology) -> None:
-            await self.gate.wait()
+            await self.allowed.wait()
             names = [queue.name for queue in topology.queues]
             self.seen += names
             if set(refused) & set(names):
@@ -55,12 +55,12 @@ async def test_nothing_is_read_before_there_is_a_configuration():
 
 async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     declarations = Declarations(rig)
-    declarations.gate.clear()
+    declarations.allowed.clear()
     following = asyncio.create_task(rig.use(ELSEWHERE))
     await asyncio.sleep(0)
     async with asyncio.timeout(5):
         await rig.send(message_id="early", tenant_id="new")
-    declarations.gate.set()
+    declarations.allowed.set()
     await following
     await rig.send(tenant_id="new")
 
@@ -69,12 +69,12 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     assert rig.broker.waiting("sms.unrouted") == []
 
 
-@pytest.mark.parametrize("pieces", [1, 400])
+@pytest.mark.parametrize("at_a_time", [1, 400])
 @pytest.mark.parametrize(
     "refused", ["pbx.main.status", "pbx.second.status", "sms.outbound.acme", "sms.lane.cfg", "sms.lane.cfg.bulk"]
 )
-async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused, pieces, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", pieces)
+async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused, at_a_time, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", at_a_time)
     await rig.ledger.remember_bulk_lane("cfg")
     fresh = Rig(rig.clock, rig.ledger)
     Declarations(fresh, refused)
@@ -104,7 +104,7 @@ async def test_a_change_declares_what_is_new_and_nothing_again(rig):
     ]
 
 
-async def test_the_lanes_that_there_are_are_those_that_one_dispatcher_alone_holds(rig):
+async def test_one_dispatcher_alone_owns_all_lanes(rig):
     await rig.use(snapshot(config(), config(id="second"), retired_config_ids=("former",)))
 
     assert metrics.registry.get_sample_value("smsgw_lanes") == 3
@@ -112,7 +112,7 @@ async def test_the_lanes_that_there_are_are_those_that_one_dispatcher_alone_hold
     assert metrics.registry.get_sample_value("smsgw_lanes_held") == 3
 
 
-async def test_lanes_that_the_broker_refuses_are_missing_from_those_held():
+async def test_lanes_that_the_broker_refuses_are_missing_from_those_owned():
     fresh = Rig()
     Declarations(fresh, "sms.lane.second")
     async with fresh.broker:

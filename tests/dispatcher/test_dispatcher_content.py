@@ -1,4 +1,4 @@
-"""What a store, a JSON writer or a clock cannot hold: refused with a code, or kept; never a loop."""
+"""What a store, a JSON writer or a clock cannot represent: it is rejected with a code, or kept. It never loops."""
 
 import json
 

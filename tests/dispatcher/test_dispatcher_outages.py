@@ -1,4 +1,4 @@
-"""The store or the broker fails in the middle: what was recorded is told, once or more, and nothing piles up."""
+"""The store or the broker fails in the middle: what was recorded is published, once or more, and nothing piles up."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What an explanation says, that it agrees with what is done, and that asking leaves no trace."""
+"""What an explanation says, that it agrees with what is done, and that it records nothing."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What becomes of receipts and inbound texts."""
+"""What happens to receipts and inbound texts."""
 
 from datetime import timedelta
 

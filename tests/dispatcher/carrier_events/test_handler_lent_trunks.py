@@ -1,4 +1,4 @@
-"""Who may speak for whom on a trunk that several tenants share, and what becomes of texts that were kept."""
+"""Who may speak for whom on a trunk that several tenants share, and what happens to parked texts."""
 
 import orjson
 import pytest

@@ -1,4 +1,4 @@
-"""Where rules send an inbound text, and whom they keep away."""
+"""Where rules route an inbound text, and whom they block."""
 
 from datetime import timedelta
 

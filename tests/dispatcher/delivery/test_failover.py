@@ -1,4 +1,4 @@
-"""How a message goes on by its next route, and when it must not."""
+"""How a message fails over to its next route, and when it must not."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A lost answer is looked for in the carrier's list: only exactly one that nobody else can be settles it."""
+"""A lost answer is searched for in the carrier's list. Only exactly one match that is no other message settles it."""
 
 import asyncio
 from datetime import timedelta

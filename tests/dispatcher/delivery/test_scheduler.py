@@ -1,4 +1,4 @@
-"""The ledger's clock: what is held goes at its time; what is waited for in vain ends, recorded before it is told."""
+"""Held messages are sent at their time. What was waited for in vain ends; that is recorded before it is published."""
 
 import asyncio
 from datetime import timedelta
@@ -146,7 +146,7 @@ async def test_a_message_that_was_sent_before_its_acceptance_was_known_ends_too(
     assert rig.story() == ["sent", "undetermined"]
 
 
-@pytest.mark.parametrize("rig", ["by the queue"], indirect=True)
+@pytest.mark.parametrize("rig", ["through the queue"], indirect=True)
 @pytest.mark.parametrize(
     ("changes", "story"),
     [

@@ -1,4 +1,4 @@
-"""What becomes of a message in its lane: every way a carrier call can end."""
+"""What happens to a message in its lane: every way in which a carrier call can end."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Who is faster: the answer or the receipt, the sender or whoever takes over its lane."""
+"""Which is faster: the answer or the receipt, the sender or the new owner of its lane."""
 
 import asyncio
 from dataclasses import replace
@@ -181,7 +181,7 @@ async def test_a_process_does_not_give_up_its_own_claim_however_long_the_answer_
     assert {event.status.value for event in rig.statuses()} == {"accepted", "submitted"}
 
 
-@pytest.mark.parametrize("rig", ["by the queue"], indirect=True)
+@pytest.mark.parametrize("rig", ["through the queue"], indirect=True)
 async def test_a_text_claimed_and_put_back_meanwhile_is_left_to_its_next_turn(rig):
     claim = rig.ledger.claim
 

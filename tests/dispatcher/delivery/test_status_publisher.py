@@ -1,4 +1,4 @@
-"""Telling the PBX: what works for all tenants waits only so long for a queue that takes nothing."""
+"""Publishing to the PBX: work for all tenants waits only for a limited time for a queue that is full."""
 
 import asyncio
 

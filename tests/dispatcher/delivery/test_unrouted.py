@@ -1,4 +1,4 @@
-"""What went to `sms.unrouted` while its queue was gone: told once that is there again, and nothing else is touched."""
+"""What went to `sms.unrouted` while its queue was gone is published again when the queue is back; nothing else is."""
 
 import asyncio
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Who does which work: everybody agrees, everything has one doer, and little moves."""
+"""Which member should own which shard: all agree, each shard has one owner, and little moves."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +12,10 @@ MANY = {f"{tenant}.{n}": str(tenant) for tenant in range(300) for n in range(3)}
 
 
 @given(work=WORK, members=MEMBERS)
-def test_every_piece_has_one_doer(work, members):
+def test_every_shard_has_one_owner(work, members):
     done = assign(work, members)
 
-    assert sorted(piece for pieces in done.values() for piece in pieces) == sorted(work)
+    assert sorted(shard for shards in done.values() for shard in shards) == sorted(work)
     assert set(done) == members
 
 
@@ -30,7 +30,7 @@ def test_the_order_in_which_things_are_named_does_not_matter(work, members):
 def test_nobody_does_much_more_than_a_fair_share(work, members):
     fair = len(work) / len(members)
 
-    assert all(len(pieces) <= 1.6 * fair + 2 for pieces in assign(work, members).values())
+    assert all(len(shards) <= 1.6 * fair + 2 for shards in assign(work, members).values())
 
 
 def test_without_members_nothing_is_done():
@@ -39,7 +39,7 @@ def test_without_members_nothing_is_done():
 
 def test_what_belongs_together_stays_together():
     done = assign(MANY, {"a", "b", "c", "d"})
-    doers = {tenant: {m for m, pieces in done.items() if f"{tenant}.0" in pieces} for tenant in range(300)}
+    doers = {tenant: {m for m, shards in done.items() if f"{tenant}.0" in shards} for tenant in range(300)}
 
     assert all(all(f"{tenant}.{n}" in done[doer] for n in range(3)) for tenant, (doer,) in doers.items())
 
@@ -47,7 +47,7 @@ def test_what_belongs_together_stays_together():
 def test_the_lanes_of_one_large_tenant_are_spread():
     done = assign({f"lane-{n}": "large" for n in range(1000)}, {"a", "b", "c", "d"})
 
-    assert all(200 <= len(pieces) <= 300 for pieces in done.values())
+    assert all(200 <= len(shards) <= 300 for shards in done.values())
 
 
 def test_one_who_joins_moves_about_its_share():

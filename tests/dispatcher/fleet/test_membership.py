@@ -1,4 +1,4 @@
-"""Several dispatchers: each lane is read by one, and lanes move when somebody joins, leaves or dies."""
+"""Several dispatchers: each lane has one owner, and lanes move when a member joins, leaves or dies."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ def another(rig: Rig, member: str = "second") -> Rig:
 
 
 async def rebalance(*rigs: Rig) -> None:
-    """Everyone looks until nobody changes anything."""
+    """All rebalance until nothing changes."""
     for _ in range(3):
         for rig in rigs:
             await rig.fleet._heartbeat()
@@ -60,7 +60,7 @@ async def test_work_is_shared_and_nothing_is_done_twice(pair):
     assert all(owned(rig) for rig in pair)
 
 
-async def test_whoever_takes_a_request_in_the_holder_of_its_lane_sends_it(pair):
+async def test_whoever_reads_a_request_the_owner_of_its_lane_sends_it(pair):
     first, second = pair
     for n in range(20):
         await first.send(message_id=f"m-{n}", config_id=f"cfg-{n}")
@@ -69,7 +69,7 @@ async def test_whoever_takes_a_request_in_the_holder_of_its_lane_sends_it(pair):
     assert sent == [owned(first) & LANES, owned(second) & LANES]
 
 
-async def test_a_bulk_lane_that_one_begins_is_read_by_the_holder_of_the_lane(pair):
+async def test_a_bulk_lane_that_one_creates_is_read_by_the_owner_of_the_lane(pair):
     first, second = pair
     for n in range(20):
         await first.send(message_id=f"m-{n}", config_id=f"cfg-{n}", category="marketing")
@@ -79,7 +79,7 @@ async def test_a_bulk_lane_that_one_begins_is_read_by_the_holder_of_the_lane(pai
     assert len(first.carrier.sent) + len(second.carrier.sent) == 20
 
 
-async def test_who_leaves_gives_everything_over_at_once(pair):
+async def test_who_leaves_releases_everything_at_once(pair):
     first, second = pair
     await second.fleet.leave()
     await rebalance(first)
@@ -87,7 +87,7 @@ async def test_who_leaves_gives_everything_over_at_once(pair):
     assert (owned(first), owned(second)) == (WORK, set())
 
 
-async def test_who_has_given_the_last_piece_back_while_saying_so_leaves(pair, monkeypatch):
+async def test_who_releases_the_last_shard_during_a_heartbeat_leaves(pair, monkeypatch):
     first, second = pair
     heard = second.coordination.heartbeat
 

@@ -1,10 +1,10 @@
-"""What is known of a lane's queue: nothing at first, and after a look all that was put in since."""
+"""What is known about a lane's queue: nothing at first; once the broker was asked, everything that is put in."""
 
 import pytest
 
 from sms_dispatcher.lanes.backlog import Backlog
 
-LOOK = ("was_empty", 0)
+ASKED = ("was_empty", 0)
 
 
 @pytest.mark.parametrize(
@@ -12,15 +12,15 @@ LOOK = ("was_empty", 0)
     [
         ([], False),
         ([("delivered",)], False),
-        ([LOOK], True),
-        ([LOOK, ("put",)], False),
-        ([LOOK, ("put",), ("delivered",)], True),
-        ([LOOK, ("put",), ("put",), ("delivered",)], False),
-        ([LOOK, ("delivered",), ("put",)], False),
-        ([("put",), LOOK], False),
+        ([ASKED], True),
+        ([ASKED, ("put",)], False),
+        ([ASKED, ("put",), ("delivered",)], True),
+        ([ASKED, ("put",), ("put",), ("delivered",)], False),
+        ([ASKED, ("delivered",), ("put",)], False),
+        ([("put",), ASKED], False),
         ([("put",), ("was_empty", 1)], True),
-        ([LOOK, ("put",), ("forget",), ("delivered",)], False),
-        ([LOOK, ("put",), ("forget",), ("was_empty", 1)], True),
+        ([ASKED, ("put",), ("forget",), ("delivered",)], False),
+        ([ASKED, ("put",), ("forget",), ("was_empty", 1)], True),
     ],
 )
 def test_a_queue_is_empty_only_when_that_is_known(events, empty):

@@ -1,4 +1,4 @@
-"""A lane's gate: what shuts it, for how long, who tries, and what opens it."""
+"""A lane's circuit breaker: what opens it, for how long, which message is the trial, and what closes it."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ def rig():
     return Rig()
 
 
-def test_an_open_gate_lets_everybody_pass(rig):
+def test_a_closed_breaker_lets_every_message_be_sent(rig):
     assert (rig.breaker.state, rig.breaker.try_acquire() is not None, rig.breaker.try_acquire() is not None) == (
         BreakerState.CLOSED,
         True,
@@ -41,19 +41,19 @@ def test_an_open_gate_lets_everybody_pass(rig):
     )
 
 
-def test_after_a_pause_one_tries_and_its_success_opens(rig):
+def test_after_a_pause_one_message_is_the_trial_and_its_success_closes_the_breaker(rig):
     rig.report(BUSY)
     assert (rig.breaker.state, rig.breaker.try_acquire()) == (BreakerState.PAUSED, None)
     rig.now += 5.1
-    with rig.breaker.try_acquire() as trying:
+    with rig.breaker.try_acquire() as trial:
         assert (rig.breaker.state, rig.breaker.try_acquire()) == (BreakerState.HALF_OPEN, None)
-        trying.answered()
+        trial.answered()
 
     assert rig.breaker.state is BreakerState.CLOSED
 
 
 @pytest.mark.parametrize("failure", [BUSY, DOWN, REFUSED, SILENCE], ids=lambda failure: type(failure).__name__)
-def test_one_that_tries_in_vain_shuts_it_again(rig, failure):
+def test_a_trial_that_fails_opens_it_again(rig, failure):
     rig.report(BUSY)
     rig.now += 1000
     rig.report(failure)
@@ -62,7 +62,7 @@ def test_one_that_tries_in_vain_shuts_it_again(rig, failure):
     assert rig.breaker.seconds_left > 0
 
 
-def test_one_that_tries_and_learns_nothing_leaves_it_to_the_next(rig):
+def test_after_a_trial_without_a_result_the_next_message_is_the_trial(rig):
     rig.report(BUSY)
     rig.now += 1000
     with rig.breaker.try_acquire():
@@ -71,7 +71,7 @@ def test_one_that_tries_and_learns_nothing_leaves_it_to_the_next(rig):
     assert rig.breaker.try_acquire() is not None
 
 
-def test_an_answer_to_what_left_before_the_pause_opens_nothing(rig):
+def test_an_answer_to_what_was_sent_before_the_pause_closes_nothing(rig):
     early = rig.breaker.try_acquire()
     rig.report(BUSY)
     early.answered()
@@ -81,7 +81,7 @@ def test_an_answer_to_what_left_before_the_pause_opens_nothing(rig):
     assert not early.is_valid
 
 
-def test_those_refused_together_shut_it_once(rig):
+def test_those_refused_together_open_it_once(rig):
     passages = [rig.breaker.try_acquire() for _ in range(64)]
     for permit in passages:
         permit.failed(BUSY)
@@ -90,7 +90,7 @@ def test_those_refused_together_shut_it_once(rig):
 
 
 @pytest.mark.parametrize("failure", [BUSY, DOWN], ids=["throttled", "outage"])
-def test_it_is_shut_for_longer_while_the_carrier_goes_on_refusing(rig, failure):
+def test_it_stays_open_for_longer_while_the_carrier_goes_on_refusing(rig, failure):
     rig.report(BUSY)
     spans = []
     for _ in range(12):
@@ -109,27 +109,27 @@ def test_the_carriers_wish_is_kept(rig):
 
 
 @pytest.mark.parametrize(
-    ("answers", "failures", "shut"),
+    ("answers", "failures", "opens"),
     [(0, 4, False), (0, 5, True), (100, 5, True)],
 )
 @pytest.mark.parametrize("failure", [DOWN, SILENCE], ids=["not sent", "unknown"])
-def test_an_outage_is_some_failures_in_a_row(rig, answers, failures, shut, failure):
+def test_an_outage_is_some_failures_in_a_row(rig, answers, failures, opens, failure):
     for _ in range(answers):
         rig.report()
     passages = [rig.breaker.try_acquire() for _ in range(failures)]
     for permit in passages:
         permit.failed(failure)
 
-    assert (rig.breaker.try_acquire() is None) is shut
+    assert (rig.breaker.try_acquire() is None) is opens
 
 
-@pytest.mark.parametrize(("pairs", "shut"), [(9, False), (10, True)])
-def test_an_outage_is_many_failures_among_enough_answers(rig, pairs, shut):
+@pytest.mark.parametrize(("pairs", "opens"), [(9, False), (10, True)])
+def test_an_outage_is_many_failures_among_enough_answers(rig, pairs, opens):
     for _ in range(pairs):
         rig.report()
         rig.report(DOWN)
 
-    assert (rig.breaker.try_acquire() is None) is shut
+    assert (rig.breaker.try_acquire() is None) is opens
 
 
 def test_failures_of_long_ago_do_not_count(rig):
@@ -141,7 +141,7 @@ def test_failures_of_long_ago_do_not_count(rig):
     assert rig.breaker.state is BreakerState.CLOSED
 
 
-def test_a_refused_account_needs_a_person_and_asks_once_a_minute(rig):
+def test_a_refused_account_needs_intervention_and_a_trial_follows_once_a_minute(rig):
     rig.report(REFUSED)
     assert (rig.breaker.state, rig.breaker.seconds_left, rig.breaker.cause) == (
         BreakerState.NEEDS_INTERVENTION,
@@ -156,7 +156,7 @@ def test_a_refused_account_needs_a_person_and_asks_once_a_minute(rig):
     assert rig.breaker.try_acquire() is not None
 
 
-def test_a_disabled_configurations_gate_is_shut_until_it_is_enabled(rig):
+def test_a_disabled_configurations_lane_sends_nothing_until_it_is_enabled(rig):
     permit = rig.breaker.try_acquire()
     rig.breaker.disable(True)
     assert (rig.breaker.state, rig.breaker.try_acquire(), permit.is_valid) == (BreakerState.DISABLED, None, False)

@@ -1,4 +1,4 @@
-"""Lines by key: first come, first served, and nobody overtakes by leaving or by being cancelled."""
+"""Queues by key: first come, first served. Nobody overtakes when one leaves early or is cancelled."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def test_those_of_one_key_come_in_their_order_and_others_do_not_wait():
     await coming
 
 
-async def test_one_who_leaves_the_line_early_lets_nobody_overtake():
+async def test_a_turn_that_is_released_early_lets_nobody_overtake():
     turns = KeyedQueue()
     first, second, third = (turns.join("a") for _ in range(3))
     with second:
@@ -29,7 +29,7 @@ async def test_one_who_leaves_the_line_early_lets_nobody_overtake():
     assert third.is_ready
 
 
-async def test_a_cancelled_wait_ends_no_turn_but_its_own():
+async def test_a_cancelled_wait_releases_no_turn_but_its_own():
     turns = KeyedQueue()
     first, second, third = (turns.join("a") for _ in range(3))
     waiting = asyncio.create_task(second.wait())
@@ -43,7 +43,7 @@ async def test_a_cancelled_wait_ends_no_turn_but_its_own():
     await third.wait()
 
 
-async def test_an_empty_line_is_forgotten():
+async def test_an_empty_queue_is_forgotten():
     turns = KeyedQueue()
     for _ in range(3):
         with turns.join("a"), turns.join("b"):

@@ -1,4 +1,4 @@
-"""How messages leave one lane: in order, and what becomes of those that wait for long."""
+"""How the messages of one lane are sent: in order, and what happens to those that wait for long."""
 
 import asyncio
 from datetime import timedelta
@@ -12,7 +12,7 @@ from tests.dispatcher.builders import HANDSET, NOW, config, snapshot
 from tests.dispatcher.conftest import Rig
 
 
-async def test_a_text_of_one_sender_leaves_after_those_before_it(rig):
+async def test_a_text_of_one_sender_is_sent_after_those_before_it(rig):
     end = asyncio.Event()
 
     async def slow(_):
@@ -32,7 +32,7 @@ async def test_a_text_of_one_sender_leaves_after_those_before_it(rig):
     assert rig.carrier.sent[-1].message.reference == "acme/m-1"
 
 
-async def test_one_that_waits_long_is_told_as_queued_with_the_reason(rig, monkeypatch):
+async def test_a_message_that_waits_for_long_becomes_queued_with_the_reason(rig, monkeypatch):
     monkeypatch.setattr("sms_dispatcher.lanes.lane._REPORT_AFTER_SECONDS", 0.0)
     rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
     await rig.send()
@@ -52,8 +52,8 @@ async def broken(_: object) -> None:
     raise RuntimeError("a bug")
 
 
-@pytest.mark.parametrize("telling", [blocked, broken], ids=["for long", "wrongly"])
-async def test_to_tell_that_one_waits_keeps_it_no_longer(rig, monkeypatch, telling):
+@pytest.mark.parametrize("reporting", [blocked, broken], ids=["for long", "wrongly"])
+async def test_reporting_that_a_message_waits_does_not_delay_it(rig, monkeypatch, reporting):
     monkeypatch.setattr("sms_dispatcher.lanes.lane._REPORT_AFTER_SECONDS", 0.0)
     rig.carrier.script(
         HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900), Accepted("a"), Accepted("b")
@@ -64,7 +64,7 @@ async def test_to_tell_that_one_waits_keeps_it_no_longer(rig, monkeypatch, telli
     async def held_up(message) -> None:
         if message.routing_key.endswith(".queued"):
             begun.set()
-            await telling(message)
+            await reporting(message)
         await publish(message)
 
     rig.broker.publish = held_up
@@ -101,7 +101,7 @@ async def test_a_text_does_not_overtake_those_of_a_list_before_it(rig, monkeypat
     assert few.carrier.sent[-1].message.reference == "acme/next"
 
 
-async def test_one_that_expires_before_a_shut_lane_is_told_at_its_time(rig):
+async def test_a_message_that_expires_in_a_stopped_lane_is_published_at_its_time(rig):
     rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=9000))
     await rig.send()
     await rig.ask(message_id="m-2", expires_at=NOW + timedelta(minutes=1))
@@ -122,7 +122,7 @@ async def test_patience_ends_in_the_retry_ladder(rig):
     waiting = asyncio.create_task(rig.send(message_id="m-2"))
     await rig.until_told(3)
     async with asyncio.timeout(5):
-        while not waiting.done():  # the gate does not say who waits before it
+        while not waiting.done():  # the breaker does not say who waits for it
             rig.monotonic += 100
             rig.lanes.owned["cfg"].breaker.wake()
             await asyncio.sleep(0)

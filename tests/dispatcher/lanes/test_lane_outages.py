@@ -1,4 +1,4 @@
-"""A lane whose carrier does not take messages: it waits as a whole, asks less and less often, and goes on."""
+"""A lane whose carrier accepts nothing: it waits as a whole, tries less and less often, and goes on."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ async def test_a_carrier_that_goes_on_refusing_is_asked_less_and_less_often(rig)
     assert len(rig.carrier.sent) == 13
 
 
-async def test_one_lanes_stop_does_not_hold_another(rig):
+async def test_a_stopped_lane_does_not_delay_another(rig):
     await rig.use(snapshot(config(), config(id="second")))
     rig.carrier.script(HANDSET, Throttled(Code.CARRIER_BUSY, "Too fast.", retry_after=900))
     await rig.send(config_id="cfg")

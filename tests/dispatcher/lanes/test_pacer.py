@@ -114,7 +114,7 @@ def test_any_limit_is_a_limit(limits):
 
 
 class Lane:
-    """A pacer with its gate on the loop's own clock, and what left when."""
+    """A pacer with its circuit breaker on the loop's own clock, and what was sent when."""
 
     def __init__(self, coordination: MemoryCoordination, now: datetime | None = None, **limits) -> None:
         self.breaker = CircuitBreaker("cfg", asyncio.get_running_loop().time)

@@ -1,4 +1,4 @@
-"""Which lanes stand still is told once for each change, and can be asked of any dispatcher."""
+"""Which lanes are stalled is stored once for each change, and any dispatcher can be asked."""
 
 import asyncio
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ class Lane:
 class World:
     def __init__(self):
         self.now = 1000.0
-        self.kept = MemoryCoordination(lambda: self.now)
+        self.store = MemoryCoordination(lambda: self.now)
         self.lanes = {config_id: Lane(CircuitBreaker(config_id, lambda: self.now)) for config_id in ("c1", "c2")}
-        self.report = StalledReport(lambda: self.lanes, self.kept)
+        self.report = StalledReport(lambda: self.lanes, self.store)
 
-    async def told(self):
+    async def stored(self):
         await self.report.publish()
-        return {config_id: (one.why, one.code) for config_id, one in self.kept.still.items()}
+        return {config_id: (one.why, one.code) for config_id, one in self.store.still.items()}
 
 
 @pytest.fixture
@@ -42,62 +42,62 @@ def world():
     return World()
 
 
-async def test_a_lane_that_stands_is_told_and_forgotten_when_it_moves(world):
-    assert await world.told() == {}
+async def test_a_stalled_lane_is_stored_and_removed_when_it_runs(world):
+    assert await world.stored() == {}
     world.lanes["c1"].breaker.pause(60, REFUSED)
     world.lanes["c2"].breaker.pause(5, BUSY)
-    assert await world.told() == {"c1": ("person", "credentials_refused"), "c2": ("paused", "carrier_busy")}
+    assert await world.stored() == {"c1": ("person", "credentials_refused"), "c2": ("paused", "carrier_busy")}
     world.lanes["c2"].breaker.close()
-    assert await world.told() == {"c1": ("person", "credentials_refused")}
+    assert await world.stored() == {"c1": ("person", "credentials_refused")}
 
 
-async def test_since_when_it_stands_is_kept_while_one_message_tries(world):
+async def test_since_when_it_is_stalled_stays_during_a_trial(world):
     breaker = world.lanes["c1"].breaker
     breaker.pause(60, REFUSED)
-    await world.told()
-    since = world.kept.still["c1"].since
+    await world.stored()
+    since = world.store.still["c1"].since
     world.now += 61
     assert breaker.try_acquire() is not None
-    assert await world.told() == {"c1": ("person", "credentials_refused")}
+    assert await world.stored() == {"c1": ("person", "credentials_refused")}
     breaker.pause(60, Misconfigured(Code.CREDENTIALS_REFUSED, "Bandwidth answered HTTP 403."))
-    await world.told()
+    await world.stored()
 
-    assert world.kept.still["c1"].since == since
-    assert world.kept.still["c1"].reason == "Bandwidth answered HTTP 403."
+    assert world.store.still["c1"].since == since
+    assert world.store.still["c1"].reason == "Bandwidth answered HTTP 403."
 
 
 async def test_nothing_is_written_while_nothing_changes(world, monkeypatch):
     world.lanes["c1"].breaker.pause(60, REFUSED)
-    await world.told()
+    await world.stored()
 
     async def unexpected(*_):
         raise AssertionError("written again")
 
-    monkeypatch.setattr(world.kept, "record_stalled", unexpected)
+    monkeypatch.setattr(world.store, "record_stalled", unexpected)
     await world.report.publish()
 
 
-async def test_a_new_holder_corrects_what_a_dead_one_left(world):
+async def test_a_new_owner_corrects_what_a_dead_one_stored(world):
     world.lanes["c1"].breaker.pause(60, REFUSED)
-    await world.told()
+    await world.stored()
     another = World()
-    another.kept = world.kept
-    another.report = StalledReport(lambda: another.lanes, world.kept)
+    another.store = world.store
+    another.report = StalledReport(lambda: another.lanes, world.store)
 
-    assert await another.told() == {}
+    assert await another.stored() == {}
 
 
-async def test_what_could_not_be_told_is_told_later(world):
+async def test_what_could_not_be_stored_is_stored_later(world):
     world.lanes["c1"].breaker.pause(60, REFUSED)
-    world.kept.away = True
+    world.store.away = True
     with pytest.raises(Unavailable):
         await world.report.publish()
-    world.kept.away = False
+    world.store.away = False
 
-    assert await world.told() == {"c1": ("person", "credentials_refused")}
+    assert await world.stored() == {"c1": ("person", "credentials_refused")}
 
 
-def test_a_lane_that_is_switched_off_needs_no_report():
+def test_a_disabled_lane_needs_no_report():
     breaker = CircuitBreaker("c1", lambda: 0.0)
     breaker.disable(True)
 
@@ -108,9 +108,9 @@ class TestApi:
     @pytest.fixture
     async def client(self, world):
         world.lanes["c1"].breaker.pause(60, REFUSED)
-        await world.told()
+        await world.stored()
         app = web.Application()
-        LanesApi(world.kept, SecretStr("correct horse")).add_to(app)
+        LanesApi(world.store, SecretStr("correct horse")).add_to(app)
         async with TestClient(TestServer(app)) as client:
             yield client
 
@@ -118,7 +118,7 @@ class TestApi:
         answer = await client.get("/api/v1/lanes", params={"ids": ids}, headers={"Authorization": f"Bearer {token}"})
         return answer.status, await answer.json()
 
-    async def test_it_says_which_stand(self, client):
+    async def test_it_says_which_are_stalled(self, client):
         status, body = await self.ask(client, "c1,c2,nothing")
 
         assert status == 200
@@ -136,7 +136,7 @@ class TestApi:
         assert (await self.ask(client, ids, token))[0] == status
 
     async def test_while_the_store_is_away_that_is_said(self, client, world):
-        world.kept.away = True
+        world.store.away = True
 
         assert (await self.ask(client, "c1"))[0] == 503
 
@@ -145,7 +145,7 @@ async def test_a_bug_in_a_report_ends_nothing(world):
     stop, reports = asyncio.Event(), []
 
     async def publish() -> None:
-        reports.append("told")
+        reports.append("published")
         if len(reports) == 1:
             raise RuntimeError("a bug")
         stop.set()
@@ -154,4 +154,4 @@ async def test_a_bug_in_a_report_ends_nothing(world):
     async with asyncio.timeout(5):
         await world.report.run(stop, every=0)
 
-    assert reports == ["told", "told"]
+    assert reports == ["published", "published"]

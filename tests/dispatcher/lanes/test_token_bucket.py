@@ -52,7 +52,7 @@ def test_a_new_bucket_is_empty_and_a_rested_one_is_full():
     assert bucket.wait(5, 106.0) == 0
 
 
-def test_a_message_longer_than_the_burst_leaves_when_the_bucket_is_full():
+def test_a_message_longer_than_the_burst_is_sent_when_the_bucket_is_full():
     bucket = TokenBucket(per_second=1, burst=2, now=0.0)
 
     assert 0 < bucket.wait(7, 0.0) < 3

@@ -1,4 +1,4 @@
-"""What becomes of MongoDB's errors: a bad value fails for good and alone, everything else is tried again."""
+"""What happens on MongoDB's errors: a bad value fails alone and for good, everything else is tried again."""
 
 import pytest
 from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, ServerSelectionTimeoutError, WriteError

@@ -1,4 +1,4 @@
-"""The database's time, whatever happens to the host's."""
+"""The database's time, whatever happens to the host's clock."""
 
 from datetime import UTC, datetime, timedelta
 

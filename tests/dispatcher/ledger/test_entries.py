@@ -1,4 +1,4 @@
-"""How an entry advances by receipts: ranked, once, and a group by its recipients."""
+"""How receipts advance an entry: by rank, once, and a group by its recipients."""
 
 import itertools
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Concurrent submissions share commits; each caller gets its own result."""
+"""Concurrent submissions share commits, and each caller gets its own result."""
 
 import asyncio
 

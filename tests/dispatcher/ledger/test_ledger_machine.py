@@ -74,7 +74,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
         self.rigs = (first, Rig(first.clock, first.ledger))
         if by_the_queue:
             for rig in self.rigs:
-                rig.go_by_the_queue()
+                rig.use_the_queue()
         self.request = request(
             to=[HANDSET, SECOND] if group else HANDSET,
             group=group,

@@ -1,4 +1,4 @@
-"""What becomes of a request: the statuses the PBX reads, what is sent, what is parked."""
+"""What happens to a request: the statuses that the PBX reads, what is sent, what is parked."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ async def test_the_five_field_body_is_accepted_and_submitted(rig):
     assert (sent.message.reference, sent.message.sender, sent.message.recipients) == ("acme/m-1", DID, (HANDSET,))
 
 
-@pytest.mark.parametrize("rig", ["by the queue"], indirect=True)
+@pytest.mark.parametrize("rig", ["through the queue"], indirect=True)
 async def test_it_is_told_before_it_goes_to_its_lane(rig):
     await rig.publish(MINIMAL)
 

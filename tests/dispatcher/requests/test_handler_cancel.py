@@ -1,4 +1,4 @@
-"""What becomes of a withdrawal: before its message is claimed it wins, afterwards it is told that it is too late."""
+"""What happens to a cancel: it succeeds before its message is claimed. Afterwards it is answered with "too late"."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What PBXs were seen to write and to mean: it is sent as meant, or answered with a sentence; nobody waits for ever."""
+"""What PBXs were seen to write: it is sent as meant, or answered with a sentence. Nobody waits for ever."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A request that comes again: repeated by the PBX, redelivered after a crash, or under another configuration."""
+"""Repeated requests: repeated by the PBX, redelivered after a crash, or under another configuration."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which messages a request becomes, through which configuration and as which sender; or why none."""
+"""Which messages a request becomes, through which configuration and with which sender; or why none."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Whom a request reaches: the number that was meant, or nobody and a sentence."""
+"""Which number a request reaches: the one that was meant, or none, with a sentence that says why."""
 
 import json
 from pathlib import Path

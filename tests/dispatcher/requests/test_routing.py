@@ -1,4 +1,4 @@
-"""By which routes a message leaves, as whom and when: rules, extensions, conversations, and what a request names."""
+"""The routes, the sender and the time of a message: rules, extensions, conversations, and what a request names."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -14,8 +14,8 @@ from sms_dispatcher.ledger.entries import LedgerEntry
 
 log = structlog.get_logger()
 
-# A request waits for a free place as long as the lane makes progress: a place becomes free in each moment. It waits for
-# so many moments at most.
+# A request waits for a free place while the lane makes progress: at least one place must become free in each moment. It
+# waits for so many moments at most.
 _MOMENT_SECONDS = 0.5
 _MOST_MOMENTS = 10
 # So many messages may wait for each place of the fast path.
@@ -72,7 +72,7 @@ class FastPath:
         self._places = asyncio.Semaphore(most)
         self._waiting = 0
         self._most_waiting = _WAITING_FOR_A_PLACE * most
-        self._moved_at = time.monotonic()
+        self._released_at = time.monotonic()
         self._closed = False
         self.sending: set[asyncio.Task[None]] = set()
         """The messages that are being sent."""
@@ -116,7 +116,7 @@ class FastPath:
                 await asyncio.wait({waiting}, timeout=_MOMENT_SECONDS)
                 if waiting.done():
                     return True
-                if time.monotonic() - self._moved_at > _MOMENT_SECONDS:
+                if time.monotonic() - self._released_at > _MOMENT_SECONDS:
                     break
             return False
         finally:
@@ -145,4 +145,4 @@ class FastPath:
         """A slot was released."""
         self._places.release()
         self._in_flight.end()
-        self._moved_at = time.monotonic()
+        self._released_at = time.monotonic()

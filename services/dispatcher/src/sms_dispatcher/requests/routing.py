@@ -191,8 +191,8 @@ class Router:
         if named is not None:
             why = "The request names the SMS configuration."
         else:
-            owner = "sender" if wanted is not None else "tenant"
-            why = f"The {owner}'s SMS configuration is used."
+            what = "sender's" if wanted is not None else "tenant's default"
+            why = f"The {what} SMS configuration is used."
         return self._through(config, None, to, to), why
 
     def _answering(self, to: tuple[str, ...]) -> Considered | None:
