@@ -11,7 +11,8 @@ from sms_common.errors import Unavailable
 
 Result = TypeVar("Result")
 Uniform = Callable[[float, float], float]
-UNIFORM: Final[Uniform] = random.uniform
+# Its own source: what draws from it is in no step with anybody who seeds the one that all share.
+UNIFORM: Final[Uniform] = random.SystemRandom().uniform
 
 # More doublings than any limit needs; without an end a number of failures would overflow.
 _MOST_DOUBLINGS: Final = 16
