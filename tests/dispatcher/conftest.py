@@ -109,7 +109,7 @@ class Rig:
         """Return once nothing is read from a queue and nothing is being sent."""
         await self.broker.idle()
         sending = [task for lane in self.lanes.owned.values() for task in lane.fast_path.sending]
-        sending += self.scheduler.looking
+        sending += self.scheduler.reconciling
         if sending:
             await asyncio.wait(sending)
             await self.idle()

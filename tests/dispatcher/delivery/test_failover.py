@@ -1,5 +1,6 @@
 """How a message fails over to its next route, and when it must not."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from sms_common.rules import RuleRoute
 from tests.dispatcher.builders import DID, HANDSET, NOW, config, receipt
 from tests.dispatcher.rules import BACKUP, BACKUP_DID, rule, ruled
 
-OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", carrier_code="400", elsewhere=True)
+OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", carrier_code="400", try_next_route=True)
 THEIRS = PermanentFailure(Code.CARRIER_REFUSED, "The recipient opted out.")
 LOCKED = Misconfigured(Code.CREDENTIALS_REFUSED, "The account is locked.")
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
@@ -44,6 +45,19 @@ async def test_a_refusal_that_is_not_the_recipients_moves_the_message_to_the_nex
     )
     assert "cfg would not send it" in queued.reason
     assert (submitted.attempt, submitted.error) == (2, None)
+
+
+async def test_the_next_route_does_not_wait_for_the_schedulers_period(rig):
+    await rig.use(ruled(BOTH))
+    rig.carrier.script(HANDSET, OURS)
+    stop = asyncio.Event()
+    running = asyncio.create_task(rig.scheduler.run(stop, every=3600))
+    await rig.send()
+    await rig.until_told(3)
+    stop.set()
+    await running
+
+    assert rig.story() == ["accepted", "queued", "submitted"]
 
 
 @pytest.mark.parametrize(

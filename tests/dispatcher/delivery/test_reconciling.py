@@ -135,7 +135,7 @@ async def test_a_slow_list_holds_nothing_else_up(lost):
 
 
 async def test_more_lost_answers_than_can_be_looked_for_at_a_time_come_one_after_the_other(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.delivery.scheduler._LOOKS_AT_A_TIME", 2)
+    monkeypatch.setattr("sms_dispatcher.delivery.scheduler._RECONCILED_AT_A_TIME", 2)
     for n in range(5):
         lost = entry(message_id=f"m-{n}", to=(f"+1312555010{n}",), status=Status.UNKNOWN, due_at=NOW)
         rig.ledger.entries[lost.id] = lost

@@ -182,3 +182,26 @@ async def test_a_carriers_wish_of_an_hour_is_kept(rig):
     await rig.pass_time(120)
 
     assert (len(rig.carrier.sent), rig.story()[-1]) == (2, "submitted")
+
+
+async def test_a_retry_that_was_recorded_before_its_process_died_is_not_lost_and_not_sent_twice(rig):
+    finish, dies = rig.ledger.finish, True
+
+    async def finish_and_die(*args):
+        nonlocal dies
+        done = await finish(*args)
+        if dies:
+            dies = False
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        return done
+
+    rig.ledger.finish = finish_and_die
+    rig.carrier.script(HANDSET, DOWN, Accepted("id-2"))
+    await rig.send()
+    await rig.pass_time(10)
+    await rig.pass_time(600)
+
+    assert rig.story()[-1] == "submitted"
+    assert len(rig.carrier.sent) == 2

@@ -37,7 +37,7 @@ async def put(
 
 async def restored(rig: Rig) -> None:
     await rig.broker.restore(WHOLE, utc_now())
-    task = rig.unrouted._looking
+    task = rig.unrouted._returning
     assert task is not None
     await task
     await rig.idle()
@@ -101,7 +101,7 @@ async def test_a_broker_that_goes_away_meanwhile_is_waited_for(rig):
     for _ in range(10):
         await asyncio.sleep(0)
     rig.broker.away = False
-    await rig.unrouted._looking
+    await rig.unrouted._returning
 
     assert left(rig) == []
 
@@ -132,8 +132,8 @@ async def test_what_is_made_again_while_it_is_looked_gets_a_look_of_its_own(rig,
             yield held
 
     monkeypatch.setattr(rig.broker, "browse", made_again_meanwhile)
-    await rig.unrouted.look(Restored(frozenset({"pbx.main.inbound"}), since))
-    await rig.unrouted._looking
+    await rig.unrouted.schedule(Restored(frozenset({"pbx.main.inbound"}), since))
+    await rig.unrouted._returning
     await rig.idle()
 
     assert left(rig) == []

@@ -4,7 +4,7 @@ import pytest
 from pymongo.errors import BulkWriteError, ConfigurationError, OperationFailure, ServerSelectionTimeoutError, WriteError
 
 from sms_common.errors import Unavailable, UnreadableEvent
-from sms_dispatcher.ledger.database import failures_of, operation
+from sms_dispatcher.ledger.database import operation
 
 
 def bulk(*codes: int, **more: object) -> BulkWriteError:
@@ -59,15 +59,3 @@ async def test_what_may_pass_is_away_with_a_reason_that_says_what_to_mend(error,
 
     assert said in raised.value.reason
     assert "canary" not in raised.value.reason
-
-
-def test_of_a_batch_each_place_has_its_own_fault():
-    found = failures_of(bulk(11000, 121, 11000))
-
-    assert (sorted(found.taken), sorted(found.unstorable)) == ([0, 2], [1])
-
-
-@pytest.mark.parametrize("error", [bulk(11000, 14031), bulk(), bulk(11000, writeConcernErrors=[{"code": 64}])])
-def test_a_batch_that_may_not_have_been_written_is_raised(error):
-    with pytest.raises(BulkWriteError):
-        failures_of(error)

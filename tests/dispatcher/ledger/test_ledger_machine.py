@@ -28,7 +28,7 @@ from tests.dispatcher.rules import rule as rule_for_all
 SECOND = "+13125550132"
 ACCEPTED = Accepted("fake-1", segments=1)
 REFUSED = PermanentFailure(Code.CARRIER_REFUSED, "The carrier refused it.")
-NOT_OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", elsewhere=True)
+NOT_OURS = PermanentFailure(Code.CARRIER_REFUSED, "The sender is unknown here.", try_next_route=True)
 NOT_SENT = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
 LOST = OutcomeUnknown(Code.OUTCOME_UNKNOWN, "No answer came.")
 SPANS = [5, 30, 61, 61, 600, 3_600, 25 * 3_600, 101 * 3_600]

@@ -5,10 +5,8 @@ It knows nothing of the broker: the service calls `changed()` when a change is a
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -17,6 +15,8 @@ import aiohttp
 import structlog
 from pydantic import SecretStr, ValidationError
 
+from sms_common.backoff import BackoffPolicy, spread
+from sms_common.concurrency import is_set_within
 from sms_common.configuration import DispatcherSnapshot, IngressSnapshot
 from sms_common.errors import Code, Unavailable
 from sms_common.garbage_collection import no_collection
@@ -31,11 +31,11 @@ MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
 PARSE_ASIDE_BYTES = 256 * 1024
 
 # A change nobody announced is seen within 30 s: the longest pause and the slowest fetch together.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 15.0, 19.0
+_PAUSE, _PAUSE_JITTER = 17.0, 2.0 / 17.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3, sock_read=5)
 # Announcements that arrive in a burst (an import, say) cost one fetch in each such span.
 _GAP = 0.2
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0
+_BACKOFF = BackoffPolicy(0.4, 5.0)
 # A failure that goes on is logged once in this many seconds.
 _REMIND_AFTER = 60.0
 
@@ -49,9 +49,7 @@ _log = structlog.get_logger(__name__)
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Return when `event` is set, or after `seconds`."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+    await is_set_within(seconds, event)
 
 
 class ConfigClient(Generic[S]):
@@ -141,7 +139,7 @@ class ConfigClient(Generic[S]):
                 self._nudged.clear()
                 failures = 0 if await self._refresh(http) else failures + 1
                 await self._wait(self._never, _GAP)
-                pause = backoff(failures) if failures else random.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)  # noqa: S311  # spreads load, guards nothing
+                pause = _BACKOFF.delay(failures) if failures else spread(_PAUSE, _PAUSE_JITTER)
                 await self._wait(self._nudged, pause)
 
     async def _refresh(self, http: aiohttp.ClientSession) -> bool:
@@ -216,7 +214,7 @@ class ConfigClient(Generic[S]):
         failures = 0
         while True:
             if failures:
-                await self._wait(self._news, backoff(failures))
+                await self._wait(self._news, _BACKOFF.delay(failures))
             else:
                 await self._news.wait()
             self._news.clear()
@@ -234,12 +232,6 @@ class ConfigClient(Generic[S]):
                 _log.exception("config.listener_failed")
                 return False
         return True
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait after the n-th failure in a row: doubling from 0.2 to 5, the upper half of it random."""
-    ceiling = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures, 16))
-    return random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, guards nothing
 
 
 def _unavailable(reason: str) -> Unavailable:

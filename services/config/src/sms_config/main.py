@@ -17,6 +17,7 @@ from sms_common.carriers import CARRIERS
 from sms_common.carriers.protocol import Carrier
 from sms_common.errors import Unavailable
 from sms_common.http.proxies import TrustedProxies
+from sms_common.service.background_work import run_until
 from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
 from sms_common.version import VERSION
 from sms_config.access.auth import Authenticator, FailureThrottle, ServiceTokens
@@ -103,7 +104,7 @@ async def main(settings: ConfigSettings, stop: asyncio.Event, show: Callable[[st
         app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, external=external)
         add_health_routes(app, _health(stop, store, startup))
         await stack.enter_async_context(serve(app, settings.host, settings.port))
-        await _until(stop, startup.prepare())
+        await run_until(stop, startup.prepare())
         await broker.consume(topology.SEEN, WebhookActivityRecorder(store).handle, prefetch=_ACTIVITY_PREFETCH)
         await stop.wait()
 
@@ -133,19 +134,6 @@ def _health(stop: asyncio.Event, store: Store, startup: Startup) -> Health:
 
     health.add("store", check_store)
     return health
-
-
-async def _until(stop: asyncio.Event, work: Awaitable[None]) -> None:
-    """Do `work` to its end, or until `stop`. Raises what `work` raises."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

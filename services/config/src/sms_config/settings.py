@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from sms_common.mongo.address import check_address
 from sms_common.service.settings import (
     AmqpUrl,
     CarrierOptions,
@@ -24,7 +25,6 @@ from sms_common.service.settings import (
 from sms_common.service.settings import Token as AnyToken
 from sms_config.model.keyring import KeyRing
 from sms_config.schemas.fields import MAX_GRACE, Password, UserName
-from sms_config.storage.store import check_address
 
 # Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
 _MIN_TOKEN = 16

@@ -1,10 +1,10 @@
 """Prepares the store at the start, however long MongoDB takes, and refuses data that cannot be served."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.errors import Unavailable
 from sms_config.model.keyring import KeyRing
 from sms_config.resources.key_rotation import check_key_ring
@@ -38,18 +38,18 @@ class Startup:
 
     async def prepare(self) -> None:
         """Return once the store is prepared. Raises StoreUnusable when a person must act first."""
-        while True:
-            try:
-                await self._store.prepare()
-                await check_key_ring(self._store, self._ring)
-                if self._then is not None:
-                    await self._then()
-            except Unavailable as unavailable:
-                if self._waiting_for != unavailable.reason:
-                    _log.warning("store.awaited", code=unavailable.code, reason=unavailable.reason)
-                self._waiting_for = unavailable.reason
-                await asyncio.sleep(self._retry)
-            else:
-                self._waiting_for = None
-                _log.info("store.prepared")
-                return
+        policy = BackoffPolicy(self._retry, self._retry)
+        await retry_until_available(self._prepare, policy=policy, on_failure=self._note)
+        self._waiting_for = None
+        _log.info("store.prepared")
+
+    async def _prepare(self) -> None:
+        await self._store.prepare()
+        await check_key_ring(self._store, self._ring)
+        if self._then is not None:
+            await self._then()
+
+    def _note(self, unavailable: Unavailable) -> None:
+        if self._waiting_for != unavailable.reason:
+            _log.warning("store.awaited", code=unavailable.code, reason=unavailable.reason)
+        self._waiting_for = unavailable.reason

@@ -2,11 +2,10 @@
 
 import asyncio
 import os
-import random
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,18 +15,21 @@ import structlog
 from aiohttp import web
 
 from sms_common import topology
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Broker, Delivery, Listener, RabbitBroker
 from sms_common.carriers import CARRIERS
 from sms_common.carriers.protocol import Carrier
 from sms_common.config_client import ConfigClient
 from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Unavailable
+from sms_common.service.background_work import run_until
 from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
 from sms_dispatcher.api.explaining import Explainer
 from sms_dispatcher.api.routes import ExplainApi, LanesApi, MessagesApi
 from sms_dispatcher.carrier_events.handler import CarrierEventHandler
 from sms_dispatcher.delivery.attempts import Patience
 from sms_dispatcher.delivery.context import CurrentSnapshot, DispatchContext
+from sms_dispatcher.delivery.due_alarm import DueAlarm
 from sms_dispatcher.delivery.reconciling import Reconciler
 from sms_dispatcher.delivery.scheduler import DueScheduler
 from sms_dispatcher.delivery.sending import Sending
@@ -54,7 +56,7 @@ _log = structlog.get_logger()
 DRAIN_SECONDS = 40.0
 # The last of these are for handlers that have to be cancelled: their messages go back to their queues.
 _LAST_SECONDS = 3.0
-_AGAIN_AFTER_SECONDS = 2.0
+_PREPARE_AGAIN = BackoffPolicy(1.0, 3.0)
 # The lanes' prefetch limits carrier calls. The connector must not be a second, hidden limit.
 _NO_LIMIT = 0
 # Work for all tenants waits no longer than this for the full queue of one PBX.
@@ -67,6 +69,12 @@ class Stores:
 
     ledger: Ledger
     coordination: Coordination
+
+    async def prepare(self) -> None:
+        """Read the database's time and make the indexes. Safe to repeat. Raises Unavailable."""
+        await self.ledger.set_clock()
+        await self.ledger.prepare()
+        await self.coordination.prepare()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +115,17 @@ def build_dispatcher(
     ledger, coordination, patience = stores.ledger, stores.coordination, limits.patience
     context = DispatchContext(ledger, StatusPublisher(broker), carriers, CurrentSnapshot(), clock)
     shared = replace(context, publisher=StatusPublisher(broker, within=_SHARED_WORK_SECONDS))
-    lanes = Lanes(broker, Sending(context, patience), ledger, coordination, clock, monotonic, prefetch=limits.lane)
+    alarm = DueAlarm()
+    sending = Sending(context, patience, alarm)
+    lanes = Lanes(broker, sending, ledger, coordination, clock, monotonic, prefetch=limits.lane)
     intake = RequestIntake(broker, RequestHandler(context, lanes), limits.outbound)
     reader = ShardReader(lanes, intake, monotonic)
     fleet = FleetMember(member, coordination, reader, lambda: broker.why_away() is None, monotonic)
     carrier_events = CarrierEventHandler(shared, receipt_window=patience.receipt_window)
     dispatcher = Dispatcher(context, broker, lanes, fleet, carrier_events, carrier_prefetch=limits.carrier)
-    scheduler = DueScheduler(shared, lanes, Reconciler(context, patience))
+    scheduler = DueScheduler(shared, lanes, Reconciler(context, patience), alarm)
     unrouted = UnroutedReturner(broker)
-    broker.on_restored(unrouted.look)
+    broker.on_restored(unrouted.schedule)
     return DispatcherParts(dispatcher, context.snapshot, lanes, fleet, scheduler, unrouted)
 
 
@@ -161,7 +171,7 @@ async def _work(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         await stack.enter_async_context(client)
         await broker.listen(topology.CONFIG_CHANGES, _on_announcement(client))
         stack.push_async_callback(_drain, parts.fleet, broker)
-        await _until_stopped(stop, _dispatch(parts, stores, stop, settings.due_every))
+        await run_until(stop, _dispatch(parts, stores, stop, settings.due_every))
 
 
 async def _drain(fleet: FleetMember, broker: RabbitBroker) -> None:
@@ -176,15 +186,7 @@ async def _drain(fleet: FleetMember, broker: RabbitBroker) -> None:
 
 async def _dispatch(parts: DispatcherParts, stores: Stores, stop: asyncio.Event, due_every: float) -> None:
     """Start once the store has its indexes and there is a configuration, and work until `stop` is set."""
-    while True:
-        try:
-            await stores.ledger.set_clock()
-            await stores.ledger.prepare()
-            await stores.coordination.prepare()
-            break
-        except Unavailable as error:
-            _log.warning("dispatcher.waiting", code=error.code, reason=error.reason)
-            await asyncio.sleep(_AGAIN_AFTER_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311  # jitter, not a secret
+    await retry_until_available(stores.prepare, policy=_PREPARE_AGAIN, on_failure=_note_waiting)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(parts.fleet.run(stop))
         tasks.create_task(StalledReport(lambda: parts.lanes.owned, stores.coordination).run(stop))
@@ -193,17 +195,8 @@ async def _dispatch(parts: DispatcherParts, stores: Stores, stop: asyncio.Event,
         await parts.scheduler.run(stop, every=due_every)
 
 
-async def _until_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
-    """Do `work` until `stop` is set. Raises what `work` raises."""
-    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
-    try:
-        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, stopping):
-            task.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+def _note_waiting(error: Unavailable) -> None:
+    _log.warning("dispatcher.waiting", code=error.code, reason=error.reason)
 
 
 def _member() -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from sms_common.mongo.address import check_address
 from sms_common.service.settings import (
     AmqpUrl,
     CarrierOptions,
@@ -21,7 +22,6 @@ from sms_common.service.settings import (
     Token,
 )
 from sms_dispatcher.delivery.attempts import Patience
-from sms_dispatcher.ledger.database import check_address
 
 
 def _known_to_the_driver(value: SecretStr) -> SecretStr:

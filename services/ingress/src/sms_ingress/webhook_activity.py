@@ -19,11 +19,13 @@ from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Unavailable
 from sms_common.events import SeenWebhook, WebhooksSeen
 from sms_common.http.proxies import Headers, TrustedProxies
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_ingress.answers import WebhookOutcome
 
 _log = structlog.get_logger(__name__)
 
 REPORT_SECONDS = 10.0
+_EVENTS = LoopEvents("webhooks_seen.not_reported", "webhooks_seen.failed")
 # Some 200 bytes each, so an event stays far below its maximum size.
 _MAX_IN_EVENT = 500
 _LONGEST_KIND = 64
@@ -58,7 +60,7 @@ class WebhookActivity:
         self._last[endpoint.config_id, outcome] = (at, kind, source)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(periodically(self.report, self._every, None, _EVENTS))
         return self
 
     async def __aexit__(
@@ -84,14 +86,6 @@ class WebhookActivity:
                 return
             for key in part:
                 del last[key]
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                await self.report()
-            except Exception:  # noqa: BLE001  # a bug in one round must not end all reporting; the log has it
-                _log.exception("webhooks_seen.failed")
 
 
 def _parts(keys: list[_Key]) -> Iterator[list[_Key]]:

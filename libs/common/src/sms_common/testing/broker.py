@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sms_common import topology as names
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import outcomes
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
 from sms_common.broker.messages import (
@@ -39,7 +40,7 @@ from sms_common.topology import RETRY_LADDER, Topology
 _T = TypeVar("_T")
 
 # How soon a handler that found something Unavailable is called again; the real broker begins with about as much.
-_AGAIN_AFTER = 0.02
+_AGAIN = BackoffPolicy(0.02, 0.02)
 
 
 class FakeBroker:
@@ -355,10 +356,11 @@ class FakeBroker:
     async def _until_available(
         self, act: Callable[[], Awaitable[_T]], consumer: FakeConsumer, stored: Stored
     ) -> _T | None:
-        while True:
-            try:
-                return await act()
-            except Unavailable:
-                await asyncio.sleep(_AGAIN_AFTER)
-            if consumer.stopped or stored not in self._held:
-                return None
+        async def wait(seconds: float) -> bool:
+            await asyncio.sleep(seconds)
+            return not consumer.stopped and stored in self._held
+
+        try:
+            return await retry_until_available(act, policy=_AGAIN, wait=wait)
+        except Unavailable:
+            return None

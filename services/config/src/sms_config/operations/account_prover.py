@@ -4,8 +4,8 @@ It never delays a save. A carrier that cannot be reached is asked again later. A
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -13,8 +13,10 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.carriers.protocol import Account, Carrier
 from sms_common.errors import Code, Unavailable
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.query import Clause, Query
 from sms_config.model.records import CREDENTIALS, SmsConfigRecord, TrunkRecord
@@ -32,7 +34,8 @@ _PROVED_FOR = timedelta(days=1)
 _INCOMPLETE_FOR = timedelta(minutes=1)
 # A carrier may accept what it refused once somebody has changed something there.
 _REFUSED_FOR = timedelta(hours=1)
-_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=30), timedelta(minutes=10)
+_NO_ANSWER = BackoffPolicy(30.0, 600.0)
+_EVENTS = LoopEvents("account.proving_waits", "account.proving_failed", logging.DEBUG)
 
 
 class CarriersByName(Protocol):
@@ -79,27 +82,24 @@ class AccountProver:
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
         """Work while the application runs."""
-        working = asyncio.create_task(self._run())
+        working = asyncio.create_task(
+            periodically(
+                self._prove_if_ready,
+                _POLL_SECONDS,
+                None,
+                _EVENTS,
+                wake=self._work,
+                after_failure=_AFTER_TROUBLE_SECONDS,
+            )
+        )
         yield
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            self._work.clear()
-            pause = _POLL_SECONDS
-            try:
-                if self._is_ready():
-                    await self.prove_due()
-                else:
-                    pause = _AFTER_TROUBLE_SECONDS
-            except Unavailable:
-                pause = _AFTER_TROUBLE_SECONDS
-            except Exception:  # noqa: BLE001  # a bug in one round must not end all proving; the log has it
-                _log.exception("account.proving_failed")
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._work.wait()
+    async def _prove_if_ready(self) -> None:
+        if not self._is_ready():
+            raise Unavailable(Code.STORE_UNAVAILABLE, "The store may not be used yet.")
+        await self.prove_due()
 
     async def prove_due(self) -> None:
         """Check every configuration that is due. Raises Unavailable."""
@@ -160,8 +160,8 @@ class AccountProver:
         if code is Code.CREDENTIALS_REFUSED:
             await self._proofs.end(claim.record, claim.trunk)
             return _Attempt(digest, now + _REFUSED_FOR)
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures, 8))
-        return _Attempt(digest, now + wait, failures + 1)
+        wait = _NO_ANSWER.delay(failures + 1)
+        return _Attempt(digest, now + timedelta(seconds=wait), failures + 1)
 
     def _account_of(self, record: SmsConfigRecord) -> Account:
         opened = {name: open_secret(self._ring, record, CREDENTIALS + name) for name in credentials_set(record)}

@@ -1,20 +1,18 @@
 """Publishes changes by the transactional outbox pattern: each is stored until the broker confirms it."""
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from sms_common import topology
 from sms_common.broker.messages import Outgoing, Publisher
-from sms_common.errors import Unavailable
 from sms_common.events import ConfigChanged
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_config.model.records import Announcement
 from sms_config.storage.store_protocol import Store
 
-_log = structlog.get_logger()
-
+_EVENTS = LoopEvents("config.announcement_waits", "config.announcement_failed", logging.WARNING)
 _BATCH = 100
 # Readers poll every 30 s anyway. A retry should be sooner than that.
 _RETRY_SECONDS = 5.0
@@ -41,8 +39,9 @@ class Announcer:
 
     async def __aenter__(self) -> Self:
         """Start. Announcements that are already stored come first."""
-        self._work.set()
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(
+            periodically(self.announce_all, self._poll, None, _EVENTS, wake=self._work, after_failure=self._retry)
+        )
         return self
 
     async def __aexit__(
@@ -53,20 +52,6 @@ class Announcer:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            self._work.clear()
-            pause = self._poll
-            try:
-                await self.announce_all()
-            except Unavailable as unavailable:
-                _log.warning("config.announcement_waits", code=unavailable.code, reason=unavailable.reason)
-                pause = self._retry
-            except Exception:  # noqa: BLE001  # a bug in one round must not end all announcing; the log has it
-                _log.exception("config.announcement_failed")
-                pause = self._retry
-            await _first_of(self._work, pause)
-
     async def announce_all(self) -> int:
         """Publish every stored announcement; return how many. Raises Unavailable when broker or store is down."""
         count = 0
@@ -76,14 +61,6 @@ class Announcer:
                 await self._store.remove_announcements([announcement.id])
                 count += 1
         return count
-
-
-async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
 
 
 def message(announcement: Announcement) -> Outgoing:

@@ -1,8 +1,8 @@
 """Keeps the control plane's records in MongoDB. The only module here that knows Motor, documents and indexes."""
 
 import asyncio
+import itertools
 import secrets
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,22 +15,14 @@ import structlog
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, AsyncIOMotorDatabase
 from pydantic import SecretStr
 from pymongo import ASCENDING, IndexModel, UpdateOne
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WTimeoutError,
-)
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
-from sms_common.input.addresses import blamed_option
-from sms_common.mongo.reasons import told_of_options, why_unusable
+from sms_common.mongo.errors import COMMIT_UNKNOWN, TRANSIENT, Fault, fault_of, unavailable
 from sms_config.model.query import Query
 from sms_config.model.records import (
     SCHEMA,
@@ -88,14 +80,11 @@ CLOSE_SECONDS = 2.0
 INDEX_SECONDS = 600.0
 # A transaction that keeps colliding with other processes gives up before its caller does.
 TRANSACTION_SECONDS = 10.0
-_ASK_AGAIN_SECONDS = 0.1
-# A database user that does not exist yet, or has no rights yet, is waited for as a server is.
-_REFUSED = frozenset({13, 18})
+_COLLIDED = BackoffPolicy(0.01, 0.5)
+_ASK_AGAIN = BackoffPolicy(0.1, 0.1)
 _BATCH = 5_000
 _META = "meta"
 _SNAPSHOT = "snapshot"
-_TRANSIENT = "TransientTransactionError"
-_COMMIT_UNKNOWN = "UnknownTransactionCommitResult"
 _MAJORITY = WriteConcern(w="majority", j=True)
 _INDEX_CONFLICTS = {
     11000: "two documents have the same value. Remove the duplicates",
@@ -104,47 +93,22 @@ _INDEX_CONFLICTS = {
 }
 
 
-def check_address(url: str) -> None:
-    """Raise ValueError unless the driver can use the address. The message repeats nothing of the address. Nothing is
-    sent: neither to a server nor, for mongodb+srv, to the DNS.
-    """
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        try:
-            pymongo.MongoClient(url, connect=False).close()
-        except (PyMongoError, ValueError, TypeError, OSError) as error:
-            raise ValueError(f"MongoDB's driver cannot use it: {blamed_option(url, str(error))}") from None
-    # The driver only warns about a wrong value of an option, and goes on without the option: without TLS, for one.
-    if wrong := told_of_options(one.message for one in heard):
-        raise ValueError(f"MongoDB's driver would pass an option over: {blamed_option(url, wrong[0])}")
-
-
 @asynccontextmanager
 async def _away() -> AsyncIterator[None]:
     """Turn what the driver raises while MongoDB is away, slow or between primaries into Unavailable."""
     try:
         yield
     except PyMongoError as error:
-        if not _is_away(error):
+        if fault_of(error) is not Fault.MONGODB:
             raise
         _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
-        why = why_unusable(type(error).__name__, getattr(error, "code", None), str(error))
-        raise Unavailable(Code.STORE_UNAVAILABLE, f"MongoDB cannot be used now: {why}.") from error
-
-
-def _is_away(error: PyMongoError) -> bool:
-    # The address was checked at the start; what is left of its configuration is a name that the DNS does not know yet.
-    if isinstance(error, (ConnectionFailure, ConfigurationError, ExecutionTimeout, WTimeoutError)) or error.timeout:
-        return True
-    if isinstance(error, OperationFailure) and error.code in _REFUSED:
-        return True
-    return any(error.has_error_label(label) for label in (_TRANSIENT, _COMMIT_UNKNOWN, "RetryableWriteError"))
+        raise unavailable(error, "MongoDB cannot be used now") from error
 
 
 def _is_transient(error: PyMongoError | Unavailable) -> bool:
     """Whether the transaction left nothing behind and may be tried again."""
     cause = error.__cause__ if isinstance(error, Unavailable) else error
-    return isinstance(cause, PyMongoError) and cause.has_error_label(_TRANSIENT)
+    return isinstance(cause, PyMongoError) and cause.has_error_label(TRANSIENT)
 
 
 def _require_one(count: int, record: Record) -> None:
@@ -325,16 +289,16 @@ class MongoStore(_Reading):
                 self._one_at_a_time.release()
 
     async def _try_until(self, deadline: float, work: Callable[["_MongoTransaction"], Awaitable[T]]) -> T:
-        pause = 0.005
         async with await self._client.start_session() as session:
-            while True:
+            for failures in itertools.count(1):
+                pause = _COLLIDED.delay(failures)
                 try:
                     return await self._try_once(session, deadline, work)
                 except (PyMongoError, Unavailable) as error:
                     if not _is_transient(error) or monotonic() + pause > deadline:
                         raise
-                await asyncio.sleep(pause * (0.5 + secrets.randbelow(1000) / 1000))
-                pause = min(pause * 2, 0.5)
+                await asyncio.sleep(pause)
+        raise AssertionError
 
     async def _try_once(
         self, session: AsyncIOMotorClientSession, deadline: float, work: Callable[["_MongoTransaction"], Awaitable[T]]
@@ -350,9 +314,9 @@ class MongoStore(_Reading):
             try:
                 await session.commit_transaction()
             except PyMongoError as error:
-                if not error.has_error_label(_COMMIT_UNKNOWN) or monotonic() > deadline:
+                if not error.has_error_label(COMMIT_UNKNOWN) or monotonic() > deadline:
                     raise
-                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+                await asyncio.sleep(_ASK_AGAIN.delay(1))
             else:
                 return result
 

@@ -39,16 +39,16 @@ class Reconciler:
         self._snapshot = context.snapshot
         self._clock = context.clock
         self._patience = patience
-        self._gate = asyncio.Semaphore(_AT_A_TIME)
+        self._limit = asyncio.Semaphore(_AT_A_TIME)
 
-    def is_over(self, entry: LedgerEntry) -> bool:
+    def window_is_over(self, entry: LedgerEntry) -> bool:
         """Whether a receipt for an unknown entry has been waited for long enough."""
         return self._until(entry) <= self._clock()
 
     def _until(self, entry: LedgerEntry) -> datetime:
         return (entry.occurred_at or entry.updated_at) + self._patience.receipt_window
 
-    async def look_for(self, entry: LedgerEntry) -> None:
+    async def reconcile(self, entry: LedgerEntry) -> None:
         """Settle an unknown entry if the carrier's list shows it beyond doubt. Raises Unavailable."""
         try:
             carrier_id = await self._find(entry)
@@ -69,7 +69,7 @@ class Reconciler:
             return None
         moment = entry.occurred_at or entry.updated_at
         window = Window(moment - _BEFORE, moment + _AFTER)
-        async with self._gate:
+        async with self._limit:
             found = await carrier.find_sent(message_of(entry), Account(config.id, config.credentials), window)
         possible = await self._ledger.possible_carrier_ids(entry, found) if len(found) == 1 else frozenset()
         return next(iter(possible), None)

@@ -1,18 +1,16 @@
-"""Tells the PBX: publishes events and does not give up while the broker is away, since what is recorded must also be
-told.
-"""
+"""Publishes status events. It does not give up while the broker is away: what is recorded must also be published."""
 
 import asyncio
 from collections.abc import Iterable
 from functools import partial
 
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Outgoing, Publisher
 from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusEvent
 from sms_dispatcher.delivery.statuses import outgoing
-from sms_dispatcher.ledger.persisting import retry_until_available
 
-_FIRST_PAUSE_SECONDS = 0.1
+_UNTIL_TAKEN = BackoffPolicy(0.1, 5.0)
 
 
 class StatusPublisher:
@@ -37,7 +35,7 @@ class StatusPublisher:
         """Publish one message at least once."""
         try:
             async with asyncio.timeout(self._within):
-                await retry_until_available(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)
+                await retry_until_available(partial(self._publisher.publish, message), policy=_UNTIL_TAKEN)
         except TimeoutError:
-            reason = "The broker did not take what the PBX is told."
+            reason = "The broker did not take an event for the PBX."
             raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None

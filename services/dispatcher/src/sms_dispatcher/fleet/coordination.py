@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pymongo import DeleteMany, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
+from sms_common.mongo.errors import places_taken
 from sms_dispatcher.fleet.membership import LiveMembers
 from sms_dispatcher.lanes.stalled import StalledLane
-from sms_dispatcher.ledger.database import Database, operation, places_taken
+from sms_dispatcher.ledger.database import Database, operation
 from sms_dispatcher.ledger.documents import Document
 
 # A member without a heartbeat for so long counts as dead, and others acquire its shards.

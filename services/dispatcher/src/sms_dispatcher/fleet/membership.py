@@ -1,21 +1,22 @@
 """Shares the work among all dispatchers. Each shard, which is a lane or a tenant's queue of requests, has one owner."""
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from sms_common.errors import Unavailable
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_common.telemetry import metrics
 from sms_dispatcher.fleet.assignment import assign
 
 log = structlog.get_logger()
 
 HEARTBEAT_SECONDS = 1.0
+_EVENTS = LoopEvents("fleet.postponed", "fleet.failed")
 _SILENT_SECONDS = 10.0
 # A process that could send no heartbeat for so long releases its shards: others have acquired them.
 _RELEASE_AFTER_SECONDS = 30.0
@@ -119,22 +120,8 @@ class FleetMember:
     async def run(self, stop: asyncio.Event) -> None:
         """Send a heartbeat and rebalance every second until `stop` is set."""
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._repeat(self._heartbeat, stop))
-            both.create_task(self._repeat(self._rebalance_and_refresh, stop))
-
-    async def _repeat(self, act: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                await act()
-            except Unavailable as error:
-                log.info("fleet.postponed", code=error.code, reason=error.reason)
-            except Exception:  # a bug in one round must not end the process
-                log.exception("fleet.failed")
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311  # jitter, not a secret
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            both.create_task(periodically(self._heartbeat, HEARTBEAT_SECONDS, stop, _EVENTS))
+            both.create_task(periodically(self._rebalance_and_refresh, HEARTBEAT_SECONDS, stop, _EVENTS))
 
     async def _heartbeat(self) -> None:
         if not self._is_fit():

@@ -5,7 +5,6 @@ half open: one message is sent as a trial. A carrier that still refuses is asked
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,13 +14,14 @@ from typing import Self
 
 import structlog
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.errors import Misconfigured, SendFailure, Throttled
 from sms_common.telemetry import metrics
 
 log = structlog.get_logger()
 
-_FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS = 5.0, 900.0
-_FIRST_OUTAGE_SECONDS, _LONGEST_OUTAGE_SECONDS = 1.0, 300.0
+_THROTTLED = BackoffPolicy(5.0, 900.0)
+_OUTAGE = BackoffPolicy(1.0, 300.0)
 # How often a trial finds out whether somebody has corrected the account at the carrier. A change of the configuration
 # closes the breaker at once.
 _INTERVENTION_TRIAL_SECONDS = 60.0
@@ -181,12 +181,12 @@ class CircuitBreaker:
         if self.seconds_left > 0:
             self.pause(wish, failure)
             return
-        self.pause(max(self._next_pause(_FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS), wish), failure)
+        self.pause(max(self._next_pause(_THROTTLED), wish), failure)
 
     def _carrier_failing(self, failure: SendFailure) -> None:
         if self.seconds_left > 0:
             return
-        seconds = self._next_pause(_FIRST_OUTAGE_SECONDS, _LONGEST_OUTAGE_SECONDS)
+        seconds = self._next_pause(_OUTAGE)
         log.warning("lane.carrier_unavailable", config_id=self._config_id, code=failure.code, seconds=round(seconds, 1))
         self._clear_answers()
         self.pause(seconds, failure)
@@ -195,11 +195,10 @@ class CircuitBreaker:
         self._answers.clear()
         self._failures = self._in_a_row = 0
 
-    def _next_pause(self, first: float, longest: float) -> float:
-        """Seconds to stay open, with jitter. They grow while the carrier goes on refusing."""
+    def _next_pause(self, policy: BackoffPolicy) -> float:
+        """Seconds to stay open. They grow while the carrier goes on refusing."""
         self._stops += 1
-        span = min(first * 2.0 ** min(self._stops - 1, 10), longest)
-        return span / 2 + random.uniform(0, span / 2)  # noqa: S311  # jitter, not a secret
+        return policy.delay(self._stops)
 
     def _count(self, *, failed: bool) -> bool:
         """Count an answer. Returns whether the answers of the window mean an outage."""

@@ -1,19 +1,18 @@
 """Which lanes are stalled, and why. It is stored where every dispatcher can read it: users may ask any of them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-import structlog
-
-from sms_common.errors import Misconfigured, Unavailable
+from sms_common.errors import Misconfigured
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_dispatcher.lanes.circuit_breaker import CircuitBreaker
 
-log = structlog.get_logger()
-
 EVERY_SECONDS = 5.0
+_EVENTS = LoopEvents("lanes.report_postponed", "lanes.report_failed", logging.DEBUG)
 
 Why = Literal["paused", "person"]
 
@@ -61,18 +60,7 @@ class StalledReport:
 
     async def run(self, stop: asyncio.Event, *, every: float = EVERY_SECONDS) -> None:
         """Publish every few seconds until `stop` is set."""
-        while not stop.is_set():
-            try:
-                await self.publish()
-            except Unavailable as error:
-                log.debug("lanes.report_postponed", code=error.code)
-            except Exception:  # a bug in a report must not end the process
-                log.exception("lanes.report_failed")
-            try:
-                async with asyncio.timeout(every):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        await periodically(self.publish, every, stop, _EVENTS)
 
     async def publish(self) -> None:
         """Publish once. Raises Unavailable; the next time publishes all of it."""

@@ -18,8 +18,9 @@ from pymongo.errors import BulkWriteError
 
 from sms_common.errors import Unavailable
 from sms_common.messages import Status
+from sms_common.mongo.errors import failures_of, places_unstorable, unstorable
 from sms_common.telemetry import metrics
-from sms_dispatcher.ledger.database import MAJORITY, Database, failures_of, operation, unstorable
+from sms_dispatcher.ledger.database import MAJORITY, Database, operation
 from sms_dispatcher.ledger.database_clock import DatabaseClock
 from sms_dispatcher.ledger.documents import (
     Document,
@@ -255,13 +256,21 @@ class Ledger:
             )
         return result.matched_count == 1
 
-    async def _write(self, writes: list[_Write]) -> list[bool]:
+    async def _write(self, writes: list[_Write]) -> list[bool | Exception]:
+        """One that can never be stored fails alone: those beside it have taken effect, and tried again a receipt would
+        be a repeat that nobody is told of.
+        """
         updates = [UpdateOne(write.condition, _recording(write.after, write.change_id)) for write in writes]
         async with _batch("write", len(writes)):
-            result = await self._messages.bulk_write(updates, ordered=False)
-            if result.matched_count == len(writes):
-                return [True] * len(writes)
-            return await self._took_effect(writes)
+            refused: frozenset[int] = frozenset()
+            try:
+                result = await self._messages.bulk_write(updates, ordered=False)
+                if result.matched_count == len(writes):
+                    return [True] * len(writes)
+            except BulkWriteError as error:
+                refused = places_unstorable(error)
+            done = await self._took_effect(writes)
+        return [unstorable() if n in refused else one for n, one in enumerate(done)]
 
     async def _took_effect(self, writes: list[_Write]) -> list[bool]:
         """Which of these writes are in their entry's history, from this try or an earlier one."""
@@ -274,8 +283,8 @@ class Ledger:
         """Advance the message of a receipt. Returns None when there is no message that its sender may speak for."""
         return await self._receiving.submit(receipt)
 
-    async def _apply(self, receipts: list[MatchedReceipt]) -> list[LedgerChange | None]:
-        results: list[LedgerChange | None] = [None] * len(receipts)
+    async def _apply(self, receipts: list[MatchedReceipt]) -> list[LedgerChange | Exception | None]:
+        results: list[LedgerChange | Exception | None] = [None] * len(receipts)
         left = list(range(len(receipts)))
         while left:
             entries = await self._messages_of([receipts[n] for n in left])
@@ -297,7 +306,11 @@ class Ledger:
             if writes:
                 order = list(writes)
                 done = await self._write([writes[id_] for id_ in order])
-                left = [n for id_, ok in zip(order, done, strict=True) if not ok for n in touched[id_]]
+                for id_, ok in zip(order, done, strict=True):
+                    if isinstance(ok, Exception):
+                        for n in touched[id_]:
+                            results[n] = ok
+                left = [n for id_, ok in zip(order, done, strict=True) if ok is False for n in touched[id_]]
         return results
 
     async def _messages_of(self, receipts: list[MatchedReceipt]) -> list[LedgerEntry | None]:

@@ -11,6 +11,7 @@ import orjson
 import structlog
 
 from sms_common import topology
+from sms_common.backoff import retry_until_available
 from sms_common.broker import Delivery, RetryLater
 from sms_common.concurrency import gather_all
 from sms_common.errors import Code, Rejection, UnreadableEvent
@@ -26,7 +27,6 @@ from sms_dispatcher.lanes.keyed_queue import KeyedQueue, Turn
 from sms_dispatcher.lanes.lanes import Lanes
 from sms_dispatcher.ledger.entries import CLAIMABLE, EntryKind, LedgerEntry, changed, claimed
 from sms_dispatcher.ledger.ledger import LEASE
-from sms_dispatcher.ledger.persisting import retry_until_available
 from sms_dispatcher.requests import refusals
 from sms_dispatcher.requests.conversations import conversations
 from sms_dispatcher.requests.planning import children, plan, rejected

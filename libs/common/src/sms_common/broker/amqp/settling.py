@@ -10,13 +10,14 @@ from typing import TypeVar
 import structlog
 from aiormq.abc import DeliveredMessage
 
-from sms_common.backoff import Backoff
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import outcomes
 from sms_common.broker.amqp.connection import BrokerChannel
 from sms_common.broker.amqp.incoming import read
 from sms_common.broker.headers import continue_trace
 from sms_common.broker.messages import Delivery, GiveBack, Handler, Outgoing
 from sms_common.broker.outcomes import Outcome
+from sms_common.concurrency import is_set_within
 from sms_common.errors import Unavailable
 from sms_common.telemetry import bind_log_context, metrics
 from sms_common.topology import queue_kind
@@ -27,6 +28,7 @@ Publish = Callable[[Outgoing], Awaitable[None]]
 _T = TypeVar("_T")
 
 _LOG_EVERY = 5.0
+_AGAIN = BackoffPolicy(0.1, 3.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,20 +134,19 @@ class Deliveries:
         patience: float = float("inf"),
     ) -> _T | None:
         """Repeat `act` while it raises Unavailable. None: the reader stops, its channel died, or patience ran out."""
-        backoff = Backoff(first=0.1)
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
-        while True:
-            try:
-                return await act()
-            except Unavailable as error:
-                self._waits.warning("work_waits", code=error.code.value, reason=error.reason)
-            try:
-                async with asyncio.timeout(backoff.delay()):
-                    await reader.stopping.wait()
-            except TimeoutError:
-                if channel.is_open and loop.time() < until:
-                    continue
+
+        def note(error: Unavailable) -> None:
+            self._waits.warning("work_waits", code=error.code.value, reason=error.reason)
+
+        async def wait(seconds: float) -> bool:
+            stops = await is_set_within(seconds, reader.stopping)
+            return not stops and channel.is_open and loop.time() < until
+
+        try:
+            return await retry_until_available(act, policy=_AGAIN, on_failure=note, wait=wait)
+        except Unavailable:
             return None
 
 
