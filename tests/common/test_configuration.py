@@ -103,6 +103,8 @@ POOLS = (
     DidPool(tenant_id="acme", trunk_id="t1", numbers="+12015550100-+12015550109;+12015550120"),
     DidPool(tenant_id="globex", trunk_id="t2", numbers="+12015550110-+12015550119"),
     DidPool(tenant_id="one", trunk_id="t3", numbers="+12015550130"),
+    DidPool(tenant_id="two", trunk_id="t4", numbers="+12015550140"),
+    DidPool(tenant_id="two", trunk_id="t5", numbers="+12015550150"),
 )
 
 
@@ -135,6 +137,7 @@ def test_a_number_has_one_owner_or_none(did, owner):
     ("tenant_id", "sender_id", "choice"),
     [
         pytest.param("acme", None, True, id="several numbers"),
+        pytest.param("two", None, True, id="a number on each of two trunks"),
         pytest.param("one", None, False, id="one number"),
         pytest.param("one", "ACME", True, id="one number and a name"),
         pytest.param("one", "+12015550130", False, id="one number that is the sender id too"),

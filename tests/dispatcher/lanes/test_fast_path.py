@@ -102,6 +102,8 @@ async def test_a_lane_that_stops_meanwhile_gives_no_place_to_those_that_wait(lan
 
     assert await waiting is None
     assert (lane.in_flight.count, len(lane.turns)) == (0, 0)
+    lane.breaker.close()
+    assert (await lane.fast_path.try_acquire(entry()) is not None) is (stopped == "open")
 
 
 async def test_no_more_than_four_wait_for_each_place(lane):
@@ -109,7 +111,11 @@ async def test_no_more_than_four_wait_for_each_place(lane):
     waiting = [asyncio.create_task(lane.fast_path.try_acquire(entry(sender=f"+1202555010{n}"))) for n in range(4)]
     await asyncio.sleep(0)
 
-    assert await lane.fast_path.try_acquire(entry(sender=OTHER)) is None
+    fifth = asyncio.create_task(lane.fast_path.try_acquire(entry(sender=OTHER)))
+    await asyncio.sleep(0)
+
+    assert fifth.done(), "it has to go into the queue at once"
+    assert fifth.result() is None
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)

@@ -44,7 +44,7 @@ async def test_who_is_cancelled_in_the_moment_of_its_turn_gives_it_to_the_next()
         waiting = [asyncio.create_task(hold(lock, name, held)) for name in ("first", "second")]
         await asyncio.sleep(0)
     waiting[0].cancel()
-    await asyncio.wait(waiting)
+    await asyncio.wait(waiting, timeout=5)
 
     assert (held, lock.is_locked) == (["second"], False)
 
