@@ -22,7 +22,7 @@ from pymongo.write_concern import WriteConcern
 from sms_common.backoff import BackoffPolicy
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
-from sms_common.mongo.errors import COMMIT_UNKNOWN, TRANSIENT, Fault, fault_of, unavailable
+from sms_common.mongo.errors import COMMIT_UNKNOWN, TRANSIENT, ErrorCause, cause_of, unavailable
 from sms_config.model.query import Query
 from sms_config.model.records import (
     SCHEMA,
@@ -99,7 +99,7 @@ async def _away() -> AsyncIterator[None]:
     try:
         yield
     except PyMongoError as error:
-        if fault_of(error) is not Fault.MONGODB:
+        if cause_of(error) is not ErrorCause.MONGODB:
             raise
         _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
         raise unavailable(error, "MongoDB cannot be used now") from error
