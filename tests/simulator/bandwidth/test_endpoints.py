@@ -6,7 +6,7 @@ import time
 import aiohttp
 import pytest
 
-from carrier_simulator import ErrorCause
+from carrier_simulator import Fault
 from tests.simulator.conftest import ACCOUNT, HANDSET, OWN
 
 BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
@@ -45,7 +45,7 @@ async def test_a_bad_answer_comes_before_or_after_accepting(api, kind, answer, s
 async def test_a_cut_connection_leaves_the_client_without_an_answer(api, kind, stage):
     await api.token()
     await api.send()
-    api.simulator.add_fault(ErrorCause(kind=kind, stage=stage))
+    api.simulator.add_fault(Fault(kind=kind, stage=stage))
 
     with pytest.raises(BROKEN):
         await api.send(tag="cut")
@@ -56,7 +56,7 @@ async def test_a_cut_connection_leaves_the_client_without_an_answer(api, kind, s
 
 @pytest.mark.parametrize("stage", ["before", "after"])
 async def test_a_slow_answer_comes_later_and_the_message_is_accepted_then_or_at_once(api, stage):
-    api.simulator.add_fault(ErrorCause(kind="slow", stage=stage, delay=0.2))
+    api.simulator.add_fault(Fault(kind="slow", stage=stage, delay=0.2))
     await api.token()
     began = time.monotonic()
 
@@ -70,7 +70,7 @@ async def test_a_slow_answer_comes_later_and_the_message_is_accepted_then_or_at_
 
 
 async def test_a_fault_of_its_own_status_and_delay(api):
-    api.simulator.add_fault(ErrorCause(kind="error", status=503, delay=0.02))
+    api.simulator.add_fault(Fault(kind="error", status=503, delay=0.02))
 
     began = time.monotonic()
     status, _, _ = await api.send()
@@ -80,7 +80,7 @@ async def test_a_fault_of_its_own_status_and_delay(api):
 
 
 async def test_a_fault_after_accepting_waits_for_a_message_that_is_accepted(api):
-    api.simulator.add_fault(ErrorCause(kind="error", stage="after"))
+    api.simulator.add_fault(Fault(kind="error", stage="after"))
 
     assert (await api.send(to=["+1invalid"]))[0] == 400
     assert (await api.send())[0] == 500
@@ -100,7 +100,7 @@ async def test_a_fault_after_accepting_waits_for_a_message_that_is_accepted(api)
 async def test_every_call_can_fail(api, endpoint, method, path):
     await api.token()
     api.authorization = "Bearer x"
-    api.simulator.add_fault(ErrorCause(kind="html", endpoint=endpoint))
+    api.simulator.add_fault(Fault(kind="html", endpoint=endpoint))
 
     status, _, _ = await api.call(method, path)
 
@@ -110,7 +110,7 @@ async def test_every_call_can_fail(api, endpoint, method, path):
 
 
 async def test_a_token_call_can_be_down_and_come_back(api):
-    api.simulator.add_fault(ErrorCause(kind="cut", endpoint="token", times=1))
+    api.simulator.add_fault(Fault(kind="cut", endpoint="token", times=1))
 
     with pytest.raises(BROKEN):
         await api.token()
@@ -122,14 +122,14 @@ async def test_a_fault_can_be_for_one_account_recipient_sender_or_tag(api):
     targets = {"account_id": ACCOUNT, "to": HANDSET, "sender": OWN, "tag": "t"}
     for name, value in targets.items():
         api.simulator.faults.clear()
-        api.simulator.add_fault(ErrorCause(kind="error", **{name: "other" if name != "account_id" else "0"}))
-        api.simulator.add_fault(ErrorCause(kind="empty", **{name: value}))
+        api.simulator.add_fault(Fault(kind="error", **{name: "other" if name != "account_id" else "0"}))
+        api.simulator.add_fault(Fault(kind="empty", **{name: value}))
         assert (await api.send(tag="t"))[0] == 503, name
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"to": 5, "from": 5, "tag": 5}', b'{"to": "+14045550121"}'])
 async def test_a_broken_request_can_be_struck_too(api, body):
-    api.simulator.add_fault(ErrorCause(kind="empty"))
+    api.simulator.add_fault(Fault(kind="empty"))
     headers = {"Content-Type": "application/json"}
 
     status, _, _ = await api.call("POST", f"/api/v2/users/{ACCOUNT}/messages", data=body, headers=headers)
