@@ -53,7 +53,7 @@ def test_a_status_only_advances(start, receipts, end):
 
 def test_a_changed_entry_is_what_replacing_gives_and_leaves_the_one_before_alone():
     before = entry(status=Status.ACCEPTED)
-    other = before.but(status=Status.SUBMITTING, attempt=1)
+    other = before.replace(status=Status.SUBMITTING, attempt=1)
 
     assert other == replace(before, status=Status.SUBMITTING, attempt=1)
     assert (before, before.attempt) == (entry(status=Status.ACCEPTED), 0)
@@ -61,7 +61,7 @@ def test_a_changed_entry_is_what_replacing_gives_and_leaves_the_one_before_alone
 
 def test_an_entry_takes_no_values_that_it_does_not_have():
     with pytest.raises(TypeError, match="an entry has no attempts, colour"):
-        entry().but(status=Status.SUBMITTED, colour="red", attempts=1)
+        entry().replace(status=Status.SUBMITTED, colour="red", attempts=1)
 
 
 def test_a_duplicate_receipt_changes_nothing():

@@ -429,7 +429,7 @@ async def test_a_conversation_that_a_former_version_recorded_goes_on(rig, kept):
     await rig.carrier_says(arrived(sender="+525512345678", did=SECOND_DID, recipients=(SECOND_DID,)))
     ((key, entry),) = rig.ledger.entries.items()
     former = conversation_id("former", (sender, did))
-    rig.ledger.entries[key] = entry.but(sender=sender, to=(did,), echo=Echo(conversation_id=former))
+    rig.ledger.entries[key] = entry.replace(sender=sender, to=(did,), echo=Echo(conversation_id=former))
     await rig.carrier_says(arrived(sender="+525512345678", carrier_message_id="later"))
     await rig.send(to="+525512345678", conversation_id=former)
 
@@ -488,7 +488,7 @@ async def test_a_request_that_a_former_version_recorded_is_known_again(rig):
     body = {**MINIMAL, "text": "", "media": ["https://a.example/1.png"], "client_ref": ""}
     await rig.publish(body)
     as_before = request(**body).model_copy(update={"text": "", "client_ref": ""}).fingerprint()
-    rig.ledger.entries["acme/m-1"] = rig.ledger.entries["acme/m-1"].but(fingerprint=as_before)
+    rig.ledger.entries["acme/m-1"] = rig.ledger.entries["acme/m-1"].replace(fingerprint=as_before)
     await rig.publish(body)
 
     assert rig.story() == ["accepted", "submitted", "submitted"]

@@ -1,1 +1,1 @@
-"""One attempt after another until a message is final, and what the PBX is told of it."""
+"""Attempts to send a message until its status is final, and the statuses that are published to the PBX."""

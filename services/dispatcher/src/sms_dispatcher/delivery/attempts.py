@@ -55,7 +55,7 @@ def refused(entry: LedgerEntry, failure: SendFailure, now: datetime) -> LedgerEn
 
 def submitted(entry: LedgerEntry, accepted: Accepted, now: datetime, receipt_window: timedelta) -> LedgerEntry:
     """The carrier took it; a receipt is waited for."""
-    return _ended(entry, Status.SUBMITTED, now).but(
+    return _ended(entry, Status.SUBMITTED, now).replace(
         provider_msg_id=accepted.carrier_message_id,
         segments=accepted.segments or entry.segments,
         due_at=now + receipt_window,
@@ -65,7 +65,7 @@ def submitted(entry: LedgerEntry, accepted: Accepted, now: datetime, receipt_win
 def retry_later(entry: LedgerEntry, failure: TemporaryFailure, delay: float, now: datetime) -> LedgerEntry:
     """Nothing was sent; it is tried again in `delay` seconds, and no later than its time is over."""
     after = _ended(entry, Status.QUEUED, now, failure.reason, _error(ErrorClass.TEMPORARY, failure))
-    return after.but(due_at=min(now + timedelta(seconds=delay), entry.deadline))
+    return after.replace(due_at=min(now + timedelta(seconds=delay), entry.deadline))
 
 
 def outcome_unknown(
@@ -82,9 +82,9 @@ def outcome_unknown(
     if policy is FailurePolicy.RESEND and entry.attempt <= _MOST_ATTEMPTS_BEFORE_RESEND:
         again = _ended(entry, Status.QUEUED, now, failure.reason, error)
         due_at = min(now + timedelta(seconds=_RESEND_SECONDS), entry.deadline)
-        return again.but(possible_duplicate=True, due_at=due_at)
+        return again.replace(possible_duplicate=True, due_at=due_at)
     unknown = _ended(entry, Status.UNKNOWN, now, failure.reason, error)
-    return unknown.but(due_at=now + first_check)
+    return unknown.replace(due_at=now + first_check)
 
 
 def retry_delay(

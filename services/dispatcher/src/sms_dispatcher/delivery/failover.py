@@ -40,7 +40,7 @@ def _sent_by(
         carrier_text=failure.carrier_text,
     )
     after = changed(entry, Status.QUEUED, now, reason=reason, error=error, occurred_at=now, due_at=now)
-    return after.but(
+    return after.replace(
         config_id=route.config_id,
         carrier=route.carrier,
         sender=route.sender,

@@ -122,7 +122,7 @@ class Sending:
             Code.OUTCOME_UNKNOWN, "The sending process ended before the carrier's answer was recorded."
         )
         # It left when it was claimed, if it did: the carrier's list is searched around that moment.
-        after = self._unknown(entry, dead, self._policy(entry)).but(occurred_at=entry.updated_at)
+        after = self._unknown(entry, dead, self._policy(entry)).replace(occurred_at=entry.updated_at)
         if not await self._ledger.abandon(entry, after):
             raise RetryLater(LEASE.total_seconds() / 2)
         metrics.dispatch_total.labels(entry.carrier or "", "unknown").inc()

@@ -1,4 +1,4 @@
-"""What the PBX is told of an entry: status events and the broker messages that carry them. Pure."""
+"""The status events of an entry, and the broker messages that carry them. Pure."""
 
 from sms_common import topology
 from sms_common.broker import Outgoing
@@ -75,8 +75,8 @@ def recipient_event(entry: LedgerEntry, recipient: Recipient) -> StatusEvent:
 
 def changes(before: LedgerEntry, after: LedgerEntry) -> list[StatusEvent]:
     """What the PBX must hear of a change: recipients of a group that advanced, then the message itself if it did."""
-    told = {r.to: r.sequence for r in before.recipients}
-    events = [recipient_event(after, r) for r in after.recipients if r.sequence > told.get(r.to, 0)]
+    published = {r.to: r.sequence for r in before.recipients}
+    events = [recipient_event(after, r) for r in after.recipients if r.sequence > published.get(r.to, 0)]
     if after.status is not before.status or after.kind is not EntryKind.GROUP:
         events.append(status_event(after))
     return events

@@ -137,7 +137,7 @@ class LedgerEntry:
         """The ledger's key. The carrier gets it as the reference of the message."""
         return entry_id(self.tenant_id, self.message_id)
 
-    def but(self, **values: Any) -> "LedgerEntry":
+    def replace(self, **values: Any) -> "LedgerEntry":
         """The same entry with other `values`. It does what dataclasses.replace does at a tenth of the cost: that sets
         36 fields one by one. Raises TypeError for what is not a field.
         """
@@ -189,14 +189,14 @@ class Receipt:
 def changed(entry: LedgerEntry, status: Status, now: datetime, **values: Any) -> LedgerEntry:
     """The entry with a new status, the next sequence and other `values`."""
     sequence = entry.sequence + 1
-    return entry.but(status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
+    return entry.replace(status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
 
 
 def claimed(entry: LedgerEntry, claim_id: str, check_at: datetime) -> LedgerEntry:
     """An accepted entry as it is while it is sent for the first time. At `check_at` the scheduler checks whether its
     sender died.
     """
-    return entry.but(
+    return entry.replace(
         status=Status.SUBMITTING,
         claim_id=claim_id,
         attempt=1,

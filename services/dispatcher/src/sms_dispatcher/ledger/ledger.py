@@ -257,8 +257,8 @@ class Ledger:
         return result.matched_count == 1
 
     async def _write(self, writes: list[_Write]) -> list[bool | Exception]:
-        """One that can never be stored fails alone: those beside it have taken effect, and tried again a receipt would
-        be a repeat that nobody is told of.
+        """A change that can never be stored fails alone. The others have taken effect: if a receipt were tried again,
+        it would count as repeated, and its status would not be published.
         """
         updates = [UpdateOne(write.condition, _recording(write.after, write.change_id)) for write in writes]
         async with _batch("write", len(writes)):

@@ -92,7 +92,7 @@ function fields(item, trunks) {
   const user = item?.callback?.username ?? null;
   const loaded = { provider_id: item?.provider_id, ...Object.fromEntries(SMS_FIELDS.map(({ name, unset }) => [name, item?.[name] ?? unset])) };
   const trunk = trunkField(item, trunks);
-  const at = (wanted) => SMS_FIELDS.filter((one) => place(one) === wanted).map((one) => (DRAWN[one.name] ?? drawn)(one, loaded[one.name], item, trunk));
+  const at = (wanted) => SMS_FIELDS.filter((one) => partOf(one) === wanted).map((one) => (DRAWN[one.name] ?? drawn)(one, loaded[one.name], item, trunk));
   const password = field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : `${MIN_PASSWORD} characters or more. Note it before you save: it is never shown again.`, after: h("button", { type: "button", class: "button", onclick: fill }, "Generate") });
   const save = async (data) => {
     const body = item === null ? plain(data) : changes(plain(data), loaded);
@@ -118,8 +118,8 @@ function fields(item, trunks) {
   );
 }
 
-// Every declared field has one.
-function place({ name, kind }) {
+// Which part of the form a declared field stands in.
+function partOf({ name, kind }) {
   if (name === "name") return "first";
   if (ADVANCED.includes(name)) return "advanced";
   return kind === "switch" ? "last" : "main";
