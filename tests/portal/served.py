@@ -47,7 +47,7 @@ class Served:
             "INGRESS_TOKEN": secrets.token_urlsafe(24),
             "DISPATCHER_TOKEN": secrets.token_urlsafe(24),
             "DISPATCHER_URL": history_url,
-            "DISPATCHER_API_TOKEN": "token-of-the-read-api",
+            "DISPATCHER_READ_TOKEN": "token-of-the-read-api",
             "KEY_RING": new_entry("k1"),
             "PORT": str(port),
             "LOG_FORMAT": "json",

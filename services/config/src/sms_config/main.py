@@ -218,7 +218,7 @@ def build_app(
 
 
 def _clients(settings: ConfigSettings, external: ExternalServices) -> _Clients:
-    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_api_token)
+    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_read_token)
     return _Clients(CarrierChecks(settings.carrier_options), WebhookTest(external.trust), dispatcher)
 
 
