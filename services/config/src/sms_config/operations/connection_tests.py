@@ -14,9 +14,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 from pydantic import SecretStr
+from sms_common.carriers.credentials import misformed_credentials
 
 from sms_common.carriers import CARRIERS
-from sms_common.carriers.credentials import misformed_credentials
 from sms_common.carriers.protocol import Account, Carrier, CheckStep
 from sms_common.errors import Code
 from sms_config.access.auth import Caller

@@ -1,6 +1,7 @@
 """Credentials that cannot be what their carrier calls so are refused beside their fields, before anything uses them."""
 
 from sms_common.carriers.credentials import misformed_credentials
+
 from sms_common.carriers.protocol import Carrier
 from sms_config.model.problems import FieldProblem, Invalid
 from sms_config.schemas.bodies import Credentials
