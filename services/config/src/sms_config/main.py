@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sms_common import topology
 from sms_common.broker import Broker, RabbitBroker
-from sms_common.carriers import CARRIERS
+from sms_common.carriers import CARRIERS, CarrierTable
 from sms_common.errors import Unavailable
 from sms_common.http.proxies import TrustedProxies
 from sms_common.service.process import Health, add_health_routes, log_settings, run, serve
@@ -21,6 +21,7 @@ from sms_config.access.auth import Authenticator, FailureThrottle, ServiceTokens
 from sms_config.access.devices import Devices
 from sms_config.access.passwords import Passwords
 from sms_config.http.app import AppSecurity, create_app
+from sms_config.http.carrier_routes import carrier_routes
 from sms_config.http.explaining import Explanations, explain_routes
 from sms_config.http.operations_routes import Operations, operating_routes
 from sms_config.http.routes import Resources, routes
@@ -66,14 +67,17 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def run_service(settings: ConfigSettings) -> int:
-    """Serve until a signal and return the exit status: 1 when stored data cannot be served, and the log says why."""
+def run_service(settings: ConfigSettings, carriers: CarrierTable = CARRIERS) -> int:
+    """Serve until a signal and return the exit status: 1 when stored data cannot be served, and the log says why.
+
+    `carriers` are those the gateway speaks to.
+    """
     refused = False
 
     async def serve_or_refuse(stop: asyncio.Event) -> None:
         nonlocal refused
         try:
-            await main(settings, stop)
+            await main(settings, stop, carriers=carriers)
         except StoreUnusable as unusable:
             refused = True
             _log.critical("config.cannot_start", reason=str(unusable))
@@ -83,7 +87,12 @@ def run_service(settings: ConfigSettings) -> int:
     return EXIT_REFUSED if refused else status
 
 
-async def main(settings: ConfigSettings, stop: asyncio.Event, tell: Callable[[str], None] = _say) -> None:
+async def main(
+    settings: ConfigSettings,
+    stop: asyncio.Event,
+    tell: Callable[[str], None] = _say,
+    carriers: CarrierTable = CARRIERS,
+) -> None:
     """Serve until `stop` is set, then end: requests first, connections last. Raises StoreUnusable at the start.
 
     `tell` gets the one line a person must see: where to make the first administrator.
@@ -99,7 +108,8 @@ async def main(settings: ConfigSettings, stop: asyncio.Event, tell: Callable[[st
 
         startup = Startup(store, settings.keys, then=first_user)
         announcer = await stack.enter_async_context(Announcer(store, broker))
-        app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, outside=Outside(broker))
+        outside = Outside(broker, carriers=carriers)
+        app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, outside=outside)
         add_health_routes(app, _health(stop, store, startup))
         await stack.enter_async_context(serve(app, settings.host, settings.port))
         await _until(stop, startup.prepare())
@@ -154,12 +164,14 @@ def _people(
 @dataclass(frozen=True, slots=True)
 class Outside:
     """What the application speaks to besides its store. Without a `broker` what needs one is answered as if it were
-    away. `rhythm` is that of server-sent events; `trust` says which certificates of webhooks are believed.
+    away. `rhythm` is that of server-sent events; `trust` says which certificates of webhooks are believed. `carriers`
+    are those the gateway speaks to.
     """
 
     broker: Broker | None = None
     rhythm: StreamTiming = field(default_factory=StreamTiming)
     trust: ssl.SSLContext | None = None
+    carriers: CarrierTable = field(default_factory=lambda: CARRIERS)
 
 
 def build_app(
@@ -174,9 +186,10 @@ def build_app(
 ) -> web.Application:
     """Return the API on `store`: `wake` is called after changes, and 503 answered while `waiting_for` says why."""
     ring = settings.keys
-    carriers = {name: make(None, settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
     outside = outside or Outside()
-    calls, webhooks = CarrierChecks(settings.carrier_options), WebhookTest(outside.trust)
+    carriers = {name: make(None, settings.carrier_options.get(name)) for name, make in outside.carriers.items()}
+    declared = {name: carrier.declaration for name, carrier in carriers.items()}
+    calls, webhooks = CarrierChecks(outside.carriers, settings.carrier_options), WebhookTest(outside.trust)
     proofs = AccountProofs(store, Changes(store, wake, clock), ring)
     prover = Prover(store, ring, proofs, calls, clock=clock, is_open=lambda: waiting_for() is None)
 
@@ -235,8 +248,9 @@ def build_app(
         *rule_routes(rules),
         *operating_routes(operations),
         *explain_routes(explanations),
+        *carrier_routes(declared),
     ]
-    app = create_app(table, Snapshots(store, ring), doors, version=VERSION)
+    app = create_app(table, Snapshots(store, ring), doors, version=VERSION, declared=declared.values())
     for connected in (dispatcher.connected, calls.connected, webhooks.connected, prover.connected):
         app.cleanup_ctx.append(connected)
     app.on_shutdown.append(live.close)

@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from http import HTTPStatus
@@ -14,6 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
+from sms_common.carriers.declaration import Declaration
 from sms_common.errors import Code, Unavailable
 from sms_common.http.proxies import TrustedProxies, says_https
 from sms_common.input.addresses import is_loopback
@@ -88,14 +89,23 @@ class AppSecurity:
         return self.portal.startswith("https:")
 
 
-def create_app(routes: list[ApiRoute], snapshots: Snapshots, doors: AppSecurity, *, version: str) -> web.Application:
-    """Return the application. It holds no state of its own; `version` is the release shown in the OpenAPI document."""
+def create_app(
+    routes: list[ApiRoute],
+    snapshots: Snapshots,
+    doors: AppSecurity,
+    *,
+    version: str,
+    declared: Iterable[Declaration] = (),
+) -> web.Application:
+    """Return the application. It holds no state of its own; the OpenAPI document shows the release `version` and the
+    credentials of the carriers that are `declared`.
+    """
     app = web.Application(middlewares=[_answer_in_one_shape], client_max_size=MAX_BODY_BYTES)
     app[PROXIES] = doors.proxies
 
     @cache
     def document() -> bytes:
-        return orjson.dumps(openapi.document(routes, version))
+        return orjson.dumps(openapi.document(routes, version, declared))
 
     async def describe(_: web.Request) -> web.Response:
         return _json(document())
@@ -155,7 +165,8 @@ def _handler(route: ApiRoute, doors: AppSecurity) -> Handler:
         _require_open(doors)
         if route.lets_in:
             _require_https(request, doors)
-        caller = _nobody(request) if route.scope is None else await _caller(request, doors)
+        known = route.scope is not None or route.any_scope
+        caller = await _caller(request, doors) if known else _nobody(request)
         structlog.contextvars.bind_contextvars(caller=caller.id)
         if route.scope is not None:
             caller.require(route.scope)

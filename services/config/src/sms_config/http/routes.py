@@ -90,7 +90,8 @@ Answer = BaseModel | Listing | Opened | SessionClosed | LiveStream | None
 class ApiRoute:
     """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows.
 
-    `scope` None: anyone may call, and the handler looks at what is presented. `asks` are the parameters of its query.
+    `scope` None: anyone may call, and the handler looks at what is presented; with `any_scope` only a known caller,
+    whatever its scopes. `asks` are the parameters of its query.
     `single`: there is one of it, at an address without an id. `streams`: it answers with server-sent events.
     `lets_in`: it makes a session, which is of no use where the browser would not keep its cookie.
     """
@@ -111,6 +112,7 @@ class ApiRoute:
     versioned: bool = False
     streams: bool = False
     lets_in: bool = False
+    any_scope: bool = False
 
 
 class Readable(Protocol[R]):

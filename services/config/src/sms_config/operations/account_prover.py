@@ -124,7 +124,7 @@ class Prover:
     async def _try(self, record: SmsConfigRecord, trunk: TrunkRecord) -> None:
         carrier = self._carriers[trunk.carrier]
         account = self._account_of(record)
-        if carrier.missing_credentials(account.credentials):
+        if carrier.declaration.missing(account.credentials):
             return
         mark = fingerprint(self._ring, record, trunk, trunk.account)
         known = self._tries.get(record.id)

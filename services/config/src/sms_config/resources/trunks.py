@@ -151,8 +151,10 @@ class Trunks:
             raise Invalid.of("dids", f"{said}, and only a system administrator more")
 
     def _carrier(self, body: TrunkCreate) -> str:
-        """Return the carrier a brand stands for: its own name, in any case."""
-        carrier = (body.carrier or body.brand).lower()
+        """Return the carrier a brand stands for: its own name or the carrier's, in any case."""
+        wanted = (body.carrier or body.brand).casefold()
+        brands = {carrier.declaration.brand.casefold(): name for name, carrier in self._carriers.items()}
+        carrier = brands.get(wanted, wanted) if body.carrier is None else wanted
         if carrier not in self._carriers:
             field = "carrier" if body.carrier else "brand"
             raise Invalid.of(field, f"is none of the carriers known here: {', '.join(sorted(self._carriers))}")

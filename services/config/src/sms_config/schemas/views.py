@@ -117,6 +117,10 @@ class SmsView(Stamps):
     carrier: str
     sender_id: str | None
     credentials_set: dict[str, SecretState]
+    credentials_shown: dict[str, str] = Field(
+        description="The values of those credentials that are no secrets, such as an account's id. Empty on a lent "
+        "trunk."
+    )
     account_proved: bool | None = Field(
         description="On a lent trunk: whether the carrier accepted these credentials for the lender's account, so that "
         "the webhook speaks for every tenant that the trunk is lent to. Null on a trunk of the tenant's own."
