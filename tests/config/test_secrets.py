@@ -1,6 +1,6 @@
 """Canaries in every secret field: they appear in the dispatcher's snapshot and nowhere else.
 
-The ids of account and application are no secrets: answers show them; nothing that is kept or logged has them in the clear.
+The ids of account and application are no secrets: answers show them. What is kept or logged has neither in the clear.
 """
 
 import pytest

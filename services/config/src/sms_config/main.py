@@ -209,7 +209,7 @@ def build_app(
         trunks=Trunks(store, changes, carriers, most_of_tenant=settings.tenant_numbers_max),
         configs=configs,
         api_keys=ApiKeys(store, changes),
-        audit=Audit(store),
+        audit=Audit(store, ring),
         users=people.users,
         sessions=people.sessions,
         doorkeeper=LoginThrottle(store, passwords, people.sessions, Devices(ring, clock), clock),

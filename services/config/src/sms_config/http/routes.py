@@ -401,7 +401,7 @@ def routes(resources: Resources) -> list[ApiRoute]:
     sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views, masked=_masked)
     key = Resource("api-keys", "api_key", api_keys.COLUMNS, ApiKeyView, each(api_keys.view), Scope.ADMIN, Scope.ADMIN)
     user = Resource("users", "user", users.COLUMNS, UserView, each(users.view), Scope.ADMIN, Scope.ADMIN)
-    record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(audit.view), Scope.ADMIN)
+    record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(resources.audit.view), Scope.ADMIN)
     return [
         *readable(tenant, resources.tenants),
         create(tenant, TenantCreate, resources.tenants.create),

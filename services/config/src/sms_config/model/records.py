@@ -65,6 +65,10 @@ class Record(BaseModel):
         """Return this record for the audit: JSON values, every secret and every look-up hash left out."""
         return self.model_dump(mode="json", exclude={*_STAMPS, *self.HIDDEN})
 
+    def shown(self) -> "Mapping[str, StoredSecret]":
+        """What the audit log shows of what is sealed, still sealed."""
+        return {}
+
 
 class TenantRecord(Record):
     """A customer of the PBX."""
@@ -152,7 +156,10 @@ class TrunkRecord(Record):
 
 
 class StoredSecret(BaseModel):
-    """One sealed value, unreadable without the key `key_id`. `last4` only for what identifies and proves nothing."""
+    """One sealed value, unreadable without the key `key_id`. `last4` only for what identifies and proves nothing.
+
+    `shown`: the audit log shows it, to whoever may read that.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -160,6 +167,7 @@ class StoredSecret(BaseModel):
     data: bytes = Field(repr=False)
     changed_at: datetime
     last4: str | None = None
+    shown: bool = False
 
     @property
     def sealed(self) -> Sealed:
@@ -203,6 +211,10 @@ class SmsConfigRecord(Record):
     def place(self, field: str) -> Place:
         """Return what a sealed value of this record is bound to."""
         return Place(self.COLLECTION, self.id, self.tenant_id, field)
+
+    def shown(self) -> Mapping[str, StoredSecret]:
+        """The credentials that are no secrets."""
+        return {field: secret for field, secret in self.secrets.items() if secret.shown}
 
     def public(self) -> dict[str, Any]:
         """As for every record; of each secret only when it was set."""
@@ -289,7 +301,10 @@ Deed = Literal["replayed", "discarded", "revealed"]
 
 
 class AuditRecord(BaseModel):
-    """Who changed what, and from what to what. `version` is the object's version after the change."""
+    """Who changed what, and from what to what. `version` is the object's version after the change.
+
+    `shown_before` and `shown_after` are what is sealed of the object and may be shown; it opens at the object's place.
+    """
 
     COLLECTION: ClassVar[str] = "audit"
     NOUN: ClassVar[str] = "audit record"
@@ -309,6 +324,12 @@ class AuditRecord(BaseModel):
     changes: tuple[str, ...]
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    shown_before: Mapping[str, StoredSecret] = Field(default_factory=dict)
+    shown_after: Mapping[str, StoredSecret] = Field(default_factory=dict)
+
+    def place(self, field: str) -> Place:
+        """Return what a sealed value of the object is bound to."""
+        return Place(self.kind, self.object_id, self.tenant_id or "", field)
 
 
 AnnouncedKind = Literal["tenant", "trunk", "sms_config", "inbound_rule", "outbound_rule", "extension"]

@@ -205,7 +205,7 @@ class SmsConfigs:
         sealer, declared = Sealer(self._ring, record.updated_at), self._declared(trunk)
         if "credentials" in body.model_fields_set:
             given = None if body.credentials is None else read_credentials(body.credentials, declared)
-            record = sealer.credentials(record, given, declared.shown)
+            record = sealer.credentials(record, given, declared.shown, audited=trunk.owner is not None)
         if "callback" in body.model_fields_set:
             if body.callback is not None and declared.callback is None:
                 raise Invalid.of("callback", f"must be null: {declared.brand} presents no user and password")

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -34,17 +35,22 @@ class Sealer:
         self._ring = ring
         self._now = now
 
-    def secret(self, value: SecretStr, place: Place, *, last4: str | None = None) -> StoredSecret:
-        """`value` sealed at its place."""
+    def secret(self, value: SecretStr, place: Place, **more: Any) -> StoredSecret:
+        """`value` sealed at its place; `more` are other fields of what is stored."""
         sealed = self._ring.seal(value, place)
-        return StoredSecret(key_id=sealed.key_id, data=sealed.data, changed_at=self._now, last4=last4)
+        return StoredSecret(key_id=sealed.key_id, data=sealed.data, changed_at=self._now, **more)
 
     def credentials(
-        self, record: SmsConfigRecord, given: Mapping[str, SecretStr | None] | None, shown: Collection[str]
+        self,
+        record: SmsConfigRecord,
+        given: Mapping[str, SecretStr | None] | None,
+        identifying: Collection[str],
+        *,
+        audited: bool,
     ) -> SmsConfigRecord:
         """Return `record` with the `given` credentials: a value sets one, null removes it; None removes all.
 
-        `shown` names those that say who one is and do not prove it.
+        `identifying` names those that say who one is and do not prove it; `audited`: the audit log may show them.
         """
         values = dict.fromkeys(credentials_set(record)) if given is None else given
         kept = dict(record.secrets)
@@ -54,8 +60,9 @@ class Sealer:
                 kept.pop(field, None)
             else:
                 text = value.get_secret_value()
-                last4 = text[-4:] if name in shown and len(text) >= _LAST4_FROM else None
-                kept[field] = self.secret(value, record.place(field), last4=last4)
+                identifies = name in identifying
+                last4 = text[-4:] if identifies and len(text) >= _LAST4_FROM else None
+                kept[field] = self.secret(value, record.place(field), last4=last4, shown=identifies and audited)
         return record.model_copy(update={"secrets": kept})
 
     def callback(self, record: SmsConfigRecord, given: Callback | None) -> SmsConfigRecord:

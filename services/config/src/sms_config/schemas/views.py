@@ -346,3 +346,7 @@ class AuditView(Shown):
     changes: tuple[str, ...]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    credentials_before: dict[str, str] = Field(
+        description="The credentials that are no secrets, as `credentials.<name>`; on a lent trunk none."
+    )
+    credentials_after: dict[str, str]
