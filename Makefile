@@ -9,7 +9,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 VENV ?= .venv
 export VENV
 BIN := $(VENV)/bin
-PACKAGES := libs/common libs/bandwidth_simulator libs/cli services/ingress services/dispatcher services/config deploy/native
+PACKAGES := libs/common libs/carrier_simulator libs/cli services/ingress services/dispatcher services/config deploy/native
 SOURCES := $(PACKAGES:=/src)
 LOCKS := requirements.lock requirements-build.lock requirements-dev.lock
 INSTALLED := $(VENV)/.installed

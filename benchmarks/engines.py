@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from sms_native.mongodb import MongoNode
-from sms_native.processes import Process
-from sms_native.rabbitmq import RabbitNode
-from sms_native.settings import Settings
+from sms_native.engines.mongodb import MongoNode
+from sms_native.engines.rabbitmq import RabbitNode
+from sms_native.machine.processes import Process
+from sms_native.settings import NativeSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Engines:
         """Start both for a run of this kind; they are gone afterwards, and so is what earlier ones left that were
         killed. With `fast_counts` the broker counts its queues as often as tests need it, else as an operator's does.
         """
-        settings = Settings.from_environment()
+        settings = NativeSettings.from_environment()
         parent = settings.run_directory / name
         await asyncio.to_thread(_clear, parent, settings)
         me = Process.running_now()
@@ -47,7 +47,7 @@ class Engines:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def _clear(parent: Path, settings: Settings) -> None:
+def _clear(parent: Path, settings: NativeSettings) -> None:
     """Remove what runs left that were killed."""
     for left in parent.glob("*-*"):
         pid, born = left.name.split("-")

@@ -44,10 +44,10 @@ from sms_dispatcher.ledger.documents import to_document as to_message
 from sms_dispatcher.ledger.entries import EntryKind, LedgerEntry
 from sms_dispatcher.ledger.history import History
 from sms_dispatcher.ledger.ledger import Ledger
-from sms_native.mongodb import MongoNode
-from sms_native.ports import LOOPBACK
-from sms_native.processes import Process
-from sms_native.settings import Settings as NativeSettings
+from sms_native.engines.mongodb import MongoNode
+from sms_native.machine.ports import LOOPBACK
+from sms_native.machine.processes import Process
+from sms_native.settings import NativeSettings
 
 TENANTS, CONFIGS, RULES, EXTENSIONS, AUDIT = 1_000, 5_000, 10_000, 10_000, 100_000
 LIMIT_MS = 100

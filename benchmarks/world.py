@@ -21,11 +21,11 @@ from aiohttp import web
 
 from benchmarks.engines import Engines
 from benchmarks.installation import Installation, snapshot_routes
-from sms_native.mongodb import MongoNode, drop_database
-from sms_native.ports import LOOPBACK, free_port
-from sms_native.processes import StateFile
-from sms_native.rabbitmq import RabbitNode
-from sms_native.services import simulated_carrier
+from sms_native.engines.mongodb import MongoNode, drop_database
+from sms_native.engines.rabbitmq import RabbitNode
+from sms_native.gateway.services import simulated_carrier
+from sms_native.machine.ports import LOOPBACK, free_port
+from sms_native.machine.processes import StateFile
 from sms_native.settings import inherited
 
 PATIENCE = 240.0

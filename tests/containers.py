@@ -16,10 +16,10 @@ from pymongo.errors import PyMongoError
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from sms_native.compose import IMAGES
-from sms_native.management import Management
-from sms_native.ports import LOOPBACK, free_port
-from sms_native.rabbitmq import FAST_COUNTS
+from sms_native.engines.management import ManagementApi
+from sms_native.engines.rabbitmq import FAST_COUNTS
+from sms_native.gateway.compose import IMAGES
+from sms_native.machine.ports import LOOPBACK, free_port
 
 _, RABBITMQ_IMAGE, MONGO_IMAGE = IMAGES
 
@@ -62,8 +62,8 @@ class RabbitContainer:
         self._container: DockerContainer | None = None
 
     @property
-    def management(self) -> Management:
-        return Management(f"http://test:{self._password}@{LOOPBACK}:{self._management_port}")
+    def management(self) -> ManagementApi:
+        return ManagementApi(f"http://test:{self._password}@{LOOPBACK}:{self._management_port}")
 
     @property
     def running(self) -> bool:

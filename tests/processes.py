@@ -56,7 +56,7 @@ KINDS: Mapping[str, Kind] = {
         ),
         ("CONFIG_PORT",),
     ),
-    "simulator": Kind("bandwidth_simulator", {}, ("SIMULATOR_PORT",)),
+    "simulator": Kind("carrier_simulator", {}, ("SIMULATOR_PORT",)),
 }
 
 

@@ -15,18 +15,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from sms_native.management import Management, QueueState
-from sms_native.mongodb import MongoNode, drop_database
-from sms_native.processes import NativeError, Process
-from sms_native.rabbitmq import RabbitNode
-from sms_native.settings import Settings
+from sms_native.engines.management import ManagementApi, QueueState
+from sms_native.engines.mongodb import MongoNode, drop_database
+from sms_native.engines.rabbitmq import RabbitNode
+from sms_native.machine.processes import NativeError, Process
+from sms_native.settings import NativeSettings
 
 
 class Broker(Protocol):
     """A RabbitMQ in which virtual hosts can be made."""
 
     @property
-    def management(self) -> Management: ...
+    def management(self) -> ManagementApi: ...
 
     @property
     def address(self) -> str:
@@ -59,16 +59,16 @@ class _BrokerElsewhere:
         if management_url is None:
             raise NativeError("AMQP_URL is set; set RABBITMQ_MANAGEMENT_URL too, since each test makes a virtual host")
         self.address = urlsplit(amqp_url).netloc.rpartition("@")[2]
-        self.management = Management(management_url)
+        self.management = ManagementApi(management_url)
 
 
 @pytest.fixture(scope="session")
-def native_settings() -> Settings:
-    return Settings.from_environment()
+def native_settings() -> NativeSettings:
+    return NativeSettings.from_environment()
 
 
 @pytest.fixture(scope="session")
-def _nodes_directory(native_settings: Settings) -> Iterator[Path]:
+def _nodes_directory(native_settings: NativeSettings) -> Iterator[Path]:
     """Where this run's nodes keep their data; what runs left that were killed is cleaned up first."""
     parent = native_settings.run_directory / "tests"
     for left in parent.glob("*-*"):
@@ -86,7 +86,7 @@ def _nodes_directory(native_settings: Settings) -> Iterator[Path]:
 
 
 @contextmanager
-def _own_broker(settings: Settings, directory: Path) -> Iterator[BreakableBroker]:
+def _own_broker(settings: NativeSettings, directory: Path) -> Iterator[BreakableBroker]:
     from tests import containers  # noqa: PLC0415 - loads libraries that a unit test must not wait for
 
     node: BreakableBroker
@@ -103,7 +103,7 @@ def _own_broker(settings: Settings, directory: Path) -> Iterator[BreakableBroker
 
 
 @pytest.fixture(scope="session")
-def rabbitmq(native_settings: Settings, _nodes_directory: Path) -> Iterator[Broker]:
+def rabbitmq(native_settings: NativeSettings, _nodes_directory: Path) -> Iterator[Broker]:
     """One broker for all tests; it is never stopped or blocked (see `breakable_rabbitmq`)."""
     if native_settings.amqp_url:
         yield _BrokerElsewhere(native_settings.amqp_url, native_settings.management_url)
@@ -113,7 +113,7 @@ def rabbitmq(native_settings: Settings, _nodes_directory: Path) -> Iterator[Brok
 
 
 @pytest.fixture(scope="session")
-def mongodb(native_settings: Settings, _nodes_directory: Path) -> Iterator[str]:
+def mongodb(native_settings: NativeSettings, _nodes_directory: Path) -> Iterator[str]:
     """The URL of one MongoDB replica set for all tests."""
     if native_settings.mongo_url:
         yield native_settings.mongo_url
@@ -166,7 +166,7 @@ def database(mongodb: str, request: pytest.FixtureRequest) -> Iterator[Database]
 
 
 @pytest.fixture(scope="session")
-def _breakable_broker(native_settings: Settings, _nodes_directory: Path) -> Iterator[BreakableBroker]:
+def _breakable_broker(native_settings: NativeSettings, _nodes_directory: Path) -> Iterator[BreakableBroker]:
     with _own_broker(native_settings, _nodes_directory / "breakable") as broker:
         yield broker
 

@@ -99,6 +99,11 @@ def test_each_section_of_the_page_names_the_metrics_of_its_rule():
         assert [name for name in names if f"`{name}" not in SECTIONS[rule["alert"]]] == []
 
 
+@of_each_rule
+def test_each_section_of_the_page_links_to_the_runbook_or_to_the_codes(rule):
+    assert re.search(r"\]\((?:runbook|codes)\.md#[\w-]+\)", SECTIONS[rule["alert"]])
+
+
 def test_webhooks_fail_where_ingress_is_at_fault():
     (words,) = matched("SmsWebhooksFail", "result")
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,13 @@ import pytest
 from sms_common.carriers.bandwidth.codes import CODES as BANDWIDTH_CODES
 from sms_common.errors import Code
 from sms_config.model.problems import Problem
+from sms_config.operations.replay_refusals import ReplayRefusal
+from sms_config.operations.webhook_test import StepCode
+from sms_config.resources.account_proofs import Lack
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings
 from sms_ingress.settings import IngressSettings
+from tests.test_alerts import anchors
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -26,7 +31,10 @@ def generated() -> dict[str, str]:
     return pages
 
 
-@pytest.mark.parametrize("page", ["events.md", "asyncapi.json", "configuration.md", "cli.md"])
+PORTAL_CODES = "../services/config/src/sms_config/web/codes.js"
+
+
+@pytest.mark.parametrize("page", ["events.md", "asyncapi.json", "configuration.md", "cli.md", "codes.md", PORTAL_CODES])
 def test_a_generated_page_is_fresh(page):
     assert (DOCS / page).read_text() == generated()[page], "run `make docs`"
 
@@ -46,17 +54,30 @@ def test_every_module_that_the_architecture_names_is_there():
     assert [name for name in named if not any(f"/{path.as_posix()}".endswith(f"/{name}") for path in there)] == []
 
 
-CODES = re.compile(r"`([a-z][a-z0-9_]*)`")
+ROOT = DOCS.parent
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("libs/*/README.md")]
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_of_a_page_leads_to_a_file_and_a_heading(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    broken = []
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            broken.append(link)
+    assert broken == []
+
+
+SECTIONS = {one["title"]: one for one in tomllib.loads((DOCS / "codes.toml").read_text())["sections"]}
 
 
 def documented(section: str) -> set[str]:
-    """The codes in the first column of the tables under a heading of the page for operators."""
-    page = (DOCS / "operations.md").read_text()
-    level = section.partition(" ")[0]
-    found = re.search(rf"^{re.escape(section)}\n(.*?)(?=^#{{2,{len(level)}}} |\Z)", page, re.MULTILINE | re.DOTALL)
-    assert found is not None, f"there is no section {section}"
-    rows = re.findall(r"^\| (`[^|]*) \|", found.group(1), re.MULTILINE)
-    return {code for row in rows for code in CODES.findall(row)}
+    """The codes in a section of the one table of codes."""
+    return set(SECTIONS[section]["codes"])
 
 
 def sources() -> str:
@@ -66,14 +87,29 @@ def sources() -> str:
     return "\n".join(file.read_text() for file in files)
 
 
+def test_a_row_of_the_table_of_codes_has_a_cell_for_each_column_and_says_what_the_code_means():
+    for section in SECTIONS.values():
+        place = section["columns"].index("meaning")
+        wrong = [
+            code
+            for code, cells in section["codes"].items()
+            if len(cells) != len(section["columns"]) or not cells[place].endswith(".")
+        ]
+        assert wrong == []
+
+
+def test_the_portal_shows_meanings_as_plain_text():
+    assert [line for line in generated()[PORTAL_CODES].splitlines()[1:] if re.search(r"`|\]\(", line)] == []
+
+
 def test_every_code_is_explained_to_operators_and_no_other():
     sections = (
-        *("### Requests (status `rejected` or `expired`)", "### Configuration", "### The carrier's call"),
-        *("### The carrier's receipt", "### Webhooks and broker messages", "### Dependencies"),
+        *("Requests", "Configuration", "The carrier's call", "The carrier's receipt"),
+        *("Webhooks and broker messages", "Dependencies"),
     )
     explained = set().union(*map(documented, sections))
 
-    assert sorted(explained ^ {code.value for code in Code}) == [], "mend the tables under `## Codes`"
+    assert sorted(explained ^ {code.value for code in Code}) == [], "mend docs/codes.toml, then run `make docs`"
 
 
 def test_no_code_is_there_that_nothing_gives():
@@ -86,7 +122,7 @@ def test_every_code_that_a_receipt_can_give_is_explained_as_one():
     by_carrier = {meaning.code.value for meaning in BANDWIDTH_CODES.values()}
     ours = {Code.GROUP_PARTLY_FAILED, Code.NO_RECEIPT, Code.UNCLASSIFIED}
 
-    assert documented("### The carrier's receipt") == by_carrier | {code.value for code in ours}
+    assert documented("The carrier's receipt") == by_carrier | {code.value for code in ours}
 
 
 def problems(kind: type[Problem] = Problem) -> set[str]:
@@ -98,4 +134,16 @@ def test_every_code_of_an_answer_is_explained_to_operators_and_no_other():
     of_every_port = {"bad_request", "expectation_failed", "request_header_fields_too_large"}
     of_the_dispatcher = {"unauthorized", "invalid_query"}
 
-    assert documented("### Answers of the API") == problems() | of_every_port | of_the_dispatcher
+    assert documented("Answers of the API") == problems() | of_every_port | of_the_dispatcher
+
+
+def test_every_reason_why_a_parked_message_stays_is_explained_to_operators_and_no_other():
+    of_webhooks = {Code.WEBHOOK_UNREADABLE, Code.WEBHOOK_NOT_HANDLED}
+    of_dependencies = {Code.BROKER_UNAVAILABLE, Code.STORE_UNAVAILABLE}
+
+    assert documented("Why a parked message stays") == {*ReplayRefusal} | of_webhooks | of_dependencies
+
+
+def test_every_code_of_a_test_is_explained_to_operators_and_no_other():
+    assert documented("Test webhook") == {*StepCode}
+    assert documented("Why the lender's account is not proved") == {*Lack}

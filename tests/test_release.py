@@ -9,7 +9,7 @@ import yaml
 
 from sms_common.telemetry import metrics
 from sms_common.version import VERSION
-from sms_native.compose import IMAGES
+from sms_native.gateway.compose import IMAGES
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = sorted(

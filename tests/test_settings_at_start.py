@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic_settings import BaseSettings
 
-from bandwidth_simulator.settings import SimulatorSettings
+from carrier_simulator.settings import SimulatorSettings
 from sms_common.service.process import load_settings
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings

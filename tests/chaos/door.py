@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from sms_native.ports import LOOPBACK
+from sms_native.machine.ports import LOOPBACK
 from tests.chaos.site import Customer, Site
 
 _PATIENCE = 15.0

@@ -6,7 +6,7 @@ import struct
 from types import TracebackType
 from typing import Self
 
-from sms_native.ports import LOOPBACK, free_port
+from sms_native.machine.ports import LOOPBACK, free_port
 
 _CHUNK = 65_536
 

@@ -16,9 +16,9 @@ import aiohttp
 from pymongo import MongoClient
 
 from benchmarks.engines import Engines
-from sms_native.environment import SECRETS
-from sms_native.ports import LOOPBACK, free_port
-from sms_native.services import Service, ServiceProcess, plan, simulated_carrier
+from sms_native.gateway.environment import SECRETS
+from sms_native.gateway.services import ServicePlan, ServiceProcess, plan, simulated_carrier
+from sms_native.machine.ports import LOOPBACK, free_port
 from tests.chaos.network import Network
 from tests.chaos.pbx import Pbx
 
@@ -260,7 +260,7 @@ class Site:
 
     # --- inside
 
-    def _plan(self) -> dict[str, Service]:
+    def _plan(self) -> dict[str, ServicePlan]:
         carrier = simulated_carrier(f"http://{LOOPBACK}:{self.to_carrier.port}")
         env = {"DISPATCHER_CARRIER_OPTIONS": json.dumps(carrier), **self.env}
         amqp_url = self._amqp_url(self.to_broker.port)

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from benchmarks.engines import Engines
-from sms_native.processes import NativeError
+from sms_native.machine.processes import NativeError
 from tests.chaos.__main__ import play
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]

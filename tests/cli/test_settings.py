@@ -1,12 +1,10 @@
-"""Where the command takes its settings from, and what it never shows."""
+"""Where the settings come from, and which of them win."""
 
 from pathlib import Path
 
 import pytest
 
-from sms_common.version import VERSION
-from smsgw.settings import Settings, load, secret_from_environment
-from tests.cli.world import Command
+from smsgw.settings import CliSettings, load, secret_from_environment
 
 MADE_BY_UP = """
 # of make up
@@ -22,7 +20,7 @@ SMSGW_TENANT=demo
 """
 
 
-def shown(settings: Settings) -> dict[str, object]:
+def shown(settings: CliSettings) -> dict[str, object]:
     values = settings.model_dump()
     return {
         name: value.get_secret_value() if hasattr(value, "get_secret_value") else value
@@ -72,54 +70,3 @@ def test_a_secret_is_in_no_word_about_the_settings(directory: Path):
 def test_an_empty_variable_holds_no_secret(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("ACME_SECRET", "")
     assert secret_from_environment("ACME_SECRET") is None
-
-
-async def test_the_file_in_the_working_directory_is_found_and_another_can_be_named(directory: Path):
-    (directory / ".env").write_text("SMSGW_CONFIG_URL=nonsense\n")
-    assert "SMSGW_CONFIG_URL" in (await Command()("doctor")).err
-    (directory / "other.env").write_text("SMSGW_DISPATCHER_URL=nonsense\n")
-    ended = await Command()("--env-file", "other.env", "doctor")
-    assert ended.status == 2
-    assert "SMSGW_DISPATCHER_URL: must be the base of a URL" in ended.err
-    assert "nonsense" not in ended.err
-
-
-async def test_a_file_that_is_not_there_is_refused():
-    ended = await Command()("--env-file", "absent.env", "doctor")
-    assert ended.status == 2
-    assert "absent.env" in ended.err
-
-
-@pytest.mark.parametrize("arguments", [["--help"], ["config", "import", "--help"], ["dead-letters", "replay", "-h"]])
-async def test_help_needs_no_settings(directory: Path, arguments: list[str]):
-    (directory / ".env").write_text("SMSGW_CONFIG_URL=nonsense\n")
-    ended = await Command()(*arguments)
-    assert ended.status == 0
-    assert "For example:" in ended.out
-
-
-async def test_it_tells_its_version():
-    assert (await Command()("--version")).out == f"{VERSION}\n"
-
-
-@pytest.mark.parametrize(
-    ("url", "status", "told"),
-    [
-        pytest.param("", 1, "SMSGW_AMQP_URL is not set", id="none"),
-        pytest.param("http://u:hidden@h", 2, "begin it with amqp:// or amqps://", id="another scheme"),
-        pytest.param("amqp://u:hid/den@h", 2, "percent-encoded", id="a password that is not escaped"),
-    ],
-)
-async def test_an_address_of_the_broker_that_cannot_be_used(url: str, status: int, told: str):
-    ended = await Command({"SMSGW_AMQP_URL": url})("tail")
-    assert ended.status == status
-    assert told in ended.err
-    assert "hidden" not in ended.err
-
-
-@pytest.mark.loopback
-async def test_a_broker_that_does_not_answer_is_told_by_its_address_alone():
-    ended = await Command({"SMSGW_AMQP_URL": "amqp://u:hidden@127.0.0.1:1/v"})("tail")
-    assert ended.status == 1
-    assert "RabbitMQ at 127.0.0.1:1 cannot be used" in ended.err
-    assert "hidden" not in ended.err

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from sms_common.broker import Broker
 from sms_common.testing.broker import FakeBroker
-from smsgw.gateway import open_rabbit
+from smsgw.access.gateway import open_rabbit
 from smsgw.main import app
-from smsgw.settings import Settings
+from smsgw.settings import CliSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Command:
 
         return await asyncio.to_thread(run)
 
-    def _open(self, _: Settings) -> AbstractAsyncContextManager[Broker]:
+    def _open(self, _: CliSettings) -> AbstractAsyncContextManager[Broker]:
         assert self.broker is not None
         return opened(self.broker)
 

@@ -321,7 +321,7 @@ def test_settings_are_logged_with_their_secrets_starred(environment, capsys):
 
 PROGRAM = """
 import asyncio, os, resource, sys, time
-from sms_common.service import run
+from sms_common.service.process import run
 from sms_common.telemetry import configure
 
 configure("test", log_format="json")

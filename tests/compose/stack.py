@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sms_native.ports import free_port, is_free
+from sms_native.machine.ports import free_port, is_free
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO_OPTIONS = {

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings
 from sms_ingress.settings import IngressSettings
-from sms_native.environment import parse
+from sms_native.gateway.environment import parse
 from tests.compose.stack import REPOSITORY
 
 SETTINGS: dict[str, type[BaseSettings]] = {

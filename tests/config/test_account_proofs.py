@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bandwidth_simulator import Account, SimulatorSettings, running
+from carrier_simulator import SimulatedAccount, SimulatorSettings, running
 from sms_common.configuration import DispatcherSnapshot
 from sms_config.model.records import AuditRecord, SmsConfigRecord
 from sms_config.operations.connection_tests import LACKS
@@ -27,12 +27,12 @@ POOLS: list[dict[str, Any]] = [
 ]
 
 
-def account(credentials: dict[str, str]) -> Account:
+def account(credentials: dict[str, str]) -> SimulatedAccount:
     clients = [
         {"client_id": credentials["api_token"], "client_secret": secret}
         for secret in (credentials["api_secret"], "a-second-secret")
     ]
-    return Account.model_validate({"account_id": credentials["account_id"], "credentials": clients})
+    return SimulatedAccount.model_validate({"account_id": credentials["account_id"], "credentials": clients})
 
 
 @pytest.fixture
@@ -222,13 +222,13 @@ class TestEnd:
         await until_proved(made["id"])
 
     async def test_a_carrier_that_refuses_them_from_now_on_ends_it(self, globex, made, simulator, tried, proved):
-        simulator.put_account(Account.model_validate({"account_id": LENDERS, "credentials": []}))
+        simulator.put_account(SimulatedAccount.model_validate({"account_id": LENDERS, "credentials": []}))
 
         assert await tried(made["id"], globex) == ("token", False, "credentials_refused")
         assert not await proved(made["id"])
 
     async def test_they_are_looked_at_again_after_a_day(self, api, globex, made, simulator, clock, proved):
-        simulator.put_account(Account.model_validate({"account_id": LENDERS, "credentials": []}))
+        simulator.put_account(SimulatedAccount.model_validate({"account_id": LENDERS, "credentials": []}))
         clock.pass_time(hours=24)
         await api.made("/api/v1/tenants", {"id": "third", "name": "Any change wakes"})
 
@@ -431,7 +431,7 @@ async def test_a_carrier_that_is_away_ends_no_proof(serve, store, settings, cloc
 
 
 def test_every_lack_has_its_sentence_and_is_explained_to_operators():
-    text = (Path(__file__).parent.parent.parent / "docs" / "operations.md").read_text()
+    text = (Path(__file__).parent.parent.parent / "docs" / "codes.md").read_text()
 
     assert set(LACKS) == set(Lack)
     assert [code.value for code in Lack if f"| `{code.value}` |" not in text] == []

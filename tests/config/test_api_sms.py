@@ -340,7 +340,10 @@ async def test_an_empty_list_is_empty(api):
 async def test_a_webhook_that_cannot_be_read_any_more_is_shown_as_none_and_can_be_rotated(api, sms, store):
     record = store.records[SmsConfigRecord][sms["id"]]
     secret = record.secrets["webhook.token"]
-    broken = {**record.secrets, "webhook.token": secret.model_copy(update={"data": secret.data[:-1] + b"\0"})}
+    broken = {
+        **record.secrets,
+        "webhook.token": secret.model_copy(update={"data": secret.data[:-1] + bytes([secret.data[-1] ^ 1])}),
+    }
     store.records[SmsConfigRecord][sms["id"]] = record.model_copy(update={"secrets": broken})
 
     read = await api.get(f"{SMS}/{sms['id']}")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.loopback
 DEAD_LETTERS = "/api/v1/dead-letters"
 UNROUTED_MESSAGES = "/api/v1/unrouted"
 REPOSITORY = Path(__file__).parent.parent.parent
-OPERATIONS = REPOSITORY / "docs" / "operations.md"
+CODES = REPOSITORY / "docs" / "codes.md"
 RABBITMQ_CONF = REPOSITORY / "deploy" / "rabbitmq" / "rabbitmq.conf"
 REQUEST = b'{"message_id":"m1","tenant_id":"acme","extension":"101","to":"+13125550100","text":"See you at nine"}'
 
@@ -302,7 +302,7 @@ async def test_nothing_but_an_inbound_text_is_given_to_a_tenant(api, broker, acm
 
 
 def test_every_code_of_what_stays_is_explained_to_operators():
-    explained = OPERATIONS.read_text().partition("| code of what stays |")[2].partition("\n\n")[0]
+    explained = CODES.read_text().partition("## Why a parked message stays\n")[2].partition("\n## ")[0]
 
     assert [code.value for code in ReplayRefusal if f"\n| `{code.value}` |" not in explained] == []
 

@@ -93,5 +93,5 @@ UNSEEN = {
 
 @pytest.mark.parametrize("code", sorted(set(Code) - UNSEEN))
 def test_every_code_is_said_in_plain_words(code):
-    said = dict(re.findall(r'^  (\w+): "(.+)",$', (ROOT / "words.js").read_text(), re.MULTILINE))
+    said = dict(re.findall(r'^  (\w+): "(.+)",$', (ROOT / "codes.js").read_text(), re.MULTILINE))
     assert said.get(code, "").endswith(".")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account, SimulatorSettings, running
+from carrier_simulator import SimulatedAccount, SimulatorSettings, running
 from sms_common.broker import FROM_WEBHOOKS, dead_letter
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.configuration import IngressSnapshot
@@ -30,7 +30,7 @@ RECEIPT = (
     b'[{"type":"message-delivered","time":"2026-11-24T12:00:00Z","to":"+13125550100","description":"",'
     b'"message":{"id":"m","time":"2026-11-24T12:00:00Z","to":["+13125550100"],"from":"+12015550100"}}]'
 )
-OPERATIONS = Path(__file__).parent.parent.parent / "docs" / "operations.md"
+CODES = Path(__file__).parent.parent.parent / "docs" / "codes.md"
 
 
 def steps(answer):
@@ -48,7 +48,7 @@ class TestCredentials:
             ],
         }
         async with running(SimulatorSettings()) as simulator:
-            simulator.put_account(Account.model_validate(account))
+            simulator.put_account(SimulatedAccount.model_validate(account))
             urls = {"messaging_url": simulator.messaging_url, "token_url": simulator.token_url}
             yield make_settings(carrier_options={"bandwidth": urls})
 
@@ -403,7 +403,7 @@ async def trying(serve, public_url):
 
 
 def test_every_code_has_its_sentence_and_is_explained_to_operators():
-    text = OPERATIONS.read_text()
+    text = CODES.read_text()
 
     assert set(SENTENCES) == set(StepCode)
     assert [code.value for code in StepCode if f"`{code.value}`" not in text] == []

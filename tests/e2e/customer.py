@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sms_native.ports import LOOPBACK
+from sms_native.machine.ports import LOOPBACK
 from tests.e2e.amqp import PATIENCE, Inbox, Message
 from tests.e2e.gateway import Gateway
 from tests.eventually import eventually_told

@@ -16,8 +16,8 @@ from bson import json_util
 from pymongo import MongoClient
 
 from sms_common.broker_rights import Rights
-from sms_native.environment import parse
-from sms_native.management import EVERYTHING
+from sms_native.engines.management import EVERYTHING
+from sms_native.gateway.environment import parse
 from tests.e2e.customer import Customer
 from tests.e2e.gateway import Gateway
 

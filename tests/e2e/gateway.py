@@ -13,10 +13,10 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from sms_common.broker_rights import Rights, rights_of
-from sms_native.environment import SECRETS
-from sms_native.mongodb import drop_database
-from sms_native.ports import LOOPBACK, free_port
-from sms_native.services import ServiceProcess, broker_accounts, plan
+from sms_native.engines.mongodb import drop_database
+from sms_native.gateway.environment import SECRETS
+from sms_native.gateway.services import ServiceProcess, broker_accounts, plan
+from sms_native.machine.ports import LOOPBACK, free_port
 from tests.e2e.amqp import PATIENCE, Client, Inbox
 from tests.eventually import eventually_told
 from tests.stack import Broker

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sms_native import debian
-from sms_native.processes import NativeError, only_one
-from sms_native.settings import Settings
+from sms_native.machine import debian
+from sms_native.machine.processes import NativeError, only_one
+from sms_native.settings import NativeSettings
 
 _NO_NETWORK = ("ENOTFOUND", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "EAI_AGAIN", "ENETUNREACH", "network")
 
 
-def project(source: Path, settings: Settings) -> Path:
+def project(source: Path, settings: NativeSettings) -> Path:
     """Return a directory with the files of `source` and its packages, in which `node` can run them.
 
     Blocks for some seconds the first time. Skips the test, saying why, where Node.js or its packages cannot be had.
@@ -31,7 +31,7 @@ def project(source: Path, settings: Settings) -> Path:
     return directory
 
 
-def _install_node(settings: Settings) -> None:
+def _install_node(settings: NativeSettings) -> None:
     if shutil.which("node") and shutil.which("npm"):
         return
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from sms_native.environment import complete, parse
+from sms_native.gateway.environment import complete, parse
 from tests.e2e.amqp import Inbox
 from tests.e2e.customer import HANDSET, Customer
 from tests.e2e.former import DIRECTORY, KNOWN, FormerGateway, WithOneAccount, documents, environment, id_of, left

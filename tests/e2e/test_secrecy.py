@@ -13,7 +13,7 @@ import pytest_asyncio
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
-from sms_native.ports import LOOPBACK
+from sms_native.machine.ports import LOOPBACK
 from tests.e2e.amqp import Message
 from tests.e2e.customer import Customer, basic, post
 from tests.e2e.gateway import SERVICES, Gateway

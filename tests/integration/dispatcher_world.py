@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bandwidth_simulator import Account, Outcome, Simulator, SimulatorSettings, running
+from carrier_simulator import MessageOutcome, SimulatedAccount, Simulator, SimulatorSettings, running
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing, RabbitBroker
 from sms_common.carriers.bandwidth import Bandwidth
@@ -22,7 +22,7 @@ from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Unavailable
 from sms_common.events import StatusEvent, utc_now
 from sms_ingress.reading import read
-from sms_native.ports import LOOPBACK, free_port
+from sms_native.machine.ports import LOOPBACK, free_port
 
 DID, HANDSET = "+12025550143", "+14045550121"
 NOWHERE = "127.0.0.1:1"
@@ -230,8 +230,8 @@ async def _simulator(webhook_url: str) -> AsyncIterator[Simulator]:
         "applications": [application],
     }
     async with running(settings) as simulator:
-        simulator.put_account(Account.model_validate(account))
-        simulator.script(Outcome(), to="*")
+        simulator.put_account(SimulatedAccount.model_validate(account))
+        simulator.script(MessageOutcome(), to="*")
         yield simulator
 
 

@@ -276,7 +276,7 @@ async def test_what_has_changed_meanwhile_is_not_postponed(ledger):
 
 
 async def test_a_claim_whose_lease_is_over_is_abandoned_once_and_only_as_it_was(ledger, monkeypatch):
-    for module in ("sms_dispatcher.ledger", "tests.dispatcher.memory_ledger"):
+    for module in ("sms_dispatcher.ledger.ledger", "tests.dispatcher.memory_ledger"):
         monkeypatch.setattr(f"{module}.LEASE", timedelta(seconds=-1))
     await ledger.accept(fresh())
     claimed = await ledger.claim("acme/m-1", "claim")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from bandwidth_simulator import Fault, InboundRequest
+from carrier_simulator import Fault, InboundRequest
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing
 from sms_common.events import InboundEvent, LaneEntry, utc_now
-from sms_native.mongodb import MongoNode
-from sms_native.settings import Settings
+from sms_native.engines.mongodb import MongoNode
+from sms_native.settings import NativeSettings
 from tests.integration.dispatcher_world import DID, HANDSET, NOWHERE, World, world
 from tests.stack import Database
 
@@ -142,7 +142,7 @@ async def test_two_dispatchers_whose_connections_are_cut_under_load_deliver_ever
 
 
 @pytest.fixture
-def own_mongodb(native_settings: Settings, tmp_path: Path):
+def own_mongodb(native_settings: NativeSettings, tmp_path: Path):
     node = MongoNode.temporary(tmp_path / "mongodb", native_settings.cache_directory)
     node.start(may_install=native_settings.may_install)
     yield node

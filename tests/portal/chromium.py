@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-from sms_native.debian import install
-from sms_native.settings import Settings
+from sms_native.machine.debian import install
+from sms_native.settings import NativeSettings
 
 PLAIN_HTTP = "portal.test"
 _ARGUMENTS = (
@@ -23,7 +23,7 @@ _ARGUMENTS = (
 
 
 @contextmanager
-def chromium(settings: Settings) -> Iterator[Browser]:
+def chromium(settings: NativeSettings) -> Iterator[Browser]:
     """A running browser without a profile; it is installed first where that is allowed."""
     if shutil.which("chromium") is None:
         install("chromium", "The portal's tests need it.", allowed=settings.may_install)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sms_native.mongodb import drop_database
-from sms_native.settings import Settings
+from sms_native.engines.mongodb import drop_database
+from sms_native.settings import NativeSettings
 from tests.portal.chromium import chromium
 from tests.portal.sample import EXPLAINED, MESSAGES
 from tests.portal.served import Served, dispatcher
@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def browser(native_settings: Settings) -> Iterator[Browser]:
+def browser(native_settings: NativeSettings) -> Iterator[Browser]:
     with chromium(native_settings) as found:
         yield found
 

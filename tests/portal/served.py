@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 from sms_config.model.keyring import new_entry
-from sms_native.ports import LOOPBACK, free_port
+from sms_native.machine.ports import LOOPBACK, free_port
 from tests.stack import Database
 
 _PATIENCE = 30.0

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from sms_native.ports import LOOPBACK, free_port
+from sms_native.machine.ports import LOOPBACK, free_port
 from tests.portal.conftest import looking
 from tests.portal.parked import publish, request, seen, status, unowned, webhook
 from tests.portal.sample import MESSAGES, PASSWORD, fill

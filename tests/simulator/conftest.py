@@ -5,6 +5,7 @@ import base64
 from collections import deque
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,7 @@ import orjson
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account, Clock, Simulator, SimulatorSettings, running
+from carrier_simulator import Clock, SimulatedAccount, Simulator, SimulatorSettings, running
 
 ACCOUNT = "5500001"
 OTHER_ACCOUNT = "5500002"
@@ -82,7 +83,9 @@ async def receiver():
     await runner.cleanup()
 
 
-def account(url: str = "http://127.0.0.1:9", *, application: dict[str, Any] | None = None, **changes: Any) -> Account:
+def account(
+    url: str = "http://127.0.0.1:9", *, application: dict[str, Any] | None = None, **changes: Any
+) -> SimulatedAccount:
     """Return the account of the tests; webhooks go to `url`/inbound and `url`/outbound."""
     document = {
         "account_id": ACCOUNT,
@@ -100,7 +103,7 @@ def account(url: str = "http://127.0.0.1:9", *, application: dict[str, Any] | No
         ],
         **changes,
     }
-    return Account.model_validate(document)
+    return SimulatedAccount.model_validate(document)
 
 
 @dataclass
@@ -162,7 +165,7 @@ async def start(receiver):
             frozen: bool = False,
             application: dict[str, Any] | None = None,
             changes: dict[str, Any] | None = None,
-            more_accounts: tuple[Account, ...] = (),
+            more_accounts: tuple[SimulatedAccount, ...] = (),
             **settings: Any,
         ) -> Api:
             quick = {"sent_delay": 0, "final_delay": 0, "late_delay": 0.05, "receipt_window": 0.05, "basic_until": None}
@@ -179,3 +182,12 @@ async def start(receiver):
 @pytest.fixture
 async def api(start):
     return await start()
+
+
+async def upload(api, name: str, content: bytes = b"x" * 68, content_type: str = "image/png", **headers: str):
+    path = f"/api/v2/users/{ACCOUNT}/media/{name}"
+    return await api.call("PUT", path, data=BytesIO(content), headers={"Content-Type": content_type, **headers})
+
+
+def types(events: list[Any]) -> list[str]:
+    return [event["type"] for event in events]

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from bandwidth_simulator import Account, Application, Fault, InboundRequest, Outcome, SimulatorSettings, control
-from bandwidth_simulator.outcomes import BY_SUFFIX
+from carrier_simulator import Application, Fault, InboundRequest, MessageOutcome, SimulatedAccount, SimulatorSettings
+from carrier_simulator.bandwidth.suffixes import BY_SUFFIX
+from carrier_simulator.control import routes
 
-README = (Path(__file__).parents[2] / "libs" / "bandwidth_simulator" / "README.md").read_text()
+README = (Path(__file__).parents[2] / "libs" / "carrier_simulator" / "README.md").read_text()
 
 
 def names(model: type[BaseModel], *, upper: bool = False) -> list[str]:
@@ -16,7 +17,7 @@ def names(model: type[BaseModel], *, upper: bool = False) -> list[str]:
     return [name.upper() if upper else name for name in fields]
 
 
-@pytest.mark.parametrize("model", [Account, Application, Outcome, Fault, InboundRequest])
+@pytest.mark.parametrize("model", [SimulatedAccount, Application, MessageOutcome, Fault, InboundRequest])
 def test_every_field_is_named(model):
     assert [name for name in names(model) if f"`{name}`" not in README] == []
 
@@ -32,7 +33,7 @@ def test_every_special_suffix_is_in_the_table():
 
 
 def test_every_control_path_is_in_the_table():
-    paths = {route.path.split("/{")[0] for route in control.routes()}
+    paths = {route.path.split("/{")[0] for route in routes.routes()}
 
     assert [
         path for path in paths if f"{path}`" not in README and f"{path}/" not in README and f"{path}," not in README

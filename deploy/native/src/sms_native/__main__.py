@@ -2,7 +2,7 @@
 
 import sys
 
-from sms_native.up import main
+from sms_native.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

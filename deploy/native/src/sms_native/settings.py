@@ -7,7 +7,7 @@ from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class NativeSettings:
     """Where things lie, and what runs elsewhere already."""
 
     run_directory: Path

@@ -7,9 +7,11 @@ import typer
 
 from sms_common.telemetry import configure
 from sms_common.version import VERSION
-from smsgw import bulk, doctor, explaining, gateway, history, parking, sending, tailing
-from smsgw.options import PastedCommand
+from smsgw import bulk, doctor
+from smsgw.access import gateway
+from smsgw.commands import explain, messages, parked, send, tail
 from smsgw.settings import DEFAULT_ENV_FILE
+from smsgw.terminal.options import PastedCommand
 
 app = typer.Typer(
     name="smsgw",
@@ -65,11 +67,11 @@ def smsgw(
     ctx.obj = gateway.Gateway(found, ctx.obj or gateway.open_rabbit)
 
 
-app.command(cls=PastedCommand)(sending.send)
-app.command(cls=PastedCommand)(tailing.tail)
-app.add_typer(explaining.app, name="explain")
-app.add_typer(history.app, name="messages")
-app.add_typer(parking.dead_letters, name="dead-letters")
-app.add_typer(parking.unrouted, name="unrouted")
+app.command(cls=PastedCommand)(send.send)
+app.command(cls=PastedCommand)(tail.tail)
+app.add_typer(explain.app, name="explain")
+app.add_typer(messages.app, name="messages")
+app.add_typer(parked.dead_letters, name="dead-letters")
+app.add_typer(parked.unrouted, name="unrouted")
 app.add_typer(bulk.app, name="config")
 app.command(cls=PastedCommand)(doctor.doctor)

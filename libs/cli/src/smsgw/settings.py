@@ -19,7 +19,7 @@ DEFAULT_ENV_FILE = Path(".env")
 _HERE = "127.0.0.1"
 
 
-class Settings(ProcessSettings):
+class CliSettings(ProcessSettings):
     """Where the gateway is, and what opens it. Every secret is optional: a command says which one it needs."""
 
     model_config = SettingsConfigDict(env_prefix="SMSGW_")
@@ -94,10 +94,10 @@ class _LocalStack(PydanticBaseSettingsSource):
         return f"amqp://{account}@{_HERE}:{self._variables.get('AMQP_PORT', '5672')}/"
 
 
-def load(env_file: Path | None) -> Settings:
+def load(env_file: Path | None) -> CliSettings:
     """Read the environment, and `env_file` when there is one. Exits with status 2 after saying what cannot be used."""
 
-    class Loaded(Settings):
+    class Loaded(CliSettings):
         model_config = SettingsConfigDict(env_file=env_file)
 
     return load_settings(Loaded)

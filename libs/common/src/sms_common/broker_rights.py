@@ -68,27 +68,27 @@ _OUTCOMES = _names(DEAD, *(rung.name for rung in RETRY_LADDER))
 
 _SERVICES: Mapping[str, Rights] = {
     INGRESS: Rights(
-        "ingress: publishes what carriers say, parks what it cannot read, hears of changes",
+        "ingress: publishes what carriers report, dead-letters what it cannot read, reads announcements",
         configure=_any_of(_LISTENING),
         write=_any_of(*_HEARING, *_names(DEAD, SEEN)),
         read=_any_of(*_HEARING),
         topics=Topics(write=r"^sms\.carrier\.", read=r"^sms\.config\."),
     ),
     DISPATCHER: Rights(
-        "dispatcher: declares everything, reads requests, lanes and carriers' events, tells PBXs",
+        "dispatcher: declares everything, reads requests, lanes and carriers' events, publishes to PBXs",
         configure=_any_of(*_OURS),
         write=_any_of(_DEFAULT_EXCHANGE, *_OURS),
         read=_any_of(*_OURS),
     ),
     CONFIG: Rights(
-        "config: announces changes, shows what happens, and puts parked messages back where they came from",
+        "config: announces changes, reads events for the portal, and replays parked messages",
         configure=_any_of(_LISTENING),
         write=_any_of(_DEFAULT_EXCHANGE, *_HEARING, *_OUTCOMES),
         read=_any_of(*_HEARING, *_names(SEEN, DEAD, UNROUTED)),
         topics=Topics(write=r"^sms\.", read=r"^sms\.(consent|inbound|status)\."),
     ),
     TOOLS: Rights(
-        "`smsgw` on another host: sends a text, listens, counts what waits",
+        "`smsgw` on another host: sends a text, reads events, counts messages",
         configure=_any_of(_LISTENING),
         write=_any_of(*_HEARING),
         read=_any_of(*_HEARING),
@@ -111,7 +111,7 @@ def rights_of(user: str) -> Rights:
         raise ValueError(f"{user!r} is no user of the gateway; a PBX's is pbx- and its id")
     queues = _names(pbx_inbound_queue(pbx_id), pbx_status_queue(pbx_id))
     return Rights(
-        f"the PBX {pbx_id}: asks for texts of its own tenants, reads its own two queues",
+        f"the PBX {pbx_id}: requests texts for its own tenants, reads its own two queues",
         configure=_NOTHING,
         write=_any_of(*_names(pbx_requests_exchange(pbx_id))),
         read=_any_of(*queues),

@@ -129,8 +129,8 @@ class OutboundMedia(FromPbx):
 
 
 class OutboundRequest(FromPbx, Event):
-    """Please send. `message_id` is made by the PBX and is the idempotency key within its tenant. `extension` may be
-    left out when `from` is given.
+    """A request to send a text. `message_id` is made by the PBX and is the idempotency key within its tenant.
+    `extension` may be left out when `from` is given.
     """
 
     TYPE = "sms.outbound.v1"
@@ -192,7 +192,7 @@ def _fingerprint(asked: Mapping[str, Any]) -> str:
 
 
 class CancelRequest(FromPbx, Event):
-    """Please withdraw a message that has not been handed to the carrier yet."""
+    """A request to withdraw a message that has not been handed to the carrier yet."""
 
     TYPE = "sms.cancel.v1"
 
@@ -217,7 +217,7 @@ class StatusEvent(Event):
     """A message's status advanced. `sequence` grows with every change of that message; 0 is the refusal of a request
     that never became a message.
 
-    The text fields of a rejected request are repeated as the PBX wrote them, so `to` may hold what is no number.
+    The text fields of a rejected request are repeated as the PBX wrote them, so `to` may not be a number.
     """
 
     TYPE = "sms.status.v1"
@@ -298,7 +298,7 @@ class InboundEvent(Event):
 
 
 class CarrierReceiptEvent(Event):
-    """Internal, ingress to dispatcher: a carrier's word on one recipient of an outbound message."""
+    """Internal, ingress to dispatcher: what a carrier reports about one recipient of an outbound message."""
 
     TYPE = "sms.carrier.receipt.v1"
 
@@ -359,9 +359,7 @@ class LaneEntry(Event):
 
 
 class ConfigChanged(Event):
-    """Configuration changed: whoever holds a snapshot fetches a new one. Carries no values, so no secret can be in
-    it.
-    """
+    """The configuration changed: services fetch a new snapshot. It carries no values, so no secret can be in it."""
 
     TYPE = "sms.config.v1"
 
@@ -390,7 +388,7 @@ class SeenWebhook(BaseModel):
 
 
 class WebhooksSeen(Event):
-    """Internal, ingress to config: webhooks that came, every few seconds. It may be lost, and nothing hangs on it."""
+    """Internal, ingress to config: webhooks that came, every few seconds. It may be lost; nothing depends on it."""
 
     TYPE = "sms.seen.v1"
 

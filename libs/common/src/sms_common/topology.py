@@ -155,7 +155,7 @@ def base() -> Topology:
     """What every process declares at its start: all that does not depend on the configuration."""
     return Topology(
         exchanges=(
-            Exchange(UNROUTED, "fanout", "what nobody was bound to receive"),
+            Exchange(UNROUTED, "fanout", "what no queue was bound for"),
             Exchange(DEAD, "fanout", "what could not be worked on"),
             Exchange(OUTBOUND_REST, "fanout", "requests of tenants that have no queue"),
             Exchange(OUTBOUND, "topic", "requests, to the queue of their tenant", alternate=OUTBOUND_REST),
@@ -171,7 +171,7 @@ def base() -> Topology:
         queues=(
             Queue(
                 UNROUTED,
-                "parked: nobody was bound, or nobody owns the number",
+                "parked: no queue was bound, or nobody owns the number",
                 {"x-delivery-limit": PARKED_DELIVERY_LIMIT},
             ),
             Queue(DEAD, "parked: each with a reason header", {"x-delivery-limit": PARKED_DELIVERY_LIMIT}),
@@ -180,7 +180,7 @@ def base() -> Topology:
                 for rung in RETRY_LADDER
             ),
             Queue(OUTBOUND, "requests that name no tenant that is known, or were put here by the queue's name", _WORK),
-            Queue(CARRIER, "what carriers told ingress, read by the dispatcher", _WORK),
+            Queue(CARRIER, "what carriers reported to ingress, read by the dispatcher", _WORK),
             *_pbx_queues(DEFAULT_PBX),
             Queue(
                 CONFIG,
@@ -445,7 +445,7 @@ def markdown() -> str:
     for binding in of_tenant.bindings + of_pbx.bindings + of_lane:
         keys.setdefault(binding.queue, []).append(f"`{binding.exchange}` `{binding.key}`")
     lanes = of_tenant.queues + lane("<config_id>").queues + lane("<config_id>", bulk=True).queues + of_pbx.queues
-    lines = ["| exchange | kind | alternate | holds |", "| --- | --- | --- | --- |"]
+    lines = ["| exchange | kind | alternate | contains |", "| --- | --- | --- | --- |"]
     lines += [
         f"| `{e.name}` | {e.kind} | {f'`{e.alternate}`' if e.alternate else ''} | {e.purpose}{fed.get(e.name, '')} |"
         for e in (*topology.exchanges, *of_pbx.exchanges)
@@ -454,7 +454,7 @@ def markdown() -> str:
         "",
         "All queues are durable quorum queues.",
         "",
-        "| queue | bound to | arguments | holds |",
+        "| queue | bound to | arguments | contains |",
         "| --- | --- | --- | --- |",
     ]
     for queue in (*topology.queues, *lanes):

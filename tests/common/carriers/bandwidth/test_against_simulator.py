@@ -9,8 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from bandwidth_simulator import Account as SimulatedAccount
-from bandwidth_simulator import Fault, InboundRequest, Outcome, SimulatorSettings, running
+from carrier_simulator import Fault, InboundRequest, MessageOutcome, SimulatedAccount, SimulatorSettings, running
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.protocol import WebhookRequest, Window
 from sms_common.configuration import CallbackCredentials
@@ -155,11 +154,11 @@ async def test_a_group_message_has_one_id_and_a_receipt_for_each_recipient(carri
 @pytest.mark.parametrize(
     ("outcome", "kinds"),
     [
-        pytest.param(Outcome(shape="object"), ["message-sent", "message-delivered"], id="bare-object"),
-        pytest.param(Outcome(shape="batch"), ["message-sent", "message-delivered"], id="two-in-one"),
-        pytest.param(Outcome(time_digits=0), ["message-sent", "message-delivered"], id="whole-seconds"),
-        pytest.param(Outcome(time_digits=3), ["message-sent", "message-delivered"], id="milliseconds"),
-        pytest.param(Outcome(copies=2, progress=False), ["message-delivered"] * 2, id="duplicates"),
+        pytest.param(MessageOutcome(shape="object"), ["message-sent", "message-delivered"], id="bare-object"),
+        pytest.param(MessageOutcome(shape="batch"), ["message-sent", "message-delivered"], id="two-in-one"),
+        pytest.param(MessageOutcome(time_digits=0), ["message-sent", "message-delivered"], id="whole-seconds"),
+        pytest.param(MessageOutcome(time_digits=3), ["message-sent", "message-delivered"], id="milliseconds"),
+        pytest.param(MessageOutcome(copies=2, progress=False), ["message-delivered"] * 2, id="duplicates"),
     ],
 )
 async def test_every_manner_of_telling_is_understood(outcome, kinds, carrier, simulator, door, account):
@@ -191,7 +190,7 @@ async def test_a_message_whose_answer_was_lost_is_found_in_the_list(carrier, sim
 
 
 async def test_an_event_of_a_new_type_is_a_notice(carrier, simulator, door, account):
-    simulator.script(Outcome(extra_type="message-frobnicated", progress=False), to=HANDSET)
+    simulator.script(MessageOutcome(extra_type="message-frobnicated", progress=False), to=HANDSET)
     await carrier.send(text(), account())
     await door.wait_for(2)
 
@@ -291,7 +290,7 @@ async def test_a_token_that_ended_at_bandwidth_is_replaced(carrier, simulator, a
     simulator.clock.advance(3601)
     await carrier.send(text(), account())
 
-    assert (simulator.tokens.issued, len(simulator.arrivals())) == (2, 2)
+    assert (simulator.bandwidth.tokens.issued, len(simulator.arrivals())) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -320,7 +319,7 @@ async def test_basic_works_until_bandwidth_ends_it(carrier, simulator, account):
     else:
         with pytest.raises(Misconfigured):
             await carrier.send(text(), old)
-    assert simulator.tokens.issued == 0
+    assert simulator.bandwidth.tokens.issued == 0
 
 
 @pytest.mark.parametrize(

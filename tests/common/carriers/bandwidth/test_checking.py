@@ -3,8 +3,7 @@
 import pytest
 from aiohttp import web
 
-from bandwidth_simulator import Account as SimulatedAccount
-from bandwidth_simulator import SimulatorSettings, running
+from carrier_simulator import SimulatedAccount, SimulatorSettings, running
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.errors import Code
 

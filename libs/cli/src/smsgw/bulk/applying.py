@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from smsgw.access.http_api import ApiRefusal, JsonObject, ServiceApi
 from smsgw.bulk.credentials import PREFIX
 from smsgw.bulk.installation import Installation
-from smsgw.bulk.kinds import Key, Kind
+from smsgw.bulk.kinds import Key, ObjectKind
 from smsgw.bulk.planning import CALLBACK_PASSWORD, Plan, Step
 from smsgw.bulk.references import references, with_ids
-from smsgw.http_api import Api, JsonObject, Refused
-from smsgw.running import Failure
+from smsgw.terminal.running import Failure
 
 # Refusals that another step of the same plan may remove: a number or a name that another trunk still has, an object
 # still in use.
@@ -21,11 +21,11 @@ _LATER = frozenset({"number_overlap", "name_taken", "in_use"})
 class _State:
     """Ids and versions as they become known."""
 
-    ids: dict[tuple[Kind, Key], str] = field(default_factory=dict)
+    ids: dict[tuple[ObjectKind, Key], str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
 
-async def apply(api: Api, plan: Plan, now: Installation, done: Callable[[Step], None]) -> None:
+async def apply(api: ServiceApi, plan: Plan, now: Installation, done: Callable[[Step], None]) -> None:
     """Make every step and call `done` after each. Raises Failure at the first that cannot be made.
 
     Steps that were made stay made; importing the file again goes on from there.
@@ -43,7 +43,7 @@ async def apply(api: Api, plan: Plan, now: Installation, done: Callable[[Step], 
                     await _make(api, step, state)
                     done(step)
                     continue
-            except Refused as refused:
+            except ApiRefusal as refused:
                 if refused.code not in _LATER:
                     raise _failure(step, refused) from refused
                 reasons.append(_failure(step, refused))
@@ -59,9 +59,9 @@ def _can_be_made(step: Step, state: _State) -> bool:
     return step.action == "delete" or all(map(known, references(step.kind, step.key, step.fields, known)))
 
 
-async def _make(api: Api, step: Step, state: _State) -> None:
+async def _make(api: ServiceApi, step: Step, state: _State) -> None:
     place = (step.kind, step.key)
-    if step.kind is Kind.ROUTING:
+    if step.kind is ObjectKind.ROUTING:
         tenant = step.key[0]
         answer = await api.call(
             "PATCH",
@@ -87,9 +87,9 @@ async def _make(api: Api, step: Step, state: _State) -> None:
 
 
 def _identity(step: Step) -> JsonObject:
-    if step.kind is Kind.TENANT:
+    if step.kind is ObjectKind.TENANT:
         return {"id": step.key[0]}
-    named = "extension" if step.kind is Kind.EXTENSION else "name"
+    named = "extension" if step.kind is ObjectKind.EXTENSION else "name"
     return {"tenant_id": step.key[0] or None, named: step.key[1]}
 
 
@@ -109,7 +109,7 @@ def _body(step: Step, state: _State) -> JsonObject:
     return body
 
 
-def _failure(step: Step, refused: Refused) -> Failure:
+def _failure(step: Step, refused: ApiRefusal) -> Failure:
     if refused.code == "version_conflict":
         said = f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
         return Failure(f"{step.place}{said}")

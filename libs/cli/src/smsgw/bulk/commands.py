@@ -8,17 +8,18 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from smsgw import gateway, output
+from smsgw.access import gateway
+from smsgw.access.http_api import JsonObject
 from smsgw.bulk import applying, document, exporting
 from smsgw.bulk.credentials import fetch_declared
 from smsgw.bulk.document import SECTIONS, STANDARD_INPUT, BadFile, Document
 from smsgw.bulk.installation import Installation, fetch
-from smsgw.bulk.kinds import Kind, label
+from smsgw.bulk.kinds import ObjectKind, label
 from smsgw.bulk.planning import Plan, Step, plan
-from smsgw.http_api import JsonObject
-from smsgw.options import Json, PastedCommand, Yes, confirm
-from smsgw.running import FAILED, OK, Failure, run
 from smsgw.settings import secret_from_environment
+from smsgw.terminal import output
+from smsgw.terminal.options import Json, PastedCommand, Yes, confirm
+from smsgw.terminal.running import FAILED, OK, Failure, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -146,7 +147,7 @@ async def _export(
 ) -> None:
     async with access.config() as api:
         now = await fetch(api)
-    unknown = set(tenants) - {item.tenant for item in now.of(Kind.TENANT)}
+    unknown = set(tenants) - {item.tenant for item in now.of(ObjectKind.TENANT)}
     if unknown:
         raise Failure(f"There is no tenant {', '.join(sorted(unknown))}.")
     _tell_doubles(now, tenants)

@@ -5,8 +5,8 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from smsgw.access.http_api import ServiceApi
 from smsgw.bulk.document import CredentialsEntry
-from smsgw.http_api import Api
 
 # Before the name of a credential that stands in the file itself, in the fields of a wish and of an object.
 PREFIX = "credentials."
@@ -24,7 +24,7 @@ class DeclaredCarrier:
 Declared = Mapping[str, DeclaredCarrier]
 
 
-async def fetch_declared(api: Api) -> Declared:
+async def fetch_declared(api: ServiceApi) -> Declared:
     """Ask the gateway for its carriers. Raises Failure."""
     found = await api.call("GET", "/api/v1/carriers")
     return {one["name"]: _declared(one["brand"], one["credentials"]) for one in found["items"]}

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_vali
 
 from sms_common.configuration import FailurePolicy, PaceLimits
 from sms_common.input.pasted import trimmed
-from smsgw.bulk.entry import Entry, Name, TenantId, empty_is_none
+from smsgw.bulk.entry import Name, StrictEntry, TenantId, empty_is_none
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
 
 VERSION = 1
@@ -46,7 +46,7 @@ class BadFile(Exception):  # it is what the person is told
     """Why a file cannot be used: one line for each thing that is wrong."""
 
 
-class TenantEntry(Entry):
+class TenantEntry(StrictEntry):
     """A tenant. `default_config` is the name of one of its SMS configurations."""
 
     id: TenantId
@@ -58,7 +58,7 @@ class TenantEntry(Entry):
     default_config: Name | None = None
 
 
-class PoolEntry(Entry):
+class PoolEntry(StrictEntry):
     """A tenant's numbers on a trunk of the system."""
 
     tenant: TenantId
@@ -66,7 +66,7 @@ class PoolEntry(Entry):
     default_did: str | None = None
 
 
-class TrunkEntry(Entry):
+class TrunkEntry(StrictEntry):
     """A trunk with its numbers: a tenant's own, or without a tenant one of the system with a pool for each borrower and
     the lender's account at the carrier.
     """
@@ -104,7 +104,7 @@ class LimitsEntry(PaceLimits):
         return empty_is_none(cls, value)
 
 
-class CredentialsEntry(Entry):
+class CredentialsEntry(StrictEntry):
     """Credentials by the names that the trunk's carrier declares. What is not named stays as it is stored.
 
     `<name>_env` names the environment variable that is read when the file is imported. A credential that is no secret
@@ -126,14 +126,14 @@ class CredentialsEntry(Entry):
         return ((name, value) for name, value in self.__pydantic_extra__.items() if value)
 
 
-class CallbackEntry(Entry):
+class CallbackEntry(StrictEntry):
     """Who may call the webhook; the password stays as it is stored unless a variable is named."""
 
     username: str
     password_env: EnvName | None = None
 
 
-class SmsEntry(Entry):
+class SmsEntry(StrictEntry):
     """An SMS configuration. `trunk` is the name of a trunk of the same tenant, or of one that is lent to it."""
 
     tenant: TenantId
@@ -147,7 +147,7 @@ class SmsEntry(Entry):
     limits: LimitsEntry = LimitsEntry()
 
 
-class Document(Entry):
+class Document(StrictEntry):
     """The whole file. With `only_tenants` it speaks of these alone, and nothing of others is ever deleted for it."""
 
     version: Literal[1]

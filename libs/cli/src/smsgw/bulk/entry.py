@@ -33,7 +33,7 @@ def empty_is_none(model: type[BaseModel], value: object) -> object:
     return {**given, **{name: model.model_fields[name].get_default(call_default_factory=True) for name in emptied}}
 
 
-class Entry(BaseModel):
+class StrictEntry(BaseModel):
     """Base of what stands in the file: unknown fields and wrong types are refused. What is empty means none."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)

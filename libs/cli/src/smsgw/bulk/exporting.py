@@ -7,7 +7,7 @@ from typing import Any
 from sms_common.configuration import PaceLimits
 from smsgw.bulk.document import VERSION
 from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
-from smsgw.bulk.kinds import Kind
+from smsgw.bulk.kinds import ObjectKind
 from smsgw.bulk.planning import CALLBACK_PASSWORD
 
 
@@ -17,24 +17,26 @@ def content(now: Installation, tenants: Iterable[str], *, name_variables: bool) 
     """
     only = sorted(set(tenants))
 
-    def chosen(kind: Kind) -> list[Item]:
+    def chosen(kind: ObjectKind) -> list[Item]:
         return [item for item in now.of(kind) if (not only or item.tenant in only) and not item.borrowed]
 
     rules = {
-        "extensions": [_named(item, "extension") for item in chosen(Kind.EXTENSION)],
-        "inbound_rules": [_named(item) for item in chosen(Kind.INBOUND_RULE)],
-        "outbound_rules": [_named(item) for item in chosen(Kind.OUTBOUND_RULE)],
+        "extensions": [_named(item, "extension") for item in chosen(ObjectKind.EXTENSION)],
+        "inbound_rules": [_named(item) for item in chosen(ObjectKind.INBOUND_RULE)],
+        "outbound_rules": [_named(item) for item in chosen(ObjectKind.OUTBOUND_RULE)],
         "routing": [
-            {"tenant": item.tenant, **item.fields} for item in chosen(Kind.ROUTING) if item.fields != ROUTING_UNSET
+            {"tenant": item.tenant, **item.fields}
+            for item in chosen(ObjectKind.ROUTING)
+            if item.fields != ROUTING_UNSET
         ],
     }
 
     return {
         "version": VERSION,
         **({"only_tenants": only} if only else {}),
-        "tenants": [{"id": item.tenant, **item.fields} for item in chosen(Kind.TENANT)],
-        "trunks": [_trunk(item) for item in chosen(Kind.TRUNK)],
-        "sms": [_sms(item, name_variables=name_variables) for item in chosen(Kind.SMS)],
+        "tenants": [{"id": item.tenant, **item.fields} for item in chosen(ObjectKind.TENANT)],
+        "trunks": [_trunk(item) for item in chosen(ObjectKind.TRUNK)],
+        "sms": [_sms(item, name_variables=name_variables) for item in chosen(ObjectKind.SMS)],
         **{section: entries for section, entries in rules.items() if entries},
     }
 

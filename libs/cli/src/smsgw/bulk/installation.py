@@ -6,15 +6,15 @@ from itertools import count
 from typing import Any
 
 from sms_common.input.pasted import visible
+from smsgw.access.http_api import JsonObject, ServiceApi
 from smsgw.bulk.entry import MAX_NAME
-from smsgw.bulk.kinds import Key, Kind
+from smsgw.bulk.kinds import Key, ObjectKind
 from smsgw.bulk.references import with_names
-from smsgw.http_api import Api, JsonObject
 
-_NAMED = frozenset({Kind.TRUNK, Kind.SMS, Kind.INBOUND_RULE, Kind.OUTBOUND_RULE})
+_NAMED = frozenset({ObjectKind.TRUNK, ObjectKind.SMS, ObjectKind.INBOUND_RULE, ObjectKind.OUTBOUND_RULE})
 _RULES = {
-    Kind.EXTENSION: ("extension", ("permission", "caller_ids", "groups")),
-    Kind.INBOUND_RULE: (
+    ObjectKind.EXTENSION: ("extension", ("permission", "caller_ids", "groups")),
+    ObjectKind.INBOUND_RULE: (
         "name",
         (
             "enabled",
@@ -29,7 +29,7 @@ _RULES = {
             "own_hours",
         ),
     ),
-    Kind.OUTBOUND_RULE: (
+    ObjectKind.OUTBOUND_RULE: (
         "name",
         (
             "enabled",
@@ -64,7 +64,7 @@ class Item:
     `borrowed`: a trunk that is only lent to whom the API key is for, so it is used and neither written nor changed.
     """
 
-    kind: Kind
+    kind: ObjectKind
     key: Key
     id: str
     version: int
@@ -83,44 +83,44 @@ class Item:
 class Installation:
     """All objects by their names. `doubles`: a name that several have, and under which name each is here."""
 
-    items: Mapping[tuple[Kind, Key], Item] = field(default_factory=dict)
-    doubles: Mapping[tuple[Kind, Key], tuple[Key, ...]] = field(default_factory=dict)
+    items: Mapping[tuple[ObjectKind, Key], Item] = field(default_factory=dict)
+    doubles: Mapping[tuple[ObjectKind, Key], tuple[Key, ...]] = field(default_factory=dict)
 
-    def of(self, kind: Kind) -> list[Item]:
+    def of(self, kind: ObjectKind) -> list[Item]:
         """The objects of one kind, the oldest first."""
         return [item for item in self.items.values() if item.kind is kind]
 
-    def get(self, kind: Kind, key: Key) -> Item | None:
+    def get(self, kind: ObjectKind, key: Key) -> Item | None:
         """The object of that name, or None."""
         return self.items.get((kind, key))
 
 
-async def fetch(api: Api) -> Installation:
+async def fetch(api: ServiceApi) -> Installation:
     """Read everything that the API key may see. Raises Failure."""
-    kinds = [kind for kind in Kind if kind is not Kind.ROUTING]
-    shown: dict[Kind, list[JsonObject]] = {kind: await api.every(kind.path) for kind in kinds}
-    shown[Kind.ROUTING] = [
-        await api.call("GET", Kind.ROUTING.path, parameters={"tenant_id": tenant["id"]})
-        for tenant in shown[Kind.TENANT]
+    kinds = [kind for kind in ObjectKind if kind is not ObjectKind.ROUTING]
+    shown: dict[ObjectKind, list[JsonObject]] = {kind: await api.every(kind.path) for kind in kinds}
+    shown[ObjectKind.ROUTING] = [
+        await api.call("GET", ObjectKind.ROUTING.path, parameters={"tenant_id": tenant["id"]})
+        for tenant in shown[ObjectKind.TENANT]
     ]
     return assemble(shown)
 
 
-def assemble(shown: Mapping[Kind, Iterable[JsonObject]]) -> Installation:
+def assemble(shown: Mapping[ObjectKind, Iterable[JsonObject]]) -> Installation:
     """Bring the API's objects under their names.
 
     Of several with one name the oldest keeps it, and the others get a number behind it, so that a file tells them apart
     and, imported again, finds each of them. Their references follow.
     """
-    doubles: dict[tuple[Kind, Key], tuple[Key, ...]] = {}
+    doubles: dict[tuple[ObjectKind, Key], tuple[Key, ...]] = {}
     found = {kind: _told_apart(kind, objects, doubles) for kind, objects in shown.items()}
-    names = {one["id"]: one["name"] for kind in (Kind.TRUNK, Kind.SMS) for one in found.get(kind, ())}
+    names = {one["id"]: one["name"] for kind in (ObjectKind.TRUNK, ObjectKind.SMS) for one in found.get(kind, ())}
     items = [_item(kind, one, names) for kind, objects in found.items() for one in objects]
     return Installation({(item.kind, item.key): item for item in items}, doubles)
 
 
 def _told_apart(
-    kind: Kind, objects: Iterable[JsonObject], doubles: dict[tuple[Kind, Key], tuple[Key, ...]]
+    kind: ObjectKind, objects: Iterable[JsonObject], doubles: dict[tuple[ObjectKind, Key], tuple[Key, ...]]
 ) -> list[JsonObject]:
     """Return objects no two of which have one name, in their order, and note in `doubles` what was renamed."""
     stored = [{**one, "name": visible(one["name"])} if "name" in one else one for one in objects]
@@ -149,15 +149,15 @@ def _numbered(key: Key, taken: Collection[Key]) -> Key:
     return next((key[0], name) for name in names if (key[0], name) not in taken)
 
 
-def _item(kind: Kind, shown: JsonObject, names: Mapping[str, str]) -> Item:
+def _item(kind: ObjectKind, shown: JsonObject, names: Mapping[str, str]) -> Item:
     match kind:
-        case Kind.TENANT:
+        case ObjectKind.TENANT:
             return _tenant(shown, names)
-        case Kind.TRUNK:
+        case ObjectKind.TRUNK:
             return _trunk(shown)
-        case Kind.SMS:
+        case ObjectKind.SMS:
             return _sms(shown, names)
-        case Kind.ROUTING:
+        case ObjectKind.ROUTING:
             return Item(
                 kind, (shown["id"],), shown["id"], shown["version"], _copied({**ROUTING_UNSET, **shown}, *ROUTING_UNSET)
             )
@@ -169,7 +169,7 @@ def _item(kind: Kind, shown: JsonObject, names: Mapping[str, str]) -> Item:
 def _tenant(shown: JsonObject, names: Mapping[str, str]) -> Item:
     fields = _copied({"foreign_without_plus": False, **shown}, *_TENANT_FIELDS)
     fields["default_config"] = names.get(shown["default_config_id"] or "")
-    return Item(Kind.TENANT, (shown["id"],), shown["id"], shown["version"], fields)
+    return Item(ObjectKind.TENANT, (shown["id"],), shown["id"], shown["version"], fields)
 
 
 def _trunk(shown: JsonObject) -> Item:
@@ -179,7 +179,7 @@ def _trunk(shown: JsonObject) -> Item:
         fields |= {"pools": shown["pools"], "account": shown.get("account")}
     # The system's administrator sees no numbers there but in the pools.
     borrowed = lent and bool(shown["dids"])
-    return Item(Kind.TRUNK, _key(shown), shown["id"], shown["version"], fields, borrowed=borrowed)
+    return Item(ObjectKind.TRUNK, _key(shown), shown["id"], shown["version"], fields, borrowed=borrowed)
 
 
 def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
@@ -191,7 +191,7 @@ def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
     if callback and callback["password_set"]:
         secrets.append("callback.password")
     ids = shown["credentials_shown"]
-    return Item(Kind.SMS, _key(shown), shown["id"], shown["version"], fields, tuple(secrets), ids)
+    return Item(ObjectKind.SMS, _key(shown), shown["id"], shown["version"], fields, tuple(secrets), ids)
 
 
 def _copied(shown: JsonObject, *names: str) -> JsonObject:

@@ -5,7 +5,7 @@ from enum import StrEnum
 Key = tuple[str, ...]
 
 
-class Kind(StrEnum):
+class ObjectKind(StrEnum):
     """A kind of object. Its value is what a person calls it. Each needs none but those before it."""
 
     TENANT = "tenant"
@@ -23,16 +23,16 @@ class Kind(StrEnum):
 
 
 _PATHS = {
-    Kind.TENANT: "tenants",
-    Kind.TRUNK: "trunks",
-    Kind.SMS: "sms",
-    Kind.EXTENSION: "extensions",
-    Kind.INBOUND_RULE: "inbound-rules",
-    Kind.OUTBOUND_RULE: "outbound-rules",
-    Kind.ROUTING: "routing",
+    ObjectKind.TENANT: "tenants",
+    ObjectKind.TRUNK: "trunks",
+    ObjectKind.SMS: "sms",
+    ObjectKind.EXTENSION: "extensions",
+    ObjectKind.INBOUND_RULE: "inbound-rules",
+    ObjectKind.OUTBOUND_RULE: "outbound-rules",
+    ObjectKind.ROUTING: "routing",
 }
 
 
-def label(kind: Kind, key: Key) -> str:
+def label(kind: ObjectKind, key: Key) -> str:
     """What a person calls one object."""
     return f"{kind} {'/'.join(part for part in key if part)}"

@@ -10,18 +10,18 @@ from sms_common.phone import NumberPool
 from smsgw.bulk.credentials import PREFIX, Declared, carrier_of, faults
 from smsgw.bulk.document import SECTIONS, Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
 from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
-from smsgw.bulk.kinds import Key, Kind, label
+from smsgw.bulk.kinds import Key, ObjectKind, label
 from smsgw.bulk.reading import NumberReader
 from smsgw.bulk.references import references
 from smsgw.bulk.rule_wishes import rule_wishes
 from smsgw.bulk.wishes import Wish
-from smsgw.running import Failure
+from smsgw.terminal.running import Failure
 
 Action = Literal["create", "update", "delete"]
 SecretOf = Callable[[str], SecretStr | None]
 CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # a field's name
 _DEFAULT_COUNTRY = "US"
-_USING = (Kind.EXTENSION, Kind.INBOUND_RULE, Kind.OUTBOUND_RULE)
+_USING = (ObjectKind.EXTENSION, ObjectKind.INBOUND_RULE, ObjectKind.OUTBOUND_RULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Step:
     """
 
     action: Action
-    kind: Kind
+    kind: ObjectKind
     key: Key
     item: Item | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -95,7 +95,7 @@ def plan(
 
 
 def _wishes(document: Document, now: Installation) -> list[Wish]:
-    readers = {item.tenant: _reader(item.fields) for item in now.of(Kind.TENANT)}
+    readers = {item.tenant: _reader(item.fields) for item in now.of(ObjectKind.TENANT)}
     for entry in document.tenants:
         given = {name: value for name, value in entry.given().items() if value is not None}
         readers[entry.id] = _reader({**readers.get(entry.id, NumberReader())._asdict(), **given})
@@ -118,7 +118,7 @@ def _lines(document: Document) -> Iterator[int | None]:
         yield from (document.line(section, place) for place in range(len(getattr(document, section))))
 
 
-def _placed(kind: Kind, key: Key, line: int | None) -> str:
+def _placed(kind: ObjectKind, key: Key, line: int | None) -> str:
     return label(kind, key) if line is None else f"line {line}: {label(kind, key)}"
 
 
@@ -130,7 +130,7 @@ def _wish_for_tenant(entry: TenantEntry) -> Wish:
     fields = entry.given("id")
     if entry.country:
         fields["country"] = entry.country.upper()
-    return Wish(Kind.TENANT, (entry.id,), fields)
+    return Wish(ObjectKind.TENANT, (entry.id,), fields)
 
 
 def _wish_for_trunk(entry: TrunkEntry, reader_of: Callable[[str], NumberReader]) -> Wish:
@@ -145,7 +145,7 @@ def _wish_for_trunk(entry: TrunkEntry, reader_of: Callable[[str], NumberReader])
         fields["dids"] = reader.pool(entry.dids)
     if entry.default_did is not None:
         fields["default_did"] = reader.number(entry.default_did)
-    return Wish(Kind.TRUNK, key, fields)
+    return Wish(ObjectKind.TRUNK, key, fields)
 
 
 def _pool(entry: PoolEntry, reader: NumberReader) -> dict[str, str | None]:
@@ -169,7 +169,7 @@ def _wish_for_sms(entry: SmsEntry, reader: NumberReader) -> Wish:
         fields["callback"] = {"username": entry.callback.username} if entry.callback else None
         if entry.callback and entry.callback.password_env:
             variables[CALLBACK_PASSWORD] = entry.callback.password_env
-    return Wish(Kind.SMS, key, fields, variables)
+    return Wish(ObjectKind.SMS, key, fields, variables)
 
 
 def _ambiguous(wishes: Iterable[Wish], now: Installation) -> list[str]:
@@ -208,12 +208,12 @@ def _misnamed(document: Document, now: Installation, declared: Declared) -> Iter
     trunks: dict[Key, tuple[object, object]] = {
         (entry.tenant or "", entry.name): (entry.carrier, entry.brand) for entry in document.trunks
     }
-    trunks |= {item.key: (item.fields["carrier"], item.fields["brand"]) for item in now.of(Kind.TRUNK)}
+    trunks |= {item.key: (item.fields["carrier"], item.fields["brand"]) for item in now.of(ObjectKind.TRUNK)}
     for place, entry in enumerate(document.sms):
         trunk = trunks.get((entry.tenant, entry.trunk)) or trunks.get(("", entry.trunk))
         carrier = None if trunk is None else carrier_of(declared, *trunk)
         if entry.credentials is not None and carrier is not None:
-            where = _placed(Kind.SMS, (entry.tenant, entry.name), document.line("sms", place))
+            where = _placed(ObjectKind.SMS, (entry.tenant, entry.name), document.line("sms", place))
             yield from (f"{where}: {fault}" for fault in faults(entry.credentials, carrier))
 
 
@@ -228,7 +228,7 @@ def _step(
     """What has to be done for one object, and what keeps it from being done."""
     what = _placed(wish.kind, wish.key, wish.line)
     stored = set(item.secrets) if item else set()
-    there = _stored(item) if item else ROUTING_UNSET if wish.kind is Kind.ROUTING else {}
+    there = _stored(item) if item else ROUTING_UNSET if wish.kind is ObjectKind.ROUTING else {}
     # What is set and not shown here, as on a lent trunk, cannot be compared: it is kept as a secret is.
     unseen = set() if replace_secrets else {PREFIX + name for name in stored} - there.keys()
     changed = {
@@ -252,10 +252,10 @@ def _step(
         problems.append(f"{what}: it is lent to you, and only a system administrator changes it")
     if item is not None and "carrier" in changed:
         problems.append(f"{what}: its carrier is {item.fields['carrier']} and cannot be changed")
-    if (item is not None or wish.kind is Kind.ROUTING) and not changed and not secrets:
+    if (item is not None or wish.kind is ObjectKind.ROUTING) and not changed and not secrets:
         return None, problems
     # A tenant's hours are there as soon as the tenant is.
-    action: Action = "update" if item or wish.kind is Kind.ROUTING else "create"
+    action: Action = "update" if item or wish.kind is ObjectKind.ROUTING else "create"
     return Step(action, wish.kind, wish.key, item, changed, secrets, wish.line), problems
 
 
@@ -264,7 +264,7 @@ def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
     ordered: list[Step] = []
     defaults: list[Step] = []
     for step in steps:
-        if step.kind is not Kind.TENANT or "default_config" not in step.fields:
+        if step.kind is not ObjectKind.TENANT or "default_config" not in step.fields:
             ordered.append(step)
             continue
         rest = {name: value for name, value in step.fields.items() if name != "default_config"}
@@ -295,7 +295,12 @@ def _with_numbers_kept(steps: Iterable[Step], now: Installation) -> list[Step]:
 
 def _wider(step: Step) -> str | None:
     """The numbers of a trunk before and after a step together, when neither has all of the other's."""
-    if step.kind is not Kind.TRUNK or step.item is None or not step.item.fields["dids"] or not step.fields.get("dids"):
+    if (
+        step.kind is not ObjectKind.TRUNK
+        or step.item is None
+        or not step.item.fields["dids"]
+        or not step.fields.get("dids")
+    ):
         return None
     before, after = step.item.fields["dids"], step.fields["dids"]
     try:
@@ -311,19 +316,19 @@ def _deletions(document: Document, wishes: Iterable[Wish], now: Installation) ->
     scope = None if document.only_tenants is None else set(document.only_tenants)
     return [
         Step("delete", kind, item.key, item)
-        for kind in reversed(Kind)
+        for kind in reversed(ObjectKind)
         for item in now.of(kind)
         if (kind, item.key) not in wanted and (scope is None or item.tenant in scope)
-        if kind is not Kind.ROUTING and not item.borrowed
+        if kind is not ObjectKind.ROUTING and not item.borrowed
     ]
 
 
 def _lost_defaults(ordered: Iterable[Step], deletions: Iterable[Step], now: Installation) -> list[Step]:
     """Take their default from tenants whose default configuration is deleted, unless the file gives them another."""
-    lost = {step.key for step in deletions if step.kind is Kind.SMS}
+    lost = {step.key for step in deletions if step.kind is ObjectKind.SMS}
     given = {step.key for step in ordered if "default_config" in step.fields}
     return [
-        Step("update", Kind.TENANT, tenant.key, tenant, {"default_config": None})
-        for tenant in now.of(Kind.TENANT)
+        Step("update", ObjectKind.TENANT, tenant.key, tenant, {"default_config": None})
+        for tenant in now.of(ObjectKind.TENANT)
         if (tenant.tenant, tenant.fields["default_config"]) in lost and tenant.key not in given
     ]

@@ -3,33 +3,33 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from smsgw.bulk.kinds import Key, Kind
-from smsgw.http_api import JsonObject
+from smsgw.access.http_api import JsonObject
+from smsgw.bulk.kinds import Key, ObjectKind
 
-Known = Callable[[tuple[Kind, Key]], bool]
+Known = Callable[[tuple[ObjectKind, Key]], bool]
 
 
-def trunk_place(tenant: str, name: str, known: Known) -> tuple[Kind, Key]:
+def trunk_place(tenant: str, name: str, known: Known) -> tuple[ObjectKind, Key]:
     """Where a trunk of that name is: the tenant's own, or else one of the system's."""
-    own, lent = (Kind.TRUNK, (tenant, name)), (Kind.TRUNK, ("", name))
+    own, lent = (ObjectKind.TRUNK, (tenant, name)), (ObjectKind.TRUNK, ("", name))
     return lent if known(lent) and not known(own) else own
 
 
-def references(kind: Kind, key: Key, fields: Mapping[str, Any], known: Known) -> Iterator[tuple[Kind, Key]]:
+def references(kind: ObjectKind, key: Key, fields: Mapping[str, Any], known: Known) -> Iterator[tuple[ObjectKind, Key]]:
     """Everything that an object's fields name."""
     tenant = key[0]
     trunks = [fields.get("trunk"), *(one["trunk"] for one in fields.get("caller_ids") or ())]
     configs = [fields.get("default_config"), *(fields.get("configs") or ())]
     configs += [route["config"] for route in fields.get("routes") or ()]
     yield from (trunk_place(tenant, name, known) for name in trunks if name is not None)
-    yield from ((Kind.SMS, (tenant, name)) for name in configs if name is not None)
-    if kind is not Kind.TENANT:
-        yield from ((Kind.TENANT, (borrower["tenant_id"],)) for borrower in fields.get("pools") or ())
+    yield from ((ObjectKind.SMS, (tenant, name)) for name in configs if name is not None)
+    if kind is not ObjectKind.TENANT:
+        yield from ((ObjectKind.TENANT, (borrower["tenant_id"],)) for borrower in fields.get("pools") or ())
         if tenant:
-            yield (Kind.TENANT, (tenant,))
+            yield (ObjectKind.TENANT, (tenant,))
 
 
-def with_ids(tenant: str, fields: Mapping[str, Any], ids: Mapping[tuple[Kind, Key], str]) -> JsonObject:
+def with_ids(tenant: str, fields: Mapping[str, Any], ids: Mapping[tuple[ObjectKind, Key], str]) -> JsonObject:
     """The fields under the API's names, with ids instead of names."""
     body: JsonObject = dict(fields)
 
@@ -37,7 +37,7 @@ def with_ids(tenant: str, fields: Mapping[str, Any], ids: Mapping[tuple[Kind, Ke
         return ids[trunk_place(tenant, name, ids.__contains__)]
 
     def config(name: str) -> str:
-        return ids[Kind.SMS, (tenant, name)]
+        return ids[ObjectKind.SMS, (tenant, name)]
 
     if "trunk" in body:
         body["provider_id"] = trunk(body.pop("trunk"))

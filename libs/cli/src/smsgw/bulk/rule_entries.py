@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, Field
 
-from smsgw.bulk.entry import Entry, Name, TenantId
+from smsgw.bulk.entry import Name, StrictEntry, TenantId
 
 # From 1:00 on; earlier times begin with a 0, which makes them text. A 9 is no time: nobody knows of what.
 _MINUTES: Final = range(60, 24 * 60 + 1)
@@ -27,14 +27,14 @@ TimeOfDay = Annotated[str, BeforeValidator(_time)]
 Day = Annotated[str, BeforeValidator(_day)]
 
 
-class SpanEntry(Entry):
+class SpanEntry(StrictEntry):
     """Open from a time to a time, HH:MM."""
 
     opens: TimeOfDay
     closes: TimeOfDay
 
 
-class HoursEntry(Entry):
+class HoursEntry(StrictEntry):
     """When the office is open on each weekday."""
 
     monday: list[SpanEntry] = Field(default=[])
@@ -46,14 +46,14 @@ class HoursEntry(Entry):
     sunday: list[SpanEntry] = Field(default=[])
 
 
-class DestinationEntry(Entry):
+class DestinationEntry(StrictEntry):
     """Where a text goes."""
 
     kind: str = "extension"
     destination: str = "0"
 
 
-class InboundRuleEntry(Entry):
+class InboundRuleEntry(StrictEntry):
     """An inbound rule. `configs` are names of the tenant's SMS configurations."""
 
     tenant: TenantId
@@ -70,7 +70,7 @@ class InboundRuleEntry(Entry):
     own_hours: HoursEntry | None = None
 
 
-class RouteEntry(Entry):
+class OutboundRouteEntry(StrictEntry):
     """One way out. `config` is the name of an SMS configuration of the tenant."""
 
     config: Name
@@ -81,7 +81,7 @@ class RouteEntry(Entry):
     weight: int = 1
 
 
-class OutboundRuleEntry(Entry):
+class OutboundRuleEntry(StrictEntry):
     """An outbound rule."""
 
     tenant: TenantId
@@ -96,10 +96,10 @@ class OutboundRuleEntry(Entry):
     own_hours: HoursEntry | None = None
     closed: str | None = None
     strategy: str = "PRIORITIZED"
-    routes: Annotated[list[RouteEntry], Field(min_length=1)]
+    routes: Annotated[list[OutboundRouteEntry], Field(min_length=1)]
 
 
-class CallerIdEntry(Entry):
+class ExtensionCallerIdEntry(StrictEntry):
     """A number that an extension may show. `trunk` is the name of a trunk of the tenant, or of one lent to it."""
 
     number: str
@@ -107,17 +107,17 @@ class CallerIdEntry(Entry):
     description: str = ""
 
 
-class ExtensionEntry(Entry):
+class ExtensionEntry(StrictEntry):
     """What an extension may do, and as whom it sends."""
 
     tenant: TenantId
     extension: Name
     permission: str = "ALLOW_WITH_SENDER_ID"
-    caller_ids: list[CallerIdEntry] = Field(default=[])
+    caller_ids: list[ExtensionCallerIdEntry] = Field(default=[])
     groups: list[Name] = Field(default=[])
 
 
-class RoutingEntry(Entry):
+class RoutingEntry(StrictEntry):
     """A tenant's hours and the senders it blocks; its time zone stands with the tenant."""
 
     tenant: TenantId

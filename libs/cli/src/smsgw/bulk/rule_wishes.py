@@ -9,7 +9,7 @@ from sms_common.rules.extensions import extension_mask
 from sms_common.rules.prefixes import international_prefixes
 from sms_common.rules.writing import international
 from smsgw.bulk.document import Document
-from smsgw.bulk.kinds import Kind
+from smsgw.bulk.kinds import ObjectKind
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
 from smsgw.bulk.wishes import Wish, in_form
 
@@ -30,7 +30,7 @@ def _extension(entry: ExtensionEntry, country: str) -> Wish:
     for caller_id in fields.get("caller_ids", ()):
         caller_id["number"] = _number(caller_id["number"], country)
     _as_sets(fields, "groups")
-    return Wish(Kind.EXTENSION, (entry.tenant, entry.extension), fields)
+    return Wish(ObjectKind.EXTENSION, (entry.tenant, entry.extension), fields)
 
 
 def _inbound(entry: InboundRuleEntry, country: str) -> Wish:
@@ -38,7 +38,7 @@ def _inbound(entry: InboundRuleEntry, country: str) -> Wish:
     _as_masks(fields, country, "did_numbers", "caller_mask")
     _as_sets(fields, "configs")
     _in_order(fields, "channels", _CHANNELS)
-    return Wish(Kind.INBOUND_RULE, (entry.tenant, entry.name), fields)
+    return Wish(ObjectKind.INBOUND_RULE, (entry.tenant, entry.name), fields)
 
 
 def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
@@ -49,14 +49,14 @@ def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
     _in_order(fields, "categories", _CATEGORIES)
     _as_read(fields, "prefixes", partial(international_prefixes, country=country))
     _as_read(fields, "extensions", partial(extension_mask, country=country))
-    return Wish(Kind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
+    return Wish(ObjectKind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
 
 
 def _routing(entry: RoutingEntry, country: str) -> Wish:
     fields = entry.given("tenant")
     _as_masks(fields, country, "blocked_senders")
     _as_sets(fields, "holidays")
-    return Wish(Kind.ROUTING, (entry.tenant,), fields)
+    return Wish(ObjectKind.ROUTING, (entry.tenant,), fields)
 
 
 def _number(written: str, country: str) -> str:

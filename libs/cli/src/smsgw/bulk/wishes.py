@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from smsgw.bulk.kinds import Key, Kind
+from smsgw.bulk.kinds import Key, ObjectKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Wish:
     `line` is where it stands in the file.
     """
 
-    kind: Kind
+    kind: ObjectKind
     key: Key
     fields: Mapping[str, Any]
     variables: Mapping[str, str] = field(default_factory=dict)

@@ -20,10 +20,10 @@ from sms_common.topology import (
     pbx_status_queue,
     tenant,
 )
+from smsgw.access.gateway import Gateway
 from smsgw.doctor.findings import Finding, Level, fail, ok, warn
-from smsgw.gateway import Gateway
-from smsgw.output import counted
-from smsgw.running import Failure
+from smsgw.terminal.output import counted
+from smsgw.terminal.running import Failure
 
 _BACKLOG = 1_000
 

@@ -6,15 +6,16 @@ from typing import Annotated
 
 import typer
 
-from smsgw import gateway, output
+from smsgw.access import gateway
+from smsgw.access.http_api import ApiRefusal, JsonObject, session
 from smsgw.doctor import broker, configs, services, webhooks
 from smsgw.doctor import trials as trials_of_configs
 from smsgw.doctor.findings import Finding, Level, fail, ok
-from smsgw.doctor.services import Service
-from smsgw.http_api import JsonObject, Refused, session
-from smsgw.options import Json
-from smsgw.output import counted
-from smsgw.running import FAILED, OK, Failure, run
+from smsgw.doctor.services import CheckedService
+from smsgw.terminal import output
+from smsgw.terminal.options import Json
+from smsgw.terminal.output import counted
+from smsgw.terminal.running import FAILED, OK, Failure, run
 
 _UNKNOWN_KEY, _FORBIDDEN = 401, 403
 
@@ -60,9 +61,9 @@ async def examine(access: gateway.Gateway, *, tried: bool = False) -> list[Findi
     """Return everything that was found, part by part; with `tried` also what trials of configurations found."""
     settings = access.settings
     visited = [
-        Service("config", settings.config_url, "SMSGW_CONFIG_URL"),
-        Service("dispatcher", settings.dispatcher_url, "SMSGW_DISPATCHER_URL"),
-        Service("ingress", settings.ingress_url, "SMSGW_INGRESS_URL"),
+        CheckedService("config", settings.config_url, "SMSGW_CONFIG_URL"),
+        CheckedService("dispatcher", settings.dispatcher_url, "SMSGW_DISPATCHER_URL"),
+        CheckedService("ingress", settings.ingress_url, "SMSGW_INGRESS_URL"),
     ]
     async with session(settings.timeout, settings.ca_file) as http:
         key, tenants, stored = await _configured(access)
@@ -94,7 +95,7 @@ async def _configured(access: gateway.Gateway) -> tuple[Finding, list[JsonObject
     try:
         async with access.config() as api:
             tenants, stored = await api.every("/api/v1/tenants"), await api.every("/api/v1/sms")
-    except Refused as refused:
+    except ApiRefusal as refused:
         advice = {
             _UNKNOWN_KEY: "Make an API key and set SMSGW_API_KEY to it.",
             _FORBIDDEN: "The doctor needs an API key with the scope read, config or admin.",

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from smsgw.access.http_api import JsonObject
 from smsgw.doctor.findings import Finding, fail, ok, warn
-from smsgw.http_api import JsonObject
 
 
 def of_configs(configs: Iterable[JsonObject]) -> Iterable[Finding]:

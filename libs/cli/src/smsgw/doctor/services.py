@@ -24,7 +24,7 @@ _ADVICE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class CheckedService:
     """Where a service answers on its internal port. `variable` is the setting that says so."""
 
     name: str
@@ -33,7 +33,7 @@ class Service:
 
 
 @dataclass(slots=True)
-class _Visit:
+class _ServiceAnswer:
     """What a service answered."""
 
     status: int
@@ -41,7 +41,7 @@ class _Visit:
     checks: Mapping[str, str] = field(default_factory=dict)
 
 
-async def findings(http: aiohttp.ClientSession, service: Service) -> list[Finding]:
+async def findings(http: aiohttp.ClientSession, service: CheckedService) -> list[Finding]:
     """Visit one service."""
     try:
         visit = await _visit(http, service)
@@ -65,13 +65,13 @@ async def findings(http: aiohttp.ClientSession, service: Service) -> list[Findin
     return [*found, *_snapshot(service, age)] if "configuration" in visit.checks else found
 
 
-async def _visit(http: aiohttp.ClientSession, service: Service) -> _Visit:
+async def _visit(http: aiohttp.ClientSession, service: CheckedService) -> _ServiceAnswer:
     before = time.time()
     async with http.get(f"{service.base}/readyz", allow_redirects=False) as answer:
         middle = (before + time.time()) / 2
         body = await answer.json() if answer.content_type == "application/json" else {}
         checks = body.get("checks", {}) if isinstance(body, dict) else {}
-        return _Visit(answer.status, _ahead(answer.headers.get("Date"), middle), checks)
+        return _ServiceAnswer(answer.status, _ahead(answer.headers.get("Date"), middle), checks)
 
 
 def _ahead(date: str | None, now: float) -> float | None:
@@ -82,14 +82,14 @@ def _ahead(date: str | None, now: float) -> float | None:
         return None
 
 
-async def _snapshot_age(http: aiohttp.ClientSession, service: Service) -> float | None:
+async def _snapshot_age(http: aiohttp.ClientSession, service: CheckedService) -> float | None:
     async with http.get(f"{service.base}/metrics", allow_redirects=False) as answer:
         text = await answer.text()
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return next((sample.value for sample in samples if sample.name == _SNAPSHOT_AGE), None)
 
 
-def _clock(service: Service, ahead: float | None) -> list[Finding]:
+def _clock(service: CheckedService, ahead: float | None) -> list[Finding]:
     if ahead is None or abs(ahead) < _SKEW_TOLD:
         return []
     said = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
@@ -97,7 +97,7 @@ def _clock(service: Service, ahead: float | None) -> list[Finding]:
     return [judge(f"{service.name} clock", said, "Let NTP set the clocks of both machines.")]
 
 
-def _snapshot(service: Service, age: float | None) -> list[Finding]:
+def _snapshot(service: CheckedService, age: float | None) -> list[Finding]:
     if age is None:
         return []
     part = f"{service.name} snapshot"

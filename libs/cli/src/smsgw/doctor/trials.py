@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
+from smsgw.access.http_api import ApiRefusal, JsonObject, ServiceApi
 from smsgw.doctor.findings import Finding, fail, ok, warn
-from smsgw.http_api import Api, JsonObject, Refused
-from smsgw.output import counted
-from smsgw.running import Failure
+from smsgw.terminal.output import counted
+from smsgw.terminal.running import Failure
 
 # Each asks a carrier and calls a webhook; more than these take long and annoy.
 MOST_TRIED = 20
@@ -13,18 +13,18 @@ _AT_ONCE = 100
 _FORBIDDEN = 403
 _TRIALS = {
     "test-credentials": ("credentials", "Correct the credentials of this configuration."),
-    "test-webhook": ("webhook", "See docs/operations.md, Whether webhooks arrive."),
+    "test-webhook": ("webhook", "See docs/codes.md, Test webhook."),
 }
 
 
-async def health(api: Api, configs: Sequence[JsonObject]) -> list[Finding]:
+async def health(api: ServiceApi, configs: Sequence[JsonObject]) -> list[Finding]:
     """Say which of these active configurations do not do well. Raises Failure."""
     names = {config["id"]: _name(config) for config in configs}
     found: list[Finding] = []
     for ids in _parts(list(names)):
         try:
             answer = await api.call("GET", "/api/v1/sms-health", parameters={"ids": ",".join(ids)})
-        except Refused as refused:
+        except ApiRefusal as refused:
             if refused.not_found:  # a service of an older version
                 return []
             raise
@@ -43,7 +43,7 @@ def _health(name: str, one: JsonObject) -> Finding | None:
     return None
 
 
-async def trials(api: Api, configs: Sequence[JsonObject]) -> list[Finding]:
+async def trials(api: ServiceApi, configs: Sequence[JsonObject]) -> list[Finding]:
     """Try the credentials and the webhook of each of the first configurations."""
     found: list[Finding] = []
     for config in configs[:MOST_TRIED]:
@@ -51,7 +51,7 @@ async def trials(api: Api, configs: Sequence[JsonObject]) -> list[Finding]:
             part = f"{what} of {_name(config)}"
             try:
                 answer = await api.call("POST", f"/api/v1/sms/{config['id']}/{path}")
-            except Refused as refused:
+            except ApiRefusal as refused:
                 if refused.status == _FORBIDDEN:
                     return [
                         *found,

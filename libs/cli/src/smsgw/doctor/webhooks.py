@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from sms_common.events import utc_now
+from smsgw.access.http_api import trust
 from smsgw.doctor.findings import Finding, Level, fail, ok, warn
-from smsgw.http_api import trust
 
 _TAKES_POST_ONLY = 405
 _SOON_DAYS = 14

@@ -2,6 +2,7 @@
 
 import { call, get } from "../api.js";
 import { copyButton } from "../clipboard.js";
+import { CODES } from "../codes.js";
 import { picker } from "../combobox.js";
 import { confirm, inform } from "../dialogs.js";
 import { badge, h, plural, time } from "../dom.js";
@@ -10,7 +11,7 @@ import { field, form, option, text } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
 import { back, goBack, hash, link } from "../router.js";
 import { say } from "../toast.js";
-import { CODES, PARKED } from "../words.js";
+import { PARKED } from "../words.js";
 
 const PAGE = 25;
 const LOOKED_AT = 1000;

@@ -1,6 +1,7 @@
 // What would become of a text, decided by the code that decides it, with nothing sent.
 
 import { ApiError, call, get } from "../api.js";
+import { CODES } from "../codes.js";
 import { picker } from "../combobox.js";
 import { badge, dateTime, h, icon } from "../dom.js";
 import { findConfig, names } from "../finding.js";
@@ -8,7 +9,7 @@ import { field, form, option, text } from "../forms.js";
 import { head, table } from "../lists.js";
 import { hash, link } from "../router.js";
 import { say } from "../toast.js";
-import { CATEGORIES, CODES, PERIODS } from "../words.js";
+import { CATEGORIES, PERIODS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
 import { actionInWords } from "./inbound.js";
 

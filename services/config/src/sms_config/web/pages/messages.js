@@ -1,6 +1,7 @@
 // Message history: the list with its filters, and one message with its timeline.
 
 import { ApiError, get } from "../api.js";
+import { CODES } from "../codes.js";
 import { badge, clock, h, icon, plural, time } from "../dom.js";
 import { names } from "../finding.js";
 import { field, option } from "../forms.js";
@@ -9,7 +10,7 @@ import { renew, whenChanged } from "../live.js";
 import { showErrors } from "../problems.js";
 import { back, hash, link } from "../router.js";
 import { say } from "../toast.js";
-import { CODES, STATUS } from "../words.js";
+import { STATUS } from "../words.js";
 import { chooseTenant } from "./choose.js";
 import { actionInWords } from "./inbound.js";
 

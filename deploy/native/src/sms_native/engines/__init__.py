@@ -1,0 +1,1 @@
+"""RabbitMQ and MongoDB as processes of this user."""

@@ -1,0 +1,1 @@
+"""The gateway on this machine: its .env, its services, natively or in containers."""

@@ -1,0 +1,1 @@
+"""The machine that everything runs on: its processes, ports, packages and terminal."""

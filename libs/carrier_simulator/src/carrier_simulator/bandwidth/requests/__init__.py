@@ -1,0 +1,1 @@
+"""What a request to Bandwidth may contain, and the answer when it breaks a rule."""

@@ -1,0 +1,1 @@
+"""Events on their way to the customer's web server, and a record of every request made."""

@@ -1,0 +1,1 @@
+"""The ways into a gateway: its settings, its HTTP APIs, its broker."""
