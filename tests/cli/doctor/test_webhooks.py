@@ -43,7 +43,7 @@ async def test_a_certificate_is_shown_with_its_end(gateway: Gateway, authority: 
     found = await gateway.examined()
     (certificate,) = [one for part, one in found.items() if part.endswith("certificate")]
     assert certificate[0] == "warn"  # a carrier does not know this authority
-    assert "89 days; judged by ca.pem" in certificate[1]
+    assert "89 days; checked against ca.pem" in certificate[1]
     assert [
         one[:2] for part, one in found.items() if part.startswith("webhook") and not part.endswith("certificate")
     ] == [("ok", "ingress answers")]

@@ -1,4 +1,4 @@
-"""The commands: env, up, smoke, down, status; in containers where that is possible, else natively."""
+"""The commands env, up, smoke, down and status: in containers where possible, else natively."""
 
 import argparse
 import asyncio
@@ -35,17 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("command", choices=["env", "up", "smoke", "down", "status"])
     wanted = parser.parse_args(arguments).command
     terminal = Terminal()
-    configure("demonstration", level="error")  # what goes wrong in between is the services' to tell
+    configure("demonstration", level="error")  # the services log their own errors
     try:
         root, settings = Path.cwd(), NativeSettings.from_environment()
         if wanted in {"status", "down"} and not (root / ".env").exists():
-            terminal.say("nothing was ever started here")
+            terminal.say("nothing was started here yet")
             return 0 if wanted == "down" else _FAILED
         if wanted == "env":
             if not make(root):
                 added = complete(root)
-                told = f"added {', '.join(added)}; the rest stays" if added else "it stays"
-                terminal.say(f"there is a .env already; {told} as it is")
+                rest = f"added {', '.join(added)}; the rest stays" if added else "it stays"
+                terminal.say(f"there is a .env already; {rest} as it is")
             return 0
         env = load(root, inherited())
         if wanted == "status":
@@ -77,13 +77,13 @@ async def _up(root: Path, settings: NativeSettings, env: Mapping[str, str], term
         try:
             raise NativeError(await stack.ended)
         except asyncio.CancelledError:
-            return 0  # being interrupted is how it ends
+            return 0  # an interrupt is the normal end
 
 
 def _refuse_a_real_gateway(env: Mapping[str, str]) -> None:
-    """Leave the containers of a gateway for customers alone: they are this checkout's too, and would get the simulator.
+    """Refuse to turn a gateway for customers, which may run in containers of this checkout, into a demonstration.
 
-    Raises NativeError when .env is one of those: carriers have an address to call, and the carrier is the usual one.
+    Raises NativeError if .env is that of such a gateway: it has a public URL, and the carrier is the real one.
     """
     carrier = env.get("DISPATCHER_CARRIER_OPTIONS") or inherited().get("DISPATCHER_CARRIER_OPTIONS")
     if env.get("CONFIG_PUBLIC_URL") and not carrier:
@@ -112,7 +112,7 @@ def _why_no_demonstration(env: Mapping[str, str]) -> str | None:
 
 
 async def _unless_ended(work: Coroutine[Any, Any, None], stack: Stack) -> None:
-    """Do `work`, but give up when a part of the stack has ended. Raises NativeError then."""
+    """Do `work`. Raises NativeError if a part of the stack ends before that."""
     task = asyncio.create_task(work)
     either: set[asyncio.Future[Any]] = {task, stack.ended}
     try:
@@ -160,20 +160,20 @@ def _status(settings: NativeSettings, env: Mapping[str, str], terminal: Terminal
 
 
 def _text_in(simulator_url: str) -> str:
-    """A shell command that lets a simulated handset write to the demo number; it reads its token from .env."""
+    """A shell command that sends a text from a simulated handset to the demo number; it reads the token from .env."""
     body = json.dumps({"from": demo.HANDSET, "to": DID, "text": "Hi"})
     authorization = "Authorization: Bearer $(sed -n 's/^SIMULATOR_CONTROL_TOKEN=//p' .env)"
     return f"curl -sS -H \"{authorization}\" -d '{body}' {simulator_url}/_simulator/inbound"
 
 
 def _print_addresses(stack: Stack, terminal: Terminal) -> None:
-    """Say where everything is and how to send the next text. Passwords stay in .env: a terminal may be shared."""
+    """Print all addresses and how to send the next text. Passwords stay in .env: a terminal may be shared."""
     amqp = stack.amqp_url.rpartition("@")[2].partition("/")[0]
     terminal.say()
     if stack.env.get("CONFIG_FIRST_ADMIN_PASSWORD"):
         who = f"user {stack.env.get('CONFIG_FIRST_ADMIN') or 'admin'}, password: CONFIG_FIRST_ADMIN_PASSWORD in .env"
     else:
-        who = "a line of config above has the first log-in, if nobody has logged in yet"
+        who = "a line of config above shows the first log-in, unless somebody has logged in already"
     terminal.show(f"  portal      {stack.config_url}/ ({who})")
     terminal.show(f"  config      {stack.config_url}/api/v1 (key: CONFIG_BOOTSTRAP_API_KEY in .env)")
     terminal.show(f"  ingress     {stack.ingress_url}/webhooks/...")
@@ -188,7 +188,7 @@ def _print_addresses(stack: Stack, terminal: Terminal) -> None:
     terminal.say("the next text: publish, with any AMQP client")
     terminal.show(f"  exchange sms, routing key sms.outbound.{TENANT}, body {body}")
     terminal.show(f"  statuses arrive in the queue pbx.main.status, texts to {DID} in pbx.main.inbound")
-    terminal.show("  as the user pbx-main (RABBITMQ_PBX_PASSWORDS in .env), who may do no more, to pbx.main.requests")
+    terminal.show("  the user pbx-main (RABBITMQ_PBX_PASSWORDS in .env) may only publish to pbx.main.requests")
     terminal.say("a text from a handset: in another terminal, here")
     terminal.show(f"  {_text_in(stack.simulator_url)}")
     terminal.say("Ctrl-C stops everything")

@@ -1,4 +1,4 @@
-"""What the environment says to the native tools; the one place here that reads it."""
+"""The settings of the native tools; the only module here that reads the environment."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class NativeSettings:
-    """Where things lie, and what runs elsewhere already."""
+    """Directories, permissions, and the addresses of engines that run elsewhere."""
 
     run_directory: Path
     """Data, logs and process numbers; SMS_RUN_DIR, by default .run in the working directory."""

@@ -1,4 +1,4 @@
-"""The web application: Bandwidth's routes, the control API, and the answers to everything else."""
+"""The web application: Bandwidth's routes, the control API, and the answers to every other request."""
 
 from collections.abc import AsyncIterator
 
@@ -58,7 +58,7 @@ def _known(method: str) -> str:
 
 @web.middleware
 async def _unexpected(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer unknown paths, wrong methods, oversized bodies and our own failures in Bandwidth's manner."""
+    """Answer unknown paths, wrong methods, oversized bodies and failures of the simulator as Bandwidth would."""
     try:
         return await handler(request)
     except web.HTTPNotFound:

@@ -1,4 +1,4 @@
-"""Serves a simulator: on a free loopback port inside a test's event loop, or as a process of its own."""
+"""Serves a simulator: on a free loopback port in a test's event loop, or as a process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from sms_common.service.process import serve
 __all__ = ["main", "running"]
 
 _LOOPBACK = "127.0.0.1"
-_SHUTDOWN_TIMEOUT_SECONDS = 1.0  # a faulty answer may be meant to take for ever
+_SHUTDOWN_TIMEOUT_SECONDS = 1.0  # a simulated fault may delay an answer without end
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ async def running(
 
 
 async def main(settings: SimulatorSettings, stop: asyncio.Event) -> None:
-    """Serve a simulator at the address of the settings until `stop` is set; webhooks under way are not waited for."""
+    """Serve a simulator at the address in the settings until `stop` is set; does not wait for pending webhooks."""
     async with _serving(Simulator(settings), settings.host, settings.port) as simulator:
         log.info("simulator.ready", url=simulator.url, accounts=len(settings.accounts))
         if not settings.accounts:

@@ -62,17 +62,18 @@ class SimulatorSettings(ProcessSettings):
         "challenge",
         description="challenge: credentials only after a 401 with WWW-Authenticate; preemptive: at once; none: never",
     )
-    webhook_concurrency: Count = Field(64, description="Webhooks under way at the same time")
-    webhook_backlog: Count = Field(500_000, description="Webhooks that may wait; the next ones are dropped and counted")
+    webhook_concurrency: Count = Field(64, description="Webhook requests at the same time")
+    webhook_backlog: Count = Field(500_000, description="Webhooks that may wait; more are dropped and counted")
 
     fetch_media: Literal["local", "all", "none"] = Field(
-        "local", description="Which outbound media URLs are really fetched: loopback and own ones, all, or none"
+        "local",
+        description="Which outbound media URLs are fetched: `local` is loopback and the simulator's own",
     )
     media_lifetime: Seconds = Field(172_800, description="Time after which stored media disappears (48 h)")
     media_page_size: Count = Field(1000, description="Items a page of the media list")
-    media_storage: Count = Field(268_435_456, description="Bytes of media kept; above it the oldest goes first")
+    media_storage: Count = Field(268_435_456, description="Bytes of media kept; above this the oldest is deleted first")
 
     list_rate_limit: Count = Field(3500, description="GET messages allowed per source address in five minutes")
     arrivals_limit: Count = Field(100_000, description="Accepted messages remembered; the oldest is forgotten first")
     attempts_limit: Count = Field(100_000, description="Webhook requests remembered; the oldest is forgotten first")
-    seed: int = Field(0, description="Seed of faults that strike with a probability")
+    seed: int = Field(0, description="Seed of faults that occur with a probability")

@@ -1,4 +1,4 @@
-"""The whole simulator without HTTP: the shared state, and the carrier that is played with it."""
+"""The whole simulator without HTTP: the shared state and the simulated carrier."""
 
 from carrier_simulator.bandwidth.carrier import SimulatedBandwidth
 from carrier_simulator.carrier.accounts import SimulatedAccount
@@ -55,7 +55,7 @@ class Simulator(SimulatorState):
         return self.accounts.remove(account_id)
 
     def receive(self, request: InboundRequest) -> list[HandsetMessage]:
-        """Have a text from a handset delivered to the customer; one message for each own number it went to.
+        """Deliver a text from a handset to the customer: one message for each of the customer's numbers in `to`.
 
         Raises LookupError when none of the numbers belongs to an account.
         """

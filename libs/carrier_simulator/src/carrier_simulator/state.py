@@ -1,4 +1,4 @@
-"""What every simulated carrier works with, and what tests in the same process see and set."""
+"""The state that simulated carriers share, with the methods that tests in the same process use."""
 
 from collections import Counter
 from typing import Any
@@ -39,7 +39,7 @@ class SimulatorState:
         self.bound_to(settings.host, settings.port)
 
     def bound_to(self, host: str, port: int) -> None:
-        """Note the address that is listened on."""
+        """Set the address on which the simulator listens."""
         reachable = "127.0.0.1" if host in _ANY_INTERFACE else host
         self.url = f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
@@ -60,7 +60,7 @@ class SimulatorState:
     def script(
         self, outcome: MessageOutcome, *, to: str | None = None, tag: str | None = None, times: int | None = None
     ) -> None:
-        """Set what becomes of messages to a number (`*` for any) or with a tag."""
+        """Script the outcome of messages to a number (`*` for any) or with a tag."""
         self.outcomes.add(Script(to=to, tag=tag, times=times, outcome=outcome))
 
     def add_fault(self, fault: Fault) -> None:

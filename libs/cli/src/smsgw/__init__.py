@@ -1,1 +1,1 @@
-"""The gateway from a terminal: send, watch, explain, look into parked messages, move configuration, find faults."""
+"""The gateway from a terminal: send, watch, explain, replay parked messages, move configuration, find faults."""

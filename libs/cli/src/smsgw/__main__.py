@@ -1,4 +1,4 @@
-"""`python -m smsgw` does what `smsgw` does."""
+"""`python -m smsgw` is the same as `smsgw`."""
 
 from smsgw.main import app
 

@@ -1,4 +1,4 @@
-"""The command `smsgw`: its parts, and what they have in common."""
+"""The command `smsgw`: its subcommands, and the options that they share."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, and some of those are secrets
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit status: 0 all went well, 1 it failed, 2 the command line or the settings cannot be used.",
+    epilog="Exit status: 0 success, 1 failure, 2 invalid command line or settings.",
 )
 
 
@@ -49,9 +49,9 @@ def smsgw(
 ) -> None:
     """Work with an SMS gateway from a terminal.
 
-    It is told where the gateway is by environment variables (SMSGW_AMQP_URL, SMSGW_CONFIG_URL, SMSGW_API_KEY,
-    SMSGW_DISPATCHER_URL, SMSGW_DISPATCHER_TOKEN) or by a file with them. On a machine with `make up` it finds
-    everything in the checkout's .env.
+    Environment variables say where the gateway is (SMSGW_AMQP_URL, SMSGW_CONFIG_URL, SMSGW_API_KEY,
+    SMSGW_DISPATCHER_URL, SMSGW_DISPATCHER_TOKEN), or a file with them. On a machine with `make up` the checkout's .env
+    has everything.
 
     For example:
 
@@ -63,7 +63,7 @@ def smsgw(
     """
     found = env_file or (DEFAULT_ENV_FILE if DEFAULT_ENV_FILE.is_file() else None)
     if ctx.obj is None:
-        configure("smsgw", level="critical")  # what goes wrong is told once, by the command
+        configure("smsgw", level="critical")  # the command itself prints each error once
     ctx.obj = gateway.Gateway(found, ctx.obj or gateway.open_rabbit)
 
 

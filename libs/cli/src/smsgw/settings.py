@@ -1,4 +1,4 @@
-"""What the environment says to this command: variables with the prefix SMSGW_, also out of the .env of `make up`."""
+"""The settings of the command: variables with the prefix SMSGW_, from the environment or from the .env of `make up`."""
 
 import os
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _HERE = "127.0.0.1"
 
 
 class CliSettings(ProcessSettings):
-    """Where the gateway is, and what opens it. Every secret is optional: a command says which one it needs."""
+    """The gateway's addresses and credentials. Every secret is optional: a command says which one it needs."""
 
     model_config = SettingsConfigDict(env_prefix="SMSGW_")
 
@@ -69,7 +69,7 @@ class _LocalStack(PydanticBaseSettingsSource):
         self._variables = {name.upper(): value for name, value in variables.items() if value}
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # the base class asks for it
-        """See PydanticBaseSettingsSource."""
+        """Return one field's value, as the base class requires."""
         return self().get(field_name), field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class _LocalStack(PydanticBaseSettingsSource):
 
 
 def load(env_file: Path | None) -> CliSettings:
-    """Read the environment, and `env_file` when there is one. Exits with status 2 after saying what cannot be used."""
+    """Read the environment and `env_file`, if given. Exits with status 2 after saying which settings are invalid."""
 
     class Loaded(CliSettings):
         model_config = SettingsConfigDict(env_file=env_file)
@@ -104,6 +104,6 @@ def load(env_file: Path | None) -> CliSettings:
 
 
 def secret_from_environment(name: str) -> SecretStr | None:
-    """Read a variable that a configuration file names as the place of a secret; an empty one counts as absent."""
+    """Return the secret in a variable that a configuration file names, or None if it is unset or empty."""
     value = trimmed(os.environ.get(name, ""))
     return SecretStr(value) if value else None

@@ -1,1 +1,1 @@
-"""A text each way through a running gateway, and what they need in its configuration."""
+"""The demonstration: a text in each direction through a running gateway, and the configuration for it."""

@@ -1,4 +1,4 @@
-"""The demonstration: a text out, a text in, and every event of both as they pass through RabbitMQ.
+"""The demonstration: a text out, a text in, and every event of both in RabbitMQ.
 
 Knows the gateway from outside only: its REST API, its exchange, and the simulator's control API.
 """
@@ -33,23 +33,23 @@ HANDSET = "+13125550100"
 _TEXT_OUT = "Hello from the PBX"
 _TEXT_IN = "Hello from a handset"
 _TOLD = 40
-"""Seconds within which both services have heard even of a change whose announcement they missed."""
+"""Seconds in which both services learn of a change, even if they missed its announcement."""
 _WAY = 30
-"""Seconds that a text may take from one end to the other."""
+"""Seconds that a text may take from end to end."""
 
 
 class _Passing:
-    """Everything that passes through the exchange, with the moment it was seen."""
+    """Every event on the exchange, with the time at which it was received."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[datetime, str, Event]] = []
         self._news = asyncio.Condition()
 
     async def note(self, delivery: Delivery | None) -> None:
-        """Take one delivery; None means that it listens from now on."""
+        """Add one delivery; None means that the subscription has begun."""
         if delivery is None or delivery.type is None:
             return
-        with suppress(GatewayError):  # somebody else's message that cannot be read is no event of ours
+        with suppress(GatewayError):  # a message of another program that cannot be read is ignored
             event = decode(delivery.type, delivery.body)
             async with self._news:
                 self.seen.append((datetime.now(UTC), delivery.routing_key, event))
@@ -69,13 +69,13 @@ class _Passing:
         chosen = [(moment, key, event) for moment, key, event in self.seen if mine(event)]
         begun = min((moment for moment, _, _ in chosen), default=datetime.now(UTC))
         return [
-            f"  {(moment - begun).total_seconds() * 1000:7.0f} ms  {key:<48.48}  {_told(event)}"
+            f"  {(moment - begun).total_seconds() * 1000:7.0f} ms  {key:<48.48}  {_summary(event)}"
             for moment, key, event in chosen
         ]
 
 
 async def run(stack: Stack, terminal: Terminal) -> None:
-    """Send a text each way and print what passed. Raises NativeError when one of them did not go the whole way."""
+    """Send a text in each direction and print its events. Raises NativeError if one of them does not arrive."""
     async with aiohttp.ClientSession() as http:
         seeded = await seed(http, stack)
         async with (
@@ -118,16 +118,16 @@ async def _tap(broker: RabbitBroker) -> AsyncIterator[_Passing]:
 
 
 async def _known(http: aiohttp.ClientSession, stack: Stack) -> None:
-    """Return when the dispatcher knows a configuration that was just made: until then it would reject the text, and the
-    first thing in the PBX's queue would be a refusal.
+    """Return when the dispatcher knows the new configuration. Before that it would reject the text, and the first
+    message in the PBX's queue would be a rejection.
     """
     question = {"tenant_id": TENANT, "extension": "101", "to": HANDSET, "text": _TEXT_OUT}
     try:
         async with asyncio.timeout(_TOLD):
-            while (await configuration(http, stack).call("POST", "/api/v1/explain/outbound", question))["rejection"]:  # noqa: ASYNC110  # the gateway tells nobody that it has heard
+            while (await configuration(http, stack).call("POST", "/api/v1/explain/outbound", question))["rejection"]:  # noqa: ASYNC110  # the gateway does not announce this
                 await asyncio.sleep(0.2)
     except TimeoutError as error:
-        raise NativeError(f"the dispatcher did not hear of the new configuration within {_TOLD} s") from error
+        raise NativeError(f"the dispatcher did not learn of the new configuration within {_TOLD} s") from error
 
 
 async def _text_out(broker: RabbitBroker, passing: _Passing) -> tuple[str, str | None]:
@@ -146,7 +146,7 @@ async def _text_out(broker: RabbitBroker, passing: _Passing) -> tuple[str, str |
 
 
 async def _text_in(http: aiohttp.ClientSession, stack: Stack, passing: _Passing) -> str:
-    """Have a handset send a text, and wait until it is published for the PBX; return the carrier's id of it."""
+    """Send a text from a handset, wait until it is published for the PBX, and return its id at the carrier."""
     answer = await simulator(http, stack).call(
         "POST", "/_simulator/inbound", {"from": HANDSET, "to": DID, "text": _TEXT_IN}
     )
@@ -158,7 +158,7 @@ async def _text_in(http: aiohttp.ClientSession, stack: Stack, passing: _Passing)
 
 
 def _our_id(event: Event) -> str | None:
-    """Return our id of the text out that an event is about."""
+    """Return the gateway's id of the text that an event is about."""
     return event.message_id if isinstance(event, OutboundRequest | StatusEvent) else None
 
 
@@ -173,8 +173,8 @@ def _carrier_id(event: Event) -> str | None:
             return None
 
 
-def _told(event: Event) -> str:
-    """Say in a few words what an event tells."""
+def _summary(event: Event) -> str:
+    """Return a short description of an event."""
     match event:
         case OutboundRequest():
             return f"the PBX asks to send {event.text!r}"
@@ -184,7 +184,7 @@ def _told(event: Event) -> str:
         case CarrierReceiptEvent():
             return f"Bandwidth says {event.carrier_event}"
         case CarrierInboundEvent():
-            return f"Bandwidth brings {event.text!r}"
+            return f"Bandwidth delivers {event.text!r}"
         case InboundEvent():
             return f"for the PBX: {event.content!r} from {event.sender}"
         case _:

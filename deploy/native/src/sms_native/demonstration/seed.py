@@ -1,4 +1,4 @@
-"""What the demonstration needs in the configuration and at the simulated Bandwidth: made once, found again later."""
+"""The configuration of the demonstration, in the gateway and at the simulated Bandwidth: made once, then reused."""
 
 import hashlib
 import hmac
@@ -38,16 +38,16 @@ class JsonApi:
 
 @dataclass(frozen=True, slots=True)
 class Seeded:
-    """What is there now."""
+    """The configuration of the demonstration."""
 
     config: dict[str, Any]
     """The SMS configuration as the API shows it."""
     fresh: bool
-    """Whether any of it was made just now, so that the services may not have heard of it yet."""
+    """Whether any of it was made just now, so that the services may not know it yet."""
 
 
 async def seed(http: aiohttp.ClientSession, stack: Stack) -> Seeded:
-    """Make what is missing of tenant, trunk and SMS configuration, and let the simulator know the account.
+    """Make the tenant, trunk and SMS configuration where missing, and add the account to the simulator.
 
     Raises NativeError when the API refuses something.
     """

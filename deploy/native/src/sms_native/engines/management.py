@@ -1,4 +1,4 @@
-"""RabbitMQ's HTTP API: virtual hosts, queues, connections; milliseconds where its command line takes half a second."""
+"""RabbitMQ's HTTP API: virtual hosts, queues, connections. A call takes milliseconds; rabbitmqctl half a second."""
 
 import base64
 import http.client
@@ -41,7 +41,7 @@ class ManagementApi:
         self._authorization = "Basic " + base64.b64encode(user.encode()).decode()
 
     def ready(self) -> bool:
-        """Whether the broker lets us in and takes a message: one is published, with a confirm, to no queue."""
+        """Whether the broker accepts the log-in and a message: one is published, with a confirm, to no queue."""
         message = {"properties": {}, "routing_key": "sms-native.nowhere", "payload": "", "payload_encoding": "string"}
         try:
             answer = self._call("POST", "/api/exchanges/%2F/amq.default/publish", message)
@@ -50,11 +50,11 @@ class ManagementApi:
         return bool(answer == {"routed": False})
 
     def create_vhost(self, name: str) -> None:
-        """Make a virtual host in which this user may do everything; nothing happens when it is there."""
+        """Make a virtual host in which this user has all rights; does nothing if it exists."""
         self._call("PUT", f"/api/vhosts/{_segment(name)}", {})
 
     def delete_vhost(self, name: str) -> None:
-        """Remove a virtual host with all that is in it, closing its connections; nothing happens when there is none."""
+        """Delete a virtual host with its queues and connections; does nothing if there is none."""
         self._call("DELETE", f"/api/vhosts/{_segment(name)}", absent_is_fine=True)
 
     def vhosts(self) -> list[str]:
@@ -72,8 +72,8 @@ class ManagementApi:
         return {queue["name"]: _queue_state(queue, consumers.get(queue["name"], 0)) for queue in listed}
 
     def create_user(self, name: str, password: str, vhost: str, rights: Rights = EVERYTHING) -> None:
-        """Make an account with these rights in one virtual host, by default all, and none elsewhere; one that is there
-        gets this password and these rights.
+        """Make an account with these rights, by default all, in one virtual host and none in others. An existing
+        account gets this password and these rights.
         """
         self._call("PUT", f"/api/users/{_segment(name)}", {"password": password, "tags": ""})
         place = f"{_segment(vhost)}/{_segment(name)}"
@@ -81,30 +81,30 @@ class ManagementApi:
         topics = rights.topics
         if topics is None:
             self._call("DELETE", f"/api/topic-permissions/{place}", absent_is_fine=True)
-        else:  # before the permissions: until these are set it may do nothing
+        else:  # before the permissions: until these are set the account has no rights
             body = {"exchange": SMS, "write": topics.write, "read": topics.read}
             self._call("PUT", f"/api/topic-permissions/{place}", body)
         self._call("PUT", f"/api/permissions/{place}", permissions)
 
     def delete_user(self, name: str) -> None:
-        """Remove an account; nothing happens when there is none."""
+        """Delete an account; does nothing if there is none."""
         self._call("DELETE", f"/api/users/{_segment(name)}", absent_is_fine=True)
 
     def close_connections(self, user: str) -> int:
-        """Have the broker close every connection of an account; returns how many there were."""
+        """Close every connection of an account; return how many there were."""
         path = f"/api/connections/username/{_segment(user)}"
         connections = len(self._call("GET", path))
         self._call("DELETE", path)
         return connections
 
     def memory_alarm(self) -> bool:
-        """Whether publishers are blocked for want of memory or disk space."""
+        """Whether publishers are blocked because memory or disk space is low."""
         return bool(self._call("GET", "/api/health/checks/local-alarms", statuses=(200, 503)).get("alarms"))
 
     def _call(
         self, method: str, path: str, body: Any = None, *, statuses: tuple[int, ...] = (), absent_is_fine: bool = False
     ) -> Any:
-        """Return the decoded answer. Raises NativeError for an unexpected status, OSError when nobody answers."""
+        """Return the decoded answer. Raises NativeError for an unexpected status, OSError if there is no answer."""
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         connection = kind(self._host, self._port, timeout=30)
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}

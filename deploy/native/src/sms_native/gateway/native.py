@@ -28,7 +28,7 @@ _DRAIN = 120
 @dataclass(frozen=True, slots=True)
 class _Nodes:
     amqp_url: str
-    """With the administrator's account, or the one that was given for a RabbitMQ that runs elsewhere."""
+    """With the administrator's account, or the given account of a RabbitMQ that runs elsewhere."""
     amqp_url_of: AmqpUrls
     management_url: str | None
     mongo_url: str
@@ -38,7 +38,7 @@ class _Nodes:
 async def running(settings: NativeSettings, env: Mapping[str, str], terminal: Terminal) -> AsyncIterator[Stack]:
     """Start everything, and stop it in reverse order at the end; data stay under the run directory.
 
-    Raises NativeError when it runs already, a port is taken, or a part does not start.
+    Raises NativeError if it runs already, a port is taken, or a part does not start.
     """
     records = _records(settings)
     _refuse_second(records)
@@ -65,7 +65,7 @@ async def running(settings: NativeSettings, env: Mapping[str, str], terminal: Te
 
 
 def stop(settings: NativeSettings, env: Mapping[str, str]) -> list[str]:
-    """Stop whatever runs here, also what a killed command left behind; returns the names of what ran."""
+    """Stop everything that runs here, also after a killed command; return the names of the parts that ran."""
     records = _records(settings)
     stopped: list[str] = []
     recorded = records.read()
@@ -109,7 +109,7 @@ def _refuse_second(records: StateFile) -> None:
 
 
 def _nodes(settings: NativeSettings, env: Mapping[str, str]) -> dict[str, RabbitNode | MongoNode]:
-    """Return the private nodes that this checkout would run; those of the environment are none of ours."""
+    """Return the private nodes of this checkout, without those for which the environment names another address."""
     nodes: dict[str, RabbitNode | MongoNode] = {}
     if settings.amqp_url is None:
         nodes["RabbitMQ"] = RabbitNode(
@@ -133,7 +133,7 @@ def _nodes(settings: NativeSettings, env: Mapping[str, str]) -> dict[str, Rabbit
 async def _start_nodes(
     settings: NativeSettings, env: Mapping[str, str], terminal: Terminal, started: AsyncExitStack
 ) -> _Nodes:
-    """Start both at the same time. What is started is handed to `started` first, to be stopped even when it fails."""
+    """Start both at the same time. Each is added to `started` first, so that it is stopped even if its start fails."""
     nodes = _nodes(settings, env)
 
     async def start(name: str, node: RabbitNode | MongoNode) -> None:
@@ -160,7 +160,7 @@ async def _start_nodes(
 
 
 def _make_accounts(rabbit: RabbitNode, env: Mapping[str, str]) -> None:
-    """Give each service and each PBX its user, with the password of .env and its own rights only."""
+    """Make a user for each service and each PBX, with the password in .env and only its own rights."""
     management = rabbit.management
     for user, password in broker_accounts(env).items():
         management.create_user(user, password, "/", rights_of(user))
@@ -174,7 +174,7 @@ async def _start_services(
     ended: "asyncio.Future[str]",
     records: StateFile,
 ) -> None:
-    """Start config and, once it is ready, the others together. Keeps their process numbers in `records`."""
+    """Start config and, once it is ready, the others together. Stores their process numbers in `records`."""
     log_format = "console" if terminal.colour else "json"
     services = plan(env, nodes.amqp_url_of, nodes.mongo_url, log_format=log_format)
     http = await started.enter_async_context(aiohttp.ClientSession())
@@ -211,7 +211,7 @@ async def _end(service: ServiceProcess, watching: "asyncio.Task[None]") -> None:
 
 @asynccontextmanager
 async def _first_error() -> AsyncIterator[asyncio.TaskGroup]:
-    """Give a task group that raises the first NativeError itself instead of a group of them."""
+    """Open a task group that raises the first NativeError itself instead of a group of them."""
     try:
         async with asyncio.TaskGroup() as tasks:
             yield tasks

@@ -1,4 +1,4 @@
-"""The services and the simulator as processes of this machine: what each is told, and its output line by line."""
+"""The services and the simulator as processes of this machine: their environment, start, output and stop."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from sms_native.settings import inherited
 _PREFIXES = ("CONFIG_", "INGRESS_", "DISPATCHER_", "SIMULATOR_")
 _LONGEST_LINE = 65_536
 _DRAIN = 50
-"""Seconds: a dispatcher waits up to 45 s for what is under way to the carrier."""
+"""Seconds: a dispatcher waits up to 45 s for calls to the carrier."""
 
 AmqpUrls = Callable[[str], str]
 """Gives the address of RabbitMQ for one of its users, with the user's name and password."""
@@ -28,7 +28,7 @@ Sink = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """How to run one service, and where it says that it is ready."""
+    """How to run one service, and the URL that says whether it is ready."""
 
     name: str
     module: str
@@ -37,7 +37,7 @@ class ServicePlan:
 
 
 def broker_accounts(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the passwords of RabbitMQ's users, each with the rights that go with its name; `env` is what .env says."""
+    """Return the passwords of RabbitMQ's users, whose rights depend on their names; `env` is the content of .env."""
     given = {
         broker_rights.INGRESS: env["RABBITMQ_INGRESS_PASSWORD"],
         broker_rights.DISPATCHER: env["RABBITMQ_DISPATCHER_PASSWORD"],
@@ -48,16 +48,16 @@ def broker_accounts(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_format: str = "json") -> list[ServicePlan]:
-    """Return the four services in the order of their start; `env` is what .env says, `amqp_urls` gives RabbitMQ's
-    address by the name of the user that a service logs in as.
+    """Return the four services in the order of their start. `env` is the content of .env; `amqp_urls` returns
+    RabbitMQ's address for the user that a service logs in as.
 
-    Each gets what .env holds under its own prefix, never what is another's. The carrier is the simulator, unless
+    Each service gets the variables with its own prefix, never those of another. The carrier is the simulator, unless
     DISPATCHER_CARRIER_OPTIONS says otherwise.
     """
     config_url = f"http://{LOOPBACK}:{env['CONFIG_PORT']}"
     simulator_url = f"http://{LOOPBACK}:{env['SIMULATOR_PORT']}"
     carrier = env.get("DISPATCHER_CARRIER_OPTIONS") or json.dumps(simulated_carrier(simulator_url))
-    told = {
+    settings = {
         "config": {
             "AMQP_URL": amqp_urls(broker_rights.CONFIG),
             "MONGO_URL": mongo_url,
@@ -87,9 +87,12 @@ def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_for
         "ingress": f"http://{LOOPBACK}:{env['INGRESS_HEALTH_PORT']}/readyz",
         "dispatcher": f"http://{LOOPBACK}:{env['DISPATCHER_PORT']}/readyz",
     }
-    modules = {name: f"sms_{name}" for name in told} | {"simulator": "carrier_simulator"}
+    modules = {name: f"sms_{name}" for name in settings} | {"simulator": "carrier_simulator"}
     common = {"HOST": LOOPBACK, "LOG_FORMAT": log_format}
-    return [ServicePlan(name, modules[name], ready[name], _told(name, env, common | told[name])) for name in told]
+    return [
+        ServicePlan(name, modules[name], ready[name], _environment(name, env, common | settings[name]))
+        for name in settings
+    ]
 
 
 def simulated_carrier(simulator_url: str) -> dict[str, object]:
@@ -98,7 +101,7 @@ def simulated_carrier(simulator_url: str) -> dict[str, object]:
     return {"bandwidth": {**urls, "allow_insecure": True}}
 
 
-def _told(name: str, env: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
+def _environment(name: str, env: Mapping[str, str], defaults: Mapping[str, str]) -> dict[str, str]:
     prefix = f"{name.upper()}_"
     own = {key: value for key, value in env.items() if key.startswith(prefix) and value}
     given = inherited(*(other for other in _PREFIXES if other != prefix), "RABBITMQ_", "MONGO_", "AMQP_")
@@ -106,7 +109,7 @@ def _told(name: str, env: Mapping[str, str], defaults: Mapping[str, str]) -> dic
 
 
 class ServiceProcess:
-    """One running service. Its output goes to a sink, line by line."""
+    """One running service. Its output is passed to a sink, line by line."""
 
     def __init__(self, service: ServicePlan, child: asyncio.subprocess.Process, sink: Sink) -> None:
         self.service = service
@@ -116,7 +119,7 @@ class ServiceProcess:
 
     @classmethod
     async def start(cls, service: ServicePlan, sink: Sink) -> "ServiceProcess":
-        """Start it in a session of its own, so that a Ctrl-C does not reach it before its turn to stop."""
+        """Start it in its own session, so that a Ctrl-C does not stop it before the services that need it."""
         child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -130,7 +133,7 @@ class ServiceProcess:
         return cls(service, child, sink)
 
     async def ready(self, http: aiohttp.ClientSession, seconds: float = 30) -> None:
-        """Return when it says that it is ready. Raises NativeError when it ends or is not ready in time."""
+        """Return when it is ready. Raises NativeError if it ends or is not ready in time."""
         ended = asyncio.create_task(self._child.wait())
         asking = asyncio.create_task(self._ask(http))
         done, pending = await asyncio.wait({ended, asking}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -144,13 +147,13 @@ class ServiceProcess:
             raise NativeError(f"{self.service.name} is not ready after {seconds:.0f} s; see its lines above")
 
     async def wait(self) -> int:
-        """Return its exit status when it has ended and its last line is out."""
+        """Return its exit status when it has ended and its output is complete."""
         status = await self._child.wait()
         await self._output
         return status
 
     async def stop(self, seconds: float = _DRAIN) -> int:
-        """Have it drain and end, or kill it after `seconds`; its exit status."""
+        """Stop it gracefully, or kill it after `seconds`; return its exit status."""
         with suppress(ProcessLookupError):
             self._child.terminate()
         try:
@@ -181,7 +184,7 @@ class ServiceProcess:
 
 
 async def _lines(output: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Yield lines without their ends; one that never ends comes in pieces."""
+    """Yield lines without their line ends; a very long line is split."""
     rest = b""
     while chunk := await output.read(_LONGEST_LINE):
         *lines, rest = (rest + chunk).split(b"\n")

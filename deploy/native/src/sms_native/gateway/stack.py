@@ -1,4 +1,4 @@
-"""The gateway as it runs on this machine, natively or in containers: where everything is, and whether it lives."""
+"""The gateway as it runs on this machine, natively or in containers: its addresses, and whether a part has ended."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ class Stack:
     """A running gateway. Addresses are as this machine reaches them."""
 
     env: Mapping[str, str] = field(repr=False)
-    """What .env says."""
+    """The content of .env."""
     amqp_url: str = field(repr=False)
     management_url: str | None = field(repr=False)
     """RabbitMQ's web page and HTTP API, with user and password; None for a RabbitMQ that runs elsewhere."""
@@ -19,4 +19,4 @@ class Stack:
     dispatcher_url: str
     simulator_url: str
     ended: "asyncio.Future[str]"
-    """Done with a sentence when a part of it has ended by itself."""
+    """Completed, with a sentence, when a part of it has ended by itself."""

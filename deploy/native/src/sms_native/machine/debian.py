@@ -1,4 +1,4 @@
-"""System packages that are missing: install them where that is allowed, else say what to do."""
+"""Missing system packages: installs them where that is allowed, else says what to do."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ _MINUTES_10 = 600
 
 
 def install(package: str, instead: str, *, allowed: bool) -> None:
-    """Install a Debian package. Raises NativeError, which ends in the sentence `instead`, when that cannot be done."""
+    """Install a Debian package. Raises NativeError, with the advice `instead`, if that is not possible."""
     command = f"apt-get update && apt-get install -y {package}"
     if not allowed:
         raise NativeError(f"{package} is missing and SMS_INSTALL=0 forbids installing it. Run: {command}. {instead}")
@@ -26,7 +26,7 @@ def install(package: str, instead: str, *, allowed: bool) -> None:
 
 
 def _privilege() -> list[str] | None:
-    """Return what to put before a command that needs root; None when there is no way without asking for a password."""
+    """Return the prefix for a command that needs root, or None if that would ask for a password."""
     if os.geteuid() == 0:
         return []
     sudo = shutil.which("sudo")

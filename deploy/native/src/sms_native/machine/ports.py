@@ -28,8 +28,8 @@ def is_free(port: int) -> bool:
 def free_port() -> int:
     """Find a free port that the system does not hand out to outgoing connections.
 
-    A port of that range could be lost to a client between the kill and the restart of its server: a client that keeps
-    trying to connect to it may even be given it as its own and find itself connected to itself.
+    The system could give a port of that range to a client between the kill and the restart of its server. A client that
+    keeps trying to connect to it may even get it as its own port, and so connect to itself.
     """
     highest = _first_outgoing() - 1
     for _ in range(200):
@@ -40,9 +40,9 @@ def free_port() -> int:
 
 
 def choose(wanted: int, remembered: int | None) -> int:
-    """Return the port to listen on: `wanted`, or when that is 0 the remembered one if still free, or any free one.
+    """Return the port to listen on: `wanted`, or if that is 0 the remembered one if it is free, or any free one.
 
-    Raises NativeError when `wanted` is taken.
+    Raises NativeError if `wanted` is taken.
     """
     if wanted:
         if not is_free(wanted):

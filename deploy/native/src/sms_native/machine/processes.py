@@ -1,4 +1,4 @@
-"""Processes that outlive the command which started them: start, recognise, stop. Knows nothing of what they run."""
+"""Processes that outlive the command that started them: start, recognise, stop."""
 
 import contextlib
 import fcntl
@@ -17,12 +17,12 @@ _ENOUGH_FILES = 65_536
 
 
 class NativeError(Exception):
-    """Something on this machine stands in the way; the text says what, and what to do about it."""
+    """Something on this machine prevents the command; the text says what, and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process of ours, told apart from a later one that was given the same number by when it was born."""
+    """One process, identified by its number and its start time: a later process may have the same number."""
 
     pid: int
     born: int
@@ -30,9 +30,9 @@ class Process:
 
     @classmethod
     def spawn(cls, command: list[str], environment: Mapping[str, str], log: Path) -> Self:
-        """Start `command` in a session of its own, out of reach of a Ctrl-C here; its output is added to `log`.
+        """Start `command` in its own session, so that a Ctrl-C here does not stop it; its output is appended to `log`.
 
-        Raises NativeError when the program cannot be started.
+        Raises NativeError if the program cannot be started.
         """
         output = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         files = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), output, (os.POSIX_SPAWN_DUP2, 1, 2)]
@@ -49,40 +49,40 @@ class Process:
 
     @classmethod
     def running_now(cls) -> Self:
-        """Return the process that asks."""
+        """Return the calling process."""
         return cls.running(os.getpid())
 
     @classmethod
     def from_record(cls, record: Mapping[str, int] | None) -> Self | None:
-        """Return what `record` gave, or None."""
+        """Return the process of a `record`, or None."""
         return cls(pid=record["pid"], born=record["born"]) if record else None
 
     def record(self) -> dict[str, int]:
-        """Plain values to keep in a file."""
+        """Plain values for a file."""
         return asdict(self)
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether this process still runs."""
         with contextlib.suppress(ChildProcessError):  # not our child: another command started it
             os.waitpid(self.pid, os.WNOHANG)
         return self.born != 0 and _born(self.pid) == self.born
 
     def stop(self, seconds: float) -> None:
-        """Ask it to end, wait up to `seconds`, then end it and everything in its session."""
+        """Ask it to end and wait up to `seconds`; then kill it and everything in its session."""
         if self.alive:
             self._send(signal.SIGTERM, os.kill)
             if not self.wait(seconds):
                 self.kill()
 
     def kill(self) -> None:
-        """End it and everything in its session without warning, and return when it is gone."""
+        """Kill it and everything in its session, and return when it has ended."""
         if self.alive:
             self._send(signal.SIGKILL, os.killpg)
             self.wait(10)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it has ended, waiting up to `seconds` for it."""
+        """Wait up to `seconds` for it to end; return whether it has."""
         deadline = time.monotonic() + seconds
         while self.alive:
             if time.monotonic() > deadline:
@@ -96,15 +96,15 @@ class Process:
 
 
 def _born(pid: int) -> int | None:
-    """When the process `pid` started, in clock ticks since boot; None when there is none, or it waits to be reaped."""
+    """The start of the process `pid` in clock ticks since boot; None if it does not exist or is a zombie."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return None
-    # proc(5): after the name in brackets, which may hold spaces, field 3 (the state) and on.
+    # proc(5): the fields from the third (the state) on follow the name in brackets, which may contain spaces.
     fields = stat.rpartition(")")[2].split()
     state, threads, born = fields[0], int(fields[17]), int(fields[19])
-    # The first thread may be dead while others still hold the ports.
+    # The first thread may be dead while others still have the ports open.
     return None if state in "ZX" and threads <= 1 else born
 
 
@@ -115,7 +115,7 @@ class StateFile:
         self._path = path
 
     def read(self) -> dict[str, Any]:
-        """Return what was last written; empty when nothing was, or when a crash of the machine left it unreadable."""
+        """Return what was last written; empty if nothing was, or if a crash of the machine made it unreadable."""
         try:
             state = json.loads(self._path.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -127,7 +127,7 @@ class StateFile:
         write_private(self._path, json.dumps(values, indent=1))
 
     def remove(self) -> None:
-        """Forget it; nothing happens when there is none."""
+        """Delete the file, if there is one."""
         self._path.unlink(missing_ok=True)
 
 
@@ -141,7 +141,7 @@ def write_private(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def only_one(directory: Path) -> Iterator[None]:
-    """Let one command at a time work on `directory`, which is made when missing; others wait."""
+    """Lock `directory`, which is made if missing, so that only one command at a time uses it; others wait."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -149,9 +149,9 @@ def only_one(directory: Path) -> Iterator[None]:
 
 
 def raise_file_limit() -> int:
-    """Let this process, and what it starts, hold as many files as the system permits; returns how many.
+    """Raise the limit of open files of this process and its children as far as the system permits; return the limit.
 
-    RabbitMQ takes one for every quorum queue and connection, and answers nobody when it has run out.
+    RabbitMQ opens a file for every quorum queue and connection, and stops answering when it has reached the limit.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
@@ -164,7 +164,7 @@ def raise_file_limit() -> int:
 
 
 def until(ready: Callable[[], bool], process: Process, log: Path, seconds: float) -> None:
-    """Wait until `ready()`. Raises NativeError, with the end of `log`, when the process dies or time runs out."""
+    """Wait until `ready()`. Raises NativeError, with the end of `log`, if the process ends or the time is over."""
     deadline = time.monotonic() + seconds
     while not ready():
         if not process.alive:
@@ -175,7 +175,7 @@ def until(ready: Callable[[], bool], process: Process, log: Path, seconds: float
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """Return the last lines of a file, indented; empty when there is none."""
+    """Return the last lines of a file, indented; nothing if there is no file."""
     try:
         text = log.read_text(errors="replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: each line after the name of who says it, in colour where colours are shown."""
+"""Output for the person at the terminal: each line after the name of its service, in colour where that is possible."""
 
 import sys
 from itertools import cycle
@@ -26,7 +26,7 @@ class Terminal:
         self._print(f"{self._painted(f'{name:>{_WIDTH}} |', self._of[name])} {text}")
 
     def say(self, text: str = "") -> None:
-        """Print what the command itself has to say."""
+        """Print a line of the command itself."""
         self._print(self._painted(text, _BOLD) if text else "")
 
     def show(self, text: str) -> None:

@@ -1,1 +1,1 @@
-"""Bandwidth as it is played: its HTTP calls, its status events, its inbound messages."""
+"""The simulated Bandwidth: its HTTP calls, its status events, its inbound messages."""

@@ -31,7 +31,7 @@ from carrier_simulator.carrier.faults import Subject
 
 __all__ = ["MAX_BODY", "routes"]
 
-MAX_BODY = 4_194_304  # bytes the server reads; media is held to its own limit
+MAX_BODY = 4_194_304  # bytes that the server reads; media has a lower limit of its own
 MAX_JSON = 262_144  # bytes; above the largest message that obeys the field limits
 _JSON = "application/json"
 
@@ -207,7 +207,7 @@ async def _account_subject(request: web.Request) -> Subject:
 
 
 async def _message_subject(request: web.Request) -> Subject:
-    """Tell what a message request is about, however broken it is."""
+    """Return what a message request is about, as far as it can be read."""
     account_id = request.match_info["account_id"]
     try:
         body = orjson.loads(await request.read())

@@ -44,7 +44,7 @@ class SimulatedBandwidth:
         await self._fetcher.stop()
 
     def clear(self) -> None:
-        """Forget what is queued and under way, and the counts of calls."""
+        """Forget queued messages, messages in delivery, and the counts of calls."""
         self.delivery.clear()
         for queue in self._queues.values():
             queue.clear()
@@ -60,7 +60,7 @@ class SimulatedBandwidth:
         return queue
 
     def reconfigure_queue(self, account: SimulatedAccount) -> None:
-        """Let the account's queue, if it has one yet, go on with the account's rate and depth."""
+        """Give the account's queue, if there is one, the account's rate and depth."""
         if account.account_id in self._queues:
             self._queues[account.account_id].configure(account.rate, account.queue_seconds)
 
@@ -142,7 +142,7 @@ class SimulatedBandwidth:
         return arrival
 
     def decide(self, recipient: str, tag: str | None) -> MessageOutcome:
-        """Return what happens to this recipient, using up one use of a script where one is in force."""
+        """Return the outcome for this recipient; uses up one use of a script if one applies."""
         return self.state.outcomes.decide(recipient, tag) or by_suffix(recipient)
 
     def _recipients(self, numbers: tuple[str, ...], tag: str | None) -> tuple[MessageRecipient, ...]:
@@ -155,7 +155,7 @@ class SimulatedBandwidth:
         self.state.records.accept(arrival)
 
     def receive(self, request: InboundRequest) -> list[HandsetMessage]:
-        """Have a text from a handset delivered to the customer; one message for each own number it went to.
+        """Deliver a text from a handset to the customer: one message for each of the customer's numbers in `to`.
 
         Raises LookupError when none of the numbers belongs to an account.
         """

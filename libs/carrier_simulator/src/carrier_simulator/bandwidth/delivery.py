@@ -23,7 +23,7 @@ NO_RCS = 4753
 OPTED_OUT = 4775
 UNKNOWN = 5999
 
-_CARRIER_DIGITS = "679"  # the second digit of a code tells who reports: 6, 7 the carrier; 9902 is its missing receipt
+_CARRIER_DIGITS = "679"  # the second digit says who reports: 6 and 7 are the carrier; 9902 is its missing receipt
 _STATUS_BY_EVENT: dict[str, Status] = {
     "message-sending": "SENDING",
     "message-sent": "SENT",
@@ -38,7 +38,7 @@ class OptOuts:
         self._pairs: set[tuple[str, str]] = set()
 
     def hear(self, toll_free: str, handset: str, text: str) -> None:
-        """Act on an inbound text to a toll-free number when it is a keyword and nothing else, in any case."""
+        """Act on an inbound text to a toll-free number if it consists of a keyword, in upper or lower case."""
         keyword = text.upper()
         if keyword == "STOP":
             self._pairs.add((toll_free, handset))
@@ -46,7 +46,7 @@ class OptOuts:
             self._pairs.discard((toll_free, handset))
 
     def blocks(self, sender: str, recipient: str) -> bool:
-        """Tell whether the recipient has opted out of this sender."""
+        """Return whether the recipient has opted out of this sender."""
         return (sender, recipient) in self._pairs
 
     def clear(self) -> None:
@@ -66,7 +66,7 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Course:
-    """The events still to come about one recipient of one message; an old `generation` was forgotten meanwhile."""
+    """The remaining events about one recipient of one message; dropped if `generation` is no longer the current one."""
 
     arrival: ArrivedMessage
     recipient: MessageRecipient
@@ -75,10 +75,10 @@ class _Course:
 
 
 class NetworkDelivery:
-    """Takes messages off the account queue and tells the customer what became of them.
+    """Takes messages from the account queue and posts their status events to the customer.
 
-    Events about one recipient follow one another: the next is posted when it is due and the first try of the one
-    before is over. Retries run beside newer events, so order is not guaranteed, as with Bandwidth.
+    Events about one recipient are posted in order: the next one is posted when it is due and the first try of the
+    previous one has ended. Retries run in parallel with newer events, so, as with Bandwidth, order is not guaranteed.
     """
 
     def __init__(self, state: SimulatorState, fetcher: MediaFetcher) -> None:
@@ -92,13 +92,13 @@ class NetworkDelivery:
         self.opt_outs = OptOuts()
 
     async def stop(self) -> None:
-        """End the media fetches that are under way."""
+        """Cancel the media fetches in progress."""
         fetches = list(self._fetches)
         self.clear()
         await asyncio.gather(*fetches, return_exceptions=True)
 
     def clear(self) -> None:
-        """Forget opt-outs and everything under way."""
+        """Forget opt-outs and every message in delivery."""
         self._generation += 1
         self.opt_outs.clear()
         for fetch in self._fetches:
@@ -113,11 +113,11 @@ class NetworkDelivery:
                 await over.wait()
 
     def dequeue(self, arrival: ArrivedMessage) -> None:
-        """Send a message whose turn has come."""
+        """Send a message that leaves the account queue."""
         code = _choose_channel(arrival) if arrival.channels else None
         self._renew_application(arrival)
         if not arrival.application.linked:
-            return  # accepted and never heard of again, as Bandwidth's own client warns
+            return  # accepted, but never sent and never reported, as Bandwidth's own client warns
         if arrival.media and arrival.kind == "mms" and code is None:
             fetch = asyncio.get_running_loop().create_task(self._fetch_and_send(arrival))
             self._fetches.add(fetch)
@@ -144,7 +144,7 @@ class NetworkDelivery:
         arrival.application = current or arrival.application
 
     def _refusal(self, arrival: ArrivedMessage, now: float) -> int | None:
-        """Return the code of a message that does not go out at all."""
+        """Return the error code of a message that is not sent at all, else None."""
         if arrival.expires_at is not None and arrival.expires_at <= now:
             return EXPIRED
         numbers = arrival.application.numbers
@@ -187,7 +187,7 @@ class NetworkDelivery:
         return self._settings.final_delay if outcome.pace == "normal" else self._settings.receipt_window
 
     def _go(self, course: _Course) -> None:
-        """Post the next event when it is due, and go on once its first try is over."""
+        """Post the next event when it is due, and continue once its first try has ended."""
         if not course.steps or course.generation != self._generation:
             return
         if course.steps[0].due > self._clock.time():
@@ -237,7 +237,7 @@ def _final(outcome: MessageOutcome, due: float) -> _Step:
 
 
 def _choose_channel(arrival: ArrivedMessage) -> int | None:
-    """Take the first channel the handset can be reached on; return a code when there is none."""
+    """Use the first channel that the handset supports; return an error code if there is none."""
     rcs = arrival.recipients[0].outcome.rcs
     chosen = next((channel for channel in arrival.channels if rcs or channel.name != "RBM"), None)
     taken = chosen or arrival.channels[0]

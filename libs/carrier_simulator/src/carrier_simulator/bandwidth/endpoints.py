@@ -20,16 +20,16 @@ BANDWIDTH: web.AppKey[SimulatedBandwidth] = web.AppKey("bandwidth", SimulatedBan
 
 
 def refusal_answer(refusal: Refusal) -> web.Response:
-    """Return the answer that a refusal stands for."""
+    """Return the HTTP answer for a refusal."""
     return web.Response(
         status=refusal.status, body=refusal.body, content_type=refusal.content_type, headers=refusal.headers
     )
 
 
 def endpoint(name: Endpoint, handler: Handler, subject_of: SubjectOf, shape: Shape | None = None) -> Handler:
-    """Return the handler of one of Bandwidth's calls: refusals become answers, faults strike, statuses are counted.
+    """Return the handler of one of Bandwidth's calls: refusals become answers, faults apply, statuses are counted.
 
-    `subject_of` tells what a request is about and is asked only while faults are in force; `shape` changes refusals.
+    `subject_of` returns what a request is about; it is called only while faults are in force. `shape` changes refusals.
     """
 
     async def work(request: web.Request) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Fetches the media of an outbound message as Bandwidth does before it sends, and tells the code when that fails."""
+"""Fetches the media of an outbound message before it is sent, as Bandwidth does; returns an error code on failure."""
 
 import asyncio
 import ipaddress
@@ -47,9 +47,9 @@ class _UnusableError(Exception):
 
 
 class MediaFetcher:
-    """Looks at media URLs. Own media is taken from the store, other URLs are fetched as `fetch_media` says.
+    """Checks media URLs. The simulator's own media is read from the store; `fetch_media` says which others are fetched.
 
-    No credentials are shown to anyone. A URL that is not to be fetched counts as a file that is there and fits.
+    No credentials are sent. A URL that is not fetched is assumed to be available and valid.
     """
 
     def __init__(self, state: SimulatorState) -> None:
@@ -68,7 +68,7 @@ class MediaFetcher:
             await self._session.close()
 
     async def check(self, account_id: str, sender: str, media: tuple[str, ...]) -> int | None:
-        """Return None when all media can be sent, else 4410 (not there), 4411 (too large) or 4412 (wrong type)."""
+        """Return None if all media can be sent, else 4410 (not found), 4411 (too large) or 4412 (wrong type)."""
         if self._mode == "none":
             return None
         try:

@@ -11,7 +11,7 @@ from carrier_simulator.carrier.clock import Clock
 
 __all__ = ["IssuedTokens"]
 
-_LIVE_TOKENS = 10_000  # far above what clients hold; keeps a client that never caches from filling the memory
+_LIVE_TOKENS = 10_000  # far more than clients keep; a client that never caches must not fill the memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class _IssuedToken:
 
 
 class IssuedTokens:
-    """The live tokens. They look like JWTs that name their accounts, as Bandwidth's do, but are checked by look-up."""
+    """The valid tokens. They look like JWTs that name their accounts, as Bandwidth's do, but are checked by look-up."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -52,12 +52,12 @@ class IssuedTokens:
         return known.client_id
 
     def revoke_all(self) -> int:
-        """Make every token stale and return how many there were."""
+        """Revoke every token and return how many there were."""
         count = len(self._live)
         self._live.clear()
         return count
 
     @property
     def live(self) -> int:
-        """How many tokens are held, expired ones not yet asked for included."""
+        """How many tokens are kept, including expired ones that were not used since."""
         return len(self._live)

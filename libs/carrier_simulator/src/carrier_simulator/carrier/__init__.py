@@ -1,1 +1,1 @@
-"""What any simulated carrier needs: time, accounts, queues, media, and the outcomes and faults that a test scripts."""
+"""What every simulated carrier needs: time, accounts, queues, media, scripted outcomes and faults."""

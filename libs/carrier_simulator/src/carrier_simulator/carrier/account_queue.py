@@ -1,4 +1,4 @@
-"""The outbound queue of an account: a rate in segments a second, a depth in seconds, and a fast lane to its front."""
+"""The outbound queue of an account: a rate in segments a second, a depth in seconds, and priority for urgent items."""
 
 from collections import deque
 from collections.abc import Callable
@@ -12,9 +12,9 @@ Item = TypeVar("Item")
 
 
 class AccountQueue(Generic[Item]):
-    """Hands items on no faster than `rate` segments a second (0 is at once).
+    """Passes items on at no more than `rate` segments a second (0: without limit).
 
-    It holds `rate` x `depth` segments. An item of n segments keeps the ones behind it waiting n / rate seconds.
+    Its capacity is `rate` x `depth` segments. An item of n segments delays the next item by n / rate seconds.
     """
 
     def __init__(self, clock: Clock, rate: float, depth: float, hand_on: Callable[[Item], None]) -> None:
@@ -32,17 +32,17 @@ class AccountQueue(Generic[Item]):
         return len(self._urgent) + len(self._ordinary)
 
     def configure(self, rate: float, depth: float) -> None:
-        """Set another rate and depth; what waits already stays, even if it is now too much."""
+        """Set another rate and depth; items already in the queue stay, even if they now exceed its capacity."""
         self.rate, self.depth = rate, depth
         self._free_at = self._clock.time()
         self._unschedule()
         self._schedule()
 
     def offer(self, item: Item, segments: int, *, urgent: bool = False) -> bool:
-        """Take an item, unless the queue is full: then nothing happens and the answer is False."""
+        """Add an item and return True, or return False if the queue is full."""
         if self.rate > 0 and self.segments + segments > self.rate * self.depth:
             return False
-        if not len(self):  # an idle queue saves up no burst; a busy one catches up after a late timer
+        if not len(self):  # an idle queue does not save up a burst; a busy one catches up after a late timer
             self._free_at = max(self._free_at, self._clock.time())
         (self._urgent if urgent else self._ordinary).append((item, segments))
         self.segments += segments
@@ -50,7 +50,7 @@ class AccountQueue(Generic[Item]):
         return True
 
     def clear(self) -> None:
-        """Forget what waits."""
+        """Remove all items."""
         self._urgent.clear()
         self._ordinary.clear()
         self.segments = 0

@@ -1,4 +1,4 @@
-"""Accounts as a customer has them with Bandwidth: credentials, applications, numbers, and who may use what."""
+"""Accounts of customers: credentials, applications, numbers, and which credential may use which account."""
 
 import hmac
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ class _Model(BaseModel):
 
 
 class Credential(_Model):
-    """An OAuth2 client. The same id twice with different secrets is a rotation under way (two at most)."""
+    """An OAuth2 client. During a rotation the same id occurs twice, with different secrets."""
 
     client_id: str = Field(min_length=1)
     client_secret: SecretStr
@@ -32,14 +32,14 @@ class User(_Model):
 
 
 class WebhookCredentials(_Model):
-    """What Bandwidth shows to the customer's web server."""
+    """User name and password that the carrier sends to the customer's web server."""
 
     username: str = Field(min_length=1)
     password: SecretStr
 
 
 class Application(_Model):
-    """A messaging application: where webhooks go and what is linked to it."""
+    """A messaging application: its webhook URLs and the numbers linked to it."""
 
     application_id: str = Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$")
     inbound_url: CallbackUrl | None = None
@@ -55,7 +55,7 @@ class Application(_Model):
         description="Status events the customer switched on",
     )
     delivered_owner: Literal["sender", "recipient"] = Field(
-        "sender", description="Whom status events name as owner; Bandwidth's own examples disagree"
+        "sender", description="Which number status events name as owner; Bandwidth's own examples disagree"
     )
     campaign_id: str | None = None
     campaign_class: str | None = None
@@ -78,7 +78,7 @@ class SimulatedAccount(_Model):
         return next((known for known in self.applications if known.application_id.lower() == wanted), None)
 
     def owns(self, number: str) -> bool:
-        """Tell whether the number is listed with one of the account's applications."""
+        """Return whether the number is listed with one of the account's applications."""
         return any(number in application.numbers for application in self.applications)
 
 
@@ -104,7 +104,7 @@ class Accounts:
         self._index()
 
     def remove(self, account_id: str) -> bool:
-        """Forget the account; tell whether it was there."""
+        """Remove the account; return whether it existed."""
         known = self._by_id.pop(account_id, None) is not None
         self._index()
         return known
@@ -114,7 +114,7 @@ class Accounts:
         return self._accounts_of_client.get(client_id, frozenset())
 
     def accepts_client(self, client_id: str, client_secret: str) -> bool:
-        """Tell whether this is the secret, or one of the two secrets, of a known OAuth2 client."""
+        """Return whether this is a secret of a known OAuth2 client, which may have two."""
         return any(
             credential.client_id == client_id and _same(credential.client_secret, client_secret)
             for account in self
@@ -122,7 +122,7 @@ class Accounts:
         )
 
     def accounts_of_user(self, username: str, password: str) -> frozenset[str]:
-        """Return the ids of the accounts that a legacy user may enter with this password."""
+        """Return the ids of the accounts that a legacy user may access with this password."""
         return frozenset(
             account.account_id
             for account in self

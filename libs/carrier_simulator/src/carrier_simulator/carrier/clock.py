@@ -1,4 +1,4 @@
-"""The simulator's time: one clock with timers that a test may freeze and anyone may move forward."""
+"""The simulator's time: one clock with timers. Tests may freeze it, and anyone may move it forward."""
 
 import asyncio
 import heapq
@@ -19,7 +19,7 @@ def iso_time(epoch: float, digits: int = 6) -> str:
 
 
 class Timer:
-    """One pending call; `cancel` keeps it from happening."""
+    """One pending call, which can be cancelled."""
 
     __slots__ = ("_action",)
 
@@ -27,7 +27,7 @@ class Timer:
         self._action: Callable[[], None] | None = action
 
     def cancel(self) -> None:
-        """Forget the call; harmless when it has already happened."""
+        """Cancel the call; does nothing if it was already made."""
         self._action = None
 
     def fire(self) -> None:
@@ -38,10 +38,10 @@ class Timer:
 
 
 class Clock:
-    """Epoch seconds and timers. It runs with the machine's clock, or stands still when `frozen_at` is given.
+    """Epoch seconds and timers. It follows the machine's clock, or stays at `frozen_at` if that is given.
 
-    `advance` moves it forward and fires every timer on the way, in order, each at its own time. So a day of retries
-    or the end of a token takes no waiting. Times never go backwards.
+    `advance` moves it forward and fires each timer that becomes due, in order and at its own time. So a test need not
+    wait for a day of retries or for a token to expire. Time never moves backwards.
     """
 
     def __init__(self, frozen_at: float | None = None) -> None:
@@ -64,7 +64,7 @@ class Clock:
         return timer
 
     async def sleep(self, seconds: float) -> None:
-        """Return once the clock has moved on by `seconds`."""
+        """Return once the clock has advanced by `seconds`."""
         passed = asyncio.get_running_loop().create_future()
         timer = self.call_at(self.time() + seconds, lambda: None if passed.done() else passed.set_result(None))
         try:
@@ -73,7 +73,7 @@ class Clock:
             timer.cancel()
 
     def advance(self, seconds: float) -> None:
-        """Move the clock forward and fire what became due."""
+        """Move the clock forward and fire the timers that become due."""
         target = self.time() + seconds
         while self._timers and self._timers[0][0] <= target:
             self._offset += max(0.0, self._timers[0][0] - self.time())
@@ -92,7 +92,7 @@ class Clock:
             heapq.heappop(self._timers)[2].fire()
 
     def _arm(self) -> None:
-        """Have the event loop wake us for the first timer; a frozen clock wakes only for what is due already."""
+        """Schedule a wake-up for the first timer; on a frozen clock only if it is already due."""
         if not self._timers:
             return
         first = self._timers[0][0]

@@ -1,4 +1,4 @@
-"""Faults of the carrier's side that can be switched on: which call, at which moment, how often, and how it looks."""
+"""Faults of the carrier that can be switched on: at which call, at which stage, how often, and of which kind."""
 
 import random
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ Stage = Literal["before", "after"]
 class Fault(BaseModel):
     """One fault in force.
 
-    `before` strikes before anything is looked at, `after` once the work is done (a message is accepted, a token
-    issued), so that only the answer is bad.
+    `before` applies before the request is processed. `after` applies once it was processed (the message is accepted,
+    the token issued), so only the answer is bad.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,11 +25,11 @@ class Fault(BaseModel):
     endpoint: Endpoint = "messages"
     stage: Stage = "before"
     kind: Literal["error", "html", "empty", "cut", "cut_midway", "slow", "queue_full", "unauthorized", "not_found"]
-    times: int | None = Field(1, ge=1, description="How often it strikes; null is for good")
-    skip: int = Field(0, ge=0, description="Matching calls let through first")
-    probability: float = Field(1, gt=0, le=1, description="Chance that a matching call is struck")
+    times: int | None = Field(1, ge=1, description="How often it occurs; null is without end")
+    skip: int = Field(0, ge=0, description="How many matching calls succeed first")
+    probability: float = Field(1, gt=0, le=1, description="Probability that it occurs at a matching call")
     status: int | None = Field(None, ge=400, le=599, description="Status of error (500), html (502) or empty (503)")
-    delay: float = Field(0, ge=0, description="Seconds before the answer; what `slow` is made of")
+    delay: float = Field(0, ge=0, description="Seconds before the answer; also the delay of `slow`")
     retry_after: str | None = Field(None, description="Retry-After header of the answer")
     account_id: str | None = Field(None, description="Only calls for this account")
     to: str | None = Field(None, description="Only messages to this recipient")
@@ -39,7 +39,7 @@ class Fault(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a call is about, as far as a fault may ask."""
+    """What a call is about, as far as a fault can be limited to it."""
 
     account_id: str | None = None
     to: tuple[str, ...] = ()
@@ -90,19 +90,19 @@ class Faults:
         self._running.append(_ActiveFault(fault, chance, fault.times, fault.skip))
 
     def clear(self) -> None:
-        """Switch every fault off and start the random sequences anew."""
+        """Switch every fault off and restart the random sequences."""
         self._running.clear()
         self._added = 0
 
     def listing(self) -> list[dict[str, object]]:
-        """Return the faults still in force, with how often each struck and is left."""
+        """Return the faults in force, each with how often it occurred and how often it still will."""
         return [
             {**running.fault.model_dump(exclude_none=True), "struck": running.struck, "left": running.left}
             for running in self._running
         ]
 
     def take(self, endpoint: Endpoint, stage: Stage, subject: Subject) -> Fault | None:
-        """Return the first fault that strikes this call at this stage, or None."""
+        """Return the first fault that applies to this call at this stage, or None."""
         for running in self._running:
             fault = running.fault
             if fault.endpoint == endpoint and fault.stage == stage and running.strikes(subject):

@@ -1,4 +1,4 @@
-"""Messages from handsets: what a test or a person wants to arrive, made into message-received webhooks."""
+"""Texts from handsets, as a test or a person asks for them."""
 
 import base64
 import mimetypes
@@ -19,7 +19,7 @@ _UNKNOWN_TYPE = "application/octet-stream"
 
 
 class InboundPart(BaseModel):
-    """One file of an MMS. Without content a small one is made up; without a type the ending of its name decides."""
+    """One file of an MMS. Without content a small file is generated; without a type the file extension decides."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,14 +39,14 @@ class InboundPart(BaseModel):
 
 
 class InboundRequest(BaseModel):
-    """A text from a handset. Several `to` make a group: each of them that is an own number gets its own message."""
+    """A text from a handset. Several `to` form a group: each one that is a customer's number gets its own message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sender: str = Field(alias="from", min_length=1)
     to: tuple[str, ...] = Field(min_length=1, description="One number or a list; all members of a group")
     text: str | None = Field("", description="null is sent as null")
-    omit_text: bool = Field(False, description="Leave the field out altogether")
+    omit_text: bool = Field(False, description="Omit the field")
     media: tuple[InboundPart, ...] = Field((), description="Files, or just their names")
     smil: bool = Field(True, description="Put a SMIL part before the files, as US carriers do")
     account_id: str | None = Field(None, description="Needed with application_id when no account lists the number")
@@ -86,9 +86,9 @@ class InboundRequest(BaseModel):
         return count_segments(self.text or "", mms=self.kind == "mms").segments
 
     def owners(self, accounts: Accounts) -> list[tuple[SimulatedAccount, Application, str]]:
-        """Return the account and application of each own number among the recipients.
+        """Return the account and application of each recipient that is a customer's number.
 
-        Raises LookupError when there is none, or more than one for a given message_id.
+        Raises LookupError if there is none, or more than one although message_id is given.
         """
         if self.account_id is not None and self.application_id is not None:
             account = accounts.get(self.account_id)
@@ -106,14 +106,14 @@ class InboundRequest(BaseModel):
         return owners
 
     def content(self, urls: list[str]) -> dict[str, Any]:
-        """Return the fields of the webhook's message that say what was written and sent along."""
+        """Return the text and media fields of the webhook's message."""
         content: dict[str, Any] = {} if self.omit_text else {"text": self.text}
         if urls:
             content["media"] = urls
         return content
 
     def parts(self) -> list[InboundPart]:
-        """Return the files in the order they are stored, the SMIL part among them."""
+        """Return the files in the order they are stored, including the SMIL part."""
         if not self.media or not self.smil:
             return list(self.media)
         names = "".join(f'<par><ref src="{part.filename}"/></par>' for part in self.media)

@@ -1,4 +1,4 @@
-"""A bounded record of things that happened, which can be searched and waited on."""
+"""A bounded record of events that can be searched and waited for."""
 
 import asyncio
 from collections import deque
@@ -27,7 +27,7 @@ class _Waiter(Generic[Entry]):
 
 
 class Journal(Generic[Entry]):
-    """Keeps the last `limit` entries; `total` counts all, `forgotten` those that are gone."""
+    """Keeps the last `limit` entries; `total` counts all of them, `forgotten` those no longer kept."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -47,15 +47,15 @@ class Journal(Generic[Entry]):
         return self.total - len(self._entries)
 
     def append(self, entry: Entry) -> Entry | None:
-        """Add an entry, wake who waits for it, and return the entry that had to go, if any."""
+        """Add an entry, wake those who wait for it, and return the entry that was dropped for it, if any."""
         self.total += 1
         self._entries.append(entry)
         if self._waiters:
-            self._tell(entry)
+            self._notify(entry)
         return self._entries.popleft() if len(self._entries) > self._limit else None
 
     def clear(self) -> None:
-        """Forget all entries and start counting anew; those who wait keep waiting."""
+        """Forget all entries and restart the count; those who wait continue to wait."""
         self._entries.clear()
         self.total = 0
 
@@ -74,7 +74,7 @@ class Journal(Generic[Entry]):
             self._waiters.remove(waiter)
         return True
 
-    def _tell(self, entry: Entry) -> None:
+    def _notify(self, entry: Entry) -> None:
         for waiter in self._waiters:
             if waiter.test(entry):
                 waiter.missing -= 1

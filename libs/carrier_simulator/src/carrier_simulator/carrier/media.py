@@ -1,4 +1,4 @@
-"""Stored media: what customers upload and what inbound messages bring; every item disappears after its lifetime."""
+"""Stored media: files that customers upload and files of inbound messages. Each is deleted after its lifetime."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ __all__ = ["MediaStore", "StoredFile"]
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One stored file; its name may hold slashes."""
+    """One stored file; its name may contain slashes."""
 
     name: str
     content: bytes
@@ -22,7 +22,7 @@ class StoredFile:
 
 
 class MediaStore:
-    """The files of all accounts, for `lifetime` seconds and up to `capacity` bytes (the oldest goes first)."""
+    """The files of all accounts: kept for `lifetime` seconds, `capacity` bytes in all (the oldest is deleted first)."""
 
     def __init__(self, clock: Clock, lifetime: float, capacity: int) -> None:
         self._clock = clock
@@ -34,7 +34,7 @@ class MediaStore:
     def put(
         self, account_id: str, name: str, content: bytes, content_type: str, cache_control: str | None = None
     ) -> None:
-        """Store a file under its name, in place of an earlier one of that name."""
+        """Store a file under its name; replaces an earlier file of that name."""
         self.delete(account_id, name)
         item = StoredFile(name, content, content_type, cache_control, self._clock.time())
         self._items[account_id, name] = item
@@ -43,21 +43,21 @@ class MediaStore:
             self.delete(*next(iter(self._items)))
 
     def get(self, account_id: str, name: str) -> StoredFile | None:
-        """Return the file, or None when it is not there (any more)."""
+        """Return the file, or None if it does not exist or has expired."""
         self._remove_old()
         return self._items.get((account_id, name))
 
     def delete(self, account_id: str, name: str) -> bool:
-        """Remove the file; tell whether it was there."""
+        """Delete the file; return whether it existed."""
         item = self._items.pop((account_id, name), None)
         if item is not None:
             self.size -= len(item.content)
         return item is not None
 
     def page(self, account_id: str, size: int, token: str | None) -> tuple[list[StoredFile], str | None]:
-        """Return up to `size` files by name after the token's place, and the token of the next page if there is one.
+        """Return up to `size` files by name, from the token's position on, and the token of the next page or None.
 
-        Raises ValueError for a token that was not made here.
+        Raises ValueError for a token that this store did not issue.
         """
         self._remove_old()
         after = _read_token(token)

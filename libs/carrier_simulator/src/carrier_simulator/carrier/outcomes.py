@@ -1,4 +1,4 @@
-"""What becomes of a message, as scripted for a number or a tag; where nothing is, the carrier decides."""
+"""Scripted outcomes of messages, for a number or a tag. Without a script the simulated carrier decides."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -11,7 +11,7 @@ ANYONE = "*"
 
 
 class MessageOutcome(BaseModel):
-    """How the networks treat one recipient of one message, and in which manner Bandwidth tells."""
+    """How the networks treat one recipient of one message, and in which form the carrier reports it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -30,7 +30,7 @@ class MessageOutcome(BaseModel):
     shape: Literal["array", "object", "batch"] = Field(
         "array", description="Body as usual, as a bare object, or message-sent and the final in one array"
     )
-    tag: Literal["echo", "empty", "absent"] = Field("echo", description="What the webhooks say of the tag")
+    tag: Literal["echo", "empty", "absent"] = Field("echo", description="How the webhooks repeat the tag")
     time_digits: Literal[0, 3, 6] = Field(6, description="Fraction digits of the times in webhooks")
     carrier_name: str | None = Field(None, description="carrierName of the webhooks")
     rcs: bool = Field(True, description="Whether the handset takes RCS (multi-channel messages)")
@@ -43,13 +43,13 @@ class MessageOutcome(BaseModel):
 
 
 class Script(BaseModel):
-    """An outcome for a recipient (`to`, or `*` for all) or for a tag, the next `times` times or for good."""
+    """An outcome for a recipient (`to`, or `*` for all) or for a tag, for the next `times` messages or without end."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     to: str | None = None
     tag: str | None = None
-    times: int | None = Field(None, ge=1, description="Messages it holds for; null is for good")
+    times: int | None = Field(None, ge=1, description="For how many messages it is used; null is without end")
     outcome: MessageOutcome
 
     @model_validator(mode="after")
@@ -75,7 +75,7 @@ class Outcomes:
         self._scripts: dict[tuple[str, str], list[_ActiveScript]] = {}
 
     def add(self, script: Script) -> None:
-        """Put one more script in force."""
+        """Add a script."""
         target = ("to", script.to) if script.to is not None else ("tag", script.tag or "")
         self._scripts.setdefault(target, []).append(_ActiveScript(script, script.times))
 
@@ -84,7 +84,7 @@ class Outcomes:
         self._scripts.clear()
 
     def listing(self) -> list[dict[str, object]]:
-        """Return the scripts in force, each with how often it is left."""
+        """Return the scripts in force, each with how often it will still be used."""
         return [
             {**running.script.model_dump(exclude_none=True, exclude_defaults=True), "left": running.left}
             for queue in self._scripts.values()

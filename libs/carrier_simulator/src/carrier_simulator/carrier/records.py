@@ -1,4 +1,4 @@
-"""What the simulator remembers of messages: the ones it accepted, the ones it delivered, and how often a tag came."""
+"""The messages that the simulator accepted and delivered, and how often each tag was used."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -48,7 +48,7 @@ class MessageChannel:
 
 @dataclass(slots=True)
 class MessageRecipient:
-    """One recipient of an accepted message and how far the message got with it."""
+    """One recipient of an accepted message, and the message's status there."""
 
     number: str
     outcome: MessageOutcome
@@ -58,7 +58,7 @@ class MessageRecipient:
 
 @dataclass(slots=True)
 class ArrivedMessage:
-    """A message that was accepted: everything asked for, and the recipients' statuses. Times are epoch seconds."""
+    """A message that was accepted: all fields of the request, and the recipients' statuses. Times are epoch seconds."""
 
     id: str
     account_id: str
@@ -104,7 +104,7 @@ class HandsetMessage:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalFilter:
-    """Which arrivals are meant; what is None does not matter. `after` is a sequence number."""
+    """Selects arrivals; a field that is None matches all. `after` is a sequence number."""
 
     tag: str | None = None
     tag_prefix: str | None = None
@@ -115,7 +115,7 @@ class ArrivalFilter:
     after: int = 0
 
     def __call__(self, arrival: ArrivedMessage) -> bool:
-        """Tell whether the arrival is one of them."""
+        """Return whether the arrival matches."""
         return (
             arrival.sequence > self.after
             and (self.tag is None or arrival.tag == self.tag)
@@ -153,7 +153,7 @@ class Records:
             self._uncount(forgotten)
 
     def receive(self, message: HandsetMessage) -> None:
-        """Remember a message that goes to the customer."""
+        """Remember a message to the customer."""
         message.sequence = self.inbound.total + 1
         self.inbound.append(message)
 

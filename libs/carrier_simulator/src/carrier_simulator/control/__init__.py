@@ -1,1 +1,1 @@
-"""The control API: tests and people set things up with it and read what happened."""
+"""The control API, with which tests and people set up the simulator and read what happened."""

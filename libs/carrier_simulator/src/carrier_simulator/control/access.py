@@ -19,17 +19,17 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class ControlModel(BaseModel):
-    """The body or the query of a control request; what it does not know is an error."""
+    """The body or the query of a control request; unknown fields are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Unusable(Exception):
-    """A control request that cannot be done, with the sentence that says why."""
+    """A control request that cannot be carried out; the text says why."""
 
 
 def guarded(handler: Handler) -> Handler:
-    """Return the handler behind the control token, or without one open to loopback only."""
+    """Return the handler, protected by the control token; without a token it is open to loopback clients only."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if not _may_control(request):

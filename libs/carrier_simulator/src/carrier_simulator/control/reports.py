@@ -1,4 +1,4 @@
-"""The judge's side of the control API: what arrived, what was posted and with which answer, and waiting for either."""
+"""What the control API reports: messages that arrived, webhooks with their answers; and waiting for either."""
 
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ class _Wait(ControlModel):
 
 
 async def overview(request: web.Request) -> web.Response:
-    """GET /_simulator: how things stand, in numbers."""
+    """GET /_simulator: the current counts."""
     simulator = request.app[SIMULATOR]
     webhooks, records = simulator.webhooks, simulator.records
     return json_answer(
@@ -111,7 +111,7 @@ async def list_arrivals(request: web.Request) -> web.Response:
 
 
 async def count_arrivals(request: web.Request) -> web.Response:
-    """GET /_simulator/arrivals/counts: how often each tag arrived (`?tags=all`), or only those that came twice."""
+    """GET /_simulator/arrivals/counts: tags that arrived more than once; with `?tags=all` each tag's count."""
     records = request.app[SIMULATOR].records
     document: dict[str, Any] = {
         "accepted": records.arrivals.total,
@@ -126,7 +126,7 @@ async def count_arrivals(request: web.Request) -> web.Response:
 
 
 async def wait(request: web.Request) -> web.Response:
-    """POST /_simulator/wait: answer 200 once enough has happened, 408 when it has not within the timeout."""
+    """POST /_simulator/wait: answer 200 once enough has arrived or was posted, 408 after the timeout."""
     wanted = await read_body(request, _Wait)
     simulator = request.app[SIMULATOR]
     if wanted.arrivals is not None and wanted.webhooks is None:

@@ -1,4 +1,4 @@
-"""The control API under /_simulator: what a test or a person sets up beforehand and looks at afterwards."""
+"""The control API under /_simulator, with which tests and people set up the simulator and read what happened."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -137,7 +137,7 @@ async def advance_clock(request: web.Request) -> web.Response:
 
 
 async def revoke_tokens(request: web.Request) -> web.Response:
-    """DELETE /_simulator/tokens: make every access token stale."""
+    """DELETE /_simulator/tokens: revoke every access token."""
     return json_answer(200, {"revoked": request.app[SIMULATOR].bandwidth.tokens.revoke_all()})
 
 
@@ -175,7 +175,7 @@ def routes() -> list[web.RouteDef]:
 
 
 def _named_in(body: Any) -> tuple[str, str, str, str | None]:
-    """Return type, message id, recipient and tag of a webhook body as far as it has them, for the journal."""
+    """Return type, message id, recipient and tag of a webhook body, as far as it has them."""
     event = body[0] if isinstance(body, list) and body else body
     event = event if isinstance(event, dict) else {}
     message = event.get("message")

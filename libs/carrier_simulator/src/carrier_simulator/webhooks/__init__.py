@@ -1,1 +1,1 @@
-"""Events on their way to the customer's web server, and a record of every request made."""
+"""Webhooks to the customer's web server, and a record of every request made."""

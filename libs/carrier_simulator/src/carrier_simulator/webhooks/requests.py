@@ -17,7 +17,7 @@ SUCCESS = range(200, 300)
 
 @dataclass(slots=True)
 class Webhook:
-    """One event on its way to the customer. `first_try_over` is called after its first try, whatever came of it."""
+    """One event for the customer. `first_try_over` is called after its first try, whether it succeeded or not."""
 
     url: str
     body: bytes
@@ -48,7 +48,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFilter:
-    """Which attempts are meant; what is None does not matter. `answered` is a status, or 2 for every 2xx."""
+    """Selects attempts; a field that is None matches all. `answered` is a status, or 2 for every 2xx."""
 
     tag: str | None = None
     message_id: str | None = None
@@ -59,7 +59,7 @@ class AttemptFilter:
     after: int = 0
 
     def __call__(self, attempt: Attempt) -> bool:
-        """Tell whether the attempt is one of them."""
+        """Return whether the attempt matches."""
         webhook = attempt.webhook
         return (
             attempt.sequence > self.after
@@ -82,13 +82,15 @@ def webhook_to(
     to: str,
     tag: str | None,
 ) -> Webhook | None:
-    """Return the webhook that takes `document` to the application, or None when it has no URL for that direction."""
+    """Return the webhook that carries `document` to the application, or None if it has no URL for that direction."""
     inbound = direction == "inbound"
     url = application.inbound_url if inbound else application.outbound_url
     if url is None:
         return None
     credentials = application.inbound_credentials if inbound else application.outbound_credentials
-    body = bytes(memoryview(orjson.dumps(document)))  # a copy: what orjson returns holds on to its whole buffer, 4 kB
+    body = bytes(
+        memoryview(orjson.dumps(document))
+    )  # a copy: the bytes that orjson returns keep its whole buffer of 4 kB in memory
     return Webhook(url, body, credentials, direction, kind, message_id, to, tag)
 
 

@@ -1,4 +1,4 @@
-"""Posts webhooks as Bandwidth does: the two headers, 10 s, answers to a Basic challenge, repeats until a 2xx."""
+"""Posts webhooks as Bandwidth does: two headers, a time-out of 10 s, Basic credentials when challenged, and retries."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 class WebhookSender:
-    """Sends webhooks over kept-alive connections, a bounded number at a time, and repeats failed ones."""
+    """Sends webhooks over persistent connections, a limited number at a time, and retries failed ones."""
 
     def __init__(self, settings: SimulatorSettings, clock: Clock) -> None:
         self._settings = settings
@@ -53,7 +53,7 @@ class WebhookSender:
         self._workers = [asyncio.create_task(self._work()) for _ in range(self._settings.webhook_concurrency)]
 
     async def stop(self) -> None:
-        """Stop at once; what was not delivered is lost, as the simulator keeps everything in memory."""
+        """Stop at once; webhooks that were not delivered are lost, since the simulator keeps everything in memory."""
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -61,7 +61,7 @@ class WebhookSender:
             await self._session.close()
 
     def submit(self, webhook: Webhook) -> None:
-        """Have a webhook delivered; above the backlog it is dropped and counted."""
+        """Queue a webhook for delivery; if the backlog is full it is dropped and counted."""
         if self.pending >= self._settings.webhook_backlog:
             self.dropped += 1
             log.warning("webhook.dropped", reason="the backlog is full", type=webhook.kind, backlog=self.pending)
@@ -70,7 +70,7 @@ class WebhookSender:
         self._queue.put_nowait(webhook)
 
     def clear(self) -> None:
-        """Forget what is pending and what was tried."""
+        """Forget pending webhooks and past attempts."""
         self._epoch += 1
         self._waiting_for_retry = 0
         while not self._queue.empty():
@@ -107,7 +107,7 @@ class WebhookSender:
             self._queue.put_nowait(webhook)
 
     async def _try(self, webhook: Webhook) -> bool:
-        """Make one try, which is two requests when the first is challenged; tell whether it ended in a 2xx."""
+        """Make one try, which is two requests if the first is challenged; return whether it ended in a 2xx."""
         webhook.tries += 1
         if webhook.tries == 1:
             webhook.first_tried_at = self._clock.time()

@@ -1,1 +1,1 @@
-"""The ways into a gateway: its settings, its HTTP APIs, its broker."""
+"""Access to a gateway: its HTTP APIs and its broker."""

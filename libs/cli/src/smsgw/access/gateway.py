@@ -1,4 +1,4 @@
-"""What a command works with: the settings, read when first needed, and the ways into the gateway."""
+"""Access to the gateway for a command: the settings, read when first needed, the broker and the HTTP APIs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ _GLANCE = 0.1
 
 @dataclass
 class Gateway:
-    """The gateway that the settings name. `env_file` is read besides the environment."""
+    """The gateway named by the settings, which come from the environment and from `env_file`."""
 
     env_file: Path | None
     open_broker: OpenBroker
@@ -54,7 +54,7 @@ class Gateway:
             yield ServiceApi(http, settings.dispatcher_url, token, "dispatcher")
 
     def tenant(self, given: str | None) -> str:
-        """The tenant that was named, or the one of the settings. Raises a usage error when there is none."""
+        """Return the given tenant, or the one in the settings. Raises a usage error if there is neither."""
         tenant = given or self.settings.tenant
         if tenant is None:
             raise typer.BadParameter("name the tenant with --tenant, or set SMSGW_TENANT")
@@ -82,7 +82,7 @@ async def open_rabbit(settings: CliSettings) -> AsyncIterator[Broker]:
 
 
 async def _until_ready(broker: RabbitBroker, url: str, seconds: float) -> None:
-    """Return when `broker` is ready; a person who waits is told the first reason why it is not."""
+    """Return when `broker` is ready. Raises Failure with the first reason why it is not."""
     ready = asyncio.ensure_future(broker.ready())
     deadline = asyncio.get_running_loop().time() + seconds
     try:

@@ -1,4 +1,4 @@
-"""The gateway's HTTP APIs as a caller sees them: JSON in, JSON out, every refusal with its sentence."""
+"""Calls to the gateway's HTTP APIs, in JSON; an error of the API becomes a Failure with its message."""
 
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -29,12 +29,12 @@ class ApiRefusal(Failure):
 
     @property
     def not_found(self) -> bool:
-        """Whether there is no such thing, or no such address."""
+        """Whether the object, or the address, does not exist."""
         return self.status == _NOT_FOUND
 
 
 class ServiceApi:
-    """One service's API. `name` is what a failure calls the service."""
+    """One service's API. `name` is the service's name in error messages."""
 
     def __init__(self, http: aiohttp.ClientSession, base: str, token: SecretStr | None, name: str) -> None:
         self._http = http
@@ -51,9 +51,9 @@ class ServiceApi:
         parameters: Mapping[str, str] | None = None,
         version: int | None = None,
     ) -> Any:
-        """Return the decoded answer, None for an empty one. `version` is the one the caller believes to change.
+        """Return the decoded answer, None for an empty one. `version` is the version that the caller wants to change.
 
-        Raises Refused, or Failure when the service cannot be reached or its answer not read.
+        Raises ApiRefusal, or Failure if the service cannot be reached or its answer cannot be read.
         """
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"} if self._token else {}
         if version is not None:
@@ -73,7 +73,7 @@ class ServiceApi:
         return decoded
 
     async def every(self, path: str, **parameters: str) -> list[JsonObject]:
-        """Return all objects of a list, page by page in the order of their making. Raises as call."""
+        """Return all objects of a list, page by page, the oldest first. Raises the same errors as `call`."""
         found: list[JsonObject] = []
         while True:
             page = await self.call(

@@ -1,4 +1,4 @@
-"""Events as a person reads them while they pass: one line each, numbers and texts only when asked for."""
+"""Events as lines for a person: one line each, with whole numbers and texts only on request."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -24,7 +24,7 @@ from smsgw.terminal import output
 
 
 def read(delivery: Delivery) -> Event | None:
-    """The event in a delivery; None for one that this version cannot read. A request may come without a type."""
+    """Return the event in a delivery, or None if this version cannot read it. A request may have no type."""
     try:
         return decode(delivery.type or OutboundRequest.TYPE, delivery.body)
     except UnreadableEvent:
@@ -42,16 +42,16 @@ def as_json(delivery: Delivery, *, show: bool) -> dict[str, Any]:
 
 
 def line(delivery: Delivery, *, show: bool) -> str:
-    """The delivery as one line: when, what, of whom, about which message, and what happened."""
+    """The delivery as one line: time, type, tenant, message, and what happened."""
     event = read(delivery)
     what = delivery.routing_key if show else output.masked(delivery.routing_key)
     if event is None:
         return _line(utc_now(), str(what), ["cannot be read"])
-    return _line(_moment(event), event.TYPE.removesuffix(".v1"), [part for part in _told(event, show=show) if part])
+    return _line(_moment(event), event.TYPE.removesuffix(".v1"), [part for part in _parts(event, show=show) if part])
 
 
 def status_line(event: StatusEvent, *, show: bool) -> str:
-    """A status as one line, without what the reader knows already."""
+    """A status as one line, without tenant and message id."""
     return _line(_moment(event), event.status.value, [part for part in _of_status(event, show=show) if part])
 
 
@@ -70,7 +70,7 @@ def _moment(event: Event) -> datetime:
     return utc_now()
 
 
-def _told(event: Event, *, show: bool) -> Iterable[str]:
+def _parts(event: Event, *, show: bool) -> Iterable[str]:
     parts = [event.TYPE]
     match event:
         case StatusEvent():

@@ -1,4 +1,4 @@
-"""`smsgw explain`: asks the gateway what it would do with a text, without sending one."""
+"""`smsgw explain`: asks the gateway how it would handle a text, without sending one."""
 
 from collections.abc import Collection
 from typing import Annotated, Any
@@ -14,10 +14,10 @@ from smsgw.terminal.options import Json, PastedCommand, Tenant
 from smsgw.terminal.running import FAILED, Failure, run
 
 At = Annotated[
-    str | None, typer.Option(help="When, such as 2026-05-04T20:00:00Z; now when left out.", show_default=False)
+    str | None, typer.Option(help="At this time, such as 2026-05-04T20:00:00Z; now by default.", show_default=False)
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Say what would happen to a text, and why.")
+app = typer.Typer(no_args_is_help=True, help="Show what would happen to a text, and why.")
 
 _NO_ADDRESS = 404
 _NO_METHOD = 405
@@ -28,19 +28,21 @@ _MOST_LEVELS = 8
 def outbound(  # noqa: PLR0913  # each is a field of the request
     ctx: typer.Context,
     to: Annotated[str, typer.Argument(help="The recipient's number.")],
-    text: Annotated[str, typer.Argument(help="The text, for counting its segments.")] = "",
+    text: Annotated[str, typer.Argument(help="The text; its segments are counted.")] = "",
     *,
     tenant: Tenant = None,
-    extension: Annotated[str | None, typer.Option("--extension", "-e", help="Who sends.", show_default=False)] = None,
+    extension: Annotated[
+        str | None, typer.Option("--extension", "-e", help="The sender's extension.", show_default=False)
+    ] = None,
     sender: Annotated[str | None, typer.Option("--from", help="The sender's number.", show_default=False)] = None,
     config: Annotated[str | None, typer.Option(help="The SMS configuration's id.", show_default=False)] = None,
-    category: Annotated[Category | None, typer.Option(help="Why it would be sent.", show_default=False)] = None,
+    category: Annotated[Category | None, typer.Option(help="The category of the text.", show_default=False)] = None,
     at: At = None,
     as_json: Json = False,
 ) -> None:
-    """Who would be the sender, which rule wins and which lose, which routes and lane, how many segments.
+    """Show the sender, the rule that applies and those that do not, the routes, the lane and the segments.
 
-    It is decided as a real text is, and nothing is sent. The status is 1 for a text that would be refused.
+    The decision is the same as for a real text, but nothing is sent. The exit status is 1 if it would be refused.
 
     For example:
 
@@ -65,7 +67,7 @@ def inbound(
     ctx: typer.Context,
     sender: Annotated[str, typer.Argument(help="The number a text would come from.")],
     did: Annotated[str, typer.Argument(help="The number it would be sent to.")],
-    channel: Annotated[MsgType, typer.Option(help="What would come in.")] = MsgType.SMS,
+    channel: Annotated[MsgType, typer.Option(help="SMS or MMS.")] = MsgType.SMS,
     *,
     tenant: Annotated[
         str | None, typer.Option("--tenant", "-t", help="The tenant, when the server asks for it.", show_default=False)
@@ -73,7 +75,7 @@ def inbound(
     at: At = None,
     as_json: Json = False,
 ) -> None:
-    """Which tenant gets it, which rule wins and which lose, and where it goes.
+    """Show the tenant that gets it, the rule that applies and those that do not, and the destination.
 
     For example:
 
@@ -110,14 +112,14 @@ async def _explain(access: gateway.Gateway, direction: str, question: JsonObject
 
 
 async def _addresses(api: ServiceApi) -> Collection[str]:
-    """What the server answers at all: a 404 may also be about the tenant that was asked for."""
+    """Return the paths that the server has: a 404 may also mean that the tenant does not exist."""
     document = await api.call("GET", "/api/v1/openapi.json")
     paths: dict[str, object] = document["paths"]
     return paths.keys()
 
 
 def _lines(value: Any, depth: int = 0) -> list[str]:
-    """A JSON value as indented lines; what is absent is left out."""
+    """A JSON value as indented lines, without empty values."""
     indent = "  " * depth
     if depth >= _MOST_LEVELS or not isinstance(value, dict | list):
         return [f"{indent}{_word(value)}"]

@@ -12,7 +12,7 @@ from smsgw.terminal import output
 from smsgw.terminal.options import Json, PastedCommand, Show, Tenant
 from smsgw.terminal.running import Failure, run
 
-app = typer.Typer(no_args_is_help=True, help="Look up messages and what became of them.")
+app = typer.Typer(no_args_is_help=True, help="Look up messages and their statuses.")
 
 _DIRECTIONS = {"in": "IN", "out": "OUT"}
 
@@ -34,7 +34,7 @@ def list_messages(  # noqa: PLR0913  # each narrows the list
     until: Annotated[str | None, typer.Option(help="Before this time.", show_default=False)] = None,
     search: Annotated[str | None, typer.Option(help="A message's id, or a number.", show_default=False)] = None,
     top: Annotated[int, typer.Option(help="How many.", min=1, max=100)] = 20,
-    skip: Annotated[int, typer.Option(help="Leave out so many first.", min=0)] = 0,
+    skip: Annotated[int, typer.Option(help="How many to skip.", min=0)] = 0,
     show: Show = False,
     as_json: Json = False,
 ) -> None:
@@ -150,7 +150,7 @@ def _facts(item: JsonObject, *, show: bool) -> JsonObject:
         "reason": item["reason"],
         "error": error.get("code"),
         "carrier said": " ".join(str(error[name]) for name in ("carrier_code", "carrier_text") if error.get(name)),
-        "do": error.get("advice"),
+        "advice": error.get("advice"),
         "carrier's id": item["provider_msg_id"],
         "attempts": item["attempt"],
         "client's reference": item["client_ref"] if show else output.masked(item["client_ref"]),
@@ -158,7 +158,7 @@ def _facts(item: JsonObject, *, show: bool) -> JsonObject:
 
 
 def _step(item: JsonObject, step: JsonObject) -> tuple[object, ...]:
-    """A line of the timeline. Only the last error is kept in full; of earlier ones there is the code."""
+    """A line of the timeline. Only the last error is stored in full; of earlier ones only the code is."""
     code, carrier_code = step.get("code"), step.get("carrier_code")
     error = item["error"] or {}
     words = ""

@@ -1,4 +1,4 @@
-"""`smsgw dead-letters` and `smsgw unrouted`: what was parked and why, and back or away with it; none is ever lost."""
+"""`smsgw dead-letters` and `smsgw unrouted`: shows, replays and discards parked messages; none is lost otherwise."""
 
 import inspect
 import re
@@ -21,10 +21,10 @@ from smsgw.terminal.options import Json, PastedCommand, Show, Yes, confirm
 from smsgw.terminal.running import FAILED, OK, Failure, run
 
 _MOST = 5_000
-"""How many are looked through for those that are asked for: in memory at once, 256 KiB each at the worst."""
+"""How many messages are searched at most. They are in memory at the same time, up to 256 KiB each."""
 
 _AT_ONCE = 100
-"""As many ids as the config service takes in one request."""
+"""The most ids that the config service accepts in one request."""
 
 _QUEUES = {"dead-letters": DEAD, "unrouted": UNROUTED}
 
@@ -35,13 +35,13 @@ CodeOption = Annotated[str | None, typer.Option("--code", help="Only those with 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which parked messages are meant. Without `ids` all are."""
+    """Selects parked messages; without `ids` all of them."""
 
     ids: frozenset[str] = frozenset()
     code: str | None = None
 
     def has(self, parked: Parked) -> bool:
-        """Whether this one is meant."""
+        """Whether this message is selected."""
         return (not self.ids or parked.id in self.ids) and self.code in {None, parked.code}
 
 
@@ -49,10 +49,10 @@ def list_parked(
     ctx: typer.Context,
     *,
     code: CodeOption = None,
-    limit: Annotated[int, typer.Option(help="How many to look at.", min=1, max=_MOST)] = 50,
+    limit: Annotated[int, typer.Option(help="How many to read, the oldest first.", min=1, max=_MOST)] = 50,
     as_json: Json = False,
 ) -> None:
-    """List them, the oldest first, and leave them where they are.
+    """List parked messages, the oldest first. They stay in the queue.
 
     For example:
 
@@ -70,7 +70,7 @@ def show_parked(
     show: Show = False,
     as_json: Json = False,
 ) -> None:
-    """Show one: why it is there, whence it came, and its body.
+    """Show one parked message: why it is there, where it came from, and its body.
 
     For example:
 
@@ -90,19 +90,20 @@ def replay_parked(  # each says which ones, or how
     tenant: Annotated[
         str | None,
         typer.Option(
-            "--tenant", "-t", help="Only inbound texts to numbers that this tenant owns by now.", show_default=False
+            "--tenant", "-t", help="Only inbound texts to numbers that this tenant owns now.", show_default=False
         ),
     ] = None,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Send them back to where they came from, to be worked on once more.
+    """Send messages back to where they came from, to be processed again.
 
-    Each is published and confirmed before it is removed here. Their ids stay, so what was worked on already is not
-    sent twice. Mend the cause first: what fails again comes back. An inbound text goes the way of a new one: rules and
-    blocked senders apply, and only the tenant that owns its number gets it. The config service sees to that, so for
-    unrouted messages it must be at hand; --tenant says that you know a text to be real that came by the webhook of
-    another tenant.
+    Correct the cause first: a message that fails again is parked again. Each message is published and confirmed before
+    it is removed here. It keeps its id, so a message that was already processed is not sent twice.
+
+    An inbound text is handled like a new one: rules and blocked senders apply, and only the tenant that owns its number
+    gets it. Unrouted messages are replayed by the config service, which must be running. With --tenant you confirm that
+    a text is genuine although it came by another tenant's webhook.
 
     For example:
 
@@ -134,7 +135,7 @@ def discard_parked(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Remove them for good; nothing else keeps them.
+    """Delete messages for good; there is no other copy.
 
     For example:
 
@@ -166,13 +167,15 @@ def _app(place: str, about: str) -> typer.Typer:
     return app
 
 
-dead_letters = _app("dead-letters", "Messages that could not be worked on (the queue sms.dead).")
-unrouted = _app("unrouted", "Messages that nobody was bound for, or whose number nobody owns (the queue sms.unrouted).")
+dead_letters = _app("dead-letters", "Messages that could not be processed (the queue sms.dead).")
+unrouted = _app(
+    "unrouted", "Messages for which no queue was bound, or whose number no tenant owns (the queue sms.unrouted)."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """What is done to a parked message: as a command, as a fact, and itself."""
+    """An action on a parked message: its verb, its past participle, and the function that does it."""
 
     verb: str
     done: str
@@ -207,7 +210,7 @@ async def _list(access: gateway.Gateway, queue: str, selection: Selection, limit
         ),
     )
     if len(parked) == limit:
-        output.note(f"only the oldest {limit} were looked at; see more with --limit")
+        output.note(f"only the oldest {limit} were read; see more with --limit")
     elif not chosen:
         output.note("nothing is parked here" if not parked else "none of this code")
 
@@ -233,7 +236,7 @@ async def _show(access: gateway.Gateway, queue: str, parked_id: str, *, show: bo
 async def _replay_unrouted(
     access: gateway.Gateway, selection: Selection, tenant: str | None, *, yes: bool, as_json: bool
 ) -> int:
-    """Have the config service do it, which knows whose numbers there are."""
+    """Have the config service replay them, since it knows which tenant owns a number."""
     async with access.config() as api, access.broker() as broker:
         async with broker.browse(UNROUTED, limit=_MOST) as held:
             meant = [parked.id for one in held if selection.has(parked := Parked.read(one.delivery))]
@@ -250,7 +253,7 @@ async def _replay_unrouted(
 
 
 def _portions(ids: Iterable[str], size: int) -> Iterator[list[str]]:
-    """These in portions."""
+    """Yield the ids in lists of `size`."""
     left = iter(ids)
     while portion := list(islice(left, size)):
         yield portion
@@ -258,7 +261,7 @@ def _portions(ids: Iterable[str], size: int) -> Iterator[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Tally:
-    """To which it was done, and to which not, with the reason."""
+    """The ids that succeeded, and those that did not with the reason."""
 
     word: str
     done: list[str]
@@ -268,7 +271,7 @@ class _Tally:
 async def _act(
     access: gateway.Gateway, queue: str, selection: Selection, action: _Action, *, yes: bool, as_json: bool
 ) -> int:
-    """Do it to each that is meant, one after the other; stop at the first failure of the broker."""
+    """Do the action on each selected message in turn; stop at the first failure of the broker."""
     async with access.broker() as broker:
         if not yes:
             await _ask(broker, queue, selection, action.verb, as_json=as_json)
@@ -277,7 +280,7 @@ async def _act(
 
 
 def _report(tally: _Tally, selection: Selection, queue: str, *, as_json: bool) -> int:
-    """Tell what was done, and return the exit status."""
+    """Print the result and return the exit status."""
     done, left = tally.done, tally.left
     if as_json:
         output.write_json({tally.word: done, "left": left})
@@ -292,7 +295,7 @@ def _report(tally: _Tally, selection: Selection, queue: str, *, as_json: bool) -
 
 
 async def _ask(broker: Broker, queue: str, selection: Selection, verb: str, *, as_json: bool) -> None:
-    """Say how many it would be, and go on after a yes; nothing is held meanwhile."""
+    """Ask with the number of messages, and return after a yes; no message is locked while the person decides."""
     async with broker.browse(queue, limit=_MOST) as held:
         count = sum(selection.has(Parked.read(one.delivery)) for one in held)
     if count:
@@ -300,7 +303,7 @@ async def _ask(broker: Broker, queue: str, selection: Selection, verb: str, *, a
 
 
 async def _do(broker: Broker, queue: str, selection: Selection, action: _Action) -> tuple[list[str], dict[str, str]]:
-    """Return the ids of those it was done to, and of those it could not be done to with the reason."""
+    """Return the ids that succeeded, and those that did not with the reason."""
     done: list[str] = []
     left: dict[str, str] = {}
     async with broker.browse(queue, limit=_MOST) as held:
@@ -340,7 +343,7 @@ def _when(parked: Parked) -> str | None:
 
 
 def _body(parked: Parked, *, show: bool) -> Any:
-    """The body as JSON where it is; what is no JSON is shown only when asked for."""
+    """The body as JSON if it is JSON; any other body is shown on request only."""
     try:
         decoded = orjson.loads(parked.delivery.body)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""`smsgw send`: publishes a request as a PBX does, and follows its statuses."""
+"""`smsgw send`: publishes a request as a PBX would, and follows its statuses."""
 
 import asyncio
 import re
@@ -38,7 +38,9 @@ def send(  # noqa: PLR0913  # each is a field of the request
     tenant: Tenant = None,
     extension: Annotated[
         str | None,
-        typer.Option("--extension", "-e", help="Who sends; SMSGW_EXTENSION when left out.", show_default=False),
+        typer.Option(
+            "--extension", "-e", help="The sender's extension; SMSGW_EXTENSION by default.", show_default=False
+        ),
     ] = None,
     sender: Annotated[str | None, typer.Option("--from", help="The sender's number.", show_default=False)] = None,
     config: Annotated[str | None, typer.Option(help="The SMS configuration's id.", show_default=False)] = None,
@@ -47,7 +49,7 @@ def send(  # noqa: PLR0913  # each is a field of the request
         bool, typer.Option("--group", help="One group message instead of one for each recipient.")
     ] = False,
     category: Annotated[
-        Category, typer.Option(help="Why it is sent; marketing takes the bulk lane.")
+        Category, typer.Option(help="The category of the text; marketing uses the bulk lane.")
     ] = Category.CONVERSATIONAL,
     send_after: Annotated[
         str | None,
@@ -67,8 +69,8 @@ def send(  # noqa: PLR0913  # each is a field of the request
 ) -> None:
     """Send a text.
 
-    Prints the message's id. With --wait the statuses follow as they come, without touching the PBX's own queue; the
-    exit status is 0 when every recipient's is delivered, else 1.
+    Prints the message's id. With --wait it prints the statuses as they arrive, without taking them from the PBX's
+    queue; the exit status is 0 if the text is delivered to every recipient, else 1.
 
     For example:
 
@@ -93,18 +95,18 @@ def send(  # noqa: PLR0913  # each is a field of the request
         expires_at=_time(expires_at),
         **{"from": sender},
     )
-    run(_send(access, request, _Telling(show=show, as_json=as_json), wait_seconds if wait else None))
+    run(_send(access, request, _Progress(show=show, as_json=as_json), wait_seconds if wait else None))
 
 
 def extension_of(given: str | None) -> str:
-    """The sender's extension. Raises BadParameter when none was given anywhere."""
+    """Return the sender's extension. Raises BadParameter if none is given or set."""
     if given is None:
         raise typer.BadParameter("name the sender's extension with --extension, or set SMSGW_EXTENSION")
     return given
 
 
 def _time(text: str | None) -> str | None:
-    """Return a time as the request takes it; `+10m` and its like count from now."""
+    """Return a time in the form of the request; `+10m` and the like count from now."""
     match = _FROM_NOW.fullmatch(text or "")
     if match is None:
         return text
@@ -119,22 +121,22 @@ def _request(**fields: Any) -> OutboundRequest:
         raise typer.BadParameter(found.reason if found is not None else "That is no request.") from None
 
 
-class _Telling:
-    """How what happens is printed."""
+class _Progress:
+    """Prints the progress of a request."""
 
     def __init__(self, *, show: bool, as_json: bool) -> None:
         self._show = show
         self._as_json = as_json
 
     def sent(self, request: OutboundRequest) -> None:
-        """The request lies in the broker."""
+        """The request was published."""
         if self._as_json:
             output.write_json({"message_id": request.message_id, "tenant_id": request.tenant_id})
         else:
             output.say(request.message_id)
 
     def status(self, delivery: Delivery, event: StatusEvent) -> None:
-        """A status came."""
+        """A status arrived."""
         if self._as_json:
             output.write_json(event_lines.as_json(delivery, show=self._show)["event"])
         else:
@@ -142,7 +144,7 @@ class _Telling:
 
 
 async def _send(
-    access: gateway.Gateway, request: OutboundRequest, telling: _Telling, wait_seconds: float | None
+    access: gateway.Gateway, request: OutboundRequest, progress: _Progress, wait_seconds: float | None
 ) -> int:
     message = Outgoing(
         topology.SMS, topology.outbound_key(request.tenant_id), request.encode(), request.TYPE, request.message_id
@@ -150,17 +152,17 @@ async def _send(
     async with access.broker() as broker:
         if wait_seconds is None:
             await broker.publish(message)
-            telling.sent(request)
+            progress.sent(request)
             return OK
         async with _statuses(broker, request) as statuses:
             await broker.publish(message)
-            telling.sent(request)
+            progress.sent(request)
             try:
                 async with asyncio.timeout(wait_seconds):
-                    return await _follow(statuses, request, telling)
+                    return await _follow(statuses, request, progress)
             except TimeoutError:
                 raise Failure(
-                    f"There is no final status after {wait_seconds:g} s. It goes on all the same; see later with: "
+                    f"There is no final status after {wait_seconds:g} s. The gateway continues; see later with: "
                     f"smsgw messages show {request.message_id} --tenant {request.tenant_id}"
                 ) from None
 
@@ -169,7 +171,7 @@ async def _send(
 async def _statuses(
     broker: Broker, request: OutboundRequest
 ) -> AsyncIterator["asyncio.Queue[tuple[Delivery, StatusEvent]]"]:
-    """Hear of every status of `request` from now on. A rejection may come without a known tenant."""
+    """Receive every status of `request` from now on. A rejection may have no known tenant."""
     heard: asyncio.Queue[tuple[Delivery, StatusEvent]] = asyncio.Queue()
     ready = [asyncio.Event(), asyncio.Event()]
     keys = [f"sms.status.{request.tenant_id}.#", f"sms.status.{topology.NO_TENANT}.#"]
@@ -197,18 +199,18 @@ async def _statuses(
 
 
 async def _follow(
-    statuses: "asyncio.Queue[tuple[Delivery, StatusEvent]]", request: OutboundRequest, telling: _Telling
+    statuses: "asyncio.Queue[tuple[Delivery, StatusEvent]]", request: OutboundRequest, progress: _Progress
 ) -> int:
-    """Tell every status until the final one of the message, or of each message of a list."""
+    """Print every status until the final one of the message, or of each message of a list."""
     ended: dict[str, Status] = {}
-    told: set[str] = set()
+    printed: set[str] = set()
     several = len(set(request.to)) if not request.group else 1
     while True:
         delivery, event = await statuses.get()
-        if event.event_id in told:
+        if event.event_id in printed:
             continue
-        told.add(event.event_id)
-        telling.status(delivery, event)
+        printed.add(event.event_id)
+        progress.status(delivery, event)
         if not event.final:
             continue
         if event.message_id == request.message_id:

@@ -1,4 +1,4 @@
-"""`smsgw tail`: what passes through RabbitMQ, as it passes, on queues of its own."""
+"""`smsgw tail`: shows events live, with queues of its own."""
 
 import asyncio
 from typing import Annotated
@@ -27,7 +27,9 @@ def tail(  # noqa: PLR0913  # each is a kind of event
     statuses: Annotated[bool, typer.Option("--statuses", help="Statuses.")] = False,
     inbound: Annotated[bool, typer.Option("--inbound", help="Texts that arrived.")] = False,
     outbound: Annotated[bool, typer.Option("--outbound", help="Requests of the PBX.")] = False,
-    carrier: Annotated[bool, typer.Option("--carrier", help="What carriers tell, of every tenant.")] = False,
+    carrier: Annotated[
+        bool, typer.Option("--carrier", help="Receipts and texts from carriers, of every tenant.")
+    ] = False,
     changes: Annotated[bool, typer.Option("--changes", help="Changes of the configuration.")] = False,
     count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1, show_default=False)] = None,
     show: Show = False,
@@ -35,9 +37,9 @@ def tail(  # noqa: PLR0913  # each is a kind of event
 ) -> None:
     """Watch events live, until Ctrl-C.
 
-    Without a kind: statuses and inbound texts. It reads copies, on queues that end with it; nothing is taken from the
-    PBX. Events from before its start are not shown. While it listens to statuses or inbound texts, one that no PBX is
-    bound for counts as taken, and does not go to sms.unrouted.
+    Without an option for the kind it shows statuses and inbound texts, from now on. It reads copies, from temporary
+    queues; the PBX still gets everything. While it runs, a status or inbound text for which no PBX is bound does not
+    go to sms.unrouted.
 
     For example:
 

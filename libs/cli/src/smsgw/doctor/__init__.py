@@ -1,4 +1,4 @@
-"""`smsgw doctor`: looks at every part of a gateway and says what is wrong and what to do."""
+"""`smsgw doctor`: checks every part of a gateway and says what is wrong and what to do."""
 
 from smsgw.doctor.command import doctor
 

@@ -1,4 +1,4 @@
-"""RabbitMQ: whether it can be reached, whether all is there, who reads, and what lies where nothing should."""
+"""Checks RabbitMQ: connection, missing exchanges and queues, queues without readers, backlogs, parked messages."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -31,7 +31,7 @@ _BACKLOG = 1_000
 async def findings(
     access: Gateway, config_ids: Iterable[str], tenant_ids: Iterable[str], pbx_ids: Iterable[str]
 ) -> list[Finding]:
-    """Look at the broker, at the lanes of these SMS configurations, and at the queues of these tenants and PBXs."""
+    """Check the broker, the lanes of these SMS configurations, and the queues of these tenants and PBXs."""
     pbx_ids = sorted({DEFAULT_PBX, *pbx_ids})
     lanes = [queue for config_id in config_ids for queue in lane(config_id).queues]
     requests = [queue for tenant_id in tenant_ids for queue in tenant(tenant_id).queues]
@@ -61,7 +61,7 @@ _PARKING = {DEAD: "dead-letters", UNROUTED: "unrouted"}
 
 
 def _topology(missing: Iterable[str], *told_apart: Iterable[Queue]) -> Finding:
-    """Say what is missing, but for queues that have findings of their own."""
+    """Name what is missing, except queues that have findings of their own."""
     apart = {queue.name for queues in told_apart for queue in queues}
     absent = [name for name in missing if name not in apart]
     if absent:
@@ -81,7 +81,7 @@ def _reader(queue: str, counts: QueueCounts | None) -> Finding:
             "Start the dispatcher, or see why it is not ready.",
         )
     if counts.waiting > _BACKLOG:
-        return warn(queue, _waiting(counts), "Run more dispatchers, or look at MongoDB's speed.")
+        return warn(queue, _waiting(counts), "Run more dispatchers, or check MongoDB's speed.")
     return ok(queue, f"{counted(counts.consumers, 'reader')}, {_waiting(counts)}")
 
 
@@ -108,7 +108,7 @@ def _pbx(pbx_id: str, queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
         if counts is None:
             continue  # named as missing already
         if not counts.consumers:
-            yield warn(queue, f"no PBX reads it, {_waiting(counts)}", "Connect the PBX; nothing is lost meanwhile.")
+            yield warn(queue, f"no PBX reads it, {_waiting(counts)}", "Connect the PBX; nothing is lost until then.")
         else:
             yield ok(queue, f"read by the PBX, {_waiting(counts)}")
 
@@ -118,9 +118,9 @@ def _waiting(counts: QueueCounts) -> str:
 
 
 def _requests(requests: Sequence[Queue], queues: Mapping[str, QueueCounts]) -> Iterable[Finding]:
-    """Judge the queues in which tenants' requests wait."""
-    looks = [_reader(queue.name, queues.get(queue.name)) for queue in requests]
-    troubles = [look for look in looks if look.level is not Level.OK]
+    """Check the queues in which tenants' requests wait."""
+    found = [_reader(queue.name, queues.get(queue.name)) for queue in requests]
+    troubles = [finding for finding in found if finding.level is not Level.OK]
     if requests and not troubles:
         yield ok("requests", f"those of {counted(len(requests), 'tenant')} read, no backlog")
     yield from troubles
@@ -139,5 +139,5 @@ def _lane(name: str, queues: Mapping[str, QueueCounts]) -> Finding | None:
         do = "See whether the dispatcher is ready and has the configuration."
         return fail(name, "no dispatcher reads this lane", do)
     if counts.waiting > _BACKLOG:
-        return warn(name, _waiting(counts), "The carrier's pace is the limit; ask it for a higher rate.")
+        return warn(name, _waiting(counts), "The rate that the carrier allows is the limit; ask it for a higher one.")
     return None

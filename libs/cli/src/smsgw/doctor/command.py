@@ -1,4 +1,4 @@
-"""The command: asks everything at once and prints one table."""
+"""The command: runs all checks and prints one table."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -28,11 +28,11 @@ def doctor(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Look at every part of the gateway and say what to do.
+    """Check every part of the gateway and say what to do.
 
-    RabbitMQ (connection, topology, readers, parked messages), the services with their databases, configuration and
-    clocks, the API key, every SMS configuration and how it does, and the public webhook address with its certificate.
-    The exit status is 1 when something fails; warnings leave it 0.
+    These are RabbitMQ (connection, topology, readers, parked messages), the services with their databases,
+    configuration and clocks, the API key, every SMS configuration and its health, and the public webhook address with
+    its certificate. The exit status is 1 if a check fails; warnings leave it 0.
 
     For example:
 
@@ -58,7 +58,7 @@ async def _doctor(access: gateway.Gateway, *, tried: bool, as_json: bool) -> int
 
 
 async def examine(access: gateway.Gateway, *, tried: bool = False) -> list[Finding]:
-    """Return everything that was found, part by part; with `tried` also what trials of configurations found."""
+    """Return all findings, part by part; with `tried` also those of trials of configurations."""
     settings = access.settings
     visited = [
         CheckedService("config", settings.config_url, "SMSGW_CONFIG_URL"),
@@ -69,19 +69,19 @@ async def examine(access: gateway.Gateway, *, tried: bool = False) -> list[Findi
         key, tenants, stored = await _configured(access)
         working = [config for config in stored if config["enabled"] and not config["missing"]]
         active = [config["id"] for config in working]
-        looks = await asyncio.gather(
+        internal = await asyncio.gather(
             broker.findings(access, active, [one["id"] for one in tenants], [one["pbx_id"] for one in tenants]),
             *(services.findings(http, service) for service in visited),
         )
-        public = webhooks.addresses(config["webhook"] for config in stored)
-        doors = await asyncio.gather(*(webhooks.findings(http, one, settings.ca_file) for one in public))
-    judged = [] if key.level is Level.FAIL else [*configs.of_configs(stored), *configs.of_tenants(tenants, stored)]
-    doing = [] if key.level is Level.FAIL else await _doing(access, working, tried=tried)
-    return [*_joined(looks), key, *judged, *doing, *_joined(doors)]
+        addresses = webhooks.addresses(config["webhook"] for config in stored)
+        public = await asyncio.gather(*(webhooks.findings(http, one, settings.ca_file) for one in addresses))
+    configured = [] if key.level is Level.FAIL else [*configs.of_configs(stored), *configs.of_tenants(tenants, stored)]
+    health = [] if key.level is Level.FAIL else await _health(access, working, tried=tried)
+    return [*_joined(internal), key, *configured, *health, *_joined(public)]
 
 
-async def _doing(access: gateway.Gateway, working: Sequence[JsonObject], *, tried: bool) -> list[Finding]:
-    """Say how active configurations do."""
+async def _health(access: gateway.Gateway, working: Sequence[JsonObject], *, tried: bool) -> list[Finding]:
+    """Check the health of active configurations."""
     try:
         async with access.config() as api:
             found = await trials_of_configs.health(api, working)
@@ -91,7 +91,7 @@ async def _doing(access: gateway.Gateway, working: Sequence[JsonObject], *, trie
 
 
 async def _configured(access: gateway.Gateway) -> tuple[Finding, list[JsonObject], list[JsonObject]]:
-    """Judge the API key, and return the tenants and SMS configurations that it shows."""
+    """Check the API key, and return the tenants and SMS configurations that it shows."""
     try:
         async with access.config() as api:
             tenants, stored = await api.every("/api/v1/tenants"), await api.every("/api/v1/sms")
@@ -110,8 +110,8 @@ async def _configured(access: gateway.Gateway) -> tuple[Finding, list[JsonObject
     )
 
 
-def _joined(looks: Iterable[Sequence[Finding]]) -> list[Finding]:
-    return [finding for look in looks for finding in look]
+def _joined(groups: Iterable[Sequence[Finding]]) -> list[Finding]:
+    return [finding for group in groups for finding in group]
 
 
 def _worst(found: Iterable[Finding]) -> Level:

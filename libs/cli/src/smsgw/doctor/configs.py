@@ -1,4 +1,4 @@
-"""Judges what is configured, tenants and SMS configurations, as far as it can be seen from outside. Pure."""
+"""Checks tenants and SMS configurations, as far as that is possible from outside. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from smsgw.doctor.findings import Finding, fail, ok, warn
 
 
 def of_configs(configs: Iterable[JsonObject]) -> Iterable[Finding]:
-    """Judge each SMS configuration, and say when there is none."""
+    """Check each SMS configuration; warn if there is none."""
     seen = False
     for config in configs:
         seen = True

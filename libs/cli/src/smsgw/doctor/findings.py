@@ -1,4 +1,4 @@
-"""What the doctor finds: one fact about one part, how bad it is, and what to do about it."""
+"""A finding of the doctor: one fact about one part, its level, and what to do about it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,7 +28,7 @@ def ok(part: str, said: str) -> Finding:
 
 
 def warn(part: str, said: str, do: str) -> Finding:
-    """It works, and somebody should look at it."""
+    """It works, but needs attention."""
     return Finding(Level.WARN, part, said, do)
 
 

@@ -1,4 +1,4 @@
-"""The three services: ready or not and why, their clocks, and how old the configuration is that they work with."""
+"""Checks the three services: whether they are ready, their clocks, and the age of the configuration they use."""
 
 import time
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _ADVICE: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckedService:
-    """Where a service answers on its internal port. `variable` is the setting that says so."""
+    """The address of a service's internal port. `variable` is the setting with that address."""
 
     name: str
     base: str
@@ -42,7 +42,7 @@ class _ServiceAnswer:
 
 
 async def findings(http: aiohttp.ClientSession, service: CheckedService) -> list[Finding]:
-    """Visit one service."""
+    """Check one service."""
     try:
         visit = await _visit(http, service)
         age = await _snapshot_age(http, service) if visit.status in _READY else None
@@ -93,8 +93,8 @@ def _clock(service: CheckedService, ahead: float | None) -> list[Finding]:
     if ahead is None or abs(ahead) < _SKEW_TOLD:
         return []
     said = f"its clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
-    judge = fail if abs(ahead) >= _SKEW_HARMFUL else warn
-    return [judge(f"{service.name} clock", said, "Let NTP set the clocks of both machines.")]
+    finding = fail if abs(ahead) >= _SKEW_HARMFUL else warn
+    return [finding(f"{service.name} clock", said, "Let NTP set the clocks of both machines.")]
 
 
 def _snapshot(service: CheckedService, age: float | None) -> list[Finding]:

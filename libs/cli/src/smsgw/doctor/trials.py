@@ -1,4 +1,4 @@
-"""SMS configurations as they do: whether webhooks arrive and texts leave, and on request whether both would."""
+"""Checks the health of SMS configurations: whether webhooks arrive and texts leave; on request it tries both."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ from smsgw.doctor.findings import Finding, fail, ok, warn
 from smsgw.terminal.output import counted
 from smsgw.terminal.running import Failure
 
-# Each asks a carrier and calls a webhook; more than these take long and annoy.
+# Each trial calls the carrier and the webhook; more than these take too long.
 MOST_TRIED = 20
 _AT_ONCE = 100
 _FORBIDDEN = 403
@@ -18,7 +18,7 @@ _TRIALS = {
 
 
 async def health(api: ServiceApi, configs: Sequence[JsonObject]) -> list[Finding]:
-    """Say which of these active configurations do not do well. Raises Failure."""
+    """Name those of the active configurations that have problems. Raises Failure."""
     names = {config["id"]: _name(config) for config in configs}
     found: list[Finding] = []
     for ids in _parts(list(names)):
@@ -70,12 +70,12 @@ async def trials(api: ServiceApi, configs: Sequence[JsonObject]) -> list[Finding
 
 
 def _trial(part: str, steps: Sequence[JsonObject], do: str) -> Finding:
-    """Judge a trial by the step that failed, or by what its last one says."""
+    """Return the finding of a trial: the step that failed, the notes of its steps, or the message of its last step."""
     failed = next((step for step in steps if not step["ok"]), None)
     if failed is not None:
         return fail(part, failed["says"], do)
     noted = [step["says"] for step in steps if step["code"] is not None]
-    return warn(part, " ".join(noted), "See whether that is meant.") if noted else ok(part, steps[-1]["says"])
+    return warn(part, " ".join(noted), "Check whether that is intended.") if noted else ok(part, steps[-1]["says"])
 
 
 def _name(config: JsonObject) -> str:

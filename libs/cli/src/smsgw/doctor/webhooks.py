@@ -1,4 +1,4 @@
-"""The public webhook address as a carrier meets it: the name, the certificate and its chain, and ingress behind it."""
+"""Checks the public webhook address as a carrier would use it: host name, certificate chain, and ingress behind it."""
 
 import asyncio
 import ssl
@@ -22,12 +22,12 @@ _WRONG_CHAIN = (
 
 
 def addresses(webhooks: Iterable[str | None]) -> list[str]:
-    """What has to be visited for these webhook URLs: each public address and carrier once, without any token."""
+    """The addresses to check for these webhook URLs: each public address and carrier once, without the token."""
     return sorted({url.rpartition("/")[0] for url in webhooks if url})
 
 
 async def findings(http: aiohttp.ClientSession, address: str, ca_file: Path | None) -> list[Finding]:
-    """Visit one address, as `https://sms.example.com/webhooks/bandwidth`. A GET must be answered 405."""
+    """Check one address, such as `https://sms.example.com/webhooks/bandwidth`. A GET must be answered 405."""
     parts = urlsplit(address)
     part = f"webhook {parts.netloc}"
     found: list[Finding] = []
@@ -41,7 +41,7 @@ async def findings(http: aiohttp.ClientSession, address: str, ca_file: Path | No
             warn(
                 part,
                 "plain HTTP",
-                "Let a proxy in front of ingress speak HTTPS: texts and credentials are read on the way.",
+                "Put an HTTPS proxy in front of ingress: without it texts and credentials can be read on the network.",
             )
         )
     return [*found, await _answer(http, part, address)]
@@ -49,7 +49,7 @@ async def findings(http: aiohttp.ClientSession, address: str, ca_file: Path | No
 
 async def _answer(http: aiohttp.ClientSession, part: str, address: str) -> Finding:
     try:
-        # No configuration has this token; ingress looks at the method first.
+        # No configuration has this token; ingress checks the method first.
         async with http.get(f"{address}/smsgw-doctor", allow_redirects=False) as answer:
             status, server = answer.status, answer.headers.get("Server", "")
     except TimeoutError:
@@ -65,7 +65,7 @@ async def _answer(http: aiohttp.ClientSession, part: str, address: str) -> Findi
 
 
 async def _certificate(part: str, host: str, port: int, ca_file: Path | None) -> Finding:
-    """Judge the certificate that is served there by a connection of its own."""
+    """Check the certificate that is served there, on a separate connection."""
     part = f"{part} certificate"
     try:
         async with asyncio.timeout(10):
@@ -86,5 +86,5 @@ async def _certificate(part: str, host: str, port: int, ca_file: Path | None) ->
     if days < _SOON_DAYS:
         return warn(part, said, "Renew it now.")
     if ca_file is not None:
-        return warn(part, f"{said}; judged by {ca_file.name}", "A carrier trusts public authorities only.")
+        return warn(part, f"{said}; checked against {ca_file.name}", "A carrier trusts public authorities only.")
     return ok(part, said)

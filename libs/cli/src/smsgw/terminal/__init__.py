@@ -1,1 +1,1 @@
-"""The person or program at the other end: options, output, errors and exit status."""
+"""The command line: options, output, errors and exit status."""

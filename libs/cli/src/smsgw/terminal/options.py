@@ -1,4 +1,4 @@
-"""The options that several commands have, each written once."""
+"""The options that several commands share."""
 
 from typing import Annotated, Any
 
@@ -11,19 +11,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines inst
 Show = Annotated[bool, typer.Option("--show", help="Show whole phone numbers and texts; they are masked otherwise.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")]
 Tenant = Annotated[
-    str | None, typer.Option("--tenant", "-t", help="The tenant; SMSGW_TENANT when left out.", show_default=False)
+    str | None, typer.Option("--tenant", "-t", help="The tenant; SMSGW_TENANT by default.", show_default=False)
 ]
 
 
-# What a person writes to another counts to the last blank.
+# The text of a message is sent exactly as given.
 _VERBATIM = frozenset({"text"})
 
 
 class PastedCommand(TyperCommand):
-    """A command whose words may be pasted: what nobody sees is taken off their ends."""
+    """A command whose arguments may be pasted: invisible characters at their ends are removed."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command with clean words."""
+        """Run the command with the cleaned arguments."""
         ctx.params = {name: value if name in _VERBATIM else _clean(value) for name, value in ctx.params.items()}
         return super().invoke(ctx)
 
@@ -35,7 +35,7 @@ def _clean(value: Any) -> Any:
 
 
 def confirm(question: str, *, yes: bool, machine: bool) -> None:
-    """Ask the person; go on only after a yes. A program is not asked: it has to say --yes. Exits otherwise."""
+    """Ask the person, and exit unless the answer is yes. A program is not asked: it must pass --yes."""
     if yes:
         return
     if machine:

@@ -1,4 +1,4 @@
-"""What the person, or the program, at the other end sees: tables and lines, or JSON; never a control character."""
+"""Output for a person or a program: tables and lines, or JSON; never a control character."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from rich.text import Text
 from sms_common.phone import mask
 from sms_common.telemetry import redact
 
-_WIDE = 200  # where no terminal says how wide it is, as in a pipe
+_WIDE = 200  # the width where there is no terminal, as in a pipe
 
 STYLES: Mapping[str, str] = {
     "ok": "green",
@@ -28,11 +28,11 @@ STYLES: Mapping[str, str] = {
     "undetermined": "yellow",
     "unknown": "yellow",
 }
-"""How a cell or a line that is one of these words looks."""
+"""The style of a cell or a line that consists of one of these words."""
 
 
 def plain(text: str, *, lines: bool = False) -> str:
-    """Return `text` fit for a terminal: what strangers wrote may hold codes that move the cursor or hide text."""
+    """Return `text` without control characters: text from others may move the cursor or hide other text."""
     return "".join(letter if letter.isprintable() or (lines and letter == "\n") else "\ufffd" for letter in text)
 
 
@@ -42,7 +42,7 @@ def say(text: str = "", style: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Tell something beside the result, on standard error, so that a pipe gets the result only."""
+    """Print a note on standard error, so that a pipe gets only the result."""
     sys.stderr.write(f"{plain(text, lines=True)}\n")
 
 
@@ -57,7 +57,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
 
 
 def pairs(facts: Mapping[str, object]) -> None:
-    """Print facts one below the other, those that are None or empty left out."""
+    """Print facts one below the other, without those that are None or empty."""
     shown = Table(box=None, show_header=False, pad_edge=False)
     shown.add_column(style="bold", no_wrap=True)
     shown.add_column(overflow="fold")
@@ -79,7 +79,7 @@ def masked(value: Any) -> Any:
 
 
 def number(text: str | None, *, show: bool) -> str:
-    """A phone number for a person: whole only when asked for."""
+    """A phone number for a person; masked unless `show`."""
     return "" if not text else text if show else mask(text)
 
 

@@ -1,4 +1,4 @@
-"""GET messages: filters, order and pages over what is remembered, and the rate limit of that call."""
+"""GET messages: filters, order and pages of the remembered messages, and the rate limit of this call."""
 
 import base64
 import binascii

@@ -69,17 +69,17 @@ class MessageRequest:
 
 
 def is_e164(number: str) -> bool:
-    """Tell whether this is a full international number with its plus sign."""
+    """Return whether this is a full international number with its plus sign."""
     return _E164.fullmatch(number) is not None
 
 
 def is_short_code(number: str) -> bool:
-    """Tell whether this is a code of 5 or 6 digits; a plus sign may stand before it, as Bandwidth's client allows."""
+    """Return whether this is a code of 5 or 6 digits, with or without a plus sign, as Bandwidth's client allows."""
     return _SHORT_CODE.fullmatch(number) is not None
 
 
 def is_toll_free(number: str) -> bool:
-    """Tell whether this is a North American toll-free number (pattern of the OpenAPI description)."""
+    """Return whether this is a North American toll-free number (pattern of the OpenAPI description)."""
     return _TOLL_FREE.fullmatch(number) is not None
 
 
@@ -134,7 +134,7 @@ def check_application(
 
 
 def check_recipient(value: Any, errors: list[BadField], field: str = "to") -> str:
-    """Return the number to send to, noting the error when it is none."""
+    """Return the number to send to; add an error if it is not a number."""
     if isinstance(value, str) and is_e164(value):
         return value
     errors.append(BadField(field, f"'{value}' must be replaced with a valid E164 formatted telephone number"))
@@ -155,7 +155,7 @@ def check_text(value: Any, errors: list[BadField], field: str = "text", limit: i
 
 
 def check_url(value: Any, errors: list[BadField], field: str, limit: int = MAX_MEDIA_URL) -> str:
-    """Return an absolute URL; whether it can be fetched shows later (4410)."""
+    """Return an absolute URL; whether it can be fetched is checked later (4410)."""
     if not isinstance(value, str) or not _is_absolute_url(value):
         errors.append(BadField(field, f"'{field}' must be an absolute URL"))
     elif len(value) > limit:
@@ -198,7 +198,9 @@ def _missing(field: str) -> BadField:
 
 
 def _check_recipients(value: Any, errors: list[BadField]) -> tuple[str, ...]:
-    given = [value] if isinstance(value, str) else value  # a bare string is taken too (older guide, seen in clients)
+    given = (
+        [value] if isinstance(value, str) else value
+    )  # a plain string is accepted too (older guide, seen in clients)
     if not given:
         errors.append(_missing("to"))
         return ()

@@ -1,4 +1,4 @@
-"""What Bandwidth answers when it does not do what was asked: the error bodies, in both of their shapes.
+"""Bandwidth's error answers, in both of their shapes.
 
 Most errors are `{type, description}`, a refused message may add `fieldErrors`; an unknown path answers in the style of
 the Spring framework; multi-channel calls wrap their errors (messaging guide "errors", OpenAPI description).
@@ -41,12 +41,12 @@ class BadField:
     description: str
 
     def as_json(self) -> dict[str, str]:
-        """Return the item as it stands in `fieldErrors`."""
+        """Return the item for `fieldErrors`."""
         return {"fieldName": self.field, "description": self.description}
 
 
 class Refusal(Exception):
-    """Raised to answer a request with `status` and `body` (made into JSON unless it is bytes)."""
+    """Raised to answer a request with `status` and `body` (encoded as JSON unless it is bytes)."""
 
     def __init__(
         self, status: int, body: Any, *, headers: dict[str, str] | None = None, content_type: str = "application/json"
@@ -82,7 +82,7 @@ def access_denied() -> Refusal:
 
 
 def not_found() -> Refusal:
-    """Return the 404 of a thing that is not there (the path itself is known)."""
+    """Return the 404 for an object that does not exist, on a path that does."""
     return _plain(404, "resource-not-found", "Resource not found.")
 
 
@@ -132,13 +132,13 @@ def internal_error(status: int = 500) -> Refusal:
 
 
 def html_page(status: int = 502) -> Refusal:
-    """Return an error page as a proxy in front of the API writes it."""
+    """Return an error page as a proxy in front of the API would."""
     page = f"<html><head><title>{status}</title></head><body><center><h1>{status}</h1></center></body></html>"
     return Refusal(status, page.encode(), content_type="text/html")
 
 
 def unknown_path(path: str, now: float) -> Refusal:
-    """Return the 404 of a path that does not exist: another shape than every other error."""
+    """Return the 404 for a path that does not exist; no other error has this shape."""
     body = {
         "timestamp": iso_time(now, 3)[:-1] + "+0000",
         "status": 404,
