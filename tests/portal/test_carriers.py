@@ -36,7 +36,7 @@ def test_an_odd_carrier_is_set_up_by_what_it_declares(page: Page, served: Served
     page.get_by_label("Name", exact=False).first.fill("Jar")
     page.get_by_label("Brand").select_option(BRAND)
     page.get_by_role("button", name="Add trunk").click()
-    said(page, "Jar added, without numbers")
+    said(page, "Jar added, with no numbers")
     served.api("POST", "trunks", {"name": "Usual", "brand": "Bandwidth", "tenant_id": "acme"})
 
     open_page(page, "SMS/MMS")

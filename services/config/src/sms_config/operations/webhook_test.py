@@ -25,7 +25,7 @@ from sms_common.carriers.protocol import KEPT_FOR, OTHER_SCHEME, RESULT_HEADER, 
 from sms_config.operations.replay_refusals import ReplayRefused
 from sms_config.schemas.views import StepView
 
-# What Bandwidth waits for an answer; a slow one gets a word before that.
+# The least that any carrier waits for an answer; a slow one gets a word before that.
 PATIENCE_SECONDS = 10.0
 _LOOK_UP_SECONDS = 5.0
 _SLOW_SECONDS = 5.0
@@ -219,7 +219,7 @@ class WebhookTest:
         return _well("route", "Ingress answers there.")
 
     async def _challenge(self, hook: Hook) -> StepView:
-        """What a carrier sees that sends no credentials, as Bandwidth does at first."""
+        """What a carrier sees that sends no credentials, as one that waits to be asked does at first."""
         reply = await self._call("challenge", hook, None)
         match hook.username is not None, reply.status:
             case True, HTTPStatus.UNAUTHORIZED if reply.asks_basic:
