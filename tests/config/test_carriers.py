@@ -132,7 +132,7 @@ class TestCredentialsOfAnOddCarrier:
             ({"spice": "Saffron"}, "credentials.spice", "must be a spice and its weight"),
             ({"paß-phrase": "ab"}, FIELD, "must have 3 characters or more"),
             ({"watchword": "ab"}, "credentials.watchword", "must have 3 characters or more"),
-            ({"watchword": "abc", "paß-phrase": "abd"}, "credentials.watchword", "another name for paß-phrase"),
+            ({"watchword": "abc", "paß-phrase": "xyz"}, "credentials.watchword", "another name for paß-phrase"),
             ({"paß-phrase": "hush\u200bhush"}, FIELD, "U+200B"),
             ({"paß-phrase": 5}, FIELD, "must be text"),
         ],
@@ -237,3 +237,11 @@ async def test_a_trunk_is_made_by_a_carriers_name_or_brand_and_else_refused(api,
     assert (jar["carrier"], jar["brand"]) == ("spicy", "Spice & Söhne")
     assert (by_name["carrier"], by_name["brand"]) == ("spicy", "Anything")
     assert unknown.field_errors() == {"brand": "is none of the carriers known here: bandwidth, spicy"}
+
+
+async def test_a_wrong_credential_is_told_together_with_everything_else_that_is_wrong(api, jar):
+    body = {"name": "", "sender_id": "1" * 40, "provider_id": jar["id"], "credentials": {"api_key": "x", "spice": "S"}}
+
+    answer = await api.call("POST", SMS, body)
+
+    assert set(answer.field_errors()) == {"name", "sender_id", "credentials.api_key", "credentials.spice"}
