@@ -1,7 +1,6 @@
 // What the carriers declare of themselves. Forms are drawn from it, so no page knows a carrier's words.
 
 import { get } from "./api.js";
-import { h } from "./dom.js";
 import { field, text } from "./forms.js";
 import { learn } from "./words.js";
 
@@ -55,5 +54,3 @@ export function stepText(words, { webhook, user }) {
   const placed = { webhook, callback_user: user };
   return words.split(/\{(webhook|callback_user)\}/).map((part, place) => (place % 2 ? placed[part] : part));
 }
-
-export const code = (words) => h("code", {}, words);

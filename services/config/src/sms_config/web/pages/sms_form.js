@@ -2,7 +2,7 @@
 
 import { ApiError, call, get } from "../api.js";
 import { copyButton } from "../clipboard.js";
-import { carrierOf, carriers, code, credentialFields, stepText, typedCredentials } from "../carriers.js";
+import { carrierOf, carriers, credentialFields, stepText, typedCredentials } from "../carriers.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm } from "../dialogs.js";
@@ -217,7 +217,7 @@ async function remove(item) {
 function steps(item, carrier) {
   if (carrier === null || carrier.setup.length === 0) return null;
   const done = item !== null && item.state !== "draft";
-  const user = item?.callback ? ["the user ", code(item.callback.username)] : "the callback user";
+  const user = item?.callback ? ["the user ", h("code", {}, item.callback.username)] : "the callback user";
   const one = ({ title, text: words }) => h("li", {},
     h("strong", {}, `${title}. `),
     stepText(words, { webhook: "the webhook address", user }),
