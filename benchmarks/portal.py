@@ -31,13 +31,12 @@ from sms_common.messages import Status
 from sms_config.http.app import DISPATCHER_SNAPSHOT
 from sms_config.main import build_app
 from sms_config.model.keyring import new_entry
-from sms_config.model.records import AuditRecord, Record, SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.model.records import AuditRecord, Record, SmsConfigRecord, StoredRecord, TenantRecord, TrunkRecord
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.resources.sealing import Sealer
 from sms_config.settings import ConfigSettings
 from sms_config.storage.documents import to_document
 from sms_config.storage.store import MongoStore
-from sms_config.storage.store_protocol import AnyRecord
 from sms_dispatcher.api.routes import MessagesApi
 from sms_dispatcher.ledger.database import open_database
 from sms_dispatcher.ledger.documents import to_document as to_message
@@ -207,7 +206,7 @@ def fill_all(url: str, settings: ConfigSettings, count: int) -> None:
     client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
     with client:
         by_collection: dict[str, list[dict[str, Any]]] = {}
-        records: Iterable[AnyRecord] = itertools.chain(tenants(), configs(settings), rules(), extensions(), audit())
+        records: Iterable[StoredRecord] = itertools.chain(tenants(), configs(settings), rules(), extensions(), audit())
         for record in records:
             by_collection.setdefault(record.COLLECTION, []).append(to_document(record))
         for name, documents in by_collection.items():

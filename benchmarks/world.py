@@ -295,7 +295,7 @@ class Corner:
 
     async def _held(self, dispatcher: "Program") -> float:
         async with self.http.get(f"{dispatcher.address}/metrics") as answer:
-            return float(re.findall(r"^smsgw_lanes_held (\S+)$", await answer.text(), re.MULTILINE)[0])
+            return float(re.findall(r"^smsgw_lanes_owned (\S+)$", await answer.text(), re.MULTILINE)[0])
 
     # --- the carrier
 

@@ -52,6 +52,8 @@ def problems(packages: Iterable[Path]) -> Iterator[str]:
     groups = tomllib.loads(Path("pyproject.toml").read_text())["dependency-groups"]
     own = {canonicalize_name(project["name"]) for project in projects}
     runtime = [requirement for project in projects for requirement in project["dependencies"]]
+    extras = [extra for project in projects for extra in project.get("optional-dependencies", {}).values()]
+    runtime += [requirement for extra in extras for requirement in extra]
     asked = {
         "requirements.lock": runtime,
         "requirements-build.lock": groups["build"],

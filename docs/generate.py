@@ -1,5 +1,5 @@
 """Writes the reference pages: events.md, asyncapi.json, configuration.md and cli.md from the code, codes.md and the
-portal's codes.js from the table in codes.toml.
+portal's codes.js from the table in codes.toml, and the portal's sms_fields.js from the declared fields.
 
 `python docs/generate.py` writes them. `pages()` returns their contents, and a test compares those with the files.
 """
@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings
 
 from carrier_simulator.settings import SimulatorSettings
 from sms_common import broker_rights, events, topology
+from sms_common.configuration import SmsConfigFields
 from sms_common.errors import Code
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings
@@ -29,6 +30,8 @@ HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "tests" / "data" / "events"
 # What the portal says about codes, as a path from this folder.
 PORTAL_CODES = "../services/config/src/sms_config/web/codes.js"
+# The fields that its form draws.
+PORTAL_FIELDS = "../services/config/src/sms_config/web/sms_fields.js"
 
 # What each event is published under; the order is the order of the page.
 KEYS: Mapping[type[events.Event], str] = {
@@ -269,6 +272,7 @@ Numbers and texts are masked until `--show` is given, and secrets are never show
 The exit status is 0 when all went well, 1 when it failed, and 2 when the command line, a file or the settings cannot be used.
 """
 
+CLI_SMS_FIELDS = "@fields\n"
 CLI_FILE = """## The file of `smsgw config`
 
 ```yaml
@@ -292,9 +296,7 @@ sms:
 - tenant: acme
   name: Main line
   trunk: BW                   # the name of a trunk of the same tenant
-  enabled: true
-  sender_id: null
-  failure_policy: hold
+@fields
   credentials:                # names of environment variables, never values
     account_id_env: ACME_ACCOUNT
     application_id_env: ACME_APPLICATION
@@ -363,6 +365,7 @@ def pages() -> dict[str, str]:
         "asyncapi.json": json.dumps(_asyncapi(), indent=2) + "\n",
         "configuration.md": _configuration(),
         "cli.md": _cli(),
+        PORTAL_FIELDS: _portal_fields(),
         "codes.md": _codes(),
         PORTAL_CODES: _portal_codes(),
     }
@@ -465,6 +468,31 @@ def _configuration() -> str:
     return "\n".join(parts)
 
 
+def _portal_fields() -> str:
+    """The fields of an SMS configuration for the portal's form."""
+    schema = SmsConfigFields.model_json_schema()
+    rows = [
+        {
+            "name": name,
+            "label": field["title"],
+            "hint": field.get("description"),
+            "kind": _kind(field),
+            "required": name in schema["required"],
+            "unset": field.get("default"),
+        }
+        for name, field in schema["properties"].items()
+    ]
+    lines = "".join(f"  {json.dumps(row)},\n" for row in rows)
+    return f"// The fields of an SMS configuration. Generated from SmsConfigFields (`make docs`).\n\nexport const SMS_FIELDS = [\n{lines}];\n"
+
+
+def _kind(field: Mapping[str, Any]) -> str:
+    """How the form draws a field: as a switch, a number or a line of text, or in a way of its own."""
+    types = {part.get("type") for part in field.get("anyOf", [field])} - {"null"}
+    drawn = {"boolean": "switch", "integer": "number", "number": "number", "string": "text"}
+    return drawn.get(types.pop(), "own") if len(types) == 1 else "own"
+
+
 def _code_sections() -> list[dict[str, Any]]:
     """The sections of codes.toml; a row holds a cell for each of its section's columns."""
     sections: list[dict[str, Any]] = tomllib.loads((HERE / "codes.toml").read_text())["sections"]
@@ -508,7 +536,13 @@ def _cli() -> str:
         parts += [f"## smsgw {name}", "", *_command(command)]
         for inner, subcommand in getattr(command, "commands", {}).items():
             parts += [f"### smsgw {name} {inner}", "", *_command(subcommand)]
-    return "\n".join([*parts, CLI_FILE])
+    return "\n".join([*parts, CLI_FILE.replace(CLI_SMS_FIELDS, _sms_defaults())])
+
+
+def _sms_defaults() -> str:
+    """The fields of an SMS configuration as they are in a new one, each on a line of the file."""
+    unset = SmsConfigFields(name="").model_dump(mode="json", exclude={"name", "limits"})
+    return "".join(f"  {name}: {json.dumps(value)}\n" for name, value in unset.items())
 
 
 def _command(command: Any) -> list[str]:

@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from sms_common.testing.broker import FakeBroker
 from sms_config.http.app import DISPATCHER_SNAPSHOT, INGRESS_SNAPSHOT
-from sms_config.main import Outside, build_app
+from sms_config.main import ExternalServices, build_app
 from sms_config.model.keyring import KeyRing
 from sms_config.settings import ConfigSettings
 from sms_config.storage.testing import InMemoryStore
@@ -67,13 +67,13 @@ async def broker() -> AsyncIterator[FakeBroker]:
 
 
 @pytest.fixture
-def outside(broker: FakeBroker) -> Outside:
-    return Outside(broker)
+def external(broker: FakeBroker) -> ExternalServices:
+    return ExternalServices(broker)
 
 
 @pytest.fixture
 async def serve(
-    store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate, outside: Outside
+    store: InMemoryStore, clock: Clock, woken: Woken, gate: Gate, external: ExternalServices
 ) -> AsyncIterator[Callable[..., Any]]:
     """Serve the API with these settings."""
     async with AsyncExitStack() as stack:
@@ -86,7 +86,7 @@ async def serve(
                 waiting_for=gate,
                 clock=clock,
                 passwords=quick_passwords(),
-                outside=outside,
+                external=external,
             )
             return Api(
                 await stack.enter_async_context(TestClient(TestServer(app), cookie_jar=DummyCookieJar())), BOOTSTRAP

@@ -312,8 +312,8 @@ class StoreContract:
         assert found == user("ann", last_login_at=START + timedelta(minutes=1))
 
     async def test_a_ticket_is_kept_extended_and_dropped(self, store):
-        await store.put_ticket(ticket("a"))
-        await store.put_ticket(ticket("b", purpose="set_up", user_id=None))
+        await store.add_ticket(ticket("a"))
+        await store.add_ticket(ticket("b", purpose="set_up", user_id=None))
         later = NEXT_YEAR + timedelta(hours=1)
 
         assert await store.ticket("a") == ticket("a")
@@ -321,8 +321,8 @@ class StoreContract:
         await store.extend_ticket("nobody's", later)
         await store.extend_ticket("a", NEXT_YEAR)
         assert await store.ticket("a") == ticket("a", expires_at=later)
-        await store.drop_ticket("a")
-        await store.drop_ticket("a")
+        await store.delete_ticket("a")
+        await store.delete_ticket("a")
         assert await store.ticket("a") is None
         assert await store.ticket("b") == ticket("b", purpose="set_up", user_id=None)
 
@@ -430,7 +430,7 @@ class StoreContract:
         async def work(transaction: Any) -> None:
             await transaction.insert(tenant("acme"))
             await transaction.insert(audit("a1", "acme"))
-            await transaction.advance()
+            await transaction.next_version()
             await transaction.announce(announcement("e1"))
             await transaction.retire(RetiredConfig(id="c", tenant_id="acme", at=datetime.now(UTC)))
             raise LookupError
@@ -452,8 +452,8 @@ class StoreContract:
 
         assert await store.transact(work) == (1, True)
 
-    @pytest.mark.parametrize("kinds", [["advance"], ["take_turn"], ["advance", "take_turn"]], ids="-".join)
-    async def test_two_that_advance_or_take_their_turn_never_decide_on_the_same_state(self, store, kinds):
+    @pytest.mark.parametrize("kinds", [["next_version"], ["lock"], ["next_version", "lock"]], ids="-".join)
+    async def test_two_that_lock_or_advance_the_version_never_decide_on_the_same_state(self, store, kinds):
         """Each adds a record only if there is none: however they meet, one is added."""
 
         async def work(transaction: Any, number: int) -> bool:
@@ -472,14 +472,14 @@ class StoreContract:
     async def test_a_turn_makes_no_new_version(self, store):
         for _ in range(2):
             before = await store.snapshot_version()
-            await store.transact(lambda transaction: transaction.take_turn())
+            await store.transact(lambda transaction: transaction.lock())
             assert await store.snapshot_version() == before
-            assert await store.transact(lambda transaction: transaction.advance()) != before
+            assert await store.transact(lambda transaction: transaction.next_version()) != before
 
     async def test_each_advance_gives_a_version_that_never_was(self, store):
         versions = {await store.snapshot_version()}
         for _ in range(4):
-            given = await store.transact(lambda transaction: transaction.advance())
+            given = await store.transact(lambda transaction: transaction.next_version())
             assert given == await store.snapshot_version()
             versions.add(given)
 
@@ -499,7 +499,7 @@ class StoreContract:
             outbound_rule("o1"),
             extension("e1"),
         )
-        version = await store.transact(lambda transaction: transaction.advance())
+        version = await store.transact(lambda transaction: transaction.next_version())
 
         everything = await store.everything()
 
@@ -585,7 +585,7 @@ class StoreContract:
         await store.transact(work)
 
         assert [waiting.id for waiting in await store.announcements(2)] == ["e0", "e1"]
-        await store.announced(["e0", "nothing"])
+        await store.remove_announcements(["e0", "nothing"])
         assert list(await store.announcements(9)) == [announcement("e1", minute=1), announcement("e2", minute=2)]
 
     async def test_of_webhooks_the_newest_of_each_result_is_kept(self, store: Store) -> None:
@@ -595,14 +595,14 @@ class StoreContract:
 
         newest = seen("c1", "accepted", 9, kind="message-sent", source="203.0.113.7")
         refused = seen("c1", "unauthorized", 1)
-        await store.note_webhooks([])
-        await store.note_webhooks([newest, refused, seen("c2", "accepted", 1)])
-        await store.note_webhooks([seen("c1", "accepted", 8, kind="zzz"), seen("c1", "accepted", 9)])
+        await store.record_webhooks([])
+        await store.record_webhooks([newest, refused, seen("c2", "accepted", 1)])
+        await store.record_webhooks([seen("c1", "accepted", 8, kind="zzz"), seen("c1", "accepted", 9)])
 
-        found = await store.webhooks_of(["c1", "nothing"])
+        found = await store.latest_webhooks(["c1", "nothing"])
 
         assert sorted(found, key=lambda one: one.result) == [newest, refused]
-        assert await store.webhooks_of([]) == []
+        assert await store.latest_webhooks([]) == []
 
     async def test_it_answers_and_can_be_prepared_again(self, store):
         await store.ping()

@@ -5,7 +5,7 @@ import pytest
 from sms_common.carriers import CARRIERS
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.testing.carriers import SpicyCarrier
-from sms_config.main import Outside
+from sms_config.main import ExternalServices
 from sms_config.model.records import SmsConfigRecord
 from tests.config.world import CREDENTIALS, TRUNK
 
@@ -17,8 +17,8 @@ FIELD = "credentials.paß-phrase"
 
 
 @pytest.fixture
-def outside(broker):
-    return Outside(broker, carriers={**CARRIERS, "spicy": SpicyCarrier})
+def external(broker):
+    return ExternalServices(broker, carriers={**CARRIERS, "spicy": SpicyCarrier})
 
 
 @pytest.fixture

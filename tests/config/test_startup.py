@@ -9,7 +9,7 @@ from sms_config.model.keyring import KeyRing, new_entry
 from sms_config.model.records import SmsConfigRecord
 from sms_config.resources.changes import Changes
 from sms_config.resources.configs import ConfigOptions, SmsConfigs
-from sms_config.resources.rewrap import check_key_ring, rewrap
+from sms_config.resources.key_rotation import check_key_ring, rewrap
 from sms_config.resources.sealing import reseal
 from sms_config.resources.tenants import Tenants
 from sms_config.resources.trunks import Trunks

@@ -1,13 +1,13 @@
-"""Requests, configurations and entries for the dispatcher's tests: valid by default, changed by keyword."""
+"""Requests, configurations, entries and events for the dispatcher's tests: valid by default, changed by keyword."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import SecretStr
 
 from sms_common.configuration import DidPool, DispatcherSnapshot, SmsConfig, Tenant
-from sms_common.events import OutboundRequest
-from sms_common.messages import Status
+from sms_common.events import CarrierInboundEvent, CarrierReceiptEvent, OutboundRequest
+from sms_common.messages import MsgType, Status
 from sms_dispatcher.ledger.entries import EntryKind, LedgerEntry
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -68,3 +68,40 @@ def entry(**changes: Any) -> LedgerEntry:
         "text": "Hello",
     }
     return LedgerEntry(**{**values, **changes})
+
+
+def receipt(status: Status = Status.DELIVERED, **changes: Any) -> CarrierReceiptEvent:
+    values: dict[str, Any] = {
+        "event_id": f"e-{status}",
+        "carrier": "fake",
+        "config_id": "cfg",
+        "tenant_id": "acme",
+        "carrier_message_id": "fake-1",
+        "carrier_event": f"message-{status}",
+        "reference": "acme/m-1",
+        "recipient": HANDSET,
+        "sender": DID,
+        "status": status,
+        "occurred_at": NOW + timedelta(seconds=3),
+        "received_at": NOW + timedelta(seconds=4),
+    }
+    return CarrierReceiptEvent(**{**values, **changes})
+
+
+def arrived(**changes: Any) -> CarrierInboundEvent:
+    values: dict[str, Any] = {
+        "event_id": "i-1",
+        "carrier": "fake",
+        "config_id": "cfg",
+        "tenant_id": "acme",
+        "carrier_message_id": "in-1",
+        "carrier_event": "message-received",
+        "sender": HANDSET,
+        "did": DID,
+        "recipients": (DID,),
+        "msg_type": MsgType.SMS,
+        "text": "Hi there",
+        "occurred_at": NOW,
+        "received_at": NOW,
+    }
+    return CarrierInboundEvent(**{**values, **changes})

@@ -16,7 +16,7 @@ from sms_common.errors import Unavailable
 from sms_common.events import Event, InboundEvent, LaneEntry, StatusEvent
 from sms_common.testing.broker import FakeBroker
 from sms_common.testing.carriers import FakeCarrier
-from sms_dispatcher.dispatcher import Dispatcher, DispatcherLimits, Stores
+from sms_dispatcher.main import DispatcherLimits, Stores, build_dispatcher
 from tests.dispatcher.builders import NOW, request, snapshot
 from tests.dispatcher.memory_coordination import MemoryCoordination
 from tests.dispatcher.memory_ledger import MemoryLedger
@@ -50,7 +50,7 @@ class Rig:
         self.ledger = ledger or MemoryLedger(self.clock, timedelta(days=90))
         self.carrier = FakeCarrier()
         self.coordination = coordination or MemoryCoordination(lambda: self.monotonic)
-        self.dispatcher = Dispatcher(
+        parts = build_dispatcher(
             self.broker,
             Stores(self.ledger, self.coordination),
             {"fake": self.carrier},
@@ -59,16 +59,18 @@ class Rig:
             member=member,
             monotonic=lambda: self.monotonic,
         )
+        self.dispatcher, self.snapshot, self.lanes = parts.dispatcher, parts.snapshot, parts.lanes
+        self.fleet, self.scheduler, self.unrouted = parts.fleet, parts.scheduler, parts.unrouted
 
     async def start(self, first: DispatcherSnapshot) -> None:
-        await self.dispatcher.follow(first)
+        await self.dispatcher.apply(first)
         await self.dispatcher.start()
 
     async def use(self, changed: DispatcherSnapshot) -> None:
-        await self.dispatcher.follow(changed)
+        await self.dispatcher.apply(changed)
 
     def seconds_stopped(self, config_id: str) -> float:
-        return self.dispatcher.lanes.held[config_id].gate.seconds_left
+        return self.lanes.owned[config_id].breaker.seconds_left
 
     async def publish(
         self, body: Any, *, key: str = "sms.outbound.acme", type_: str = "", exchange: str = topology.SMS
@@ -92,7 +94,7 @@ class Rig:
         await self.publish(event.encode(), key=topology.carrier_key(carrier, config_id), type_=event.TYPE)
 
     async def let_pass(self, seconds: float) -> None:
-        """Let time pass while nobody looks after the ledger's clock."""
+        """Let time pass while the scheduler does not run."""
         self.clock.now += timedelta(seconds=seconds)
         self.broker.advance(seconds)
         await self.idle()
@@ -100,14 +102,14 @@ class Rig:
     async def pass_time(self, seconds: float) -> None:
         await self.let_pass(seconds)
         with suppress(Unavailable):
-            await self.dispatcher.due.work()
+            await self.scheduler.work()
         await self.idle()
 
     async def idle(self) -> None:
         """Return once nothing is read from a queue and nothing is being sent."""
         await self.broker.idle()
-        sending = [task for lane in self.dispatcher.lanes.held.values() for task in lane.short_way.sending]
-        sending += self.dispatcher.due.looking
+        sending = [task for lane in self.lanes.owned.values() for task in lane.fast_path.sending]
+        sending += self.scheduler.reconciling
         if sending:
             await asyncio.wait(sending)
             await self.idle()
@@ -125,13 +127,13 @@ class Rig:
             while len(self.statuses()) < count:  # noqa: ASYNC110  # the broker in memory announces nothing
                 await asyncio.sleep(0)
 
-    def go_by_the_queue(self) -> None:
+    def use_the_queue(self) -> None:
         """Keep the dispatcher from learning that a lane's queue is empty."""
 
         async def learn_nothing() -> None:
             pass
 
-        self.dispatcher.lanes.find_empty = learn_nothing  # type: ignore[method-assign]
+        self.lanes.find_empty_queues = learn_nothing  # type: ignore[method-assign]
 
     def lose_lane_entries(self) -> None:
         """What is put into a lane or waits to come back to one vanishes, as when somebody purges the queue."""
@@ -150,14 +152,14 @@ class Rig:
         return [str(d.headers["x-code"]) for d in self.broker.waiting("sms.dead")]
 
 
-@pytest.fixture(params=["at once", "by the queue"])
+@pytest.fixture(params=["at once", "through the queue"])
 async def rig(request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     """A dispatcher that sends what can leave at once without the lane's queue, or one that does not know that the queue
     is empty and therefore uses it.
     """
     rig = Rig()
-    if request.param == "by the queue":
-        rig.go_by_the_queue()
+    if request.param == "through the queue":
+        rig.use_the_queue()
     async with rig.broker:
         await rig.start(snapshot())
         yield rig

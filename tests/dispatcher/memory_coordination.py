@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sms_common.errors import Code, Unavailable
 from sms_dispatcher.fleet.coordination import MEMBER_TTL, Coordination
-from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.fleet.membership import LiveMembers
 from sms_dispatcher.lanes.stalled import StalledLane
 
 
@@ -29,24 +29,24 @@ class MemoryCoordination(Coordination):
     async def prepare(self) -> None:
         self._answer()
 
-    async def beat(self, member: str, *, leaving: bool) -> Present:
+    async def heartbeat(self, member: str, *, leaving: bool) -> LiveMembers:
         self._answer()
         now = self._clock()
         self._seen[member] = (now, leaving)
         there = {name: leaves for name, (seen, leaves) in self._seen.items() if now - seen < MEMBER_TTL.total_seconds()}
-        return Present(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
+        return LiveMembers(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
 
-    async def note_standing(self, standing: Sequence[StalledLane], moving: Iterable[str]) -> None:
+    async def record_stalled(self, stalled: Sequence[StalledLane], running: Iterable[str]) -> None:
         self._answer()
-        for one in standing:
+        for one in stalled:
             known = self.still.get(one.config_id)
             same = known is not None and (known.why, known.code) == (one.why, one.code)
             since = known.since if known is not None and same else datetime.fromtimestamp(self._clock(), UTC)
             self.still[one.config_id] = replace(one, since=since)
-        for config_id in moving:
+        for config_id in running:
             self.still.pop(config_id, None)
 
-    async def standing(self, config_ids: Iterable[str]) -> list[StalledLane]:
+    async def stalled(self, config_ids: Iterable[str]) -> list[StalledLane]:
         self._answer()
         return [self.still[config_id] for config_id in config_ids if config_id in self.still]
 
@@ -55,7 +55,7 @@ class MemoryCoordination(Coordination):
         self._seen.pop(member, None)
         self.owners = {lane: owner for lane, owner in self.owners.items() if owner != member}
 
-    async def take(self, lanes: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
+    async def acquire(self, lanes: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
         self._answer()
         wanted = list(lanes)
         for lane in wanted:

@@ -161,7 +161,7 @@ class MemoryLedger(Ledger):
         self._answer()
         self.bulk.add(config_id)
 
-    async def could_be(self, entry: LedgerEntry, carrier_ids: Collection[str]) -> frozenset[str]:
+    async def possible_carrier_ids(self, entry: LedgerEntry, carrier_ids: Collection[str]) -> frozenset[str]:
         self._answer()
         others = [one for one in self.entries.values() if one.id != entry.id]
         alike = [one for one in others if (one.sender, one.to) == (entry.sender, entry.to)]
@@ -199,7 +199,7 @@ class MemoryLedger(Ledger):
 
 
 class MemoryHistory(History):
-    """What a ledger in memory holds, as people read it."""
+    """The history of a ledger in memory."""
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger

@@ -1,4 +1,4 @@
-"""Whatever has a twin in memory runs in a contract suite with it, method by method."""
+"""Whatever has a fake in memory runs in a contract suite with it, method by method."""
 
 import ast
 from inspect import getmembers, isfunction

@@ -33,7 +33,7 @@ def world() -> World:
 def serve(world: World) -> Serve:
     @asynccontextmanager
     async def serving(publisher: Publisher, limits: WebhookLimits | None = None) -> AsyncIterator[Ingress]:
-        door = WebhookHandler(
+        handler = WebhookHandler(
             publisher=publisher,
             snapshot=lambda: world.snapshot,
             carriers={"bandwidth": Bandwidth()},
@@ -41,7 +41,7 @@ def serve(world: World) -> Serve:
             clock=lambda: world.now,
         )
         async with aiohttp.ClientSession(auto_decompress=False) as http:
-            async with serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+            async with serve_webhooks(handler.handle, "127.0.0.1", 0) as port:
                 ingress = Ingress(port, http)
                 yield ingress
             for writer in ingress.connections:

@@ -1,4 +1,4 @@
-"""What a client can do to the server beneath the door: nothing but get a small answer."""
+"""What a client can do to the HTTP server: nothing but get a small answer."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The door as a carrier sees it, and what it finds behind it."""
+"""Ingress as a carrier sees it, and what it publishes to."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ class Answer:
 
 @dataclass
 class Ingress:
-    """The door as a carrier sees it, and what stands behind it."""
+    """Ingress as a carrier sees it."""
 
     port: int
     http: aiohttp.ClientSession
@@ -103,7 +103,7 @@ class Gate:
 
 @dataclass
 class World:
-    """What the door finds: tests change it before they ask."""
+    """The configuration and the time of ingress: tests change them before they send."""
 
     snapshot: IngressSnapshot | None = SNAPSHOT
     now: datetime = NOW

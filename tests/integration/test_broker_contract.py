@@ -7,7 +7,7 @@ import pytest
 
 from sms_common.broker import RabbitBroker
 from sms_common.topology import base
-from tests.common.broker_contract import BrokerContract, PassTime
+from tests.common.broker.broker_contract import BrokerContract, PassTime
 
 
 @pytest.fixture

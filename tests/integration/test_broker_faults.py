@@ -28,7 +28,7 @@ from sms_common.topology import (
     lane_queue,
 )
 from sms_native.engines.management import QueueState
-from tests.common.broker_contract import Inbox, complaint, everything_in, request, until_unwell, until_well
+from tests.common.broker.broker_contract import Inbox, complaint, everything_in, request, until_unwell, until_well
 from tests.eventually import eventually
 from tests.integration.network import Network
 from tests.stack import BreakableBroker

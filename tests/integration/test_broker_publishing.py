@@ -22,7 +22,7 @@ from sms_common.topology import (
     lane,
     lane_queue,
 )
-from tests.common.broker_contract import Inbox, complaint, everything_in, request, until_unwell, until_well
+from tests.common.broker.broker_contract import Inbox, complaint, everything_in, request, until_unwell, until_well
 from tests.integration.network import Network
 from tests.stack import BreakableBroker
 

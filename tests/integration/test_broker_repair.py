@@ -18,7 +18,7 @@ from sms_common.errors import Unavailable
 from sms_common.events import utc_now
 from sms_common.telemetry import metrics
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, RETRY_LADDER, SEEN, SMS, UNROUTED, Topology, base, joined
-from tests.common.broker_contract import Inbox
+from tests.common.broker.broker_contract import Inbox
 from tests.eventually import eventually_told
 from tests.stack import Broker
 
@@ -34,9 +34,9 @@ QUEUES = [queue.name for queue in EVERYTHING.queues if not queue.name.startswith
 
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "_LOOK_EVERY", 0.3)
-    monkeypatch.setattr(watching, "_LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(watching, "_RENEW_EVERY", 1.0)
+    monkeypatch.setattr(watching, "_CHECK_EVERY", 0.3)
+    monkeypatch.setattr(watching, "_SHORTEST_GAP", 0.1)
+    monkeypatch.setattr(watching, "_REDECLARE_EVERY", 1.0)
     monkeypatch.setattr(listening, "_BIND_EVERY", 0.5)
 
 

@@ -17,7 +17,7 @@ from sms_common.broker import Outgoing, Parked, RabbitBroker, RetryLater, dead_l
 from sms_common.broker_rights import pbx_user, rights_of
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.topology import CARRIER, CONFIG_CHANGES, DEAD, REFUSED, SEEN, SMS, Topology, base, joined
-from tests.common.broker_contract import Inbox
+from tests.common.broker.broker_contract import Inbox
 from tests.eventually import eventually_told
 from tests.stack import Broker
 

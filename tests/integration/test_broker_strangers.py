@@ -15,7 +15,7 @@ from sms_common.broker import RabbitBroker, RetryLater
 from sms_common.broker.headers import trace_of
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.topology import DEAD, OUTBOUND, SMS, base
-from tests.common.broker_contract import KEY, Inbox, until_well
+from tests.common.broker.broker_contract import KEY, Inbox, until_well
 
 pytestmark = pytest.mark.integration
 

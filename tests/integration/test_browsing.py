@@ -8,8 +8,8 @@ import pytest
 from sms_common.broker import Parked, RabbitBroker, Timeouts
 from sms_common.errors import Unavailable
 from sms_common.topology import DEAD, OUTBOUND, Topology, base
-from tests.common.broker_contract import request
-from tests.common.browsing_contract import BrowsingContract, ids_in, letter
+from tests.common.broker.broker_contract import request
+from tests.common.broker.browsing_contract import BrowsingContract, ids_in, letter
 
 pytestmark = pytest.mark.integration
 

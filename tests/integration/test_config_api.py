@@ -12,7 +12,7 @@ from pymongo import MongoClient
 
 from sms_config.main import build_app
 from sms_config.model.keyring import new_entry
-from sms_config.resources.rewrap import rewrap
+from sms_config.resources.key_rotation import rewrap
 from sms_config.settings import ConfigSettings
 from sms_config.storage.store import MongoStore
 from tests.config.world import BOOTSTRAP, CREDENTIALS, DISPATCHER, INGRESS, TRUNK, Api, make_settings

@@ -44,7 +44,7 @@ async def test_two_processes_that_change_at_once_both_succeed(store, database):
     async with MongoStore(SecretStr(database.url), database.name) as other:
 
         async def work(transaction: Any) -> Any:
-            return await transaction.advance()
+            return await transaction.next_version()
 
         versions = await asyncio.gather(*(one.transact(work) for _ in range(10) for one in (store, other)))
 
@@ -57,7 +57,7 @@ async def test_two_processes_never_decide_on_the_same_state(store, database):
         if (await transaction.find(TenantRecord, ALL, EVERYONE)).count:
             return False
         await transaction.insert(tenant(name))
-        await transaction.advance()
+        await transaction.next_version()
         return True
 
     async with MongoStore(SecretStr(database.url), database.name) as other:
@@ -108,10 +108,10 @@ async def test_the_indexes_are_there(store, raw):
 
 
 async def test_a_restored_database_never_repeats_a_version(store, raw):
-    first = await store.transact(lambda transaction: transaction.advance())
+    first = await store.transact(lambda transaction: transaction.next_version())
     raw["meta"].update_one({"_id": "snapshot"}, {"$inc": {"number": -1}})
 
-    assert await store.transact(lambda transaction: transaction.advance()) != first
+    assert await store.transact(lambda transaction: transaction.next_version()) != first
 
 
 async def test_without_mongodb_every_call_says_so_within_seconds():
@@ -163,7 +163,7 @@ async def test_a_commit_whose_answer_is_lost_is_made_once(faulty):
 
     async def work(transaction: Any) -> None:
         await transaction.insert(tenant("once"))
-        await transaction.advance()
+        await transaction.next_version()
         network.freeze()
 
     changing = asyncio.create_task(store.transact(work))
@@ -187,7 +187,7 @@ async def test_a_frozen_network_ends_in_unavailable_within_the_time_limit(faulty
 
 async def test_closing_does_not_wait_for_a_network_that_is_frozen(faulty):
     store, network = faulty
-    await store.transact(lambda transaction: transaction.advance())
+    await store.transact(lambda transaction: transaction.next_version())
     network.freeze()
 
     async with asyncio.timeout(10):
@@ -205,7 +205,7 @@ async def test_changes_do_not_wait_for_ever_behind_one_that_hangs(database):
     first = asyncio.create_task(store.transact(hang))
     await entered.wait()
     with pytest.raises(Unavailable, match="waiting for MongoDB"):
-        await store.transact(lambda transaction: transaction.advance())
+        await store.transact(lambda transaction: transaction.next_version())
     hanging.set()
     await first
     await store.__aexit__(None, None, None)

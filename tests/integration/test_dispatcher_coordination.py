@@ -11,7 +11,7 @@ import pytest
 from sms_common.errors import Unavailable
 from sms_dispatcher.fleet import coordination as module
 from sms_dispatcher.fleet.coordination import Coordination
-from sms_dispatcher.fleet.membership import Present
+from sms_dispatcher.fleet.membership import LiveMembers
 from sms_dispatcher.lanes.stalled import StalledLane
 from sms_dispatcher.ledger.database import open_database
 from tests.dispatcher.memory_coordination import MemoryCoordination
@@ -32,54 +32,54 @@ async def coordination(request: pytest.FixtureRequest, database: Database) -> As
 
 
 async def test_preparing_it_again_is_no_harm(coordination):
-    await coordination.beat("a", leaving=False)
+    await coordination.heartbeat("a", leaving=False)
     await coordination.prepare()
 
-    assert (await coordination.beat("b", leaving=False)).alive == {"a", "b"}
+    assert (await coordination.heartbeat("b", leaving=False)).alive == {"a", "b"}
 
 
 async def test_who_is_there_is_heard_and_who_leaves_is_not(coordination):
-    assert await coordination.beat("a", leaving=False) == Present(frozenset({"a"}), frozenset({"a"}))
-    assert (await coordination.beat("b", leaving=True)) == Present(frozenset({"a", "b"}), frozenset({"a"}))
+    assert await coordination.heartbeat("a", leaving=False) == LiveMembers(frozenset({"a"}), frozenset({"a"}))
+    assert (await coordination.heartbeat("b", leaving=True)) == LiveMembers(frozenset({"a", "b"}), frozenset({"a"}))
     await coordination.leave("a")
 
-    assert await coordination.beat("b", leaving=False) == Present(frozenset({"b"}), frozenset({"b"}))
+    assert await coordination.heartbeat("b", leaving=False) == LiveMembers(frozenset({"b"}), frozenset({"b"}))
 
 
 async def test_who_is_not_heard_of_any_more_is_gone(coordination, monkeypatch):
     monkeypatch.setattr("tests.dispatcher.memory_coordination.MEMBER_TTL", timedelta(milliseconds=50))
     monkeypatch.setattr(module, "MEMBER_TTL", timedelta(milliseconds=50))
-    await coordination.beat("a", leaving=False)
+    await coordination.heartbeat("a", leaving=False)
     async with asyncio.timeout(5):
-        while (await coordination.beat("b", leaving=False)).alive != {"b"}:  # noqa: ASYNC110  # silence announces nothing
+        while (await coordination.heartbeat("b", leaving=False)).alive != {"b"}:  # noqa: ASYNC110  # silence announces nothing
             await asyncio.sleep(0.01)
 
 
 async def test_of_many_who_take_one_lane_one_holds_it(coordination):
     members = [f"m{n}" for n in range(20)]
-    taken = await asyncio.gather(*(coordination.take(["x", "y"], member, members) for member in members))
+    taken = await asyncio.gather(*(coordination.acquire(["x", "y"], member, members) for member in members))
 
     assert sorted(lane for lanes in taken for lane in lanes) == ["x", "y"]
 
 
 async def test_a_lane_is_taken_from_the_dead_and_not_from_the_living(coordination):
-    assert await coordination.take(["x", "y"], "a", {"a"}) == {"x", "y"}
-    assert await coordination.take(["x", "z"], "b", {"a", "b"}) == {"z"}
-    assert await coordination.take(["x"], "a", {"a", "b"}) == {"x"}
+    assert await coordination.acquire(["x", "y"], "a", {"a"}) == {"x", "y"}
+    assert await coordination.acquire(["x", "z"], "b", {"a", "b"}) == {"z"}
+    assert await coordination.acquire(["x"], "a", {"a", "b"}) == {"x"}
 
-    assert await coordination.take(["x"], "b", {"b"}) == {"x"}
-    assert await coordination.take([], "b", {"b"}) == frozenset()
+    assert await coordination.acquire(["x"], "b", {"b"}) == {"x"}
+    assert await coordination.acquire([], "b", {"b"}) == frozenset()
 
 
 async def test_a_lane_given_back_is_free_and_only_its_holder_gives_it_back(coordination):
-    await coordination.take(["x", "y"], "a", {"a", "b"})
+    await coordination.acquire(["x", "y"], "a", {"a", "b"})
     await coordination.release(["x"], "b")
-    assert await coordination.take(["x"], "b", {"a", "b"}) == frozenset()
+    assert await coordination.acquire(["x"], "b", {"a", "b"}) == frozenset()
     await coordination.release(["x"], "a")
-    assert await coordination.take(["x", "y"], "b", {"a", "b"}) == {"x"}
+    assert await coordination.acquire(["x", "y"], "b", {"a", "b"}) == {"x"}
     await coordination.leave("a")
 
-    assert await coordination.take(["y"], "b", {"a", "b"}) == {"y"}
+    assert await coordination.acquire(["y"], "b", {"a", "b"}) == {"y"}
 
 
 async def test_every_slot_is_given_once(coordination):
@@ -122,20 +122,20 @@ async def test_a_days_budget_is_never_overdrawn(coordination):
 async def test_a_store_that_is_away_is_told_as_such():
     async with open_database("mongodb://127.0.0.1:1/?replicaSet=rs0", "none") as opened:
         with pytest.raises(Unavailable):
-            await Coordination(opened).beat("a", leaving=False)
+            await Coordination(opened).heartbeat("a", leaving=False)
 
 
 async def test_why_a_lane_stands_is_kept_with_since_when(coordination):
     stands = StalledLane("x", "person", "credentials_refused", "$words of a carrier")
-    await coordination.note_standing([stands], ["y"])
-    (first,) = await coordination.standing(["x", "y"])
-    await coordination.note_standing([replace(stands, reason="Other words.")], [])
-    (second,) = await coordination.standing(["x"])
-    await coordination.note_standing([replace(stands, why="paused", code="carrier_busy")], [])
-    (third,) = await coordination.standing(["x"])
-    await coordination.note_standing([], ["x"])
+    await coordination.record_stalled([stands], ["y"])
+    (first,) = await coordination.stalled(["x", "y"])
+    await coordination.record_stalled([replace(stands, reason="Other words.")], [])
+    (second,) = await coordination.stalled(["x"])
+    await coordination.record_stalled([replace(stands, why="paused", code="carrier_busy")], [])
+    (third,) = await coordination.stalled(["x"])
+    await coordination.record_stalled([], ["x"])
 
     assert replace(first, since=None) == stands
     assert (second.since, second.reason) == (first.since, "Other words.")
     assert (third.why, third.since >= first.since) == ("paused", True)
-    assert await coordination.standing(["x"]) == []
+    assert await coordination.stalled(["x"]) == []

@@ -319,7 +319,7 @@ async def test_a_carriers_id_could_be_a_lost_messages_only_when_it_can_be_no_oth
     for number, other in enumerate(others, 2):
         await ledger.accept(fresh(**{"message_id": f"m-{number}", **other}))
 
-    assert await ledger.could_be(lost, ["c-1", "c-2"]) == possible
+    assert await ledger.possible_carrier_ids(lost, ["c-1", "c-2"]) == possible
 
 
 async def test_those_whose_fate_is_unknown_are_counted(ledger):

@@ -20,7 +20,7 @@ from sms_ingress.main import main
 from sms_ingress.server import serve_webhooks
 from sms_ingress.settings import IngressSettings
 from sms_ingress.webhook_handler import WebhookHandler
-from tests.common.broker_contract import everything_in, until_unwell, until_well
+from tests.common.broker.broker_contract import everything_in, until_unwell, until_well
 from tests.integration.network import Network
 from tests.stack import BreakableBroker
 
@@ -77,8 +77,8 @@ def opened(http: aiohttp.ClientSession) -> Open:
     @asynccontextmanager
     async def opening(broker: RabbitBroker) -> AsyncIterator[Post]:
         held = snapshot("1", TOKEN)
-        door = WebhookHandler(publisher=broker, snapshot=lambda: held, carriers={"bandwidth": Bandwidth()})
-        async with serve_webhooks(door.handle, "127.0.0.1", 0) as port:
+        handler = WebhookHandler(publisher=broker, snapshot=lambda: held, carriers={"bandwidth": Bandwidth()})
+        async with serve_webhooks(handler.handle, "127.0.0.1", 0) as port:
 
             async def post(body: bytes) -> int:
                 async with http.post(f"http://127.0.0.1:{port}{PATH}", data=body) as answer:

@@ -10,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from sms_common.errors import Unavailable, UnreadableEvent
+from sms_common.messages import Status
 from sms_config.storage.store import MongoStore
 from sms_dispatcher.ledger.database import open_database
-from sms_dispatcher.ledger.ledger import Ledger
-from tests.dispatcher.builders import entry
+from sms_dispatcher.ledger.entries import LedgerEntry, Receipt
+from sms_dispatcher.ledger.ledger import Ledger, MatchedReceipt
+from tests.dispatcher.builders import HANDSET, NOW, entry
 from tests.stack import Database
 
 pytestmark = pytest.mark.integration
@@ -92,3 +94,73 @@ async def test_one_change_that_can_never_be_stored_fails_alone(database: Databas
 
         assert [done[0], done[2]] == [True, True]
         assert isinstance(done[1], UnreadableEvent)
+
+
+NUMBER = "\ud800"  # half a character, which no document can hold
+
+
+def bad_after(one: LedgerEntry, status: Status) -> LedgerEntry:
+    why = "bad" if one.message_id == "bad" else "good"
+    return replace(one, status=status, reason=why, sequence=one.sequence + 1)
+
+
+async def accepting(ledger: Ledger, one: LedgerEntry) -> object:
+    return await ledger.accept(one)
+
+
+async def claiming(ledger: Ledger, one: LedgerEntry) -> object:
+    claimed = await ledger.claim(one.id, f"claim-{one.message_id}")
+    assert claimed is not None
+    return claimed.status is Status.SUBMITTING and claimed.claim_id == f"claim-{one.message_id}"
+
+
+async def changing(ledger: Ledger, one: LedgerEntry) -> object:
+    return await ledger.change(one, bad_after(one, Status.QUEUED))
+
+
+async def finishing(ledger: Ledger, one: LedgerEntry) -> object:
+    return await ledger.finish(one, bad_after(one, Status.QUEUED), f"change-{one.message_id}")
+
+
+async def receiving(ledger: Ledger, one: LedgerEntry) -> object:
+    why = "bad" if one.message_id == "bad" else "good"
+    receipt = Receipt(HANDSET, Status.DELIVERED, NOW, "carrier-1", NOW, reason=why)
+    change = await ledger.apply(MatchedReceipt(receipt, one.id, lambda _: True))
+    return change is not None and change.happened
+
+
+async def recalling(ledger: Ledger, one: LedgerEntry) -> object:
+    return await ledger.written_to("acme", NUMBER if one.message_id == "bad" else HANDSET)
+
+
+@pytest.mark.parametrize(
+    ("operation", "refuse", "good"),
+    [
+        pytest.param(accepting, {"message_id": {"$ne": "bad"}}, None, id="accept"),
+        pytest.param(claiming, {"message_id": {"$ne": "bad"}}, True, id="claim"),
+        pytest.param(changing, {"reason": {"$ne": "bad"}}, True, id="change"),
+        pytest.param(finishing, {"reason": {"$ne": "bad"}}, True, id="finish"),
+        pytest.param(receiving, {"reason": {"$ne": "bad"}}, True, id="receipt"),
+        pytest.param(recalling, {}, (), id="recall"),
+    ],
+)
+async def test_in_each_batch_the_good_are_recorded_and_the_bad_one_fails_by_itself(
+    database: Database, operation, refuse, good
+):
+    """Each operation is done once for its caller: it does not see that the batch was refused."""
+    async with open_database(database.url, database.name) as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION)
+        await ledger.prepare()
+        batch = [entry(message_id=name, claim_id=None) for name in ("m-1", "bad", "m-2", "m-3")]
+        if operation is not accepting:
+            await asyncio.gather(*map(ledger.accept, batch))
+        await messages.command("collMod", "messages", validator=refuse)
+
+        async with asyncio.timeout(20):
+            done = await asyncio.gather(*(operation(ledger, one) for one in batch), return_exceptions=True)
+
+        assert [one for n, one in enumerate(done) if n != 1] == [good] * 3
+        assert isinstance(done[1], UnreadableEvent)
+        changed = await ledger.find("acme", "m-3")
+        assert changed is not None
+        assert (changed.reason == "good") is (operation in {changing, finishing, receiving})

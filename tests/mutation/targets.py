@@ -15,21 +15,21 @@ TARGETS = {
     "ledger": Target(
         ("sms_dispatcher.ledger.entries",),
         (
-            "tests/dispatcher/test_entries.py",
-            "tests/dispatcher/test_carrier_events.py",
-            "tests/dispatcher/test_planning.py",
-            "tests/dispatcher/test_repeats.py",
-            "tests/dispatcher/test_outbound.py",
-            "tests/dispatcher/test_withdrawal.py",
+            "tests/dispatcher/ledger/test_entries.py",
+            "tests/dispatcher/carrier_events/test_handler.py",
+            "tests/dispatcher/requests/test_planning.py",
+            "tests/dispatcher/requests/test_handler_repeats.py",
+            "tests/dispatcher/requests/test_handler.py",
+            "tests/dispatcher/requests/test_handler_cancel.py",
         ),
     ),
     "classifier": Target(
         ("sms_common.carriers.bandwidth.answers", "sms_common.carriers.bandwidth.codes"),
         ("tests/common/carriers/bandwidth/test_answers.py", "tests/common/carriers/bandwidth/test_codes.py"),
     ),
-    "bucket": Target(("sms_dispatcher.lanes.token_bucket",), ("tests/dispatcher/test_pace.py",)),
+    "bucket": Target(("sms_dispatcher.lanes.token_bucket",), ("tests/dispatcher/lanes/test_token_bucket.py",)),
     "authentication": Target(("sms_common.carriers.basic_auth",), ("tests/common/carriers/test_basic_auth.py",)),
-    "redaction": Target(("sms_common.telemetry.redaction",), ("tests/common/test_telemetry.py",)),
+    "redaction": Target(("sms_common.telemetry.redaction",), ("tests/common/telemetry/test_redaction.py",)),
 }
 
 EQUIVALENT: dict[tuple[str, str], str] = {}

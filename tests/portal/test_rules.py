@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from sms_common.configuration import SmsConfigFields
 from tests.portal.conftest import looking
 from tests.portal.person import heading, log_in, open_page, pick, said
 from tests.portal.sample import fill
@@ -344,6 +345,37 @@ def test_limits_are_stored_with_their_configuration(filled, page):
     limits = served.api("GET", f"sms/{ids['sms']}")["limits"]
     assert (limits["segments_per_second"], limits["burst"]) == (1.5, 1)
     assert (limits["campaign_id"], limits["campaign_segments_per_minute"]) == ("C1A2B3", 240)
+
+
+def enter(page: Page, name: str, value: Any) -> None:
+    """Set a field of a form as the API names it, of whatever kind it is; of an object each of its parts."""
+    if isinstance(value, dict):
+        for part, one in value.items():
+            enter(page, f"{name}.{part}", one)
+        return
+    place = page.locator(f'[name="{name}"]')
+    match place.evaluate("one => one.type"):
+        case "checkbox":
+            place.set_checked(value)
+        case "select-one":
+            place.select_option(value)
+        case _:
+            place.fill(str(value))
+
+
+def test_every_declared_field_of_a_configuration_is_set_in_its_form(filled, page):
+    served, ids = filled
+    wanted = {name: field.examples[0] for name, field in SmsConfigFields.model_fields.items() if field.examples}
+    made = served.api("POST", "sms", {"name": "New", "provider_id": ids["trunks"]})
+    page.goto(f"{served.url}/#/sms/{made['id']}")
+    page.get_by_text("Advanced", exact=True).click()
+    for name, value in wanted.items():
+        enter(page, name, value)
+    page.get_by_role("button", name="Save changes").click()
+    said(page, "Saved")
+    stored = served.api("GET", f"sms/{made['id']}")
+    assert {name: stored[name] for name in wanted} == SmsConfigFields.model_validate(wanted).model_dump(mode="json")
+    served.api("DELETE", f"sms/{made['id']}")
 
 
 def test_a_tenant_administrator_makes_a_rule_with_its_own_configurations_only(filled, browser):

@@ -9,7 +9,7 @@ from sms_common.broker import RabbitBroker
 from sms_common.topology import DEAD, OUTBOUND, Topology, base
 from tests.cli.commands.test_parked import letter
 from tests.cli.world import Command
-from tests.common.browsing_contract import ids_in
+from tests.common.broker.browsing_contract import ids_in
 
 pytestmark = pytest.mark.integration
 

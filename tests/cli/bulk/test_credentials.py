@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from sms_common.carriers import CARRIERS
 from sms_common.testing.carriers import SpicyCarrier
-from sms_config.main import Outside, build_app
+from sms_config.main import ExternalServices, build_app
 from sms_config.storage.testing import InMemoryStore
 from tests.cli.world import Command, Ended
 from tests.config.world import make_settings
@@ -22,8 +22,8 @@ SECRETS = {"PHRASE": "Öffne dich", "TOKEN": "token-of-acme"}
 @pytest.fixture
 async def config_url(store: InMemoryStore) -> AsyncIterator[str]:
     """A config service that speaks to an odd carrier too."""
-    outside = Outside(carriers={**CARRIERS, "spicy": SpicyCarrier})
-    app = build_app(make_settings(), store, wake=lambda: None, waiting_for=lambda: None, outside=outside)
+    external = ExternalServices(carriers={**CARRIERS, "spicy": SpicyCarrier})
+    app = build_app(make_settings(), store, wake=lambda: None, waiting_for=lambda: None, external=external)
     async with TestServer(app) as server:
         yield str(server.make_url("")).rstrip("/")
 

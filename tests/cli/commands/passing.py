@@ -9,7 +9,7 @@ from sms_common.events import (
 from sms_common.testing.broker import FakeBroker
 from sms_common.testing.queues import FakeListener
 from sms_common.topology import SMS, base, pbx
-from tests.common.test_parked import INBOUND
+from tests.common.broker.test_parked import INBOUND
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 TEXT = InboundEvent.model_validate({**INBOUND, "tenant_id": "acme", "content": "a private text"})

@@ -10,10 +10,10 @@ from sms_common.errors import Code
 from sms_common.events import InboundEvent
 from sms_common.testing.broker import FakeBroker
 from sms_common.topology import CARRIER, DEAD, OUTBOUND, UNROUTED
-from sms_config.main import Outside, build_app
+from sms_config.main import ExternalServices, build_app
 from sms_config.storage.testing import InMemoryStore
 from tests.cli.world import Command
-from tests.common.test_parked import UNOWNED
+from tests.common.broker.test_parked import UNOWNED
 from tests.config.world import BOOTSTRAP, TRUNK, Api, make_settings
 
 BODY = b'{"message_id":"m1","to":"+13125550100","text":"my secret text"}'
@@ -178,7 +178,7 @@ class TestUnrouted:
             InMemoryStore(),
             wake=lambda: None,
             waiting_for=lambda: None,
-            outside=Outside(broker),
+            external=ExternalServices(broker),
         )
         async with TestClient(TestServer(app)) as client:
             api = Api(client, BOOTSTRAP)

@@ -22,7 +22,7 @@ from sms_common.topology import (
     tenant,
 )
 from tests.cli.world import Command
-from tests.common.broker_contract import Inbox
+from tests.common.broker.broker_contract import Inbox
 
 TENANT = {"id": "acme", "name": "Acme", "pbx_id": "main", "default_config_id": "c1"}
 CONFIG: dict[str, Any] = {

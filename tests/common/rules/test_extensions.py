@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sms_common.configuration import TenantRules
 from sms_common.rules import Extension, InvalidMask, Permission, extension_form
-from sms_common.rules.extensions import extension_mask, futile
+from sms_common.rules.extensions import extension_mask, unmatchable_entries
 from sms_common.rules.masks import NumberMask
 
 TENANT = {"tenant_id": "acme"}
@@ -53,7 +53,7 @@ def test_an_extension_is_compared_in_one_form(written, form):
 def test_a_list_of_extensions_is_kept_as_it_was_meant(written, kept):
     assert extension_mask(written) == kept
     assert extension_mask(kept) == kept
-    assert futile(kept) == []
+    assert unmatchable_entries(kept) == []
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_can_be_no_extension_is_refused_with_the_way_to_write_it(written):
     with pytest.raises(InvalidMask, match=r"write \* for one digit"):
         extension_mask(written)
 
-    assert futile(written)
+    assert unmatchable_entries(written)
 
 
 def test_a_phone_number_with_gaps_is_an_extension_where_it_is_assigned():

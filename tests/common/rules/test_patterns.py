@@ -9,7 +9,7 @@ from sms_common.phone import InvalidNumber, NumberPool, normalise
 from sms_common.rules import InvalidMask
 from sms_common.rules.masks import NumberMask
 from sms_common.rules.prefixes import impossible_lengths, international_prefixes
-from sms_common.rules.writing import current, futile, international
+from sms_common.rules.writing import current, international, unmatchable_entries
 
 ONE_DIGIT = "write * for one digit"
 COUNTRIES = ("US", "CA", "GB", "DE", "FR", "MX", "AR", "IN", "AU", "IT", "ES", "BR", "ZA", "JP", "SE")
@@ -45,7 +45,7 @@ KINDS = (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED
 def test_a_national_pattern_becomes_international_as_a_number_does(written, country, kept):
     assert international(written, country) == kept
     assert international(kept, country) == kept
-    assert futile(kept) == []
+    assert unmatchable_entries(kept) == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_which_entry_is_wrong_is_told_and_no_whole_number_with_it():
 def test_a_word_for_everybody_or_nobody_is_no_senders_name(word):
     with pytest.raises(InvalidMask, match="leave the field empty"):
         international(word, "US")
-    assert futile(word)
+    assert unmatchable_entries(word)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_what_a_former_version_kept_begins_to_match_where_it_can():
     now = current(kept, "US")
 
     assert now == "+1202555****;1900*;1202555XXXX;+525555550100;ACME;12345;202555;+12025550140-+12025550149"
-    assert len(futile(now)) == 2
+    assert len(unmatchable_entries(now)) == 2
     assert NumberMask.parse(now).match("+12025550199")
 
 

@@ -1,4 +1,4 @@
-"""What each user of RabbitMQ may do, as values derived from what that process does. The only place where it is said.
+"""What each user of RabbitMQ may do, as values. It is said nowhere else.
 
 `python -m sms_common.broker_rights` prints the table of docs/events.md. Permissions are regular expressions, see
 https://www.rabbitmq.com/docs/access-control; each of these is anchored, since RabbitMQ searches for them anywhere.
@@ -28,15 +28,15 @@ TOOLS = "sms-tools"
 _PBX = "pbx-"
 
 _NOTHING = "^$"
-# What RabbitMQ calls the default exchange, which leads into every queue by its name.
+# RabbitMQ's name for the default exchange, through which every queue can be reached by its name.
 _DEFAULT_EXCHANGE = r"amq\.default"
-# The queues of listeners: named by the broker, of one connection, and closed to every other.
+# The queues of listeners: the broker names them, and only their own connection can use them.
 _LISTENING = r"amq\.gen-.+"
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Under which routing keys a user may publish to the exchange `sms`, and which it may ask for there."""
+    """The routing keys with which a user may publish to the exchange `sms`, and those it may bind there."""
 
     write: str
     read: str
@@ -44,7 +44,7 @@ class Topics:
 
 @dataclass(frozen=True, slots=True)
 class Rights:
-    """A user's rights in the gateway's virtual host, and what they are for. Without `topics` every key is allowed."""
+    """A user's rights in the gateway's virtual host, and their purpose. Without `topics` every key is allowed."""
 
     purpose: str
     configure: str
@@ -63,7 +63,7 @@ def _names(*names: str) -> tuple[str, ...]:
 
 _OURS = (_LISTENING, *_names(SMS), r"sms\..+", r"pbx\..+")
 _HEARING = (_LISTENING, *_names(SMS))
-# To bring back what failed, or to park it, as every reader of a queue must.
+# Every reader of a queue publishes its retries and its dead letters.
 _OUTCOMES = _names(DEAD, *(rung.name for rung in RETRY_LADDER))
 
 _SERVICES: Mapping[str, Rights] = {
@@ -120,8 +120,8 @@ def rights_of(user: str) -> Rights:
 
 
 def pbx_passwords(text: str) -> dict[str, str]:
-    """Read `id:password,id:password`, one for each PBX: the passwords by user. Raises ValueError, without a password in
-    it, when it is not that.
+    """Read `id:password,id:password`, one for each PBX. Returns the passwords by user. Raises ValueError, whose text
+    holds no password.
     """
     passwords: dict[str, str] = {}
     for place, entry in enumerate(filter(None, map(str.strip, text.split(","))), start=1):

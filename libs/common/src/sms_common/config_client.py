@@ -1,14 +1,12 @@
-"""A service's own copy of the configuration: fetched over HTTP, kept in memory, never given up for want of a newer one.
+"""A service's own copy of the configuration: fetched over HTTP and kept in memory, also while no newer one can be had.
 
-It knows nothing of the broker: whoever hears of a change calls `changed()`.
+It knows nothing of the broker: the service calls `changed()` when a change is announced.
 """
 
 import asyncio
 import logging
-import random
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Generic, Self, TypeVar
@@ -17,6 +15,8 @@ import aiohttp
 import structlog
 from pydantic import SecretStr, ValidationError
 
+from sms_common.backoff import BackoffPolicy, spread
+from sms_common.concurrency import is_set_within
 from sms_common.configuration import DispatcherSnapshot, IngressSnapshot
 from sms_common.errors import Code, Unavailable
 from sms_common.garbage_collection import no_collection
@@ -27,16 +27,16 @@ Listener = Callable[[S], Awaitable[None]]
 Wait = Callable[[asyncio.Event, float], Awaitable[None]]
 
 MAX_SNAPSHOT_BYTES = 64 * 1024 * 1024
-# Above this, reading the JSON and building the look-up tables would hold up other work by tens of milliseconds.
+# Reading more JSON than this, and building its look-up tables, would delay other work by tens of milliseconds.
 PARSE_ASIDE_BYTES = 256 * 1024
 
 # A change nobody announced is seen within 30 s: the longest pause and the slowest fetch together.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 15.0, 19.0
+_PAUSE, _PAUSE_JITTER = 17.0, 2.0 / 17.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10, connect=3, sock_read=5)
 # Announcements that arrive in a burst (an import, say) cost one fetch in each such span.
 _GAP = 0.2
-_FIRST_BACKOFF, _LONGEST_BACKOFF = 0.2, 5.0
-# A failure that goes on is told once in this many seconds.
+_BACKOFF = BackoffPolicy(0.4, 5.0)
+# A failure that goes on is logged once in this many seconds.
 _REMIND_AFTER = 60.0
 
 _PATHS: dict[type, str] = {
@@ -49,16 +49,14 @@ _log = structlog.get_logger(__name__)
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Return when `event` is set, or after `seconds`."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
+    await is_set_within(seconds, event)
 
 
 class ConfigClient(Generic[S]):
-    """Keeps the newest snapshot of one `kind` at hand; runs inside `async with`.
+    """Keeps the newest snapshot of one `kind`; runs inside `async with`.
 
-    While the config service is away, or sends what cannot be read, the snapshot at hand serves on. `wait` and
-    `monotonic` (seconds) are how it waits and tells time.
+    While the config service cannot be reached, or sends something unreadable, the last snapshot stays in use. `wait`
+    and `monotonic` (seconds) are its clock.
     """
 
     def __init__(
@@ -93,35 +91,35 @@ class ConfigClient(Generic[S]):
         return self._snapshot
 
     async def first(self) -> S:
-        """Return the newest snapshot, as soon as there is one."""
+        """Return the newest snapshot; wait for the first one."""
         await self._arrived.wait()
         assert self._snapshot is not None
         return self._snapshot
 
     def changed(self) -> None:
-        """Something changed: fetch now. Any number of calls during a fetch lead to one more."""
+        """Fetch now: something changed. All calls during a fetch together lead to one more."""
         self._nudged.set()
 
     def on_change(self, listener: Listener[S]) -> None:
-        """Await `listener(snapshot)` for every new snapshot, one at a time, in order; register before `async with`.
+        """Await `listener(snapshot)` for every new snapshot, one after the other. Register before `async with`.
 
-        One that was overtaken while a listener worked is skipped. A listener that raises is called again later, with
-        the newest snapshot, so it must bear the same one twice.
+        While a listener works, only the newest snapshot waits; older ones are skipped. A listener that raises is called
+        again later with the newest snapshot, so it may get the same one twice.
         """
         self._listeners.append(listener)
 
     def check(self) -> str | None:
-        """Why the service is not ready, as a sentence, or None once there is a snapshot."""
+        """Why the service is not ready, as a sentence, or None when there is a snapshot."""
         if self._snapshot is not None:
             return None
         return f"No configuration has been fetched yet. {self._failure or ''}".rstrip()
 
     def age(self) -> float:
-        """Seconds since the config service last gave or confirmed this snapshot; infinite before the first."""
+        """Seconds since the config service last sent or confirmed this snapshot; infinite before the first."""
         return float("inf") if self._confirmed_at is None else self._monotonic() - self._confirmed_at
 
     async def __aenter__(self) -> Self:
-        """Begin to fetch; returns without waiting for the first snapshot."""
+        """Start to fetch. Does not wait for the first snapshot."""
         metrics.config_snapshot_age_seconds.set_function(self.age)
         self._tasks = [asyncio.create_task(self._keep_fresh()), asyncio.create_task(self._keep_told())]
         return self
@@ -141,11 +139,11 @@ class ConfigClient(Generic[S]):
                 self._nudged.clear()
                 failures = 0 if await self._refresh(http) else failures + 1
                 await self._wait(self._never, _GAP)
-                pause = backoff(failures) if failures else random.uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE)  # noqa: S311  # spreads load, guards nothing
+                pause = _BACKOFF.delay(failures) if failures else spread(_PAUSE, _PAUSE_JITTER)
                 await self._wait(self._nudged, pause)
 
     async def _refresh(self, http: aiohttp.ClientSession) -> bool:
-        """Fetch once; whether the snapshot is now known to be the newest."""
+        """Fetch once. Returns whether the snapshot is now known to be the newest."""
         try:
             newer = await self._fetch(http)
         except Unavailable as unavailable:
@@ -157,7 +155,7 @@ class ConfigClient(Generic[S]):
             )
             return False
         except Exception:  # noqa: BLE001  # see below
-            # A bug must not end the loop: the service would keep an old configuration for ever.
+            # A bug must not end the loop, or the service would keep an old configuration for ever.
             _log.exception("config.refresh_failed")
             return False
         self._confirmed_at = self._monotonic()
@@ -169,12 +167,12 @@ class ConfigClient(Generic[S]):
         return True
 
     async def _fetch(self, http: aiohttp.ClientSession) -> S | None:
-        """Return the snapshot, or None if it is the one at hand. Raises Unavailable, or ValueError for a bad body."""
+        """Return the snapshot, or None if it is the one we have. Raises Unavailable, or ValueError for a bad body."""
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
         if self._etag is not None:
             headers["If-None-Match"] = self._etag
         try:
-            # A redirect would carry the token elsewhere.
+            # A redirect would send the token to another address.
             async with http.get(self._url, headers=headers, allow_redirects=False) as response:
                 if response.status == 304 and self._etag is not None:  # noqa: PLR2004  # Not Modified
                     return None
@@ -216,7 +214,7 @@ class ConfigClient(Generic[S]):
         failures = 0
         while True:
             if failures:
-                await self._wait(self._news, backoff(failures))
+                await self._wait(self._news, _BACKOFF.delay(failures))
             else:
                 await self._news.wait()
             self._news.clear()
@@ -230,16 +228,10 @@ class ConfigClient(Generic[S]):
                 _log.warning("config.listener_waits", code=unavailable.code, reason=unavailable.reason)
                 return False
             except Exception:  # noqa: BLE001  # see below
-                # A listener's bug must not end the loop: later snapshots still have to be told.
+                # A listener's bug must not end the loop: it still has to get later snapshots.
                 _log.exception("config.listener_failed")
                 return False
         return True
-
-
-def backoff(failures: int) -> float:
-    """Seconds to wait after the n-th failure in a row: doubling from 0.2 to 5, the upper half of it random."""
-    ceiling = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(failures, 16))
-    return random.uniform(ceiling / 2, ceiling)  # noqa: S311  # spreads load, guards nothing
 
 
 def _unavailable(reason: str) -> Unavailable:
@@ -256,7 +248,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _read_snapshot(kind: type[S], body: bytes) -> S:
-    """Read a snapshot and build its look-up tables, so that no message waits for them. Raises ValueError."""
+    """Read a snapshot and build its look-up tables now, so that no message waits for them. Raises ValueError."""
     with no_collection():
         snapshot = kind.model_validate_json(body)
         if isinstance(snapshot, IngressSnapshot):
@@ -269,7 +261,7 @@ def _read_snapshot(kind: type[S], body: bytes) -> S:
 
 
 def _place(error: ValueError) -> str:
-    """Where the first mistake is and of what kind. The values may be secrets."""
+    """Where the first mistake is, and its kind. No values: they may be secrets."""
     if not isinstance(error, ValidationError):
         return type(error).__name__
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -155,7 +155,36 @@ class PaceLimits(_Snapshot):
     brand_segments_per_day: Annotated[int | None, Field(gt=0, le=1_000_000_000)] = None
 
 
-class SmsConfig(_Snapshot):
+class SendingFields(BaseModel):
+    """What an administrator sets of an SMS configuration and the dispatcher sends by.
+
+    A field is declared here, or in `SmsConfigFields`, and nowhere else: the stored record, the API, the lists, the
+    dispatcher's snapshot, the portal's form and the command line take it from here. `title` and `description` are the
+    portal's label and hint. The first of `examples` is the value that a test follows to all these places.
+    """
+
+    name: str = Field(title="Name", examples=["Front desk"])
+    enabled: bool = Field(default=True, title="Enable", examples=[False])
+    sender_id: str | None = Field(
+        default=None,
+        title="Sender ID",
+        description="A number of the trunk. Empty: the trunk's default number.",
+        examples=["+12015550142"],
+    )
+    failure_policy: FailurePolicyField = Field(
+        default=FailurePolicy.HOLD, title="When the carrier's answer is lost", examples=["fail"]
+    )
+    limits: PaceLimits = Field(default=PaceLimits(), title="Limits", examples=[{"segments_per_second": 5, "burst": 3}])
+
+
+class SmsConfigFields(SendingFields):
+    """All that an administrator sets of an SMS configuration, but its trunk and its secrets.
+
+    A field that the dispatcher has no use for belongs here: it does not go into the snapshot.
+    """
+
+
+class SmsConfig(_Snapshot, SendingFields):
     """One sending configuration with its secrets in the clear: only the dispatcher's snapshot holds these.
 
     `credentials` are the carrier's own names and values; a carrier's folder knows which it needs. `trunk_owner` is the
@@ -166,17 +195,13 @@ class SmsConfig(_Snapshot):
     id: Identifier
     tenant_id: Identifier
     name: str = ""
-    enabled: bool = True
     carrier: str
     trunk_id: Identifier
     trunk_owner: Identifier | None = None
     brand: str = ""
-    sender_id: str | None = None
     default_did: str | None = None
     credentials: Mapping[str, SecretStr] = Field(default_factory=dict)
     account_proved: bool = False
-    failure_policy: FailurePolicyField = FailurePolicy.HOLD
-    limits: PaceLimits = PaceLimits()
 
 
 class TenantRules(_Snapshot):

@@ -3,7 +3,7 @@
 GatewayError
     Rejection             the request cannot be sent as it is          -> status `rejected` or `expired`, acknowledged
     SendFailure           a carrier call did not end in an acceptance
-        TemporaryFailure  nothing was sent, a later try may work       -> retry ladder
+        TemporaryFailure  nothing was sent, a later try may work       -> tried again later
             Throttled     the carrier asks for less                    -> the whole lane pauses
             Misconfigured credentials or account refused               -> the lane pauses until a person acts
         PermanentFailure  nothing was sent and a repeat cannot help    -> the next route, else status `failed`
@@ -19,6 +19,7 @@ Its `reason` is a sentence for a person, without secrets, texts or full numbers.
 """
 
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -114,84 +115,60 @@ class Rejection(GatewayError):
         self.field = field
 
 
+@dataclass(eq=False, repr=False)
 class SendFailure(GatewayError):
     """A carrier call that did not end in an acceptance; `carrier_code` and `carrier_text` are the carrier's own
     words.
 
-    `elsewhere`: nothing was sent, and the fault lies with the account or the sender, neither with the recipient nor
-    with the text, so that another route may take it.
+    `try_next_route`: nothing was sent, and the fault lies with the account or the sender, neither with the recipient
+    nor with the text, so that another route may take it.
     """
 
-    elsewhere: bool = False
+    code: Code
+    reason: str
+    _: KW_ONLY
+    carrier_code: str | None = None
+    carrier_text: str | None = None
+    try_next_route: bool = False
 
-    def __init__(
-        self, code: Code, reason: str, *, carrier_code: str | None = None, carrier_text: str | None = None
-    ) -> None:
-        super().__init__(code, reason)
-        self.carrier_code = carrier_code
-        self.carrier_text = carrier_text
+    def __post_init__(self) -> None:
+        super().__init__(self.code, self.reason)
 
 
+@dataclass(eq=False, repr=False)
 class TemporaryFailure(SendFailure):
     """Nothing was sent; a later try may work. `retry_after` is the carrier's wish in seconds, when it gave one."""
 
-    def __init__(
-        self,
-        code: Code,
-        reason: str,
-        *,
-        carrier_code: str | None = None,
-        carrier_text: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(code, reason, carrier_code=carrier_code, carrier_text=carrier_text)
-        self.retry_after = retry_after
+    _: KW_ONLY
+    retry_after: float | None = None
 
 
 class Throttled(TemporaryFailure):
     """The carrier asks for less (429): the account's queue is full, so the whole lane waits, not one message."""
 
 
+@dataclass(eq=False, repr=False)
 class Misconfigured(TemporaryFailure):
     """Credentials or account are refused (401, 403, token refused): the lane waits for a person and the messages are
     kept.
     """
 
-    elsewhere = True
+    _: KW_ONLY
+    try_next_route: bool = True
 
 
 class PermanentFailure(SendFailure):
     """Nothing was sent and a repeat cannot help."""
 
-    def __init__(
-        self,
-        code: Code,
-        reason: str,
-        *,
-        carrier_code: str | None = None,
-        carrier_text: str | None = None,
-        elsewhere: bool = False,
-    ) -> None:
-        super().__init__(code, reason, carrier_code=carrier_code, carrier_text=carrier_text)
-        self.elsewhere = elsewhere
 
-
+@dataclass(eq=False, repr=False)
 class OutcomeUnknown(SendFailure):
     """The request left and no answer came: it may have been sent. `taken`: the carrier said that it took it, and
     nothing more that could be read.
     """
 
-    def __init__(
-        self,
-        code: Code,
-        reason: str,
-        *,
-        carrier_code: str | None = None,
-        carrier_text: str | None = None,
-        taken: bool = False,
-    ) -> None:
-        super().__init__(code, reason, carrier_code=carrier_code, carrier_text=carrier_text)
-        self.taken = taken
+    _: KW_ONLY
+    taken: bool = False
 
 
 class WebhookFailure(GatewayError):

@@ -28,7 +28,9 @@ from pydantic import (
 
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.input.field_errors import first_field_error
-from sms_common.input.lenient import (
+from sms_common.input.media_urls import MAX_MEDIA_URL
+from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
+from sms_common.input.request_fields import (
     FromPbx,
     as_choice,
     as_file,
@@ -42,8 +44,6 @@ from sms_common.input.lenient import (
     refusal,
     unless_unix_zero,
 )
-from sms_common.input.media_urls import MAX_MEDIA_URL
-from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
 from sms_common.messages import Category, ErrorClass, MsgType, Status
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -51,20 +51,20 @@ MAX_TEXT = 2048
 MAX_RECIPIENTS = 1_000
 MAX_MEDIA = 10
 MAX_METADATA_BYTES = 4096
-# What Python reads as a whole number by default; with more digits it is an infinite one.
+# As many digits as Python reads as a whole number by default. A float with more digits is infinite.
 _MOST_DIGITS = 4000
-# What a store's and most programming languages' whole numbers hold.
+# The whole numbers of MongoDB and of most programming languages.
 _INTEGERS = range(-(2**63), 2**63)
 
-# Event ids are derived from what they say, so that a repeat of an event is recognised by its id (RFC 4122, version 5).
+# Event ids are computed from the content, so that a repeated event has the same id (RFC 4122, version 5).
 _EVENT_NAMESPACE = uuid.UUID("7b0b6c1e-52a3-5f0e-9a57-7c2f6a1c4e90").bytes
 
 
 def event_id(*parts: object) -> str:
-    """The stable id of an event that is determined by `parts`: the same parts always give the same id.
+    """The stable id of the event with these `parts`: the same parts always give the same id.
 
-    It is `uuid.uuid5` of the parts, written out because making a UUID object only to print it costs as much as reading
-    a webhook's JSON several times over.
+    It is `uuid.uuid5` of the parts. It is written out here, since a UUID object that is only printed costs several
+    times as much as reading a webhook's JSON.
     """
     name = "\x1f".join(map(str, parts)).encode()
     digest = sha1(_EVENT_NAMESPACE + name, usedforsecurity=False).hexdigest()
@@ -73,13 +73,13 @@ def event_id(*parts: object) -> str:
 
 
 class Event(BaseModel):
-    """Base of all events. `TYPE` is what travels in the AMQP property `type`."""
+    """Base of all events. `TYPE` is the AMQP property `type`."""
 
     TYPE: ClassVar[str]
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
 
     def encode(self) -> bytes:
-        """Give this event as JSON bytes; absent optional values are left out."""
+        """The event as JSON bytes. Optional values that are not set are left out."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
@@ -100,7 +100,7 @@ def _can_be_echoed(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return metadata
 
 
-# Constraints come before the readers, so that the schema shows them; a reader still goes first.
+# Constraints stand before the readers, so that the schema shows them; pydantic still calls the reader first.
 MessageId = Annotated[str, Field(pattern=MESSAGE_ID_PATTERN), BeforeValidator(as_text)]
 # Of a request, or of one message of a list: the request's id, a dot and the recipient's place in the list.
 AnyMessageId = Annotated[str, Field(pattern=ANY_MESSAGE_ID_PATTERN), BeforeValidator(as_text)]
@@ -110,7 +110,7 @@ Recipient = Annotated[str, BeforeValidator(as_number)]
 Extension = Annotated[str, Field(max_length=64), BeforeValidator(as_text)]
 Reference = Annotated[str, Field(max_length=256), BeforeValidator(as_text)]
 Metadata = Annotated[dict[str, str | int | float | bool | None], Field(max_length=64), AfterValidator(_can_be_echoed)]
-# A moment with its time zone, in UTC, so that one moment is always the same value.
+# A moment in UTC, whatever its time zone was, so that the same moment is always the same value.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 AskedMoment = Annotated[Moment | None, BeforeValidator(as_moment), AfterValidator(unless_unix_zero)]
 Segments = Annotated[int, Field(ge=0, lt=2**31)]
@@ -161,14 +161,14 @@ class OutboundRequest(FromPbx, Event):
         return self
 
     def fingerprint(self) -> str:
-        """The same for two requests that ask for the same thing, whatever the order of their JSON fields, and in every
-        version that adds a field with a default.
+        """A fingerprint that is equal for two requests that mean the same. The order of JSON fields does not change it,
+        and neither does a version that adds a field with a default.
         """
         return _fingerprint(self._asked())
 
     def former_fingerprints(self) -> frozenset[str]:
-        """What former versions may have made of the same body: an empty text, or Go's zero time, was a value of its own
-        before it meant "not given".
+        """The fingerprints that former versions may have made of the same body. To them an empty text, or Go's zero
+        time, was a value; now it means "not given".
         """
         asked = self._asked()
         forms = [((), ((name, was),)) for name, was in _FORMER_VALUES.items() if name not in asked]
@@ -344,8 +344,8 @@ class CarrierInboundEvent(Event):
 class LaneEntry(Event):
     """Internal, dispatcher to itself: one ledger entry waits in a lane for its turn to be sent.
 
-    It counts `segments` against the pace of the lane and of its `sender`; entries of the same `order` leave one after
-    the other.
+    It uses `segments` of the rate that the lane and its `sender` may have. Entries with the same `order` are sent one
+    after the other.
     """
 
     TYPE = "sms.lane.v1"
@@ -373,8 +373,8 @@ class ConfigChanged(Event):
 
 
 class SeenWebhook(BaseModel):
-    """The last webhook of a configuration that ingress answered in one way. `kind` is the carrier's word for the last
-    event in it, `source` the address it came from: behind a proxy the proxy's.
+    """The last webhook of a configuration that was answered in this way. `kind` is the carrier's word for the last
+    event in it. `source` is the address that it came from; behind a proxy, the proxy's.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -425,8 +425,8 @@ _NAMES = frozenset(field.alias or name for event in EVENT_TYPES for name, field 
 
 
 def in_utf8(body: bytes) -> bytes:
-    """A body of JSON in UTF-8 and without a byte order mark, which tells UTF-16 and UTF-32 as their zeros do (RFC 4627,
-    section 3). What is none of them comes back as it is.
+    """A JSON body as UTF-8 without a byte order mark. UTF-16 and UTF-32 are recognised by their mark or by their zeros
+    (RFC 4627, section 3). Anything else comes back unchanged.
     """
     encoding = json.detect_encoding(body)
     if encoding == "utf-8":
@@ -441,7 +441,7 @@ def decode(event_type: str, body: bytes, *, accept: Iterable[type[Event]] = EVEN
     """The event in `body`, which says it is an `event_type` (for example `sms.outbound.v1`).
 
     Raises UnreadableEvent: body_too_large, not_utf8, not_json, unknown_type (also for a type not in `accept`),
-    invalid_request or invalid_media. Once the body was a JSON object its `partial` holds it, and `field` names what is
+    invalid_request or invalid_media. If the body was a JSON object, `partial` holds it, and `field` names what is
     wrong.
     """
     if len(body) > MAX_EVENT_BYTES:
@@ -460,11 +460,11 @@ def decode(event_type: str, body: bytes, *, accept: Iterable[type[Event]] = EVEN
 
 
 def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
-    """What exactly is wrong with a body that did not validate: its bytes, its JSON, or the first offending field."""
+    """What is wrong with a body that did not validate: its bytes, its JSON, or the first wrong field."""
     try:
         body.decode()
     except UnicodeDecodeError:
-        # Ids are ASCII, which is the same in whatever it is: enough to tell whose it was.
+        # Ids are ASCII, which is the same in most encodings. So they are readable all the same.
         return UnreadableEvent(Code.NOT_UTF8, "The body is not UTF-8.", partial=_peek(body.decode("latin-1").encode()))
     found = first_field_error(error)
     if found is None:
@@ -473,8 +473,8 @@ def _unreadable(body: bytes, error: ValidationError) -> UnreadableEvent:
 
 
 def _half_characters(body: bytes) -> UnreadableEvent | None:
-    """What is wrong with JSON that is right but for halves of surrogate pairs, which are no characters: somebody cut
-    a text in the middle of an emoji. None when that is not what is wrong.
+    """A sentence for JSON whose only fault are halves of surrogate pairs: somebody cut a text in the middle of an
+    emoji. None when something else is wrong.
     """
     try:
         value = json.loads(body.decode())
@@ -501,7 +501,7 @@ def _has_half_characters(value: object) -> bool:
 
 
 def _peek(body: bytes) -> dict[str, Any] | None:
-    """The JSON object in a body nobody could act on, or None."""
+    """The JSON object in a body that could not be read as an event, or None."""
     value = _peek_closer(body)
     if value is None:
         with suppress(orjson.JSONDecodeError):
@@ -510,7 +510,7 @@ def _peek(body: bytes) -> dict[str, Any] | None:
 
 
 def _peek_closer(body: bytes) -> object:
-    """What Python takes for JSON and others do not: NaN, whole numbers of any length, halves of surrogate pairs."""
+    """Whether Python accepts this as JSON and others do not: NaN, long whole numbers, halves of surrogate pairs."""
     try:
         value = json.loads(body.decode(), parse_int=_whole)
         return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
@@ -523,5 +523,5 @@ def _whole(written: str) -> int | float:
 
 
 def utc_now() -> datetime:
-    """The wall clock, aware and in UTC. Everything that needs the time takes a clock; this is the real one."""
+    """The wall clock, aware and in UTC. Code that needs the time takes a clock as a parameter; this is the real one."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from looking at many new objects again and again while they are made."""
+"""Keeps Python's garbage collector from examining new objects again and again while many are made."""
 
 import gc
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Make objects by the hundred thousand, none of them garbage, without a collection meanwhile.
+    """Pause the collector while hundreds of thousands of objects are made, none of which is garbage.
 
-    With 10,000 rules the collector would take three times as long as reading the snapshot itself, and hold up every
-    other task. What is in here is to be short, and may run in several threads at once.
+    With 10,000 rules the collector would take three times as long as reading the snapshot itself, and would delay every
+    other task. The code in this context has to be short. It may run in several threads at once.
     """
     collecting = gc.isenabled()
     gc.disable()

@@ -1,5 +1,5 @@
-"""The nouns of messaging that every module shares: a message's status and its rank, and what a carrier is given and
-gives back.
+"""The words of messaging that every module shares: a message's status and its rank, and what is exchanged with a
+carrier.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Where an outbound message stands. `rank` orders them: a lower rank never replaces a higher one."""
+    """The status of an outbound message. A status of lower `rank` never replaces one of higher rank."""
 
     ACCEPTED = "accepted"
     QUEUED = "queued"
@@ -26,17 +26,17 @@ class Status(StrEnum):
 
     @property
     def rank(self) -> int:
-        """The place of this status in a message's life; equal ranks never replace each other."""
+        """How far a message has got. Statuses of equal rank never replace each other."""
         return _RANKS[self]
 
     @property
     def final(self) -> bool:
-        """Whether the PBX need not wait for anything after this (only `undetermined` may be upgraded once)."""
+        """Whether no further status follows (only `undetermined` may be upgraded once)."""
         return _RANKS[self] >= FINAL_RANK
 
     @property
     def delivery(self) -> str | None:
-        """PortSIP's word for this status in its message records, or None while nothing has left."""
+        """PortSIP's word for this status in its message records, or None while nothing has been sent."""
         return _PORTSIP_DELIVERY.get(self)
 
 
@@ -69,7 +69,7 @@ _PORTSIP_DELIVERY = {
     Status.CANCELED: "ERR",
 }
 
-# PortSIP's word for a message that came in.
+# PortSIP's word for an inbound message.
 DELIVERY_RECEIVED = "RECV"
 
 
@@ -81,7 +81,7 @@ class MsgType(StrEnum):
 
 
 class Category(StrEnum):
-    """Why a text is sent. Marketing travels in the bulk lane so that it never delays a conversation."""
+    """Why a text is sent. Marketing uses the bulk lane, so that it never delays a conversation."""
 
     CONVERSATIONAL = "conversational"
     TRANSACTIONAL = "transactional"
@@ -90,14 +90,12 @@ class Category(StrEnum):
 
     @property
     def bulk(self) -> bool:
-        """Whether this category travels in the bulk lane."""
+        """Whether this category uses the bulk lane."""
         return self is Category.MARKETING
 
 
 class ErrorClass(StrEnum):
-    """What an error means for the one who sent: whether the same text may be sent again later, and by whom it was
-    refused.
-    """
+    """What an error means for the sender: whether the same text may be sent again later, and who refused it."""
 
     PERMANENT = "permanent"
     TEMPORARY = "temporary"
@@ -122,7 +120,7 @@ class OutboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A carrier took a message: it is queued there, nothing more. `segments` is what the carrier counts and bills."""
+    """A carrier accepted a message: it is queued there, no more. `segments` is what the carrier counts and bills."""
 
     carrier_message_id: str
     segments: int | None = None
@@ -130,7 +128,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryError:
-    """Why a carrier says a message failed: our class, code and advice, and the carrier's code and text as they came."""
+    """Why a message failed: our class, code and advice, and the carrier's own code and text."""
 
     error_class: ErrorClass
     code: str
@@ -141,9 +139,9 @@ class DeliveryError:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReceipt:
-    """A carrier's word on one recipient of an outbound message.
+    """What a carrier reports about one recipient of an outbound message.
 
-    `reference` is the id we sent along, when the carrier echoed one. `status` is one of sent, delivered and failed.
+    `reference` is the id that we sent along, if the carrier repeats it. `status` is one of sent, delivered and failed.
     `occurred_at` is the carrier's clock; None when it could not be read.
     """
 
@@ -188,7 +186,7 @@ class InboundMessage:
 
 @dataclass(frozen=True, slots=True)
 class CarrierNotice:
-    """Something a carrier told us that is neither a message nor a receipt, for example a number's verification state.
+    """An event of a carrier that is neither a message nor a receipt, for example a number's verification state.
 
     `known` is False for an event type this version does not know. `facts` are safe to log.
     """

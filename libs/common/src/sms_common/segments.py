@@ -1,6 +1,6 @@
 """How many SMS segments a text takes (3GPP TS 23.038 alphabet, TS 23.040 concatenation); knows nothing of carriers.
 
-A forecast for pacing and for the PBX. What a message really cost is the count the carrier answers with.
+A forecast for pacing and for the PBX. The count in the carrier's answer is what a message really cost.
 """
 
 import re
@@ -15,7 +15,7 @@ GSM_PART: Final = 153
 UCS2_SINGLE: Final = 70
 UCS2_PART: Final = 67
 
-# TS 23.038, 6.2.1, in code order. Code 0x1B is the escape to the extension table: no character of its own.
+# TS 23.038, 6.2.1, in code order. Code 0x1B is the escape to the extension table and no character.
 _ESCAPE: Final = "\x1b"
 _BASIC: Final = (
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -46,7 +46,7 @@ class SegmentCount:
 
 
 def count_segments(text: str, *, mms: bool = False) -> SegmentCount:
-    """Count the segments of `text`; an MMS is always one, and so is an empty text.
+    """Count the segments of `text`. An MMS is always one, and so is an empty text.
 
     A character of two septets or two code units is never split over two parts, so a long text can need one
     part more than its units divided by the part size.

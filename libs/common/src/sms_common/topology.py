@@ -14,16 +14,16 @@ from sms_common.phone import digits
 
 Arguments = Mapping[str, str | int | bool]
 
-# The backstop against a message that kills its reader: far above the crashes a healthy day has. Always positive,
+# Stops a message that kills its reader again and again; far above the crashes of a healthy day. Always positive,
 # since -1 means "drop at the first requeue" on RabbitMQ 3.10 and "no limit" on 4.x.
 DELIVERY_LIMIT = 20
-# Parking places are read and put back by people; they have nowhere to dead-letter to, so they must not reach a limit.
+# People read these queues and put messages back. They have no dead-letter exchange, so they must never reach a limit.
 PARKED_DELIVERY_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A durable exchange; what it cannot route goes to the exchange named `alternate`."""
+    """A durable exchange. Messages that it cannot route go to the exchange named `alternate`."""
 
     name: str
     kind: Literal["topic", "fanout", "direct"]
@@ -33,7 +33,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A durable quorum queue with its arguments beyond the type."""
+    """A durable quorum queue. `arguments` are those besides its type."""
 
     name: str
     purpose: str
@@ -42,7 +42,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A queue takes what an exchange gets under a key (`#` and `*` as in AMQP topics)."""
+    """A queue gets what is published to an exchange under a key (`#` and `*` as in AMQP topics)."""
 
     exchange: str
     queue: str
@@ -51,7 +51,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Forwarding:
-    """An exchange takes what another exchange gets under a key."""
+    """An exchange gets what is published to another exchange under a key."""
 
     source: str
     destination: str
@@ -60,8 +60,8 @@ class Forwarding:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """What one process declares, in an order in which each thing exists before it is referred to. Last it takes away
-    bindings that must not be there any more.
+    """What one process declares, in an order in which each thing exists before another refers to it. Last, the retired
+    bindings are removed.
     """
 
     exchanges: tuple[Exchange, ...] = ()
@@ -72,7 +72,7 @@ class Topology:
 
 
 def joined(topologies: Iterable[Topology]) -> Topology:
-    """All of these in one, so that a broker is asked for them in one go."""
+    """All of these as one topology, which is declared at once."""
     parts = tuple(topologies)
     return Topology(
         tuple(exchange for part in parts for exchange in part.exchanges),
@@ -94,8 +94,8 @@ class Rung:
 
     @property
     def queue(self) -> str:
-        """Where it waits. Queues of older versions had the exchange's name and let messages for a queue that is gone
-        stay for ever, and 32 of these stopped all others.
+        """The queue's name. In older versions it was the exchange's name. There, messages for a deleted queue stayed
+        for ever, and 32 of them stopped all others.
         """
         return self.name.replace("sms.retry.", "sms.wait.")
 
@@ -113,7 +113,7 @@ SEEN = "sms.seen"
 REFUSED = "sms.refused"
 BACK = "sms.back"
 
-# Together 12 minutes and 36 seconds: longer waits belong to the ledger's clock, not to the broker.
+# Together 12 minutes and 36 seconds. The dispatcher's scheduler does longer waits, not the broker.
 RETRY_LADDER = (
     Rung(1, "sms.retry.1s"),
     Rung(5, "sms.retry.5s"),
@@ -125,7 +125,7 @@ RETRY_LADDER = (
 # What queue_kind calls the queues that PBXs read.
 PBX_KIND = "pbx"
 
-# A status whose tenant the gateway does not know cannot be told to that tenant's PBX; the default PBX hears of it.
+# When the gateway does not know the tenant of a status, it goes to the default PBX.
 NO_TENANT = "-"
 
 _WORK: Arguments = {
@@ -134,10 +134,10 @@ _WORK: Arguments = {
     "x-dead-letter-strategy": "at-least-once",
     "x-overflow": "reject-publish",
 }
-# For people's eyes only: while nobody reads, the oldest go.
+# Only people read it. When it is full, the oldest messages are dropped.
 _NEWEST: Arguments = {"x-max-length": 1_000, "x-overflow": "drop-head", "x-delivery-limit": DELIVERY_LIMIT}
-# Bounded, and full of it refuses: whoever publishes for tenants that are not his fills no disk and hides nothing of
-# others.
+# When it is full, it refuses more: somebody who publishes for tenants that are not his must not fill the disk, and must
+# not push out the messages of others.
 _REFUSED: Arguments = {
     "x-max-length": 10_000,
     "x-overflow": "reject-publish",
@@ -147,12 +147,12 @@ _LAST_ONLY: Arguments = {"x-max-length": 1, "x-overflow": "drop-head", "x-delive
 
 
 def rung_for(seconds: float) -> Rung:
-    """The first rung not shorter than `seconds`, else the longest."""
+    """The shortest rung of at least `seconds`, or the longest rung."""
     return next((rung for rung in RETRY_LADDER if rung.seconds >= seconds), RETRY_LADDER[-1])
 
 
 def base() -> Topology:
-    """What every process declares at its start: all that does not depend on the configuration."""
+    """What every process declares when it starts: everything that does not depend on the configuration."""
     return Topology(
         exchanges=(
             Exchange(UNROUTED, "fanout", "what no queue was bound for"),
@@ -205,17 +205,17 @@ def base() -> Topology:
         forwardings=(Forwarding(SMS, OUTBOUND, f"{OUTBOUND}.#"),),
         retired=(
             Binding(SMS, OUTBOUND, f"{OUTBOUND}.#"),
-            # What is in the queues of the former ladder still goes back by itself.
+            # Messages in the queues of the former ladder still go back.
             *(Binding(rung.name, rung.name) for rung in RETRY_LADDER),
         ),
     )
 
 
 def edge() -> Topology:
-    """What ingress and config declare, or find, and cannot do without: the way of what a carrier says and of what is
-    announced, and the parking places.
+    """What ingress and config declare, or check, and cannot work without: the exchanges and queues for carriers' events
+    and for announcements, `sms.dead` and `sms.unrouted`.
 
-    A queue that is missing elsewhere must not keep webhooks out.
+    It holds no more, so that any other missing queue does not stop webhooks.
     """
     whole, needed = base(), {SMS, UNROUTED, DEAD, SEEN, CARRIER, CONFIG}
     return Topology(
@@ -236,7 +236,7 @@ def _retry(rung: Rung) -> Arguments:
 
 
 def _back(queue: str) -> Binding:
-    """Whoever reads `queue` may have a message come back later."""
+    """The binding that brings messages for `queue` back from the retry ladder."""
     return Binding(BACK, queue, queue)
 
 
@@ -248,10 +248,10 @@ def _pbx_queues(pbx_id: str) -> tuple[Queue, ...]:
 
 
 def pbx_requests(pbx_id: str) -> Exchange:
-    """Where a PBX with a broker user of its own publishes requests.
+    """The exchange where a PBX with its own broker user publishes requests.
 
-    It leads to the queues of its tenants' requests and nowhere else, and never to another exchange: RabbitMQ routes by
-    the headers CC and BCC too, whatever topic rights a user has, and hands them on from exchange to exchange.
+    It is bound to the request queues of that PBX's tenants and to nothing else, and never to another exchange: RabbitMQ
+    also routes by the headers CC and BCC, from exchange to exchange, whatever topic rights a user has.
     """
     return Exchange(
         pbx_requests_exchange(pbx_id), "topic", f"requests of the PBX {pbx_id}, to its tenants' queues", REFUSED
@@ -259,8 +259,8 @@ def pbx_requests(pbx_id: str) -> Exchange:
 
 
 def pbx(pbx_id: str, tenant_ids: Iterable[str], moved: Iterable[str] = ()) -> Topology:
-    """The exchange of a PBX and its queue pair, bound for each tenant it serves, and no more for those that `moved` to
-    another PBX.
+    """The exchange of a PBX and its pair of queues, bound for each tenant that it serves. The bindings of tenants that
+    `moved` to another PBX are retired.
     """
     return Topology(
         exchanges=(pbx_requests(pbx_id),),
@@ -281,8 +281,8 @@ def _events_of(tenant_id: str, pbx_id: str) -> tuple[Binding, ...]:
 
 
 def tenant(tenant_id: str, pbx_id: str | None = None, former_pbx_ids: Iterable[str] = ()) -> Topology:
-    """The queue of a tenant's requests, so that no tenant's flood stands before another tenant's texts. Of all PBXs
-    only the tenant's own, `pbx_id`, reaches it; declare that one's exchange before.
+    """The queue of a tenant's requests. Each tenant has its own, so that a flood of one does not delay the others. Of
+    all PBXs only the tenant's own, `pbx_id`, reaches it. Declare that PBX's exchange first.
     """
     queue = outbound_queue(tenant_id)
     own = () if pbx_id is None else (_from_pbx(tenant_id, pbx_id),)
@@ -294,7 +294,7 @@ def tenant(tenant_id: str, pbx_id: str | None = None, former_pbx_ids: Iterable[s
 
 
 def left_behind(tenant_id: str, pbx_ids: Iterable[str]) -> Topology:
-    """What PBXs lose that no longer serve a tenant: its events, and the way to its requests."""
+    """The bindings to retire on PBXs that no longer serve a tenant: its events, and its requests."""
     return Topology(
         retired=tuple(
             binding for pbx_id in pbx_ids for binding in (*_events_of(tenant_id, pbx_id), _from_pbx(tenant_id, pbx_id))
@@ -303,8 +303,8 @@ def left_behind(tenant_id: str, pbx_ids: Iterable[str]) -> Topology:
 
 
 def former_tenant(tenant_id: str, pbx_ids: Iterable[str] = ()) -> Topology:
-    """The queue of a tenant that is no more: what is in it is still read, and nothing comes any more, also not from the
-    PBXs that it ever had.
+    """The queue of a deleted tenant. What is in it is still read, but nothing is routed to it any more, from no PBX
+    that the tenant ever had.
     """
     queue = outbound_queue(tenant_id)
     retired = (_own(queue), *(_from_pbx(tenant_id, pbx_id) for pbx_id in pbx_ids))
@@ -325,7 +325,7 @@ def _from_pbx(tenant_id: str, pbx_id: str) -> Binding:
 
 
 def lane(config_id: str, *, bulk: bool = False) -> Topology:
-    """The paced sending lane of one SMS configuration: read by one dispatcher at a time."""
+    """The sending lane of one SMS configuration. One dispatcher reads it at a time."""
     queue = lane_queue(config_id, bulk=bulk)
     return Topology(
         queues=(Queue(queue, "one paced lane", {**_WORK, "x-single-active-consumer": True}),), bindings=(_back(queue),)
@@ -343,7 +343,7 @@ def pbx_status_queue(pbx_id: str) -> str:
 
 
 def pbx_requests_exchange(pbx_id: str) -> str:
-    """The exchange to which a PBX with a broker user of its own publishes."""
+    """The name of the exchange where a PBX with its own broker user publishes."""
     return f"pbx.{pbx_id}.requests"
 
 
@@ -353,17 +353,17 @@ def outbound_queue(tenant_id: str) -> str:
 
 
 def is_outbound(queue: str) -> bool:
-    """Whether requests wait in this queue."""
+    """Whether this is a queue of requests."""
     return queue == OUTBOUND or queue.startswith(f"{OUTBOUND}.")
 
 
 def lane_queue(config_id: str, *, bulk: bool = False) -> str:
-    """The lane of an SMS configuration; bulk texts have one of their own."""
+    """The name of a configuration's lane; bulk texts have their own lane."""
     return f"sms.lane.{config_id}.bulk" if bulk else f"sms.lane.{config_id}"
 
 
 def queue_kind(name: str) -> str:
-    """What a queue is for, as a metric's label: few values, however many lanes and PBXs there are."""
+    """What a queue is for, as a metric's label: a few values, however many lanes and PBXs there are."""
     if name.startswith("sms.lane."):
         return "lane"
     if is_outbound(name):
@@ -372,47 +372,48 @@ def queue_kind(name: str) -> str:
 
 
 def outbound_key(tenant_id: str) -> str:
-    """Under which a PBX publishes a request."""
+    """The routing key of a request."""
     return f"sms.outbound.{tenant_id}"
 
 
 def cancel_key(tenant_id: str) -> str:
-    """Under which a PBX withdraws a request."""
+    """The routing key that withdraws a request."""
     return f"sms.outbound.{tenant_id}.cancel"
 
 
 def inbound_key(tenant_id: str, did: str) -> str:
-    """Under which an inbound text is published; the number without its plus."""
+    """The routing key of an inbound text. The number has no plus."""
     return f"sms.inbound.{tenant_id}.{digits(did)}"
 
 
 def status_key(tenant_id: str, status: Status) -> str:
-    """Under which a status is published."""
+    """The routing key of a status."""
     return f"sms.status.{tenant_id}.{status.value}"
 
 
 def carrier_key(carrier: str, config_id: str) -> str:
-    """Under which ingress publishes what a carrier told it."""
+    """The routing key of a carrier's event."""
     return f"sms.carrier.{carrier}.{config_id}"
 
 
 def config_key(tenant_id: str, change: str) -> str:
-    """Under which a change of configuration is announced."""
+    """The routing key that announces a change of configuration."""
     return f"sms.config.{tenant_id}.{change}"
 
 
 @dataclass(frozen=True, slots=True)
 class OutboundKey:
-    """What the routing key of a request says: the tenant, when it names one, and whether it withdraws."""
+    """What the routing key of a request says: the tenant, if it names one, and whether the request is withdrawn."""
 
     tenant_id: str | None
     cancel: bool
 
 
 def parse_outbound_key(key: str) -> OutboundKey:
-    """Read `sms.outbound.<tenant>[.cancel]`. The queue's own name, and what does not begin with it, names no tenant.
+    """Read `sms.outbound.<tenant>[.cancel]`. The queue's own name, and any key that does not begin with it, names no
+    tenant.
 
-    Whatever follows the tenant, it is the one who may have been allowed to publish under this key.
+    The tenant counts whatever follows it: topic rights are given by it.
     """
     parts = key.split(".")
     if parts[:2] != ["sms", "outbound"] or parts[2:] == []:
@@ -421,10 +422,10 @@ def parse_outbound_key(key: str) -> OutboundKey:
 
 
 def asked_by(queue: str, key: str) -> OutboundKey:
-    """Who asks for what, of a request that came out of `queue` and was published under `key`.
+    """The tenant of a request that came out of `queue` and was published under `key`, and whether it is withdrawn.
 
-    A tenant's own queue says who: only those who may ask for the tenant reach it, while the key that a message shows
-    may be any when the header CC brought it there.
+    The queue decides when it is a tenant's own: only those who may send for the tenant reach it. The key of a message
+    that came there by the header CC may be any.
     """
     read = parse_outbound_key(key)
     owner = parse_outbound_key(queue).tenant_id

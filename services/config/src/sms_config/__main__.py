@@ -10,7 +10,7 @@ from sms_common.service.process import load_settings
 from sms_common.telemetry import configure
 from sms_config.main import run_service
 from sms_config.model.keyring import new_entry
-from sms_config.resources.rewrap import check_key_ring, rewrap
+from sms_config.resources.key_rotation import check_key_ring, rewrap
 from sms_config.settings import ConfigSettings
 from sms_config.storage.store import MongoStore
 from sms_config.storage.store_protocol import StoreUnusable
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     new_key.add_argument("id", nargs="?", default=f"k{datetime.now(UTC):%Y%m%d}", help="the id of the key")
     chosen = parser.parse_args(arguments)
     if chosen.command == "new-key":
-        _tell(new_entry(chosen.id))
+        _print_line(new_entry(chosen.id))
         return 0
     settings = load_settings(ConfigSettings)
     configure("config", log_format=settings.log_format, level=settings.log_level)
@@ -39,13 +39,13 @@ async def _rewrap(settings: ConfigSettings) -> int:
     async with MongoStore(settings.mongo_url, settings.mongo_database) as store:
         try:
             await check_key_ring(store, settings.keys)
-            return 0 if await rewrap(store, settings.keys, _tell) else 1
+            return 0 if await rewrap(store, settings.keys, _print_line) else 1
         except (StoreUnusable, Unavailable) as error:
-            _tell(error.reason if isinstance(error, Unavailable) else str(error))
+            _print_line(error.reason if isinstance(error, Unavailable) else str(error))
             return 1
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 

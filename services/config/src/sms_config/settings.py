@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from sms_common.mongo.address import check_address
 from sms_common.service.settings import (
     AmqpUrl,
     CarrierOptions,
@@ -24,7 +25,6 @@ from sms_common.service.settings import (
 from sms_common.service.settings import Token as AnyToken
 from sms_config.model.keyring import KeyRing
 from sms_config.schemas.fields import MAX_GRACE, Password, UserName
-from sms_config.storage.store import check_address
 
 # Shorter ones can be guessed; `openssl rand -hex 32` makes a good one.
 _MIN_TOKEN = 16
@@ -44,7 +44,7 @@ Token = Annotated[AnyToken, Field(min_length=_MIN_TOKEN)]
 
 
 class ConfigSettings(ProcessSettings):
-    """Everything the config service is told from outside."""
+    """The settings of the config service."""
 
     model_config = SettingsConfigDict(env_prefix="CONFIG_")
 
@@ -126,7 +126,7 @@ class ConfigSettings(ProcessSettings):
     @property
     def portal(self) -> str:
         """Base of the portal's address."""
-        # Every address is no address to go to.
+        # A wildcard address cannot be opened in a browser.
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host  # noqa: S104  # compared, not bound
         return self.portal_url or f"http://{host}:{self.port}"
 
@@ -137,5 +137,5 @@ class ConfigSettings(ProcessSettings):
 
     @property
     def webhook_grace(self) -> timedelta:
-        """How long a rotated webhook URL is still taken."""
+        """How long a rotated webhook URL is still accepted."""
         return timedelta(seconds=self.webhook_grace_seconds)

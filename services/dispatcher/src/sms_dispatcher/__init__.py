@@ -1,1 +1,1 @@
-"""The dispatcher: decides about every message, sends it, keeps its one true status and tells the PBX."""
+"""The dispatcher: decides about every message, sends it, records its status and publishes it to the PBX."""

@@ -1,4 +1,4 @@
-"""The dispatcher's settings: one process's environment, read once at its start."""
+"""The dispatcher's settings: the environment of the process, read once at its start."""
 
 import math
 from datetime import timedelta
@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from sms_common.mongo.address import check_address
 from sms_common.service.settings import (
     AmqpUrl,
     CarrierOptions,
@@ -21,7 +22,6 @@ from sms_common.service.settings import (
     Token,
 )
 from sms_dispatcher.delivery.attempts import Patience
-from sms_dispatcher.ledger.database import check_address
 
 
 def _known_to_the_driver(value: SecretStr) -> SecretStr:
@@ -64,7 +64,7 @@ class DispatcherSettings(ProcessSettings):
     reconcile_after_minutes: Annotated[
         float,
         Field(
-            description="Minutes after a lost answer until the carrier's list of messages is asked",
+            description="Minutes after a lost answer until the carrier's list of messages is read",
             gt=0,
             le=43_200,
             allow_inf_nan=False,
@@ -78,7 +78,7 @@ class DispatcherSettings(ProcessSettings):
 
     @model_validator(mode="after")
     def _messages_are_kept_until_they_end(self) -> Self:
-        """A message may wait a day until it is handed over and then for its receipt; one day more is for trouble."""
+        """A message may wait a day until it is sent, and then for its receipt. One more day is a reserve."""
         days = math.ceil(self.receipt_window_hours / 24) + 2
         if self.retention_days < days:
             raise ValueError(

@@ -1,4 +1,4 @@
-"""What ingress answers: how a request can end, and with which status and headers. Every answer has an empty body."""
+"""The answers of ingress: how a request can end, with its status and headers. Every answer has an empty body."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -9,26 +9,26 @@ from aiohttp import web
 from sms_common.carriers.protocol import KEPT_FOR
 from sms_common.errors import Code
 
-# A name without a version: what runs here is nobody's business, and the library would tell its own version otherwise.
+# Without a version. By default the library would send its own name and version.
 _SERVER = {"Server": "sms-gateway"}
 
 
 class WebhookOutcome(Enum):
-    """How a request ended: its word in the log and the metrics, and its status.
+    """How a request ended: its name in the log and the metrics, and its HTTP status.
 
-    A carrier repeats whatever is not a 2xx, for a day. So 2xx means "kept", also for what nobody can use, since a
-    repeat could not help; 503 means "please repeat"; and nothing is ever answered with a 3xx.
+    A carrier repeats everything that is not answered 2xx, for a day. So 2xx means "stored", also for what nobody can
+    use, because a repeat would not help. 503 means "please repeat". Nothing is ever answered with a 3xx.
     """
 
     ACCEPTED = "accepted", 200
-    # Kept as a dead letter: an event nobody here acts on, or a body nobody can read.
+    # Stored as a dead letter: an event that nothing here handles, or a body that cannot be read.
     NOT_HANDLED = "not_handled", 200
     UNREADABLE = "unreadable", 200
-    # The gateway's own call to see what a carrier would meet; nothing is kept.
+    # The gateway's own webhook test; nothing is stored.
     TESTED = "tested", 200
     # The request broke off, or is no proper HTTP.
     BROKEN = "broken", 400
-    # A challenge makes some carriers send their credentials; only a wrong answer to it is unauthorized.
+    # Some carriers send their credentials only after a challenge. Wrong credentials are UNAUTHORIZED.
     CHALLENGED = "challenged", 401
     UNAUTHORIZED = "unauthorized", 401
     NOT_FOUND = "not_found", 404
@@ -64,7 +64,7 @@ _HEADERS: Mapping[WebhookOutcome, Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# What is left of the request cannot be told from the next one.
+# The rest of the request cannot be told apart from the next one, so the connection is closed.
 _CLOSING = frozenset({WebhookOutcome.BROKEN, WebhookOutcome.TOO_SLOW, WebhookOutcome.FAILED})
 
 
@@ -78,7 +78,7 @@ class WebhookRefused(Exception):  # it is an answer, not an error
 
 
 def answer(outcome: WebhookOutcome, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The HTTP response of an outcome; `headers` are added to those it always has."""
+    """Return the HTTP response of an outcome. `headers` are added to those it always has."""
     response = web.Response(status=outcome.status, headers=_SERVER)
     more = headers or _HEADERS.get(outcome)
     if more:

@@ -1,4 +1,4 @@
-"""The dead letter that keeps a webhook nobody could read, or nobody acts on."""
+"""Dead letters for webhooks that cannot be read, or that nothing handles."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -9,25 +9,25 @@ from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Code
 from sms_common.events import event_id
 
-# The property `type`: what is in it is a carrier's body as it came, not an event.
+# The property `type`: the body is the carrier's, as it came, not an event.
 TYPE = "webhook"
 
 _LONGEST = 500
 
 
 def unreadable(body: bytes, endpoint: WebhookEndpoint, reasons: Sequence[str], kinds: Iterable[str]) -> Outgoing:
-    """Keep a body in which something could not be read: one of `reasons` for each such element."""
+    """Return the dead letter of a body with elements that could not be read; `reasons` has one for each."""
     more = f" And {len(reasons) - 1} more." if len(reasons) > 1 else ""
-    return _letter(body, endpoint, Code.WEBHOOK_UNREADABLE, reasons[0][:_LONGEST] + more, kinds)
+    return _dead_letter(body, endpoint, Code.WEBHOOK_UNREADABLE, reasons[0][:_LONGEST] + more, kinds)
 
 
 def not_handled(body: bytes, endpoint: WebhookEndpoint, kinds: Iterable[str]) -> Outgoing:
-    """Keep a body that holds events of `kinds` nobody here acts on."""
-    return _letter(body, endpoint, Code.WEBHOOK_NOT_HANDLED, "Nothing here acts on an event of this kind.", kinds)
+    """Return the dead letter of a body with events of `kinds` that nothing here handles."""
+    return _dead_letter(body, endpoint, Code.WEBHOOK_NOT_HANDLED, "Nothing here acts on an event of this kind.", kinds)
 
 
-def _letter(body: bytes, endpoint: WebhookEndpoint, code: Code, reason: str, kinds: Iterable[str]) -> Outgoing:
-    """Keep `body` byte for byte. A webhook that comes again has the same id; `reason` holds no number and no text."""
+def _dead_letter(body: bytes, endpoint: WebhookEndpoint, code: Code, reason: str, kinds: Iterable[str]) -> Outgoing:
+    """Keep `body` unchanged. A repeated webhook has the same id. `reason` has no number or text."""
     headers = {
         "x-carrier": endpoint.carrier,
         "x-config-id": endpoint.config_id,

@@ -16,22 +16,22 @@ from sms_common.http.proxies import TrustedProxies
 from sms_common.service.process import SHUTDOWN_TIMEOUT_SECONDS, Health, add_health_routes, log_settings, run, serve
 from sms_ingress.server import serve_webhooks
 from sms_ingress.settings import IngressSettings
-from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_activity import WebhookActivity
 from sms_ingress.webhook_handler import WebhookHandler, WebhookLimits
 
-# After the pause of `leave_seconds`: the answers under way, then closing the broker's connections, and a margin.
+# After the pause of `leave_seconds`: the requests in progress, closing the broker's connections, and a margin.
 _DRAIN_SECONDS = SHUTDOWN_TIMEOUT_SECONDS + 10.0
 
 
 def run_service(settings: IngressSettings) -> int:
     """Answer webhooks until a signal, then drain; returns the exit status."""
     log_settings(settings)
-    _spare_the_collector()
+    _tune_garbage_collection()
     return run(partial(main, settings), drain_seconds=settings.leave_seconds + _DRAIN_SECONDS)
 
 
 async def main(settings: IngressSettings, stop: asyncio.Event) -> None:
-    """Answer webhooks until `stop` is set, then end what is under way."""
+    """Answer webhooks until `stop` is set, then finish the requests in progress."""
     async with AsyncExitStack() as stack:
         address = settings.amqp_url.get_secret_value()
         timeouts = Timeouts(publish=settings.deadline_seconds)
@@ -49,17 +49,19 @@ async def main(settings: IngressSettings, stop: asyncio.Event) -> None:
         health = web.Application()
         add_health_routes(health, _health(stop, broker, client))
         await stack.enter_async_context(serve(health, settings.health_host, settings.health_port))
-        seen = await stack.enter_async_context(SeenWebhooks(broker, proxies=TrustedProxies(settings.trusted_proxies)))
-        door = WebhookHandler(
+        activity = await stack.enter_async_context(
+            WebhookActivity(broker, proxies=TrustedProxies(settings.trusted_proxies))
+        )
+        handler = WebhookHandler(
             publisher=broker,
             snapshot=lambda: client.snapshot,
             carriers={name: carrier() for name, carrier in CARRIERS.items()},
             limits=WebhookLimits(settings.concurrent_requests, settings.deadline_seconds),
-            seen=seen,
+            activity=activity,
         )
-        await stack.enter_async_context(serve_webhooks(door.handle, settings.host, settings.port))
+        await stack.enter_async_context(serve_webhooks(handler.handle, settings.host, settings.port))
         await stop.wait()
-        # Whoever spreads the load sees after a while that this process is not ready; until then it goes on answering.
+        # Load balancers notice after a while that this process is not ready. Until then it goes on answering.
         await asyncio.sleep(settings.leave_seconds)
 
 
@@ -70,9 +72,9 @@ def _health(stop: asyncio.Event, broker: RabbitBroker, client: ConfigClient[Ingr
     return health
 
 
-def _spare_the_collector() -> None:
-    """Look for garbage cycles less often, and never among what importing made: a webhook makes objects by the hundred
-    and no cycles, and the search took a tenth of the time.
+def _tune_garbage_collection() -> None:
+    """Collect garbage less often, and never among imported objects. A webhook makes hundreds of objects and no cycles;
+    the search for cycles took a tenth of the time.
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

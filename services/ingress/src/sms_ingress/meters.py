@@ -1,4 +1,4 @@
-"""The door's metrics. Every labelled series is looked up once, since looking up costs more than counting."""
+"""The metrics of webhooks. Each labelled series is looked up once: that costs more than counting."""
 
 from functools import cache
 
@@ -10,7 +10,7 @@ from sms_ingress.reading import UNKNOWN, Reading
 
 
 def count(carrier: str, outcome: WebhookOutcome, reading: Reading | None, seconds: float) -> None:
-    """Count one webhook and what was in it; `seconds` is how long its answer took."""
+    """Count one webhook and its events. `seconds` is how long the answer took."""
     _requests(carrier, outcome).inc()
     metrics.webhook_duration_seconds.observe(seconds)
     if reading is None:
@@ -22,7 +22,7 @@ def count(carrier: str, outcome: WebhookOutcome, reading: Reading | None, second
 
 
 def count_stray(outcome: WebhookOutcome) -> None:
-    """Count a request that is no webhook: another path or another method."""
+    """Count a request that is no webhook: it has another path or another method."""
     _requests(UNKNOWN, outcome).inc()
 
 

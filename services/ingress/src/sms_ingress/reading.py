@@ -1,4 +1,4 @@
-"""From the body of an authenticated webhook to everything that is published for it. No I/O, no logging."""
+"""Turns the body of an authenticated webhook into everything that is published for it. No I/O, no logging."""
 
 import traceback
 from datetime import datetime
@@ -12,14 +12,14 @@ from sms_common.messages import CarrierNotice
 from sms_ingress import dead_letters
 from sms_ingress.translation import EventTooLarge, outgoing
 
-# Stands in metrics for every event type that this version does not know: a carrier's new words must not become labels.
+# In metrics, for every event type that this version does not know: new words of a carrier must not become labels.
 UNKNOWN = "unknown"
 
 
 class Reading(NamedTuple):
-    """What becomes of one webhook: its events, the `kinds` of all that was in it, and what had to be kept as it came.
+    """The result of one webhook: its events, the `kinds` of all its elements, and the dead letter if one is needed.
 
-    `kept_for` says why there is a dead letter; `remarks` say what of the events could not be used.
+    `kept_for` says why there is a dead letter. `remarks` say what in the events could not be used.
     """
 
     events: list[Outgoing]
@@ -35,9 +35,9 @@ class Reading(NamedTuple):
 
 
 def read(carrier: Carrier, body: bytes, endpoint: WebhookEndpoint, received_at: datetime) -> Reading:
-    """Turn a webhook's body into what is published for it. Never raises for what is in the body.
+    """Turn a webhook's body into what is published for it. No body makes it raise.
 
-    A body that holds anything nobody can read, or nobody acts on, is kept whole beside the events that were read.
+    If anything in a body cannot be read, or nothing handles it, the whole body is kept as a dead letter too.
     """
     parsed = _parse(carrier, body)
     events: list[Outgoing] = []
@@ -70,11 +70,11 @@ def _parse(carrier: Carrier, body: bytes) -> ParsedWebhook:
         return carrier.parse(body)
     except WebhookUnreadable as error:
         return ParsedWebhook((), (error.reason,))
-    except Exception as error:  # noqa: BLE001  # a parser's bug: a 5xx would make the carrier repeat this body for a day
+    except Exception as error:  # noqa: BLE001  # a bug of the parser: a 5xx would make the carrier repeat this body for a day
         return ParsedWebhook((), (f"The parser failed: {_place(error)}.",))
 
 
 def _place(error: Exception) -> str:
-    """Return what kind of exception it is and where it arose. Its text may hold what the carrier sent."""
+    """Return the type of an exception and where it arose. Its text may contain what the carrier sent."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} in {frame.name}"

@@ -1,6 +1,6 @@
-"""The HTTP server under the webhook door, and bodies read with a limit.
+"""The HTTP server for webhooks, and the reading of bodies with a limit.
 
-It is aiohttp's low-level server, without application, router and middlewares: one path needs none of them.
+It is aiohttp's low-level server, without application, router and middlewares: one path needs none of these.
 """
 
 from collections.abc import AsyncIterator
@@ -18,9 +18,9 @@ _log = structlog.get_logger(__name__)
 
 @asynccontextmanager
 async def serve_webhooks(handler: Handler, host: str, port: int) -> AsyncIterator[int]:
-    """Give every request to `handler` inside the context; gives the port, the system's choice when `port` is 0.
+    """Pass every request to `handler` inside the context. Yields the port, chosen by the system if `port` is 0.
 
-    Leaving stops listening at once and lets the answers under way be given. A client that hangs up cancels nothing.
+    At the end it stops listening at once and finishes the requests in progress. A client that hangs up cancels nothing.
     """
     async with serve_handler(handler, host, port, Manners(_empty_answer)) as taken:
         _log.info("ingress.listening", host=host, port=taken)
@@ -28,12 +28,12 @@ async def serve_webhooks(handler: Handler, host: str, port: int) -> AsyncIterato
 
 
 def _empty_answer(status: HTTPStatus) -> web.Response:
-    """Answer an error of the connection as every webhook is answered: with an empty body."""
+    """Answer an error of the connection with an empty body, as every webhook is answered."""
     return answer(WebhookOutcome.FAILED if status >= HTTPStatus.INTERNAL_SERVER_ERROR else WebhookOutcome.BROKEN)
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """Read the whole body of at most `limit` bytes. Raises Refused: too large, broken, or an unknown expectation."""
+    """Read a body of at most `limit` bytes. Raises WebhookRefused: too large, broken, or an unknown expectation."""
     await _continue_100(request)
     content: StreamReader = request.content
     chunks: list[bytes] = []
@@ -50,7 +50,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
 
 
 async def _continue_100(request: web.BaseRequest) -> None:
-    """Tell a client that asks first to send its body (RFC 9110, section 10.1.1)."""
+    """Ask a client that waits for it to send its body (RFC 9110, section 10.1.1)."""
     expectation = request.headers.get("Expect")
     if expectation is None:
         return

@@ -20,7 +20,7 @@ from sms_common.service.settings import (
 
 
 class IngressSettings(ProcessSettings):
-    """Everything ingress is told from outside."""
+    """The settings of ingress."""
 
     model_config = SettingsConfigDict(env_prefix="INGRESS_")
 

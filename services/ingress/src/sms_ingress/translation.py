@@ -1,4 +1,4 @@
-"""From what a carrier said to what goes to the dispatcher. Pure: no I/O, no clock, no logging."""
+"""Translates a carrier's events into events for the dispatcher. Pure: no I/O, no clock, no logging."""
 
 from datetime import datetime
 
@@ -17,13 +17,13 @@ from sms_common.messages import DeliveryError, DeliveryReceipt, InboundMessage
 
 
 class EventTooLarge(ValueError):
-    """No reader would take an event of that size; the text says how large it is."""
+    """The event is larger than readers accept; the message says how large it is."""
 
 
 def outgoing(said: DeliveryReceipt | InboundMessage, endpoint: WebhookEndpoint, received_at: datetime) -> Outgoing:
-    """The broker message for one event of a carrier. Raises EventTooLarge, or ValueError for what no event can carry.
+    """Return the broker message for one event of a carrier. Raises EventTooLarge, and ValueError for impossible values.
 
-    Its id depends only on what the carrier said, so that a webhook that comes again is recognised.
+    The id depends only on what the carrier sent, so that a repeated webhook is recognised.
     """
     if isinstance(said, DeliveryReceipt):
         event: CarrierReceiptEvent | CarrierInboundEvent = _receipt(said, endpoint, received_at)

@@ -1,7 +1,7 @@
-"""Notes the last webhook of each kind of answer for each SMS configuration, and tells the config service now and then.
+"""Records the last webhook of each outcome for each SMS configuration, and reports them to the config service.
 
-What has not been told yet is lost with the process: it is for people who wonder whether webhooks arrive, and nothing
-else hangs on it. Decision 0011 says why it goes this way.
+What has not been reported is lost with the process. It only shows people whether webhooks arrive; nothing else depends
+on it. Decision 0011 has the reasons.
 """
 
 import asyncio
@@ -19,26 +19,29 @@ from sms_common.configuration import WebhookEndpoint
 from sms_common.errors import Unavailable
 from sms_common.events import SeenWebhook, WebhooksSeen
 from sms_common.http.proxies import Headers, TrustedProxies
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_ingress.answers import WebhookOutcome
 
 _log = structlog.get_logger(__name__)
 
-EVERY_SECONDS = 10.0
-# Some 200 bytes each, so an event stays far below its greatest size.
-_IN_ONE_EVENT = 500
+REPORT_SECONDS = 10.0
+_EVENTS = LoopEvents("webhooks_seen.not_reported", "webhooks_seen.failed")
+# Some 200 bytes each, so an event stays far below its maximum size.
+_MAX_IN_EVENT = 500
 _LONGEST_KIND = 64
 
 _Key = tuple[str, WebhookOutcome]
 
 
-class SeenWebhooks:
-    """`note` is called for every webhook of a known configuration, so it does nothing but remember.
+class WebhookActivity:
+    """Records webhooks in memory and publishes them every `every` seconds.
 
-    `proxies` are believed about where a webhook came from.
+    `record` is called for every webhook of a known configuration, so it must be fast. `proxies` are trusted about the
+    address that a webhook came from.
     """
 
     def __init__(
-        self, publisher: Publisher, *, every: float = EVERY_SECONDS, proxies: TrustedProxies | None = None
+        self, publisher: Publisher, *, every: float = REPORT_SECONDS, proxies: TrustedProxies | None = None
     ) -> None:
         self._publisher = publisher
         self._proxies = proxies or TrustedProxies()
@@ -47,55 +50,47 @@ class SeenWebhooks:
         self._task: asyncio.Task[None] | None = None
 
     def source_of(self, peer: str | None, headers: Headers) -> str | None:
-        """The address that a request came from, whatever proxy handed it on."""
+        """Return the address that a request came from, behind trusted proxies too."""
         return self._proxies.client(peer, headers).address
 
-    def note(
+    def record(
         self, endpoint: WebhookEndpoint, outcome: WebhookOutcome, at: datetime, kind: str | None, source: str | None
     ) -> None:
-        """Remember a webhook in place of the one before it that was answered alike."""
+        """Record a webhook in place of the last one with the same outcome."""
         self._last[endpoint.config_id, outcome] = (at, kind, source)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.create_task(periodically(self.report, self._every, None, _EVENTS))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Tell what is left, if the broker takes it."""
+        """Report what is left, if the broker accepts it."""
         assert self._task is not None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self.tell()
+        await self.report()
 
-    async def tell(self) -> None:
-        """Tell everything that was noted since the last time; while the broker is away it waits."""
+    async def report(self) -> None:
+        """Publish everything that was recorded since the last report. While the broker is down it is kept."""
         last, self._last = self._last, {}
         for part in _parts(list(last)):
             event = WebhooksSeen(event_id=str(uuid.uuid4()), seen=tuple(_seen(key, last[key]) for key in part))
             try:
                 await self._publisher.publish(_outgoing(event))
             except Unavailable as away:
-                _log.info("webhooks_seen.not_told", code=away.code)
-                # What came meanwhile is newer.
+                _log.info("webhooks_seen.not_reported", code=away.code)
+                # What was recorded meanwhile is newer.
                 self._last = {**last, **self._last}
                 return
             for key in part:
                 del last[key]
 
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                await self.tell()
-            except Exception:  # noqa: BLE001  # a bug in one round must not end all telling; the log has it
-                _log.exception("webhooks_seen.failed")
-
 
 def _parts(keys: list[_Key]) -> Iterator[list[_Key]]:
-    for start in range(0, len(keys), _IN_ONE_EVENT):
-        yield keys[start : start + _IN_ONE_EVENT]
+    for start in range(0, len(keys), _MAX_IN_EVENT):
+        yield keys[start : start + _MAX_IN_EVENT]
 
 
 def _seen(key: _Key, last: tuple[datetime, str | None, str | None]) -> SeenWebhook:

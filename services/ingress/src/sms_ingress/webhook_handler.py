@@ -1,4 +1,4 @@
-"""The public door: `POST /webhooks/{carrier}/{token}` from the first header to the answer. It keeps no state."""
+"""Handles webhooks: `POST /webhooks/{carrier}/{token}`, from the first header to the answer. It keeps no state."""
 
 import asyncio
 import time
@@ -22,10 +22,10 @@ from sms_ingress import meters
 from sms_ingress.answers import WebhookOutcome, WebhookRefused, answer
 from sms_ingress.reading import UNKNOWN, Reading, read
 from sms_ingress.server import read_body
-from sms_ingress.webhook_activity import SeenWebhooks
+from sms_ingress.webhook_activity import WebhookActivity
 
 MAX_BODY_BYTES = 256 * 1024
-_MOST_REMARKS = 10
+_MAX_REMARKS = 10
 
 _OUTCOMES = {
     None: WebhookOutcome.ACCEPTED,
@@ -38,9 +38,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class WebhookLimits:
-    """How much the door takes at a time, and how long (seconds) one request may last from its headers to its answer.
+    """How many requests are handled at a time, and how many seconds one may take from its headers to its answer.
 
-    The carrier gives up after 10 s; half of that leaves room for a proxy and a slow way back.
+    The carrier gives up after 10 s. Half of that leaves room for a proxy and a slow network.
     """
 
     concurrent_requests: int = 500
@@ -49,7 +49,7 @@ class WebhookLimits:
 
 @dataclass(slots=True)
 class _RequestState:
-    """What is known of one request so far; it ends as one line in the log."""
+    """What is known of one request so far. At the end it becomes one line in the log."""
 
     received: bool = False
     at: datetime | None = None
@@ -59,10 +59,10 @@ class _RequestState:
 
 
 class WebhookHandler:
-    """Answers webhooks: `handle` takes a request and gives its response.
+    """Answers webhooks: `handle` takes a request and returns its response.
 
-    `snapshot` gives the configuration at hand; `clock` is the wall clock and `timer` measures durations in seconds.
-    `seen` is told of every webhook of a known configuration.
+    `snapshot` returns the present configuration. `clock` is the wall clock; `timer` measures durations in seconds.
+    `activity` records every webhook of a known configuration.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class WebhookHandler:
         limits: WebhookLimits | None = None,
         clock: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.perf_counter,
-        seen: SeenWebhooks | None = None,
+        activity: WebhookActivity | None = None,
     ) -> None:
         self._publisher = publisher
         self._snapshot = snapshot
@@ -82,12 +82,12 @@ class WebhookHandler:
         self._limits = limits or WebhookLimits()
         self._clock = clock
         self._timer = timer
-        self._seen = seen
-        self._in_hand = 0
+        self._activity = activity
+        self._in_flight = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Nothing that a client sends makes it raise."""
-        match _words(request.path):
+        match _segments(request.path):
             case [first, carrier, token] if first.lower() == "webhooks":
                 if request.method == "POST":
                     return await self._webhook(request, carrier.lower(), token)
@@ -99,51 +99,51 @@ class WebhookHandler:
 
     async def _webhook(self, request: web.BaseRequest, carrier: str, token: str) -> web.StreamResponse:
         started = self._timer()
-        visit = _RequestState()
+        state = _RequestState()
         headers: Mapping[str, str] | None = None
         try:
-            outcome = await self._bounded(request, carrier, token, visit)
+            outcome = await self._within_limits(request, carrier, token, state)
         except WebhookRefused as refused:
             outcome, headers = refused.outcome, refused.headers
         except Unavailable:
             outcome = WebhookOutcome.UNAVAILABLE
         except TimeoutError:
-            outcome = WebhookOutcome.TIMED_OUT if visit.received else WebhookOutcome.TOO_SLOW
+            outcome = WebhookOutcome.TIMED_OUT if state.received else WebhookOutcome.TOO_SLOW
         except Exception as error:  # noqa: BLE001  # see below
-            # A bug of ours: the carrier repeats, and the log says where, not in words that may quote the webhook.
+            # A bug of ours: the carrier repeats the webhook. The log says where, but not the text, which may quote it.
             _log.error("webhook.failed", error=type(error).__name__, where=code_places(error))
             outcome = WebhookOutcome.FAILED
-        _record(outcome, visit, self._timer() - started)
-        self._note(outcome, visit, request)
+        _record(outcome, state, self._timer() - started)
+        self._record_activity(outcome, state, request)
         response = answer(outcome, headers)
-        if visit.tested:
-            response.headers[RESULT_HEADER] = _tested(outcome, request)
+        if state.tested:
+            response.headers[RESULT_HEADER] = _test_result(outcome, request)
         return response
 
-    def _note(self, outcome: WebhookOutcome, visit: _RequestState, request: web.BaseRequest) -> None:
-        """Let people see that it came, whatever was answered, unless the gateway called itself."""
-        if self._seen is None or visit.endpoint is None or visit.at is None or visit.tested:
+    def _record_activity(self, outcome: WebhookOutcome, state: _RequestState, request: web.BaseRequest) -> None:
+        """Record that a webhook came, whatever was answered, unless it was the gateway's own test."""
+        if self._activity is None or state.endpoint is None or state.at is None or state.tested:
             return
-        kinds = visit.reading.kinds if visit.reading else None
-        source = self._seen.source_of(request.remote, request.headers)
-        self._seen.note(visit.endpoint, outcome, visit.at, kinds[-1] if kinds else None, source)
+        kinds = state.reading.kinds if state.reading else None
+        source = self._activity.source_of(request.remote, request.headers)
+        self._activity.record(state.endpoint, outcome, state.at, kinds[-1] if kinds else None, source)
 
-    async def _bounded(
-        self, request: web.BaseRequest, carrier: str, token: str, visit: _RequestState
+    async def _within_limits(
+        self, request: web.BaseRequest, carrier: str, token: str, state: _RequestState
     ) -> WebhookOutcome:
-        if self._in_hand >= self._limits.concurrent_requests:
+        if self._in_flight >= self._limits.concurrent_requests:
             raise WebhookRefused(WebhookOutcome.BUSY)
-        self._in_hand += 1
+        self._in_flight += 1
         try:
             async with asyncio.timeout(self._limits.deadline):
-                return await self._receive(request, carrier, token, visit)
+                return await self._receive(request, carrier, token, state)
         finally:
-            self._in_hand -= 1
+            self._in_flight -= 1
 
     async def _receive(
-        self, request: web.BaseRequest, carrier_name: str, token: str, visit: _RequestState
+        self, request: web.BaseRequest, carrier_name: str, token: str, state: _RequestState
     ) -> WebhookOutcome:
-        """Take one webhook. What costs least is checked first: a body is read for a known token only."""
+        """Handle one webhook. The cheapest check comes first: a body is read only for a known token."""
         _check_headers(request)
         snapshot = self._snapshot()
         if snapshot is None:
@@ -153,22 +153,23 @@ class WebhookHandler:
         carrier = self._carriers.get(carrier_name)
         if endpoint is None or carrier is None:
             raise WebhookRefused(WebhookOutcome.UNKNOWN_WEBHOOK)
-        visit.endpoint, visit.at = endpoint, now
-        # Read before the credentials are looked at: a challenged client sends its next request on the same connection.
+        state.endpoint, state.at = endpoint, now
+        # Read before the credentials are checked: a challenged client sends its next request on the same connection.
         body = await read_body(request, MAX_BODY_BYTES)
-        visit.received = True
-        visit.tested = body == TEST_BODY
+        state.received = True
+        state.tested = body == TEST_BODY
         _authenticate(carrier, WebhookRequest(request.headers, body), endpoint)
-        if visit.tested:
+        if state.tested:
             return WebhookOutcome.TESTED
         body = in_utf8(body, request.headers.get("Content-Type"))
-        visit.reading = reading = read(carrier, body, endpoint, now)
+        state.reading = reading = read(carrier, body, endpoint, now)
         await self._publish(reading.messages)
         return _OUTCOMES[reading.kept_for]
 
     async def _publish(self, messages: Sequence[Outgoing]) -> None:
-        """Return once the broker has confirmed all. Raises Unavailable; some may have landed all the same, and have the
-        same ids when the carrier repeats them.
+        """Publish, and return once the broker has confirmed all. Raises Unavailable.
+
+        Then some may have been published all the same. They have the same ids when the carrier repeats them.
         """
         if len(messages) == 1:
             await self._publisher.publish(messages[0])
@@ -179,9 +180,9 @@ class WebhookHandler:
                 raise result
 
 
-def _words(path: str) -> list[str]:
-    """The words between the slashes. Who pastes an address, or a proxy, adds slashes and blanks; no token holds any."""
-    return [word for part in path.split("/") if (word := trimmed(part))]
+def _segments(path: str) -> list[str]:
+    """Return the path's segments. Pasting and proxies add slashes and blanks; no token contains any."""
+    return [segment for part in path.split("/") if (segment := trimmed(part))]
 
 
 def _check_headers(request: web.BaseRequest) -> None:
@@ -201,15 +202,15 @@ def _authenticate(carrier: Carrier, request: WebhookRequest, endpoint: WebhookEn
         raise WebhookRefused(outcome, carrier.challenge()) from None
 
 
-def _tested(outcome: WebhookOutcome, request: web.BaseRequest) -> str:
-    """What the gateway's own call is told: a proxy that puts a token of its own in the place of credentials shows."""
+def _test_result(outcome: WebhookOutcome, request: web.BaseRequest) -> str:
+    """Return the result for the gateway's own test. It shows when a proxy replaces the credentials by a token."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
     return OTHER_SCHEME if outcome is WebhookOutcome.UNAUTHORIZED and scheme != "basic" else outcome.word
 
 
-def _record(outcome: WebhookOutcome, visit: _RequestState, seconds: float) -> None:
-    """Count the webhook and leave one line in the log, with neither token nor number nor text."""
-    endpoint, reading = visit.endpoint, visit.reading
+def _record(outcome: WebhookOutcome, state: _RequestState, seconds: float) -> None:
+    """Count the webhook and log it in one line, without token, number or text."""
+    endpoint, reading = state.endpoint, state.reading
     carrier = endpoint.carrier if endpoint else UNKNOWN
     meters.count(carrier, outcome, reading, seconds)
     _log.info(
@@ -221,4 +222,4 @@ def _record(outcome: WebhookOutcome, visit: _RequestState, seconds: float) -> No
         duration_ms=round(seconds * 1000, 1),
     )
     if reading and reading.remarks and endpoint:
-        _log.warning("webhook.partly_used", config_id=endpoint.config_id, remarks=list(reading.remarks[:_MOST_REMARKS]))
+        _log.warning("webhook.partly_used", config_id=endpoint.config_id, remarks=list(reading.remarks[:_MAX_REMARKS]))

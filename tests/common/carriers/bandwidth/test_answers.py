@@ -114,7 +114,7 @@ def about(*fields):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "elsewhere"),
+    ("status", "body", "try_next_route"),
     [
         pytest.param(400, about("from"), True, id="the sender"),
         pytest.param(400, about("from", "applicationId"), True, id="the sender and its application"),
@@ -133,8 +133,8 @@ def about(*fields):
         pytest.param(502, HTML, False, id="perhaps sent"),
     ],
 )
-def test_a_refusal_says_whether_another_route_may_take_the_message(status, body, elsewhere):
-    assert failure_of(status, body).elsewhere is elsewhere
+def test_a_refusal_says_whether_another_route_may_take_the_message(status, body, try_next_route):
+    assert failure_of(status, body).try_next_route is try_next_route
 
 
 def test_the_reason_tells_what_bandwidth_says_about_each_field_without_numbers():

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from sms_common.configuration import FailurePolicy, PaceLimits
+from sms_common.configuration import FailurePolicy, PaceLimits, SmsConfigFields
 from sms_common.input.pasted import trimmed
 from smsgw.bulk.entry import Name, StrictEntry, TenantId, empty_is_none
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
@@ -133,14 +133,12 @@ class CallbackEntry(StrictEntry):
     password_env: EnvName | None = None
 
 
-class SmsEntry(StrictEntry):
+class SmsEntry(StrictEntry, SmsConfigFields):
     """An SMS configuration. `trunk` is the name of a trunk of the same tenant, or of one that is lent to it."""
 
     tenant: TenantId
     name: Name
     trunk: Name
-    enabled: bool = True
-    sender_id: str | None = None
     failure_policy: Annotated[FailurePolicy, Field(strict=False)] = FailurePolicy.HOLD
     credentials: CredentialsEntry | None = None
     callback: CallbackEntry | None = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from sms_common.configuration import SmsConfigFields
 from sms_common.input.pasted import visible
 from smsgw.access.http_api import JsonObject, ServiceApi
 from smsgw.bulk.entry import MAX_NAME
@@ -54,6 +55,8 @@ ROUTING_UNSET: Mapping[str, Any] = {
     "blocked_senders": "",
     "unlisted_extensions": "ALLOW_WITH_SENDER_ID",
 }
+# The fields of an SMS configuration; a gateway that does not know one yet goes by its default.
+_SMS_UNSET = SmsConfigFields(name="").model_dump(mode="json", exclude={"name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,7 @@ def _trunk(shown: JsonObject) -> Item:
 
 def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
     fields: JsonObject = {"trunk": names.get(shown["provider_id"], shown["provider_id"])}
-    fields |= _copied(shown, "enabled", "sender_id", "failure_policy", "limits")
+    fields |= _copied({**_SMS_UNSET, **shown}, *_SMS_UNSET)
     callback = shown["callback"]
     fields["callback"] = {"username": callback["username"]} if callback else None
     secrets = [name for name, state in shown["credentials_set"].items() if state["set"]]

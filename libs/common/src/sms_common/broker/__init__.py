@@ -1,5 +1,6 @@
-"""The only module that knows AMQP: connect with back-off, publish with confirms under one deadline, consume by one
-table.
+"""The broker as services use it: publish with confirms within a deadline, consume with retries and dead letters.
+
+Only this module knows which engine is behind it.
 """
 
 from sms_common.broker.amqp.connection import Timeouts

@@ -4,16 +4,21 @@ import re
 import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
+from dataclasses import replace
 
-from sms_common.broker.messages import JSON, HeaderValue, Outgoing
+from sms_common.broker.messages import JSON, Delivery, HeaderValue, Outgoing
 from sms_common.errors import Code
 from sms_common.events import event_id, utc_now
-from sms_common.topology import DEAD
+from sms_common.topology import BACK, DEAD, DEFAULT_EXCHANGE
 
-# Retry bookkeeping, meaningful only on messages that came back from the ladder.
+# Retry bookkeeping. It counts only on a message that came back from the retry ladder.
 ATTEMPT = "x-attempt"
 DEFERRALS = "x-deferrals"
 ORIGIN_KEY = "x-origin-key"
+_RETRY_HEADERS = frozenset({ATTEMPT, DEFERRALS, ORIGIN_KEY})
+# The ladder of older versions ended in the default exchange, and replayed messages are still published there.
+_WAYS_BACK = frozenset({BACK, DEFAULT_EXCHANGE})
+_HIGHEST_COUNT = 1_000_000  # a stranger may write any number; ours only grow by one
 # Why a message is in `sms.dead`.
 CODE = "x-code"
 REASON = "x-reason"
@@ -25,7 +30,7 @@ DEATHS = "x-death"
 LAST_DEATH_QUEUE = "x-last-death-queue"
 FIRST_DEATH_QUEUE = "x-first-death-queue"
 FIRST_DEATH_REASON = "x-first-death-reason"
-# None of these is believed of a message that the broker itself has dead-lettered.
+# In a message that the broker itself dead-lettered, none of these is trusted.
 DEAD_LETTER_HEADERS = frozenset(
     {CODE, REASON, SOURCE_QUEUE, ROUTING_KEY, DEAD_AT, LAST_DEATH_QUEUE, FIRST_DEATH_QUEUE, FIRST_DEATH_REASON}
 )
@@ -37,6 +42,28 @@ _SHORT_STRING = 255  # bytes that a property or a routing key may have (AMQP 0-9
 _REASON_LENGTH = 1_000  # all headers of a message share one frame, 128 KiB by default
 
 _trace: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+def read_retry_headers(raw: Delivery, exchange: str) -> Delivery:
+    """`raw`, which came through `exchange`, with the attempts, deferrals and routing key that its headers record.
+
+    Only messages from the retry ladder, and replayed ones, come under the queue's own name. On any other message these
+    headers are removed: a stranger could use them to pretend a routing key that he has no right to.
+    """
+    if exchange not in _WAYS_BACK or raw.routing_key != raw.queue:
+        if _RETRY_HEADERS.isdisjoint(raw.headers):
+            return raw
+        return replace(raw, headers={name: raw.headers[name] for name in raw.headers if name not in _RETRY_HEADERS})
+    return replace(
+        raw,
+        routing_key=str(raw.headers.get(ORIGIN_KEY, raw.routing_key)),
+        attempt=_count(raw.headers.get(ATTEMPT)),
+        deferrals=_count(raw.headers.get(DEFERRALS)),
+    )
+
+
+def _count(value: HeaderValue | None) -> int:
+    return min(max(0, value), _HIGHEST_COUNT) if isinstance(value, int) else 0
 
 
 def trace_of(headers: Mapping[str, object]) -> str | None:
@@ -55,14 +82,14 @@ def current_trace() -> str:
 
 
 def continue_trace(headers: Mapping[str, object]) -> str:
-    """Make what is published from here on, in this task, part of the trace in `headers` or of a new one; returns it."""
+    """Continue the trace in `headers`, or begin a new one, for what this task publishes from now on. Returns it."""
     trace = trace_of(headers) or current_trace()
     _trace.set(trace)
     return trace
 
 
 def short(text: str) -> str:
-    """As much of `text` as a property can hold; strangers' properties may have grown while being decoded."""
+    """`text`, cut to what a property can hold: a stranger's property may have grown while it was decoded."""
     return text.encode(errors="replace")[:_SHORT_STRING].decode(errors="ignore")
 
 
@@ -77,9 +104,10 @@ def dead_letter(  # noqa: PLR0913  # every one is a fact that the reader of a de
     message_id: str = "",
     headers: Mapping[str, HeaderValue] | None = None,
 ) -> Outgoing:
-    """The dead letter that keeps `body` as it came. `source` is the queue, or the door, through which it came.
+    """The dead letter that keeps `body` unchanged. `source` is the queue it came from, or `webhooks`.
 
-    `reason` is a sentence for a person, without secrets. Without a `message_id` it gets one that a repeat has too.
+    `reason` is a sentence for a person, without secrets. Without a `message_id` the dead letter gets one that follows
+    from its content, so that a repeat has the same.
     """
     return Outgoing(
         exchange=DEAD,

@@ -1,6 +1,4 @@
-"""The one table from what a handler does to what becomes of its message. Knows no AMQP: real and fake broker share
-it.
-"""
+"""What happens to a message, depending on how its handler ended. Knows no AMQP: real and fake broker share it."""
 
 import asyncio
 import traceback
@@ -16,7 +14,7 @@ from sms_common.errors import Code, TemporaryFailure, Unavailable, UnreadableEve
 from sms_common.telemetry import metrics
 from sms_common.topology import RETRY_LADDER, Rung, rung_for
 
-# A handler that crashed this often on one message is given no further chance.
+# After so many crashes of its handler a message is dead-lettered.
 MAX_CRASHES = 3
 _MOST_CAUSES = 5
 
@@ -27,7 +25,7 @@ Result = Literal["done", "later", "retried", "crashed", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a delivery: publish `message`, when there is one, and then acknowledge."""
+    """What to do with a delivery: publish `message`, if there is one, then acknowledge the delivery."""
 
     result: Result
     message: Outgoing | None = None
@@ -37,8 +35,8 @@ DONE = Outcome("done")
 
 
 async def handle(handler: Handler, delivery: Delivery) -> Outcome:
-    """Call `handler` once and look up what it did. Raises Unavailable, for which the caller calls again, and GiveBack,
-    for which it does not acknowledge.
+    """Call `handler` once and say what to do then. Raises Unavailable, after which the caller calls this again, and
+    GiveBack, after which it does not acknowledge.
     """
     try:
         await handler(delivery)
@@ -54,13 +52,13 @@ async def handle(handler: Handler, delivery: Delivery) -> Outcome:
         if was_cancelled():
             raise
         return _after_crash(delivery, error)
-    except Exception as error:  # noqa: BLE001  # any other exception of a handler is the last row of the table
+    except Exception as error:  # noqa: BLE001  # every other exception of a handler is treated alike
         return _after_crash(delivery, error)
     return DONE
 
 
 def later(delivery: Delivery, seconds: float) -> Outcome:
-    """Bring `delivery` back in about `seconds` without counting a failure."""
+    """Bring `delivery` back in about `seconds`. This is not counted as a failure."""
     return Outcome("later", _through(rung_for(seconds), replace(delivery, deferrals=delivery.deferrals + 1)))
 
 
@@ -84,7 +82,7 @@ def _after_crash(delivery: Delivery, error: BaseException) -> Outcome:
 
 
 def stack_of(error: BaseException) -> str:
-    """Where `error` happened and its causes, without what any of them says: that may repeat a message's content."""
+    """Where `error` and its causes happened, without their texts: those may repeat a message's content."""
     places: list[str] = []
     seen: BaseException | None = error
     while seen is not None and len(places) < _MOST_CAUSES:
@@ -94,7 +92,7 @@ def stack_of(error: BaseException) -> str:
 
 
 def _through(rung: Rung, delivery: Delivery) -> Outgoing:
-    """`delivery` again, on its way through `rung` back to its own queue."""
+    """The message that brings `delivery` back to its queue through `rung`."""
     return Outgoing(
         exchange=rung.name,
         routing_key=delivery.queue,
@@ -133,7 +131,7 @@ def _dead(delivery: Delivery, code: Code, reason: str) -> Outcome:
 
 
 def _kept(delivery: Delivery) -> dict[str, HeaderValue]:
-    """The headers that go on with a message; strangers' and the broker's own headers do not."""
+    """The headers that stay with a message. Those of strangers and of the broker itself are dropped."""
     kept: dict[str, HeaderValue] = {ATTEMPT: delivery.attempt, DEFERRALS: delivery.deferrals}
     trace = trace_of(delivery.headers)
     if trace is not None:

@@ -1,4 +1,4 @@
-"""What lies in a parking place (`sms.dead`, `sms.unrouted`): why, whence, and how it goes back. Knows no AMQP."""
+"""The messages in `sms.dead` and `sms.unrouted`: why they are there, where they come from, how they are replayed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,24 +24,24 @@ from sms_common.broker.messages import JSON, Delivery, HeaderValue, Outgoing
 from sms_common.events import InboundEvent, event_id
 from sms_common.topology import CARRIER, DEFAULT_EXCHANGE, NO_TENANT, SMS, UNROUTED, parse_outbound_key
 
-# A parked message may have been put there by anyone who may publish; none may name another queue as its origin.
+# Anybody who may publish can put a message there, and must not be able to name a queue of somebody else as its origin.
 _OUR_QUEUES = ("sms.", "pbx.")
 _LADDER = ("sms.retry.", "sms.wait.")
-# The door of a carrier's webhook that was kept as it came: it can be handed in there again, which is no publishing.
+# The source of a carrier's webhook that was kept unchanged. It is replayed by posting it again, not by publishing it.
 FROM_WEBHOOKS = "webhooks"
 _INBOUND = "sms.inbound."
 
 
 class NoWayBack(Exception):  # it is an answer to the person who asked
-    """Why a parked message cannot be published again as it is, as a sentence."""
+    """Why a parked message cannot be published again, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """One parked message. `id` is its `message_id`, or follows from its content when it came without one.
+    """One parked message. `id` is its `message_id`, or is computed from its content when it has none.
 
-    `source` is the queue it came from, the door through which it came (such as `webhooks`), or None when it was
-    published and nobody was bound. `routing_key` is the one it was first published with.
+    `source` is the queue it came from, or `webhooks`, or None when it was published and no queue was bound.
+    `routing_key` is the one it was first published with.
     """
 
     id: str
@@ -54,9 +54,9 @@ class Parked:
 
     @classmethod
     def read(cls, delivery: Delivery) -> Self:
-        """Read the facts about a message that came out of a parking place. Never raises."""
+        """Read the facts about a message from `sms.dead` or `sms.unrouted`. Never raises."""
         headers = delivery.headers
-        # Whoever may publish at all can have a message come to `sms.unrouted`, with headers that name another origin.
+        # Whoever may publish can get a message into `sms.unrouted`, with headers that name another origin.
         strange = delivery.queue == UNROUTED
         source = None if strange else _source(headers)
         named = None if strange else _text(headers, ROUTING_KEY) or _text(headers, ORIGIN_KEY)
@@ -72,8 +72,8 @@ class Parked:
 
     @property
     def text(self) -> InboundEvent | None:
-        """The inbound text that nobody got so far, with the tenant of its routing key, the one that the broker saw;
-        None when it is something else.
+        """The inbound text that no queue took, or None when it is something else. Its tenant is taken from the routing
+        key, which the broker saw.
         """
         if self.source is not None or self.delivery.type != InboundEvent.TYPE or not self._key_of_inbound:
             return None
@@ -89,12 +89,12 @@ class Parked:
         return self.routing_key.startswith(_INBOUND)
 
     def back(self, *, tenant_id: str | None = None) -> Outgoing:
-        """It, as it is published to be worked on once more: to its queue, or where it was first published.
+        """The message to publish so that it is worked on again: to its queue, or where it was first published.
 
-        Its failures are forgotten, its ids stay, so a second look does no harm, and it says that it was worked on
-        before: what was recorded then may not have been told. An inbound text that nobody got goes the way of a new
-        one: whose it is, rules and blocked senders are looked at again. With `tenant_id` that is the tenant of whose
-        webhook it came by, as a person says who knows. Raises NoWayBack.
+        Its failures are forgotten. Its ids stay the same, so working on it twice does no harm. It is marked as worked
+        on before, since what was recorded then may not have been published. An inbound text that no queue took is
+        treated like a new one: its tenant, the rules and the blocked senders are looked up again. `tenant_id`, which a
+        person gives, says through whose webhook it came. Raises NoWayBack.
         """
         if (text := self.text) is not None:
             return self._arriving(text if tenant_id is None else text.model_copy(update={"tenant_id": tenant_id}))
@@ -111,7 +111,7 @@ class Parked:
         )
 
     def _arriving(self, text: InboundEvent) -> Outgoing:
-        """The text as the dispatcher reads it: from where carriers' events come."""
+        """The text as the dispatcher reads it: from the queue of the carriers' events."""
         return self._published(DEFAULT_EXCHANGE, CARRIER, text.encode(), {ORIGIN_KEY: self.routing_key})
 
     def _published(
@@ -132,7 +132,7 @@ class Parked:
 
 
 def _key_of_request(source: str | None, key: str) -> str:
-    """`key`, unless the queue is that of another tenant's requests than it names: CC may have brought it there."""
+    """`key`, or `source` when that is the queue of another tenant than `key` names: a CC header may have done this."""
     owner = parse_outbound_key(source or "").tenant_id
     return key if source is None or owner in {None, parse_outbound_key(key).tenant_id} else source
 
@@ -143,6 +143,6 @@ def _text(headers: Mapping[str, HeaderValue], name: str) -> str | None:
 
 
 def _source(headers: Mapping[str, HeaderValue]) -> str | None:
-    """Where it came from; the retry ladder is a way and not an origin."""
+    """The queue it came from. Queues of the retry ladder do not count."""
     named = (_text(headers, name) for name in (SOURCE_QUEUE, LAST_DEATH_QUEUE, FIRST_DEATH_QUEUE))
     return next((queue for queue in named if queue and not queue.startswith(_LADDER)), None)

@@ -1,1 +1,1 @@
-"""What every HTTP server and client here needs."""
+"""What the HTTP servers of all services share: connections, fixed error answers, proxies, content codings."""

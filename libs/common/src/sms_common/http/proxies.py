@@ -1,7 +1,7 @@
-"""Whom a request comes from when reverse proxies stand between: their headers are believed from listed addresses only.
+"""Which client a request comes from, behind reverse proxies. Only the headers of listed proxies are trusted.
 
-Everybody can write X-Forwarded-For. Each proxy adds, on the right, the address that it was called from; so it is read
-from the right, as far as the hops are trusted, and the first that is not is the client.
+Anybody can write X-Forwarded-For. Each proxy adds the address that called it, on the right. So the header is read from
+the right, as long as the addresses are trusted proxies; the first other address is the client.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,14 +19,14 @@ Headers: TypeAlias = "CIMultiDict[str] | CIMultiDictProxy[str]"
 
 FORWARDED_FOR: Final = "X-Forwarded-For"
 FORWARDED_PROTO: Final = "X-Forwarded-Proto"
-# What one customer of a provider is commonly given: who has one address of it has all.
+# The IPv6 network that one customer of a provider usually gets.
 _IPV6_CUSTOMER_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """Who calls. `claimed` is the address in whose name an undeclared proxy, or whoever says to be one, speaks: it
-    tells clients of one address apart and proves nothing.
+    """The client. `claimed` is the address that an unlisted proxy gives for its client. It tells clients behind one
+    address apart, but it proves nothing, since anybody may claim to be a proxy.
     """
 
     address: str | None = None
@@ -34,7 +34,7 @@ class PeerAddress:
 
     @property
     def origin(self) -> str:
-        """What to count by: the address, of IPv6 the network of a customer."""
+        """What to count requests by: the address, or the customer's network for IPv6."""
         address = _address(self.address or "")
         if isinstance(address, IPv6Address):
             return str(ip_network((address, _IPV6_CUSTOMER_BITS), strict=False))
@@ -42,13 +42,13 @@ class PeerAddress:
 
 
 class TrustedProxies:
-    """The proxies whose word is taken, by their addresses."""
+    """The addresses of the proxies whose headers are trusted."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._networks = tuple(networks)
 
     def client(self, peer: str | None, headers: Headers) -> PeerAddress:
-        """Who calls, for a connection from `peer`. Without a trusted peer that is the peer, whatever it says."""
+        """The client of a connection from `peer`. When `peer` is not trusted, it is `peer` itself."""
         address = _address(peer or "")
         hops = _entries(headers, FORWARDED_FOR)
         if address is None or not self._trusts(address):
@@ -56,7 +56,7 @@ class TrustedProxies:
             return PeerAddress(None if peer is None else str(address or peer), str(claimed or ""))
         for hop in reversed(hops):
             before = _address(hop)
-            if before is None:  # what this hop was called from, nobody can say
+            if before is None:  # this hop's caller is unknown
                 break
             address = before
             if not self._trusts(address):
@@ -68,9 +68,9 @@ class TrustedProxies:
 
 
 def says_https(headers: Headers) -> bool:
-    """Whether any proxy on the way, of one or of several, says that it was called over TLS.
+    """Whether any proxy on the way says that it was called over TLS.
 
-    This is believed from everybody: who lies about it only keeps cookies from being sent without TLS.
+    Everybody is trusted in this. A lie only has the effect that cookies are not sent without TLS.
     """
     return any(word.lower() == "https" for word in _entries(headers, FORWARDED_PROTO))
 
@@ -88,12 +88,12 @@ def _network(word: str) -> Network:
 
 
 def _entries(headers: Headers, name: str) -> Sequence[str]:
-    """The entries of a header that is a list, also where it was sent as several headers."""
+    """The entries of a header that is a list, even when it was sent as several headers."""
     return [word for line in headers.getall(name, ()) for part in line.split(",") if (word := trimmed(part))]
 
 
 def _address(text: str) -> Address | None:
-    """The address in one entry: proxies also write it with a port, and IPv6 in brackets or with a zone."""
+    """The address in one entry. Some proxies add a port, and write IPv6 in brackets or with a zone."""
     word = text.strip('"')
     if word.startswith("["):
         word = word[1:].partition("]")[0]

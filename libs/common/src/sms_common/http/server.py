@@ -1,7 +1,7 @@
-"""The HTTP servers of all services: their connections, and the fixed answers to whatever is no proper request.
+"""The HTTP servers of all services: their connections, and fixed answers to malformed requests.
 
-aiohttp quotes a request that it cannot parse in its answer and, with a traceback, in the log: a header that is too long
-with the session cookie in it, for one. Here nothing of a request is echoed, and none of it reaches a log.
+aiohttp quotes a request that it cannot parse in its answer and, with a traceback, in the log. That can be a header that
+is too long, with the session cookie in it. Here nothing of a request is repeated, neither in the answer nor in a log.
 """
 
 import asyncio
@@ -19,20 +19,20 @@ from aiohttp.http_exceptions import LineTooLong
 from sms_common.telemetry import code_places
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-# Makes the whole answer to what has no other, from its status alone.
+# Makes the whole error answer from its status alone.
 ErrorAnswer = Callable[[HTTPStatus], web.Response]
 
-# Handlers still running when a server stops get this long; no handler of ours waits longer than 10 s for anything.
+# How long running handlers get when a server stops. None of our handlers waits longer than 10 s for anything.
 SHUTDOWN_TIMEOUT_SECONDS: Final = 15.0
-# Longer than the idle time of the usual load balancers (60 s), so that they and not we end an idle connection. It also
-# bounds how long a connection may take over its request line and headers.
+# Longer than the idle time of usual load balancers (60 s), so that they end an idle connection and not we. It also
+# limits how long a client may take to send its request line and headers.
 KEEP_ALIVE_SECONDS: Final = 75.0
 # How long the rest of a request is read and thrown away, so that the client sees the answer and not a reset connection.
 LINGER_SECONDS: Final = 5.0
 
 _LIMITS: Final[dict[str, Any]] = {
     "access_log": None,
-    # Bodies are handed on as they are: nothing is ever decompressed, not even to throw it away.
+    # Bodies are passed on unchanged. Nothing is ever decompressed, not even to throw it away.
     "auto_decompress": False,
     "keepalive_timeout": KEEP_ALIVE_SECONDS,
     "lingering_time": LINGER_SECONDS,
@@ -48,14 +48,14 @@ _MESSAGES: Final = {
     HTTPStatus.EXPECTATION_FAILED: "The only expectation that is met is 100-continue.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The request line or a header is longer than 8 KiB.",
 }
-# A name without a version: what runs here is nobody's business, and the library would tell its own version otherwise.
+# A name without a version. By default the library would send its own name and version.
 _HEADERS: Final = {"Server": "sms-gateway", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 _log = structlog.get_logger(__name__)
 
 
 def fixed_answer(status: HTTPStatus) -> web.Response:
-    """Answer in the APIs' one shape, {code, message, errors}, with nothing in it but what the status says."""
+    """Answer in the one shape of our APIs, {code, message, errors}, with nothing but the meaning of the status."""
     code = "internal_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else status.name.lower()
     message = _MESSAGES.get(status, f"{status.phrase}.")
     body = orjson.dumps({"code": code, "message": message, "errors": []})
@@ -63,7 +63,7 @@ def fixed_answer(status: HTTPStatus) -> web.Response:
 
 
 class CannotListen(OSError):
-    """The address is taken, not this machine's, or not known; or the port needs rights."""
+    """The address is in use, belongs to another machine or is unknown; or the port needs special rights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ class Manners:
 async def serve(
     app: web.Application, host: str, port: int, *, shutdown_timeout: float = SHUTDOWN_TIMEOUT_SECONDS
 ) -> AsyncIterator[int]:
-    """Serve `app` inside the context; gives the port, which is the system's choice when `port` is 0.
+    """Serve `app` inside the context. Yields the port, which the system chooses when `port` is 0.
 
-    Leaving stops listening at once and gives running handlers `shutdown_timeout` seconds. A client that hangs up does
-    not cancel its handler, and compressed bodies are handed on as they are. Raises CannotListen.
+    When the context ends, it stops listening at once, and running handlers get `shutdown_timeout` seconds. A client
+    that disconnects does not cancel its handler. Compressed bodies are passed on unchanged. Raises CannotListen.
     """
     runner = _AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=shutdown_timeout)
     async with _listening(runner, host, port) as taken:
@@ -91,10 +91,10 @@ async def serve(
 
 @asynccontextmanager
 async def serve_handler(handler: Handler, host: str, port: int, manners: Manners) -> AsyncIterator[int]:
-    """Give every request to `handler` inside the context, without application, router and middlewares; gives the port.
+    """Pass every request to `handler` inside the context, without application, router and middlewares. Yields the port.
 
-    Leaving stops listening at once and lets the answers under way be given. A client that hangs up cancels nothing.
-    Raises CannotListen.
+    When the context ends, it stops listening at once, and requests under way are still answered. A client that
+    disconnects does not cancel its handler. Raises CannotListen.
     """
     server = _Server(handler, manners.error_answer)
     async with _listening(web.ServerRunner(server, shutdown_timeout=manners.shutdown_timeout), host, port) as taken:
@@ -116,7 +116,7 @@ async def _listening(runner: web.BaseRunner, host: str, port: int) -> AsyncItera
 
 
 class _AppRunner(web.AppRunner):
-    """Runs an application on connections of ours."""
+    """Runs an application on our own kind of connections."""
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
@@ -134,7 +134,7 @@ class _Server(web.Server):
 
 
 def _without_echo(handler: Handler, error_answer: ErrorAnswer) -> Handler:
-    """`handler`, with a fixed answer in place of what aiohttp itself would say in its name."""
+    """`handler`, with fixed answers instead of aiohttp's own."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         try:
@@ -143,7 +143,7 @@ def _without_echo(handler: Handler, error_answer: ErrorAnswer) -> Handler:
             answer = error_answer(HTTPStatus(refusal.status))
             if (allowed := refusal.headers.get(hdrs.ALLOW)) is not None:
                 answer.headers[hdrs.ALLOW] = allowed
-        except (web.RequestPayloadError, ConnectionError):  # the body broke off, or its chunks are none
+        except (web.RequestPayloadError, ConnectionError):  # the body ended early, or its chunks are malformed
             if request.writer.output_size > 0:
                 raise
             answer = error_answer(HTTPStatus.BAD_REQUEST)
@@ -163,7 +163,7 @@ class _Connection(web.RequestHandler):
         self._error_answer = error_answer
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; what even the parser did not foresee ends the connection."""
+        """Parse what was received. An error that the parser does not expect ends the connection."""
         try:
             super().data_received(data)
         except Exception as error:  # noqa: BLE001  # the event loop would log it with what was sent
@@ -177,7 +177,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002  # it quotes the request
     ) -> web.StreamResponse:
-        """Answer what no handler could."""
+        """Answer a request for which no handler made an answer."""
         said = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE if isinstance(exc, LineTooLong) else HTTPStatus(status)
         if said >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _tell_failure("http.failed", exc)
@@ -190,10 +190,10 @@ class _Connection(web.RequestHandler):
         return answer
 
     def log_debug(self, *_: Any, **__: Any) -> None:
-        """Leave out what aiohttp says of a connection that ended early."""
+        """Log nothing: aiohttp only reports a connection that ended early."""
 
     def log_exception(self, *_: Any, **known: Any) -> None:
-        """Say that something failed beside the handlers, and where."""
+        """Log that something failed outside the handlers, and where."""
         _tell_failure("http.failed", known.get("exc_info"))
 
 

@@ -1,1 +1,1 @@
-"""What people and programs write, read as it was meant or refused with a sentence. No I/O."""
+"""Reads what people and programs write, as it was meant, or refuses it with a sentence. No I/O."""

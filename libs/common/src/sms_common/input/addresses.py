@@ -1,7 +1,7 @@
-"""Addresses that operators write into settings: of HTTP services, RabbitMQ and MongoDB. Checked at the start. Pure,
-but for looking whether the files with certificates are there.
+"""Checks addresses that operators write into settings: of HTTP services, RabbitMQ and MongoDB. Pure, except that it
+reads the files with certificates.
 
-What is wrong is said in one sentence with what to do, and never with any part of the address: it holds a password.
+An error is one sentence that says what to do. It never holds any part of the address, which may be a password.
 """
 
 import re
@@ -20,13 +20,13 @@ _QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(?::(\d+))?")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
-# aiormq takes a lone % for itself; brackets and backslashes no parser of URLs lets pass.
+# aiormq interprets a lone % itself, and no parser of URLs accepts brackets and backslashes.
 _UNREAD_AMQP: Final = re.compile(r"[\[\]\\]")
-# Only a value may hold an @: where a name does, the ? is one of a password.
+# Only the value of an option may hold an @. When its name does, the ? belongs to a password.
 _OPTIONS: Final = re.compile(r"[A-Za-z_]+=[^&/?]*(?:&[A-Za-z_]+=[^&/?]*)*")
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*")
 _MAX_PORT: Final = 65_535
-# Ports that carriers call: Bandwidth's guides name these, and firewalls rarely let others out.
+# The ports that carriers call: Bandwidth's guides name these, and other ports are often blocked.
 _CARRIERS_PORTS: Final = frozenset({80, 443, *range(1024, _MAX_PORT + 1)})
 _WHOLE_NUMBERS: Final = ("heartbeat", "timeout", "channel_max")
 
@@ -81,14 +81,14 @@ def public_base(text: str) -> str:
     parts = urlsplit(base)
     if "webhooks" in parts.path.casefold().split("/"):
         raise ValueError("leave /webhooks/... away: the gateway adds it")
-    # On its own machine a simulator calls every port.
+    # A simulator on the same machine calls any port.
     if (parts.port or 443) not in _CARRIERS_PORTS and not is_loopback(parts.hostname or ""):
         raise ValueError("carriers call the ports 80, 443 and 1024 and above only")
     return base
 
 
 def root(text: str) -> str:
-    """The base of a site that is at the root of its name. Raises ValueError."""
+    """The address of a site without a path. Raises ValueError."""
     base = http_base(text)
     if urlsplit(base).path:
         raise ValueError("the portal works at the root of its name only: leave the path away, or give it a name")
@@ -109,7 +109,7 @@ def amqp_url(text: str) -> str:
 
 
 def mongo_url(text: str) -> str:
-    """The address of MongoDB. Raises ValueError. What its options may be, only the driver knows."""
+    """The address of MongoDB. Raises ValueError. Only the driver can check its options."""
     example = "must be like mongodb://user:password@host:27017/?replicaSet=rs0&authSource=admin"
     scheme, rest = _scheme(text, {"mongodb": "mongodb://", "mongodb+srv": "mongodb+srv://"}, example)
     parts = _parts(rest, example, _BROKEN_ESCAPE)
@@ -124,7 +124,7 @@ def mongo_url(text: str) -> str:
 
 
 def blamed_option(url: str, said: str) -> str:
-    """Which option of an address a driver means, as the end of a sentence: its own words may hold the value."""
+    """Which option a driver complains about, as the end of a sentence: the driver's own text may hold the value."""
     names = dict(parse_qsl(url.partition("?")[2], keep_blank_values=True))
     blamed = next((name for name in names if name.casefold() in said.casefold()), None)
     return "look at its options" if blamed is None else f"look at its option {blamed[:40]}"
@@ -155,8 +155,8 @@ class _Parts:
 
 
 def _parts(rest: str, example: str, unread: re.Pattern[str]) -> _Parts:
-    """Take apart what follows the scheme. Raises ValueError, above all where a password is not escaped; `unread` is
-    what the driver does not read in user and password as it was meant.
+    """Split what follows the scheme. Raises ValueError, mostly because a password is not percent-encoded. `unread` are
+    the characters in user and password that the driver would misread.
     """
     end = next((place for place, character in enumerate(rest) if character in "/?#"), len(rest))
     whole, behind = rest[:end], rest[end:]

@@ -1,4 +1,4 @@
-"""What pydantic found wrong with an event, as a sentence for a person. Pure; it repeats nothing of what was written."""
+"""What pydantic found wrong with an event, as a sentence for a person. Pure; it never repeats the value."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from sms_common.errors import Code
-from sms_common.input.lenient import A_TIME
 from sms_common.input.patterns import ANY_MESSAGE_ID_PATTERN, ID_PATTERN, MESSAGE_ID_PATTERN
+from sms_common.input.request_fields import A_TIME
 
 _PATTERNS: Final[Mapping[str, str]] = {
     MESSAGE_ID_PATTERN: "must be 1 to 64 letters, digits and _ . : - only",
@@ -48,7 +48,7 @@ class FieldError:
 
 
 def first_field_error(error: ValidationError) -> FieldError | None:
-    """What is wrong first; None when the body is no JSON at all."""
+    """The first error; None when the body is no JSON at all."""
     first = error.errors(include_url=False, include_input=False)[0]
     kind, context = first["type"], first.get("ctx", {})
     if kind == "json_invalid":
@@ -56,14 +56,14 @@ def first_field_error(error: ValidationError) -> FieldError | None:
     path = first["loc"]
     field = context.get("field") or ".".join(map(str, path))
     if path[:1] == ("metadata",):
-        field = "metadata"  # it goes on with the PBX's own names, which appear in no log and no status
+        field = "metadata"  # the path goes on with names that the PBX chose, which must not appear in a log or a status
     says = _FLAT if len(path) > 1 and field == "metadata" else predicate(kind, context)
     code = Code(kind) if kind in set(Code) else Code.INVALID_REQUEST
     return FieldError(code, field or None, f"{field or 'The body'} {says}.")
 
 
 def predicate(kind: str, context: Mapping[str, Any]) -> str:
-    """What goes on after a field's name, for an error of pydantic's `kind` with its `context`."""
+    """The sentence that follows the field's name, for an error of pydantic's `kind` with its `context`."""
     if "says" in context:
         return str(context["says"])
     if kind == "value_error":

@@ -1,4 +1,4 @@
-"""Addresses of media files that a carrier is to fetch: read as meant, or refused with a sentence. Pure, no I/O."""
+"""Reads the addresses of media files that a carrier will fetch, or refuses them with a sentence. Pure, no I/O."""
 
 import re
 from typing import Final
@@ -17,14 +17,14 @@ _LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class InvalidMediaUrl(ValueError):
-    """Not an address that a carrier can fetch. The message says why, goes on after the field's name, and never holds
-    the address.
+    """Not an address that a carrier can fetch. The message follows the field's name, says why, and never holds the
+    address.
     """
 
 
 def media_url(written: str) -> str:
-    """The address as carriers take it: what is invisible at its ends taken off, the scheme in small letters, a host of
-    other letters in ASCII (IDNA), and blanks and other characters that no URL holds percent-encoded. All else stays.
+    """The address as carriers accept it. Invisible characters at its ends are removed, the scheme is in lower case, a
+    host of other letters is in ASCII (IDNA), and characters that no URL may hold are percent-encoded. All else stays.
 
     Raises InvalidMediaUrl.
     """
@@ -52,7 +52,7 @@ def _check_one_line(text: str) -> None:
 
 
 def _authority(written: str) -> str:
-    """The host and what stands around it: a user before an @, a port after a colon."""
+    """The host with what surrounds it: a user before an @, a port after a colon."""
     user, at, place = written.rpartition("@")
     port = re.search(r":\d*\Z", place)
     host = place if port is None else place[: port.start()]
@@ -72,7 +72,7 @@ def _host(written: str) -> str:
 
 
 def _encoded(written: str) -> str:
-    """What is encoded already stays so; a percent sign that encodes nothing is encoded itself."""
+    """Percent-encode `text`. What is encoded already stays; a percent sign that encodes nothing is encoded itself."""
     return quote(_LONE_PERCENT.sub("%25", written), safe=_KEPT)
 
 

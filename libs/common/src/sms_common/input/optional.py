@@ -1,4 +1,4 @@
-"""Optional means optional: what is empty in a JSON object was not given, and texts have clean ends. No I/O."""
+"""Leaves empty optional fields out of a JSON object, and trims its texts. No I/O."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from sms_common.input.pasted import trimmed
 
 
 class Verbatim:
-    """Marks a field whose text counts to the last blank, such as the text of a message."""
+    """Marks a field whose text is not trimmed, such as the text of a message."""
 
 
 class Filled:
-    """Marks a field that may be left out and, where it stands, is filled: an empty text there is a slip."""
+    """Marks a field that may be left out but not be empty: an empty text there is a mistake."""
 
 
 VERBATIM: Final = Verbatim()
@@ -26,7 +26,7 @@ FILLED: Final = Filled()
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What of a field decides whether a value counts as given. `secret` fields, and maps with one, are write-only."""
+    """What decides whether a value of a field counts as given. `secret` fields, and maps with one, are write-only."""
 
     optional: bool
     nullable: bool
@@ -37,10 +37,10 @@ class _Shape:
 
 
 def only_given(model: type[BaseModel], value: object) -> object:
-    """Return a JSON object without what `model` may do without and what is empty, its texts trimmed.
+    """Return a JSON object without the fields that are empty and that `model` does not require. Its texts are trimmed.
 
-    Empty is null, a text of which nothing can be seen and, for a map, an empty list. A field that has null keeps it,
-    since in a change null removes; only a secret is kept by an empty text, as a form sends it back unseen.
+    Empty is null, a text without a visible character and, for a map, an empty list. In a change, null removes a value.
+    So a nullable field that is empty becomes null; but an empty text for a secret keeps it, as a form sends it so.
     """
     if not isinstance(value, dict):
         return value

@@ -1,29 +1,29 @@
-"""What people paste from sheets, chats and consoles: cleaned once, at the boundary, or refused with the place. No I/O.
+"""Cleans what people paste from sheets, chats and consoles, or refuses it and says where it is wrong. No I/O.
 
-Characters that nobody sees (Unicode's control, format and separator classes, fillers and blanks of other scripts) are
-taken off the ends of a text. Inside they are refused, since a value that looks right and is not can never work.
+Invisible characters (Unicode's control, format and separator classes, fillers and blanks of other scripts) are removed
+from the ends of a text. Inside they are refused: the value looks right, but could never work.
 """
 
 import re
 import unicodedata
 from typing import Final
 
-# Unicode calls these letters, symbols or marks, but they show as nothing: Hangul fillers, the Braille blank, the
+# For Unicode these are letters, symbols or marks, but they are invisible: Hangul fillers, the Braille blank, the
 # grapheme joiner, Khmer inherent vowels, Mongolian and general variation selectors.
 _BLANK_LETTERS: Final = (
     "\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef"
 )
 _BLANK_LETTER: Final = re.compile(f"[{_BLANK_LETTERS}]")
-# Control, format and surrogate characters, line and paragraph separators; white space is looked at apart.
+# Control, format and surrogate characters, line and paragraph separators; white space is checked separately.
 _UNSEEN_CLASSES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# Inside an emoji these are part of it: the joiner of families, and "show this as a picture".
+# These are parts of an emoji: the joiner, and the mark "show this as a picture".
 _OF_EMOJI: Final = frozenset("\u200d\ufe0f")
 _EMOJI_CLASSES: Final = frozenset({"So", "Sk"})
 # What separates the entries of a list, whatever program it was copied from; U+0085, U+2028 and U+2029 end lines too.
 _BETWEEN_ENTRIES: Final = re.compile("[;,\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029\u037e\u060c\u061b\u3001\uff0c\uff1b]")
 _PRINTABLE: Final = range(0x21, 0x7F)
-# What programs put around a cell of a sheet: quotation marks, a formula of a text (="..."), and the apostrophe that
-# makes digits a text.
+# What programs put around the content of a cell: quotation marks, a formula (="..."), or the apostrophe that makes a
+# text of digits.
 _QUOTED: Final = re.compile(
     "=?\"([^\"]*)\"|'([^']*)'|`([^`]*)`|[\u201c\u201e\u201f]([^\u201c-\u201f]*)[\u201c\u201d]"
     "|[\u2018\u201a]([^\u2018-\u201b]*)[\u2018\u2019]|\u00ab([^\u00ab\u00bb]*)\u00bb|\u2039([^\u2039\u203a]*)\u203a"
@@ -32,11 +32,11 @@ _QUOTED: Final = re.compile(
 
 
 class UncleanText(ValueError):
-    """A text holds a character that it may not. The message says which and where, and never holds the text."""
+    """A text holds a character that is not allowed. The message says which and where, and never holds the text."""
 
 
 def is_invisible(character: str) -> bool:
-    """Whether a person sees nothing where `character` stands; every kind of white space counts."""
+    """Whether a person cannot see `character`. Every kind of white space counts."""
     return (
         character.isspace()
         or unicodedata.category(character) in _UNSEEN_CLASSES
@@ -57,7 +57,7 @@ def trimmed(text: str) -> str:
 def one_line(text: str) -> str:
     """A text for one line, such as a name: trimmed, in Unicode's composed form (NFC), every blank a plain space.
 
-    Raises UncleanText for an invisible character inside, but for those that make an emoji.
+    Raises UncleanText for an invisible character inside, except those of an emoji.
     """
     line = unicodedata.normalize("NFC", trimmed(text))
     for place, character in enumerate(line):
@@ -70,7 +70,7 @@ def one_line(text: str) -> str:
 
 
 def printable_ascii(text: str, *, blanks: bool = False) -> str:
-    """A secret or an id as machines exchange it: trimmed, and printable ASCII only; `blanks` allows spaces inside.
+    """A secret or an id: trimmed, and printable ASCII only. `blanks` allows spaces inside.
 
     Raises UncleanText with the place of the first character that is not.
     """
@@ -86,17 +86,17 @@ def printable_ascii(text: str, *, blanks: bool = False) -> str:
 
 
 def entries(text: str) -> list[str]:
-    """The entries of a pasted list, in their order: apart by line ends, tabs, semicolons or commas. Each is trimmed and
-    without the quotation marks of a sheet.
+    """The entries of a pasted list, in their order. Line ends, tabs, semicolons and commas separate them. Each is
+    trimmed, and quotation marks from a sheet are removed.
     """
     parts = (_unquoted(trimmed(part)) for part in _BETWEEN_ENTRIES.split(text))
     return [part for part in parts if part]
 
 
 def plain_text(text: str) -> str:
-    """`text` in the forms that keyboards make: full-width signs and digits of other scripts as ASCII ones.
+    """`text` with full-width signs and digits of other scripts as ASCII ones.
 
-    What holds a digit in some other way (a raised 2 of a footnote, a circled 1, a half) stays, and is no digit.
+    A raised 2, a circled 1 or a half is no digit and stays.
     """
     if text.isascii():
         return text
@@ -119,7 +119,7 @@ def _unquoted(entry: str) -> str:
 
 
 def visible(name: str) -> str:
-    """A name that was kept before names were looked at, as it would be kept now: one line, without what nobody sees."""
+    """A name that was stored before names were checked, as it would be stored now: one line, all of it visible."""
     try:
         return one_line(name)
     except UncleanText:
@@ -127,7 +127,7 @@ def visible(name: str) -> str:
 
 
 def alike(name: str) -> str:
-    """What two names share that a person takes for the same: case, form, blanks and what nobody sees do not count."""
+    """A form in which names that look alike are equal: case, blanks and invisible characters do not count."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _seen(name)).casefold())
     return " ".join(folded.split())
 

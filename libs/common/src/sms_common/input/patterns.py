@@ -1,4 +1,4 @@
-"""The forms of ids, as regular expressions."""
+"""The regular expressions of ids."""
 
 from typing import Final
 

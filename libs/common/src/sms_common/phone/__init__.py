@@ -1,6 +1,6 @@
-"""What a number is: E.164 numbers, short codes, alphanumeric senders, their masked form, and pools of DIDs. No I/O."""
+"""Phone numbers: E.164 numbers, short codes, alphanumeric senders, their masked form, and pools of DIDs. No I/O."""
 
-from sms_common.phone.notation import FILLING, InvalidNumber, mask
+from sms_common.phone.notation import SEPARATORS, InvalidNumber, mask
 from sms_common.phone.numbers import (
     digits,
     from_carrier,
@@ -14,7 +14,7 @@ from sms_common.phone.pools import NumberPool, NumberRange
 
 __all__ = [
     "E164_DIGITS",
-    "FILLING",
+    "SEPARATORS",
     "InvalidNumber",
     "NumberPool",
     "NumberRange",

@@ -1,4 +1,6 @@
-"""From what a person, a sheet or a telephone system wrote to plain digits, or a sentence that says what is wrong."""
+"""Turns what a person, a sheet or a telephone system wrote into plain digits, or into a sentence that says what is
+wrong.
+"""
 
 import re
 from collections.abc import Mapping
@@ -9,8 +11,8 @@ from urllib.parse import unquote
 from sms_common.input.pasted import named, plain_text, trimmed
 
 # What people, sheets and address books put between digits: blanks, dashes, dots, middle dots, brackets, slashes and
-# marks that nobody sees. The one set for numbers, pools, masks and prefixes.
-FILLING: Final = re.compile(
+# invisible marks. Numbers, pools, masks and prefixes all use this set.
+SEPARATORS: Final = re.compile(
     "["
     r"\s()\[\]./\-"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
@@ -24,7 +26,7 @@ _LONGEST: Final = 64
 _LONGEST_URI: Final = 512
 
 _NUMBER: Final = re.compile(r"\+?\d+")
-# A sheet keeps a text apart from its numbers with an apostrophe, or writes it as the formula ="…".
+# A sheet marks digits as a text with an apostrophe, or writes them as the formula ="…".
 _QUOTED: Final = re.compile(
     "=?[\"'`\u00b4\u2018\u2019\u201c-\u201e](.+?)[\"'`\u00b4\u2018\u2019\u201c-\u201e]?", re.DOTALL
 )
@@ -32,7 +34,7 @@ _SCHEME: Final = re.compile(
     r"(tel|sips?|sms|smsto|mms|callto|phone|mobile|whatsapp|mailto)\s*:\s*(?://)?", re.IGNORECASE
 )
 _ADDRESS: Final = re.compile(r"[^<>]*<([^<>]+)>[^<>]*")
-# RFC 3966 and what telephone systems add: a further number to dial once somebody has answered.
+# RFC 3966 and what telephone systems add: another number to dial when somebody has answered.
 _FURTHER_DIGITS: Final = frozenset({"ext", "isub", "postd", "extension"})
 
 _EXPONENT: Final = re.compile(r"\+?\d+(?:[.,]\d+)?[eE]\+?\d{1,3}")
@@ -65,7 +67,7 @@ def mask(number: str) -> str:
 
     At least three digits are always hidden. What is not a number becomes `***`. The result is ASCII.
     """
-    compact = FILLING.sub("", number)
+    compact = SEPARATORS.sub("", number)
     if not compact.isascii() or not _NUMBER.fullmatch(compact):
         return "***"
     plus, plain = ("+", compact[1:]) if compact[0] == "+" else ("", compact)
@@ -74,7 +76,7 @@ def mask(number: str) -> str:
 
 
 def _visible(length: int) -> tuple[int, int]:
-    """How many digits may be read at the start (country and area) and at the end of a number of `length` digits."""
+    """How many digits stay readable at the start (country and area) and at the end of a number of `length` digits."""
     if length >= 10:  # noqa: PLR2004 - a full international or North American number
         return 4, min(4, length - 7)
     if length >= 7:  # noqa: PLR2004 - the shortest E.164 number
@@ -83,14 +85,14 @@ def _visible(length: int) -> tuple[int, int]:
 
 
 def plain_digits(written: str) -> str:
-    """The digits of a number with its plus, if it has one: filling, quotes, the form of a URI (`tel:`, `sip:`) and a
-    sheet's `.0` are taken off. Raises InvalidNumber with a sentence that says what the text is instead.
+    """The digits of a number with its plus, if it has one. Separators, quotes, the form of a URI (`tel:`, `sip:`) and a
+    sheet's `.0` are removed. Raises InvalidNumber with a sentence that says what the text is instead.
     """
     text = trimmed(written)
     if len(text) > _LONGEST_URI:
         raise InvalidNumber("That is too long for a phone number.")
     text = _without_decimals(_number_of_uri(_unquoted(plain_text(text))))
-    compact = FILLING.sub("", text)
+    compact = SEPARATORS.sub("", text)
     if len(compact) > _LONGEST:
         raise InvalidNumber("That is too long for a phone number.")
     if not _NUMBER.fullmatch(compact):
@@ -131,7 +133,7 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def _in_context(number: str, parameters: Mapping[str, str]) -> str:
-    """A local number behind the digits of its context, which RFC 3966 makes a part of it."""
+    """A local number after the digits of its context, which are part of the number (RFC 3966)."""
     if not _FURTHER_DIGITS.isdisjoint(parameters):
         raise InvalidNumber(f"That address {_EXTENSION_SAID}")
     context = parameters.get("phone-context", "")
@@ -139,8 +141,8 @@ def _in_context(number: str, parameters: Mapping[str, str]) -> str:
 
 
 def _without_decimals(text: str) -> str:
-    """The text without the `.0` that a sheet puts behind a number. Raises InvalidNumber for any other decimals."""
-    if _EXPONENT.fullmatch(FILLING.sub("", text.replace(".", ","))):
+    """The text without the `.0` that a sheet adds to a number. Raises InvalidNumber for any other decimals."""
+    if _EXPONENT.fullmatch(SEPARATORS.sub("", text.replace(".", ","))):
         raise InvalidNumber("A sheet has rounded that number (it holds an E); write all its digits, as text.")
     decimal = _DECIMAL.fullmatch(text)
     if decimal is None or not _is_decimal(decimal["head"], decimal["tail"]):
@@ -151,8 +153,8 @@ def _without_decimals(text: str) -> str:
 
 
 def _is_decimal(head: str, tail: str) -> bool:
-    """Whether what stands behind the last dot or comma can be no group of digits: nobody sets one digit apart, nor two
-    behind a long group, nor anything behind a whole number.
+    """Whether the digits after the last dot or comma are decimals and not a group of digits. Nobody separates one
+    digit, or two digits after a long group, or anything after a whole number.
     """
     group = len(_LAST_GROUP.search(head)[0])  # type: ignore[index]  # head ends in a digit
     whole = _PLAIN_HEAD.fullmatch(head) is not None
@@ -162,7 +164,7 @@ def _is_decimal(head: str, tail: str) -> bool:
 
 
 def _what_it_is(text: str, compact: str) -> str:
-    """A sentence on a text that is not digits alone. It names no character of the text but the one that is odd."""
+    """A sentence on a text that has more than digits. It names no character of the text except the odd one."""
     if compact in {"", "+"}:
         return "An empty text is no phone number."
     if "@" in text:
@@ -175,7 +177,7 @@ def _what_it_is(text: str, compact: str) -> str:
 
 
 def more_than_a_number(text: str) -> str | None:
-    """A sentence on a text that holds an extension behind its number, or several numbers; None for any other."""
+    """A sentence on a text with an extension after its number, or with several numbers; None for any other."""
     if _EXTENSION.search(text) and sum(character.isdigit() for character in text) > _FEWEST_DIGITS:
         return f"That {_EXTENSION_SAID}"
     return "That holds more than one phone number; write one." if _SEVERAL.search(text) else None

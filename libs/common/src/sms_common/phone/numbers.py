@@ -1,4 +1,4 @@
-"""What one number is: E.164, short code or alphanumeric sender. The one reader of numbers for every door."""
+"""Reads one number: E.164, short code or alphanumeric sender. Every service reads numbers with this module."""
 
 import re
 from functools import lru_cache
@@ -30,11 +30,11 @@ def is_alphanumeric_sender(sender: str) -> bool:
 def normalise(number: str, country: str, *, foreign_without_plus: bool = False) -> str:
     """Return `number` in E.164 (plus and 7 to 15 digits), or the bare digits of a short code.
 
-    Filling, quotes, `tel:` and `sip:` addresses and the `.0` of a sheet are forgiven. Digits without a plus are a
-    number of `country` (ISO 3166-1 alpha-2), with or without its calling code, or stand behind 00 or the country's own
-    international prefix; they are never a number of another country, unless `foreign_without_plus` allows that. Three
-    to six digits are a short code, with or without a plus. A number need not be assigned. Old forms become today's:
-    `+521` and ten digits is Mexico's `+52`.
+    Separators, quotes, `tel:` and `sip:` addresses and the `.0` of a sheet are accepted. Digits without a plus are a
+    number of `country` (ISO 3166-1 alpha-2), with or without its calling code, or an international number after 00 or
+    after the country's own international prefix. They are never a number of another country, unless
+    `foreign_without_plus` allows that. Three to six digits are a short code, with or without a plus. A number need not
+    be assigned. Old forms become current ones: `+521` and ten digits is Mexico's `+52`.
 
     Raises InvalidNumber with a sentence that says what is wrong and never holds the full number.
     """
@@ -42,9 +42,9 @@ def normalise(number: str, country: str, *, foreign_without_plus: bool = False) 
 
 
 def normalise_sender(sender: str, country: str, *, foreign_without_plus: bool = False) -> str:
-    """Return a sender as messages carry it: as `normalise` does, or an alphanumeric one, trimmed.
+    """Return a sender in the form used in messages: a number as `normalise` gives it, or a trimmed alphanumeric sender.
 
-    Raises InvalidNumber for what is neither.
+    Raises InvalidNumber for anything else.
     """
     name = trimmed(sender)
     if is_alphanumeric_sender(name):
@@ -53,18 +53,18 @@ def normalise_sender(sender: str, country: str, *, foreign_without_plus: bool = 
 
 
 def from_carrier(text: str) -> str:
-    """Return a number as a carrier wrote it, in the form in which the gateway keeps numbers. Never raises.
+    """Return a carrier's number in the form in which the gateway stores numbers. Never raises.
 
-    Digits are E.164, with or without their plus or a leading 00: `12025550143` becomes `+12025550143`, and the old form
-    of a Mexican mobile number (`+521` and ten digits) its new one. Three to six digits are a short code. Whatever else
-    writes (a name, an e-mail address) and what cannot be used stays as it is, without what is invisible at its ends;
-    nothing at all becomes an empty text. What `normalise` returns comes back unchanged.
+    Digits are E.164, with or without a plus or a leading 00: `12025550143` becomes `+12025550143`. The old form of a
+    Mexican mobile number (`+521` and ten digits) becomes the current one. Three to six digits are a short code. Another
+    sender (a name, an e-mail address) and unusable text stay unchanged, without invisible characters at their ends. No
+    value becomes an empty text. What `normalise` returns comes back unchanged.
     """
     return _from_carrier(trimmed(text[:_LONGEST_FROM_CARRIER]))
 
 
 def digits(number: str) -> str:
-    """Return `number` as one word of a routing key: without its plus, and with `_` for whatever a word cannot hold.
+    """Return `number` as one word of a routing key: without its plus, and with `_` for characters that are not allowed.
 
     An alphanumeric sender stays readable: `My Shop` becomes `My_Shop`. Never empty, at most 32 characters.
     """
@@ -97,4 +97,4 @@ def _from_carrier(text: str) -> str:
     try:
         return international("+" + bare)
     except InvalidNumber:
-        return in_todays_form("+" + bare)  # no plan knows it, but it tells one sender from another
+        return in_todays_form("+" + bare)  # in no plan, but it still tells one sender from another

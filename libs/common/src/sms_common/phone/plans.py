@@ -1,7 +1,7 @@
-"""Numbering plans: which number plain digits are in a country, by the metadata of the library `phonenumbers`.
+"""Numbering plans: which number plain digits mean in a country, by the metadata of the library `phonenumbers`.
 
-Digits without a plus are a number of the country, or one behind an international prefix, or nothing: a digit too many
-must not make them somebody else's number abroad.
+Digits without a plus are a number of the country, or a number after an international prefix, or an error. One digit too
+many must not turn them into somebody else's number abroad.
 """
 
 import re
@@ -30,10 +30,10 @@ from sms_common.phone.notation import InvalidNumber, mask
 
 # ITU-T E.164: at most 15 digits. Below 7 digits a number could not be told from a short code.
 E164_DIGITS: Final = range(7, 16)
-# What dials abroad from most countries, and what everybody knows.
+# The international prefix of most countries, which everybody knows.
 _DOUBLE_ZERO: Final = "00"
 
-# Forms that a plan has given up and that one rule turns into today's: Mexico's 1 before mobile numbers (since August
+# Former forms, which one rule turns into current ones: Mexico's 1 before mobile numbers (since August
 # 2019), and Benin's eight digits, which got 01 before them (since November 2024).
 _OLD_FORMS: Final = (
     (re.compile(r"\+521(\d{10})"), r"+52\1"),
@@ -60,12 +60,12 @@ def is_country(country: str) -> bool:
 
 
 def is_assigned(e164: str) -> bool:
-    """Whether a plan says of a number in E.164 that it is in use, and not only that it may be."""
+    """Whether, by its plan, a number in E.164 is in use and not only possible."""
     return is_valid_number(parse(e164))
 
 
 def international(text: str) -> str:
-    """Plus and digits as an E.164 number, in today's form. Raises InvalidNumber when no number has that length."""
+    """Plus and digits as an E.164 number in its current form. Raises InvalidNumber when no number has that length."""
     text = in_todays_form(text)
     try:
         parsed = parse(text)
@@ -75,12 +75,13 @@ def international(text: str) -> str:
     if why != ValidationResult.IS_POSSIBLE:
         raise InvalidNumber(f"{mask(text)} {_WHY_IMPOSSIBLE[why]}.")
     e164 = _formatted(parsed)
-    # A doubtful trunk zero can go at a second reading only, and what leaves here must not change when it comes back.
+    # A doubtful trunk zero may be removed only when it is read again. But a result must not change when it is read
+    # again.
     return e164 if e164 == text else international(e164)
 
 
 def in_todays_form(e164: str) -> str:
-    """A number in a form that its country has given up as it is written today; any other text as it is."""
+    """A number in a former form of its country, in the current form; any other text unchanged."""
     for form, today in _OLD_FORMS:
         if form.fullmatch(e164):
             return form.sub(today, e164)
@@ -88,9 +89,9 @@ def in_todays_form(e164: str) -> str:
 
 
 def without_plus(text: str, country: str, *, foreign: bool) -> str:
-    """Digits without a plus as an E.164 number: behind an international prefix, or a number of `country`.
+    """Digits without a plus as an E.164 number: after an international prefix, or a number of `country`.
 
-    `foreign` also takes what is none of the country's as the E.164 number of another. Raises InvalidNumber.
+    With `foreign`, digits that are no number of the country may be a number of another one. Raises InvalidNumber.
     """
     abroad = list(dict.fromkeys(_behind_prefix(text, country)))
     if abroad:
@@ -108,7 +109,7 @@ def without_plus(text: str, country: str, *, foreign: bool) -> str:
 
 
 def _behind_prefix(text: str, country: str) -> Iterator[str]:
-    """What `text` can be behind the country's international prefix, or behind 00."""
+    """The possible numbers after the country's international prefix, or after 00."""
     for rest in _after_prefix(text, country):
         if rest and rest[0] != "0":
             try:
@@ -130,11 +131,11 @@ def _after_prefix(text: str, country: str) -> Iterator[str]:
 
 
 class _Plan(NamedTuple):
-    """What is asked of a country's plan; the default is that of an unknown country."""
+    """What is needed from a country's plan. The defaults are those of an unknown country."""
 
     code: int = 0
     international: re.Pattern[str] | None = None
-    preferred: str = ""  # its own international prefix where there are several
+    preferred: str = ""  # its preferred international prefix, when there are several
     trunk: str = ""
     lengths: tuple[int, ...] = ()  # of national numbers, ascending
 
@@ -154,7 +155,7 @@ def _plan(country: str) -> _Plan:
 
 
 def _one_of(readings: list[str], text: str) -> str:
-    """The one reading that a plan assigns, or the only one. Raises InvalidNumber when two are as good."""
+    """The only reading, or the only one that is assigned. Raises InvalidNumber when two are equally likely."""
     good = [e164 for e164 in readings if is_valid_number(parse(e164))] or readings
     if len(good) > 1:
         raise InvalidNumber(f"{mask(text)} can be read as two numbers; write + and the country code.")
@@ -162,7 +163,7 @@ def _one_of(readings: list[str], text: str) -> str:
 
 
 def _at_home(text: str, country: str) -> str:
-    """A number of the country's own calling code, with or without that code before it. Raises InvalidNumber."""
+    """A number of the country, with or without its calling code. Raises InvalidNumber."""
     old = _OLD_PREFIXES[country].fullmatch(text) if country in _OLD_PREFIXES else None
     text = old[1] if old else text
     complete = _complete(text, _plan(country).code)
@@ -182,9 +183,10 @@ def _at_home(text: str, country: str) -> str:
 
 
 def _is_rather_foreign(text: str, national: str, country: str) -> bool:
-    """Whether digits that no plan of the country assigns are an assigned number abroad.
+    """Whether digits that are not assigned in the country are an assigned number abroad.
 
-    Asked only where numbers have many lengths and a trunk prefix, which is missing here: 12025550140 in Germany.
+    It is used only in countries whose numbers have many lengths and a trunk prefix, when that prefix is missing:
+    12025550140 in Germany.
     """
     plan = _plan(country)
     if len(plan.lengths) == 1 or (plan.trunk and text.startswith(plan.trunk)):
@@ -193,7 +195,7 @@ def _is_rather_foreign(text: str, national: str, country: str) -> bool:
 
 
 def _complete(text: str, code: int) -> str | None:
-    """Digits that begin with the calling code as the number they then are, if the plan has such numbers."""
+    """Digits that begin with the calling code, as a number after that code, if the plan has such numbers."""
     try:
         return _in_a_plan("+" + text) if text.startswith(str(code)) else None
     except InvalidNumber:
@@ -216,7 +218,7 @@ def _national(text: str, country: str) -> str:
 
 
 def _in_a_plan(text: str) -> str:
-    """As `international` does, for what begins as a number of its country does only. Raises InvalidNumber."""
+    """Like `international`, but only for a number that begins like one of its country. Raises InvalidNumber."""
     e164 = international(text)
     if not _begins_as_in_plan(parse(e164)):
         raise InvalidNumber(f"{mask(text)} begins as no number of its country does.")
@@ -224,7 +226,7 @@ def _in_a_plan(text: str) -> str:
 
 
 def _begins_as_in_plan(parsed: PhoneNumber) -> bool:
-    """Whether numbers of that form exist in one of the regions that share its calling code, assigned or not."""
+    """Whether one of the regions with this calling code has numbers of that form, assigned or not."""
     number = national_significant_number(parsed)
     return any(form.fullmatch(number) for form in _forms(parsed.country_code))
 
@@ -238,7 +240,7 @@ def _forms(code: int) -> tuple[re.Pattern[str], ...]:
 
 
 def _no_number_of(country: str, text: str, why: int, parsed: PhoneNumber | None = None) -> str:
-    """The sentence on digits that are no number of the country, and how a foreign one is written."""
+    """The sentence for digits that are no number of the country. It says how to write a foreign one."""
     if why == ValidationResult.IS_POSSIBLE_LOCAL_ONLY:
         return f"{mask(text)} lacks its area code."
     off = _digits_off(country, parsed) if parsed is not None else 0
@@ -260,7 +262,7 @@ def _foreign(text: str) -> str:
 
 
 def _digits_off(country: str, parsed: PhoneNumber) -> int:
-    """How many digits a number has above the longest of its plan, or (negative) below the shortest; else 0."""
+    """How many digits too long a number is for its plan, or (negative) too short; else 0."""
     lengths = _plan(country).lengths
     length = len(national_significant_number(parsed))
     if not lengths or length in range(lengths[0], lengths[-1] + 1):
@@ -269,7 +271,7 @@ def _digits_off(country: str, parsed: PhoneNumber) -> int:
 
 
 def _foreign_code(text: str) -> int | None:
-    """The calling code of the assigned number that `text` is with a plus before it, or None."""
+    """The calling code of `text` with a plus before it, if that is an assigned number, or None."""
     try:
         parsed = parse(international("+" + text))
     except InvalidNumber:
@@ -278,7 +280,7 @@ def _foreign_code(text: str) -> int | None:
 
 
 def _a(country: str) -> str:
-    """A country code with its article, as it is spelt: a US number, an MX number."""
+    """A country code with its article: a US number, an MX number."""
     return f"{'an' if country[0] in 'AEFHILMNORSX' else 'a'} {country}"
 
 

@@ -1,4 +1,4 @@
-"""Pools of numbers: the DIDs that came with a trunk, as ranges that are cheap to search and to compare."""
+"""Pools of numbers: the DIDs of a trunk, as ranges that are quick to search and to compare."""
 
 import re
 from bisect import bisect_right
@@ -8,31 +8,31 @@ from functools import cached_property, partial
 from typing import Final, NamedTuple, Self
 
 from sms_common.input.pasted import entries
-from sms_common.phone.notation import FILLING, InvalidNumber, mask
+from sms_common.phone.notation import SEPARATORS, InvalidNumber, mask
 from sms_common.phone.numbers import is_short_code, normalise
 from sms_common.phone.plans import E164_DIGITS, is_assigned
 
-# One North American area code. A larger range is a mistyped digit, and would claim other people's numbers.
+# One North American area code. A larger range has a mistyped digit, and would claim other people's numbers.
 _LARGEST_RANGE: Final = 10_000_000
-# What stands between the two ends of a range and in no number.
+# Signs between the two ends of a range that no number holds.
 _APART: Final = re.compile(
     r"\s+[-\u2010-\u2015\u2212]\s+|\s*[\u2012-\u2015]\s*|\s+(?:to|thru|through|until|bis|al?|\u00e0|hasta)\s+"
     r"|\s*(?:\.{2,}|\u2026|[~\u2053\u301c\uff5e]|-+>|\u2192)\s*",
     re.IGNORECASE,
 )
-# Hyphens and minus signs of other keyboards; they may also stand inside a number.
+# Hyphens and minus signs of other keyboards. They may also be part of a number.
 _HYPHENS: Final = re.compile("[\u2010\u2011\u2043\u2212\u30fc\ufe58\ufe63\uff0d]")
 _LETTER: Final = re.compile(r"[^\W\d_]")
-# The last digits of a range's end; more are a number of their own.
+# How many last digits may stand for the end of a range; more are a number.
 _TAIL: Final = re.compile(r"[0-9]{1,6}")
-# Then the last dash may well be one of those inside the number: +49-30-1234-5678.
+# With so many dashes the last one may be part of the number: +49-30-1234-5678.
 _GROUPS_APART_BY_DASHES: Final = re.compile(r"-[0-9]+-[0-9]{3,}\Z")
 _Reader = Callable[[str], str]
 _NO_SHORT_CODE_RANGE: Final = "short codes are listed one by one."
 
 
 class NumberRange(NamedTuple):
-    """Consecutive numbers, both ends included, as integers; below 7 digits they are short codes."""
+    """Consecutive numbers, both ends included, as integers. Below 7 digits they are short codes."""
 
     first: int
     last: int
@@ -46,16 +46,16 @@ class NumberRange(NamedTuple):
 
 @dataclass(frozen=True)
 class NumberPool:
-    """A set of numbers: ranges in ascending order that share no number."""
+    """A set of numbers: ranges in ascending order that do not overlap."""
 
     spans: tuple[NumberRange, ...] = ()
 
     @classmethod
     def parse(cls, text: str, country: str, *, foreign_without_plus: bool = False) -> Self:
-        """Read `+12025550100-+12025550199;+14045550121`: entries apart by line ends, tabs, semicolons or commas.
+        """Read `+12025550100-+12025550199;+14045550121`. Line ends, tabs, semicolons and commas separate entries.
 
-        Each number is forgiven what `normalise` forgives, with `country` for national ones; the end of a range may be
-        its last digits only (`2025550150-59`). Entries may overlap; the pool holds each number once. Raises ValueError
+        Numbers may have any form that `normalise` accepts, with `country` for national ones. The end of a range may be
+        only its last digits (`2025550150-59`). Entries may overlap; the pool holds each number once. Raises ValueError
         with a sentence that names the entry by its place.
         """
         ranges: list[NumberRange] = []
@@ -71,7 +71,7 @@ class NumberPool:
         return tuple(span.first for span in self.spans)
 
     def __contains__(self, number: str) -> bool:
-        """Whether an E.164 number or a short code is in the pool; anything else is in no pool."""
+        """Whether an E.164 number or a short code is in the pool; False for anything else."""
         key = _key(number)
         if key is None:
             return False
@@ -86,11 +86,11 @@ class NumberPool:
         return bool(self.spans)
 
     def __str__(self) -> str:
-        """The text that `parse` reads back into an equal pool, whatever the country."""
+        """The text from which `parse` makes an equal pool, for any country."""
         return ";".join(str(span) for span in self.spans)
 
     def overlap(self, other: "NumberPool") -> str | None:
-        """The first numbers that both pools hold, as text, or None."""
+        """The first numbers that are in both pools, as text, or None."""
         mine, theirs = 0, 0
         while mine < len(self.spans) and theirs < len(other.spans):
             a, b = self.spans[mine], other.spans[theirs]
@@ -124,8 +124,8 @@ def read_range(entry: str, country: str, *, foreign_without_plus: bool = False) 
 
 
 def _read_entry(entry: str, read: _Reader) -> NumberRange:
-    """Read one number or one range. A dash is the range's when both its sides are numbers, or the right one the last
-    digits of a higher number; else it is part of a number.
+    """Read one number or one range. A dash is that of a range when both sides are numbers, or when the right side is
+    the last digits of a higher number. Otherwise it is part of a number.
     """
     if entry.startswith("-") or entry.endswith("-"):
         raise ValueError("a range needs a number on both sides of its dash.")
@@ -155,7 +155,7 @@ def _are_ends(left: str, right: str, read: _Reader) -> bool:
 
 
 def _one_dash_or_more(entry: str, sides: list[tuple[str, str]], read: _Reader) -> NumberRange:
-    """An entry with a dash that does not stand between two whole numbers."""
+    """An entry with a dash that is not between two whole numbers."""
     left, right = sides[0]
     if is_short_code(left) and is_short_code(right) and len(left) == len(right):
         raise ValueError(f"a number with a dash in its middle is written without the dash, and {_NO_SHORT_CODE_RANGE}")
@@ -173,7 +173,7 @@ def _one_dash_or_more(entry: str, sides: list[tuple[str, str]], read: _Reader) -
 
 
 def _full_number(text: str, read: _Reader) -> str | None:
-    """The E.164 number that `text` is, or None."""
+    """`text` as an E.164 number, or None."""
     try:
         number = read(text)
     except InvalidNumber:
@@ -182,8 +182,8 @@ def _full_number(text: str, read: _Reader) -> str | None:
 
 
 def _abbreviated(first: str, last: str) -> str | None:
-    """The end of the range from `first`, of which only the last digits are given, if it is the higher number."""
-    tail = FILLING.sub("", last)
+    """The end of the range from `first` whose last digits are `last`, or None if that is not a higher number."""
+    tail = SEPARATORS.sub("", last)
     if not _TAIL.fullmatch(tail):
         return None
     whole = first[: -len(tail)] + tail
@@ -219,12 +219,12 @@ def _end(low: str, last: str, read: _Reader) -> str:
     whole = None if is_short_code(low) else _abbreviated(low, last)
     if whole is not None:
         return whole
-    tail = FILLING.sub("", last)
+    tail = SEPARATORS.sub("", last)
     return tail if _TAIL.fullmatch(tail) else read(last)
 
 
 def _merged(ranges: list[NumberRange]) -> Iterator[NumberRange]:
-    """The ranges in ascending order, those that share a number made one; neighbours stay apart, as written."""
+    """The ranges in ascending order. Those that overlap are merged; adjacent ones stay separate, as written."""
     current: NumberRange | None = None
     for span in sorted(ranges):
         if current is None or span.first > current.last:

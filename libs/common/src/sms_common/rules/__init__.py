@@ -1,7 +1,7 @@
-"""Who gets an inbound text, and by which route and as whom an outbound one leaves: rules as data, decisions as pure
-functions.
+"""Rules: who gets an inbound text; by which route, and with which sender, an outbound text is sent. Rules are data, and
+decisions are pure functions.
 
-The same functions decide in the dispatcher and explain in the config service. A decision carries its reasons.
+The same functions decide in the dispatcher and explain in the config service. A decision holds its reasons.
 """
 
 from sms_common.rules.extensions import extension_form

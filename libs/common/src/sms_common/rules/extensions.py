@@ -1,4 +1,4 @@
-"""Extensions: the one form in which they are compared, and the masks over them that outbound rules hold."""
+"""Extensions: the form in which they are compared, and the masks over them in outbound rules."""
 
 import re
 import unicodedata
@@ -8,9 +8,9 @@ from typing import Final
 from phonenumbers import NumberParseException, is_valid_number, parse
 
 from sms_common.input.pasted import is_invisible, plain_text
-from sms_common.phone import FILLING, InvalidNumber, normalise
+from sms_common.phone import SEPARATORS, InvalidNumber, normalise
 from sms_common.rules.masks import NumberMask, bare, between
-from sms_common.rules.mistakes import InvalidMask, complaints, is_placeholder, kept_entries, quoted
+from sms_common.rules.mistakes import InvalidMask, entry_errors, is_placeholder, quoted, stored_entries
 
 EXTENSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 _DIGITS: Final = re.compile(r"\+?[0-9]{1,20}")
@@ -18,52 +18,52 @@ _PLAIN: Final = re.compile(r"[1-9][0-9]*|[a-zA-Z]+")
 _DIGITS_AND_DASH: Final = re.compile(r"[0-9]+\s*[-\u2010-\u2015\u2212]\s*[0-9]+")
 _PATTERN: Final = re.compile(r"[0-9*]{2,20}")
 _SIGNS: Final = re.compile(r"[0-9*]+")
-# A pattern of another system that begins with a digit or has no other signs; a name may hold such letters too.
+# A pattern of another system: it begins with a digit or has no other signs. A name may hold such letters too.
 _SHEET_OR_PATTERN: Final = re.compile(
     r"[0-9]+(?:\.0*|(?:\.[0-9]+)?e\+[0-9]+|\.[0-9]+e[0-9]+|[xnz][0-9xnz]*)|[xnz]{2,}[0-9]*", re.IGNORECASE
 )
 _HOW: Final = "write * for one digit, as in 1**, 100-199 for a range, and ; between extensions"
 _LONGEST: Final = 254
-# From here on digits are those of a phone number, which people write with filling.
+# From this length on, digits are a phone number, which people write with separators.
 _A_NUMBER: Final = 7
 
 
 @lru_cache(maxsize=4096)
 def extension_form(text: str) -> str:
-    """An extension as it is compared: in lower case, without anything invisible, and a phone number as bare digits.
+    """The form in which extensions are compared: lower case, nothing invisible, phone numbers as bare digits.
 
-    Leading zeros count, but for the 00 of a number that is dialled abroad.
+    Leading zeros count, except the 00 of an international number.
     """
     if _PLAIN.fullmatch(text):
         return text.lower()  # as nearly all are
     word = "".join(sign for sign in plain_text(text) if not is_invisible(sign))
-    digits = FILLING.sub("", word).removeprefix("+")
+    digits = SEPARATORS.sub("", word).removeprefix("+")
     if digits.isdecimal() and (len(digits) >= _A_NUMBER or digits == word.removeprefix("+")):
         return bare(word)
     return unicodedata.normalize("NFC", word.casefold())
 
 
 def extension_mask(text: str, country: str = "") -> str:
-    """A list of extensions, ranges and patterns as it is kept, apart by `;`.
+    """A list of extensions, ranges and patterns in the form in which it is stored, separated by `;`.
 
-    What is written with gaps is taken for a phone number of `country` (ISO 3166-1 alpha-2) if it is one.
+    An entry with gaps is read as a phone number of `country` (ISO 3166-1 alpha-2), if it is one.
 
-    Raises InvalidMask with the place of the first entry that can be no extension.
+    Raises InvalidMask with the place of the first entry that cannot be an extension.
     """
-    return kept_entries(text, lambda entry: _entry(entry, country))
+    return stored_entries(text, lambda entry: _entry(entry, country))
 
 
 def single_extension(text: str) -> str:
-    """One extension, as a list of extensions has it. Raises InvalidMask for a range, a pattern or a sheet's `101.0`."""
+    """One extension in the form of an entry. Raises InvalidMask for a range, a pattern or a sheet's `101.0`."""
     plain = plain_text(text)
     if "*" in plain or _range_of(plain) or _SHEET_OR_PATTERN.fullmatch(plain):
         raise InvalidMask("must be one extension, such as 101; outbound rules have ranges and patterns.")
     return text
 
 
-def futile(text: str) -> list[str]:
-    """Of a mask as rules hold it, a sentence for each entry that can be no extension."""
-    return complaints(text, lambda entry: _entry(entry, ""))
+def unmatchable_entries(text: str) -> list[str]:
+    """A sentence for each entry of a stored mask that cannot be an extension."""
+    return entry_errors(text, lambda entry: _entry(entry, ""))
 
 
 def _entry(entry: str, country: str) -> str:
@@ -88,8 +88,8 @@ def _entry(entry: str, country: str) -> str:
 
 
 def _is_a_number(text: str, form: str, country: str) -> bool:
-    """Whether a text is the digits of a phone number; with gaps they may be several extensions, unless the number is
-    assigned or has its plus.
+    """Whether a text is a phone number. Digits with gaps may be several extensions, unless the number is assigned or
+    has a plus.
     """
     if not form.isdecimal() or len(form) < _A_NUMBER:
         return False

@@ -1,6 +1,4 @@
-"""Office hours and holidays in a tenant's time zone: which period a moment falls into, and when the office opens
-next.
-"""
+"""Office hours and holidays in a tenant's time zone: the period of a moment, and when the office opens next."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
@@ -12,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-# Within this many days an office that opens at all opens again, even across a long run of holidays.
+# An office that opens at all opens again within this many days, even with many holidays in a row.
 _LOOK_AHEAD_DAYS = 370
 # Local time is at most 14 hours before UTC and 12 behind it, so the moments of a local day lie within 50 hours.
 _FURTHEST_FROM_UTC = timedelta(hours=14)
@@ -22,7 +20,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 
 class Period(StrEnum):
-    """What kind of time it is."""
+    """The kind of a moment: office hours, outside them, or a holiday."""
 
     OFFICE = "office"
     OUTSIDE = "outside"
@@ -30,7 +28,7 @@ class Period(StrEnum):
 
 
 class Span(BaseModel):
-    """From a time (included) to a time (excluded) of one day; 00:00 as the end means midnight."""
+    """A span of one day, from a time (included) to a time (excluded). 00:00 as the end means midnight."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,7 +47,7 @@ class Span(BaseModel):
 
 
 class WeeklyHours(BaseModel):
-    """The open spans of each weekday. None at all means: always closed."""
+    """The open spans of each weekday. Without any span the office is always closed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,9 +66,7 @@ class WeeklyHours(BaseModel):
 
 
 class Schedule(BaseModel):
-    """A tenant's clock: its time zone (IANA name), its hours (None: always open) and its holidays (which win over
-    hours).
-    """
+    """A tenant's time zone (IANA name), office hours (None: always open) and holidays, which take precedence."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
 
@@ -84,7 +80,7 @@ class Schedule(BaseModel):
         return ZoneInfo(self.time_zone)
 
     def period(self, moment: datetime, own: WeeklyHours | None = None) -> Period:
-        """What `moment` (aware) is; `own` hours of a rule take the place of the tenant's."""
+        """The period of `moment` (aware). A rule's `own` hours replace the tenant's."""
         local = moment.astimezone(self.zone)
         if local.date() in self.holidays:
             return Period.HOLIDAY
@@ -94,7 +90,7 @@ class Schedule(BaseModel):
         return Period.OUTSIDE
 
     def next_opening(self, moment: datetime, own: WeeklyHours | None = None) -> datetime | None:
-        """The first moment from `moment` (aware) on that is office time, or None if the office never opens."""
+        """The first moment of office hours at or after `moment` (aware), or None if the office never opens."""
         if self.period(moment, own) is Period.OFFICE:
             return moment
         first = moment.astimezone(self.zone).date()
@@ -106,10 +102,10 @@ class Schedule(BaseModel):
         return None
 
     def _possible_openings(self, day: date, own: WeeklyHours | None) -> Iterator[datetime]:
-        """Moments of office time on a day, in UTC, among which are all at which the office opens.
+        """Moments of office hours on a day, in UTC. They include every moment at which the office opens.
 
-        A wall clock that is put back shows a time twice, and one that is put forward leaves times out: the office then
-        opens at the second showing too, or at the jump.
+        When clocks are put back, a time occurs twice, and the office opens at the second one too. When they are put
+        forward, some times are left out, and the office opens at the change.
         """
         hours = own or self.hours
         if day in self.holidays or (hours is not None and not hours.on(day)):
@@ -118,7 +114,7 @@ class Schedule(BaseModel):
         wall_times = [datetime.combine(day, at, self.zone) for at in {time(0), *(span.opens for span in spans)}]
         shown = (at.replace(fold=fold).astimezone(UTC) for at in wall_times for fold in (0, 1))
         for possible in (*shown, *self._clock_changes(day)):
-            # A time that was left out is one of another hour, or even day.
+            # A time that is left out belongs to another hour, or even another day.
             if possible.astimezone(self.zone).date() == day and self.period(possible, own) is Period.OFFICE:
                 yield possible
 
@@ -131,7 +127,7 @@ class Schedule(BaseModel):
                 yield self._clock_change(before, after)
 
     def _clock_change(self, before: datetime, after: datetime) -> datetime:
-        """The second between two moments at which the offset changes."""
+        """The second, between two moments, at which the offset changes."""
         former = self._offset(before)
         low, high = 0, int((after - before).total_seconds())
         while high - low > 1:

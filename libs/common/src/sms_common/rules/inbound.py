@@ -13,7 +13,7 @@ from sms_common.messages import MsgType
 from sms_common.rules.hours import Period, Schedule, WeeklyHours
 from sms_common.rules.masks import Match, NumberMask, Specificity, bare
 from sms_common.rules.verdicts import Verdict, shortened
-from sms_common.rules.writing import futile
+from sms_common.rules.writing import unmatchable_entries
 
 KEEP_DIALLED = "0"
 
@@ -30,7 +30,7 @@ class ActionKind(StrEnum):
 
 
 class Action(BaseModel):
-    """A destination: an extension or other number, a range that maps one to one onto the rule's DID range, or 0 to
+    """A destination: an extension or another number; a range, which maps one to one onto the rule's DID range; or 0, to
     keep the DID.
     """
 
@@ -41,12 +41,12 @@ class Action(BaseModel):
 
     @cached_property
     def mask(self) -> NumberMask:
-        """The destination as a mask, to know a range when there is one."""
+        """The destination as a mask, which says whether it is a range."""
         return NumberMask.parse(self.destination)
 
 
 class InboundRule(BaseModel):
-    """One rule, as PortSIP has it. Empty masks and lists match anything. `age` orders rules that are otherwise
+    """One rule, as in PortSIP. Empty masks and lists match anything. `age` decides between rules that are otherwise
     equal: lower is older.
     """
 
@@ -78,13 +78,15 @@ class InboundRule(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_compared(self) -> Self:
-        """Read both masks now. Raises InvalidMask, which would else meet the first text."""
+        """Read both masks now. Raises InvalidMask, which would otherwise be raised for the first text."""
         _ = self.dids, self.callers
         return self
 
     @model_validator(mode="after")
     def _ranges_are_equal(self) -> Self:
-        """A range of destinations needs a DID range of the same size. Raises ValueError, whose text names both."""
+        """Check that a range of destinations has a DID range of the same size. Raises ValueError, whose text names
+        both.
+        """
         dids = self.dids.single_range()
         for action in (self.office, self.outside, self.holiday):
             if action is None or (target := action.mask.single_range()) is None:
@@ -98,7 +100,7 @@ class InboundRule(BaseModel):
         return self
 
     def action(self, period: Period) -> Action:
-        """What to do in a period; what is not set is as in office hours."""
+        """What to do in a period. Without an own action, that of office hours applies."""
         if period is Period.HOLIDAY:
             return self.holiday or self.outside or self.office
         if period is Period.OUTSIDE:
@@ -108,7 +110,7 @@ class InboundRule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class InboundQuery:
-    """An inbound text, as far as rules look at it."""
+    """What rules need to know of an inbound text."""
 
     caller: str
     did: str
@@ -119,7 +121,7 @@ class InboundQuery:
 
 @dataclass(frozen=True, slots=True)
 class InboundDecision:
-    """Where a text goes. `rule_id` None: no rule matched, and the PBX gets the DID itself. `blocked`: the sender is."""
+    """Where a text goes. `rule_id` None: no rule matched, and the PBX gets the DID. `blocked`: the sender is."""
 
     kind: ActionKind
     destination: str
@@ -138,8 +140,8 @@ class _Candidate:
 
     @property
     def order(self) -> tuple[int, int, int, int, int, int, str]:
-        """The lower wins: closer caller, closer DID, lower priority number, older, and at last the id, so that one
-        always does.
+        """The lowest wins: closer caller, closer DID, lower priority number, older rule. Last comes the id, so that
+        there is always one winner.
         """
         return (
             -self.caller.specificity,
@@ -153,7 +155,7 @@ class _Candidate:
 
 
 class InboundRules:
-    """One tenant's inbound rules, its clock and the senders it blocks, ready to decide."""
+    """One tenant's inbound rules, office hours and blocked senders, ready to decide."""
 
     def __init__(self, rules: Iterable[InboundRule], schedule: Schedule, blocked: NumberMask | None = None) -> None:
         self._rules = tuple(rules)
@@ -161,7 +163,7 @@ class InboundRules:
         self._blocked = blocked if blocked is not None and blocked.parts else None
 
     def decide(self, query: InboundQuery, *, explain: bool = False) -> InboundDecision:
-        """The one destination of a text. With `explain`, every rule's verdict is in it."""
+        """The destination of a text. With `explain` it includes the verdict on every rule."""
         caller, dialled = bare(query.caller), bare(query.did)
         if self._blocked is not None and self._blocked.match_bare(caller):
             return InboundDecision(ActionKind.DISCARD, "", "The sender is blocked.", blocked=True)
@@ -187,8 +189,8 @@ class InboundRules:
         )
 
     def _blocking_nobody(self) -> tuple[Verdict, ...]:
-        """A verdict on what is blocked when some of it can be no sender; it belongs to no rule."""
-        told = futile(self._blocked.text) if self._blocked is not None else []
+        """A verdict on blocked entries that cannot be senders. It belongs to no rule."""
+        told = unmatchable_entries(self._blocked.text) if self._blocked is not None else []
         return (Verdict("", "Blocked senders", won=False, reason=" ".join(told)),) if told else ()
 
     def _decision(self, best: _Candidate | None, query: InboundQuery) -> InboundDecision:
@@ -203,7 +205,7 @@ class InboundRules:
 
 
 def _candidate(rule: InboundRule, query: InboundQuery, caller: str, dialled: str) -> _Candidate | None:
-    """A rule with what of it matched, or None. The numbers are bare."""
+    """A rule and which parts of it matched, or None. The numbers are bare."""
     if not rule.enabled or query.channel not in rule.channels:
         return None
     if rule.config_ids and query.config_id not in rule.config_ids:
@@ -214,7 +216,7 @@ def _candidate(rule: InboundRule, query: InboundQuery, caller: str, dialled: str
 
 
 def _why_not(rule: InboundRule, query: InboundQuery) -> str:
-    """Why a rule that is no candidate is none, with what it asks for."""
+    """Why a rule does not match, with what it asks for."""
     if not rule.enabled:
         return "It is disabled."
     if query.channel not in rule.channels:
@@ -227,11 +229,11 @@ def _why_not(rule: InboundRule, query: InboundQuery) -> str:
 
 
 def _not_matched(sentence: str, mask: NumberMask) -> str:
-    return " ".join((sentence, f"It is for {shortened(mask.text)}.", *futile(mask.text)))
+    return " ".join((sentence, f"It is for {shortened(mask.text)}.", *unmatchable_entries(mask.text)))
 
 
 def _destination(action: Action, did: Match, dialled: str) -> str:
-    """The destination, or the member of a destination range that stands where the DID stands in its own."""
+    """The destination. In a range, it is the number at the place that the DID has in its own range."""
     if action.destination == KEEP_DIALLED:
         return bare(dialled)
     target = action.mask.single_range()

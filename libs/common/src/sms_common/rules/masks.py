@@ -1,9 +1,8 @@
-"""Masks over numbers as PortSIP writes them: a list by `;` of numbers, ranges `a-b` of equal length, and patterns in
-which `*`
-stands for exactly one digit. Plus, 00 and filling are forgiven on both sides of a comparison.
+"""Masks over numbers as in PortSIP: a list, separated by `;`, of numbers, ranges `a-b` of equal length, and patterns in
+which `*` stands for exactly one digit. Plus, 00 and separators do not matter in a comparison.
 
-What is read here may have been kept by a former version, so anything that can be compared is taken. `writing` refuses
-what is written anew and can match nothing.
+A former version may have stored what is read here, so every entry that can be compared is accepted. For new entries,
+`writing` refuses those that can match nothing.
 """
 
 import re
@@ -13,21 +12,21 @@ from functools import lru_cache
 from typing import Final, Self
 
 from sms_common.input.pasted import entries, plain_text, trimmed
-from sms_common.rules.mistakes import HOW_TO_WRITE, InvalidMask, quoted, unfilled
+from sms_common.rules.mistakes import HOW_TO_WRITE, InvalidMask, quoted, without_separators
 
 _PATTERN = re.compile(r"^[0-9*]{1,20}$")
 _DIGITS = re.compile(r"[0-9]{1,20}\Z")
 _FORMER_NAME = re.compile(r"^[A-Za-z0-9 +_&-]{1,11}$")
-# Hyphens as keyboards and word processors write them; between two blanks, or a longer dash, they are a range's.
+# Hyphens as keyboards and word processors write them. Between two blanks, or as a longer dash, they mean a range.
 _APART: Final = re.compile(r"\s+[-\u2010-\u2015\u2212]\s+|\s*[\u2012-\u2015]\s*")
 _HYPHEN: Final = re.compile(r"[-\u2010-\u2015\u2212]")
-# An address has up to 254 characters (RFC 5321, 4.5.3.1.3), and no name of a sender is longer.
+# An e-mail address has up to 254 characters (RFC 5321, 4.5.3.1.3), and no sender name is longer.
 LONGEST_NAME: Final = 254
 SHORT_CODE: Final = re.compile(r"(?:short[ -]?)?codes?[ :#]+(?=[0-9])", re.IGNORECASE)
 
 
 class Specificity(IntEnum):
-    """How closely a mask names what it matched; the higher wins."""
+    """How specific the matching part of a mask is. The higher wins."""
 
     ANYONE = 0
     PATTERN = 1
@@ -37,7 +36,7 @@ class Specificity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What part of a mask matched: `size` numbers are in it, and the number is the `offset`-th of them (from 0)."""
+    """The part of a mask that matched. It holds `size` numbers; the number is the `offset`-th of them (from 0)."""
 
     specificity: Specificity
     size: int
@@ -78,7 +77,7 @@ class _Pattern:
 
 @dataclass(frozen=True, slots=True)
 class NumberMask:
-    """A parsed mask. An empty one matches anyone."""
+    """A parsed mask. An empty mask matches every number."""
 
     parts: tuple[_Exact | _Range | _Pattern, ...]
     text: str = ""
@@ -90,11 +89,11 @@ class NumberMask:
         return cls(tuple(_part(entry) for entry in written), ";".join(written))
 
     def match(self, number: str) -> Match | None:
-        """The closest part that `number` (in any form a person writes) matches, or None."""
+        """The most specific part that `number`, in any form, matches, or None."""
         return self.match_bare(bare(number))
 
     def match_bare(self, plain: str) -> Match | None:
-        """As `match`, for a number that `bare` was asked about already."""
+        """Like `match`, for a number that `bare` has returned."""
         if not self.parts:
             return Match(Specificity.ANYONE, 0, 0)
         best: Match | None = None
@@ -105,13 +104,13 @@ class NumberMask:
         return best
 
     def bounds(self) -> tuple[str, str] | None:
-        """Both ends, in digits, of the mask's one range, or None if it is no single range."""
+        """Both ends of the range, in digits, or None if the mask is not a single range."""
         if len(self.parts) == 1 and isinstance(part := self.parts[0], _Range):
             return str(part.first).zfill(part.length), str(part.last).zfill(part.length)
         return None
 
     def single_range(self) -> tuple[int, int] | None:
-        """How many numbers the mask's one range holds and its first number, or None if it is no single range."""
+        """How many numbers the range has and its first number, or None if the mask is not a single range."""
         if len(self.parts) == 1 and isinstance(part := self.parts[0], _Range):
             return part.last - part.first + 1, part.first
         return None
@@ -119,10 +118,10 @@ class NumberMask:
 
 @lru_cache(maxsize=4096)
 def bare(number: str) -> str:
-    """A number without plus, leading 00 and filling; a name as it is, in lower case."""
+    """A number without plus, leading 00 and separators; a name in lower case."""
     if number.startswith("+") and _DIGITS.match(number[1:]):
-        return number[1:]  # as nearly all are
-    plain = unfilled(number)
+        return number[1:]  # the usual form
+    plain = without_separators(number)
     digits = plain.removeprefix("+")
     if _DIGITS.match(digits):
         return digits.removeprefix("00") if plain == digits and digits.startswith("00") and len(digits) > 4 else digits  # noqa: PLR2004  # 00 alone is an extension
@@ -130,25 +129,25 @@ def bare(number: str) -> str:
 
 
 def between(text: str) -> tuple[str, str] | None:
-    """The two texts around the one dash that stands apart, or around the only one; None: there is no such dash."""
+    """The two texts around the dash of a range: the only dash, or the only one set apart. None: there is none."""
     ends = _APART.split(text)
     if len(ends) == 1:
         ends = _HYPHEN.split(text)
     return (ends[0], ends[1]) if len(ends) == 2 else None  # noqa: PLR2004  # two ends
 
 
-def is_a_name(entry: str) -> bool:
-    """Whether an entry can be the name or the e-mail address of a sender, as far as its length and letters tell."""
+def may_be_sender_name(entry: str) -> bool:
+    """Whether an entry can be a sender's name or e-mail address, judging by its length and letters."""
     return len(entry) <= LONGEST_NAME and any(sign.isalpha() for sign in entry)
 
 
-def stands_apart(text: str) -> bool:
-    """Whether a dash is in a text as it stands in a range and not in a number: between blanks, or a long one."""
+def has_range_dash(text: str) -> bool:
+    """Whether a text holds the dash of a range and not of a number: between blanks, or a long one."""
     return _APART.search(text) is not None
 
 
 def is_comparable(entry: str) -> bool:
-    """Whether a mask may hold an entry at all."""
+    """Whether an entry is allowed in a mask."""
     try:
         _part(entry)
     except InvalidMask:
@@ -164,29 +163,28 @@ def _part(entry: str) -> _Exact | _Range | _Pattern:
     if part is not None:
         return part
     value = bare(entry)
-    if not _DIGITS.match(value) and not _FORMER_NAME.match(entry) and not is_a_name(entry):
+    if not _DIGITS.match(value) and not _FORMER_NAME.match(entry) and not may_be_sender_name(entry):
         raise InvalidMask(f"{quoted(entry)} is neither a number, a range nor a pattern; {HOW_TO_WRITE}.")
     return _Exact(value)
 
 
 def _pattern(entry: str) -> _Pattern:
-    plain = unfilled(entry).removeprefix("+")
+    plain = without_separators(entry).removeprefix("+")
     if not _PATTERN.match(plain):
         raise InvalidMask(f"{quoted(entry)} holds more than digits and * (which stands for one digit); {HOW_TO_WRITE}.")
     return _Pattern(re.compile("^" + plain.replace("*", "[0-9]") + "$"), plain.count("*"))
 
 
 def _range(entry: str) -> _Range | None:
-    """None for anything but two numbers around one hyphen. Several hyphens are filling unless one stands apart, and
-    so is one
-    between parts of unequal length in a number that is written with blanks or brackets.
+    """A range: two numbers around one hyphen; None for anything else. Several hyphens are separators inside a number,
+    unless one is set apart. So is one hyphen between parts of unequal length, in a number with blanks or brackets.
     """
     numbers = [bare(end) for end in between(entry) or ()]
     if not numbers or not all(_DIGITS.match(number) for number in numbers):
         return None
     first, last = numbers
     if len(first) != len(last):
-        if not stands_apart(entry) and unfilled(entry) != _HYPHEN.sub("", plain_text(entry)):
+        if not has_range_dash(entry) and without_separators(entry) != _HYPHEN.sub("", plain_text(entry)):
             return None
         raise InvalidMask(f"Both ends of the range {quoted(entry)} must have the same number of digits.")
     if int(first) > int(last):

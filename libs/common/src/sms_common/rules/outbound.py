@@ -1,4 +1,4 @@
-"""By which routes an outbound text may leave, in which order."""
+"""The routes of an outbound text, in the order to try."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -23,21 +23,21 @@ MAX_ROUTES = 6
 
 
 class Strategy(StrEnum):
-    """PortSIP's words: routes in their order, or drawn by weight."""
+    """PortSIP's words for how routes are chosen: in their order, or at random by weight."""
 
     PRIORITIZED = "PRIORITIZED"
     RANDOMLY = "RANDOMLY"
 
 
 class OutsideHours(StrEnum):
-    """What a rule does outside its hours: refuse, or keep until it opens."""
+    """What a rule does outside its hours: refuse the text, or hold it until the office opens."""
 
     BLOCK = "block"
     HOLD = "hold"
 
 
 class RuleRoute(BaseModel):
-    """One way out: an SMS configuration, what is done to the number, and as whom."""
+    """One route: an SMS configuration, the change to the number, and the sender."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -49,8 +49,8 @@ class RuleRoute(BaseModel):
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
 
     def rewrite(self, to: str) -> str:
-        """The recipient as this route sends it: E.164 with `strip_digits` taken off its digits and `prepend` put
-        before.
+        """The recipient as this route sends it: E.164 without the first `strip_digits` digits, and with `prepend`
+        before the rest.
         """
         if not self.strip_digits and not self.prepend:
             return to
@@ -58,7 +58,7 @@ class RuleRoute(BaseModel):
 
 
 class OutboundRule(BaseModel):
-    """One rule, as PortSIP has it; at least one condition. A lone plus as prefix matches every international number."""
+    """One rule, as in PortSIP, with at least one condition. The prefix `+` matches every international number."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
 
@@ -85,13 +85,13 @@ class OutboundRule(BaseModel):
 
     @model_validator(mode="after")
     def _can_be_compared(self) -> Self:
-        """Read the extensions now. Raises InvalidMask, which would else meet the first text."""
+        """Read the extensions now. Raises InvalidMask, which would otherwise be raised for the first text."""
         _ = self.extension_mask
         return self
 
     @cached_property
     def prefix_list(self) -> tuple[str, ...]:
-        """The prefixes as digits; an empty one (from a lone plus) matches all."""
+        """The prefixes as digits. An empty one, from a lone plus, matches every number."""
         return tuple(prefix_digits(part) for part in entries(self.prefixes))
 
     @cached_property
@@ -102,9 +102,7 @@ class OutboundRule(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OutboundQuery:
-    """An outbound text, as far as rules look at it. `message_id` makes a drawn order the same each time it is asked
-    for.
-    """
+    """What rules need to know of an outbound text. `message_id` makes a random order the same each time."""
 
     to: str
     extension: str
@@ -118,7 +116,7 @@ class OutboundQuery:
 class OutboundDecision:
     """The routes to try in turn. `rule_id` None: no rule matched, and the tenant's default configuration is used.
 
-    `blocked`: the rule refuses at this hour. `hold_until`: the rule keeps the text until then.
+    `blocked`: the rule refuses texts at this hour. `hold_until`: the rule holds the text until then.
     """
 
     routes: tuple[RuleRoute, ...]
@@ -130,14 +128,14 @@ class OutboundDecision:
 
 
 class OutboundRules:
-    """One tenant's outbound rules and its clock, ready to decide."""
+    """One tenant's outbound rules and office hours, ready to decide."""
 
     def __init__(self, rules: Iterable[OutboundRule], schedule: Schedule) -> None:
         self._rules = tuple(rules)
         self._schedule = schedule
 
     def decide(self, query: OutboundQuery, *, explain: bool = False) -> OutboundDecision:
-        """The one winning rule's routes, in the order to try. With `explain`, every rule's verdict is in it."""
+        """The routes of the winning rule, in the order to try. With `explain` it includes the verdict on every rule."""
         asked = _Asked(bare(query.to), extension_form(query.extension))
         best: tuple[tuple[int, int, int, str], OutboundRule] | None = None
         verdicts: list[Verdict] = []
@@ -182,7 +180,7 @@ _WhyNot = Callable[[OutboundRule, OutboundQuery], str]
 
 
 def _matches(rule: OutboundRule, query: OutboundQuery, asked: _Asked) -> tuple[int, _WhyNot | None]:
-    """How many conditions matched, and what tells why the first that did not did not (None when all did)."""
+    """How many conditions matched, and a function that says why the first other one did not (None when all did)."""
     if not rule.enabled:
         return 0, _disabled
     matched = 0
@@ -212,7 +210,7 @@ def _no_route(_rule: OutboundRule, _query: OutboundQuery) -> str:
 
 
 def _no_prefix(rule: OutboundRule, _query: OutboundQuery) -> str:
-    none = [f"No number begins with {prefix}." for prefix in prefixes.futile(rule.prefixes)]
+    none = [f"No number begins with {prefix}." for prefix in prefixes.unmatchable_prefixes(rule.prefixes)]
     return " ".join((f"No prefix fits the recipient. It is for {shortened(rule.prefixes)}.", *none))
 
 
@@ -223,7 +221,7 @@ def _other_length(rule: OutboundRule, query: OutboundQuery) -> str:
 
 
 def _other_extensions(rule: OutboundRule, _query: OutboundQuery) -> str:
-    told = extensions.futile(rule.extensions)
+    told = extensions.unmatchable_entries(rule.extensions)
     return " ".join((f"It is for other extensions: {shortened(rule.extensions)}.", *told))
 
 
@@ -243,7 +241,7 @@ def _settled(verdict: Verdict, winner: OutboundRule) -> Verdict:
 
 
 def _in_turn(rule: OutboundRule, message_id: str) -> tuple[RuleRoute, ...]:
-    """The enabled routes in the order to try. A draw is by weight and the same each time for one message."""
+    """The enabled routes in the order to try. A random order is by weight, and always the same for one message."""
     routes = [route for route in rule.routes if route.enabled]
     if rule.strategy is Strategy.PRIORITIZED or len(routes) == 1:
         return tuple(routes)

@@ -1,5 +1,5 @@
-"""Patterns over phone numbers, in which `*` stands for exactly one digit: their international form, and whether any
-number fits them. Pure.
+"""Patterns over phone numbers, where `*` stands for exactly one digit: their international form, and whether any number
+fits them. Pure.
 """
 
 import re
@@ -21,26 +21,27 @@ from phonenumbers import (
 )
 
 from sms_common.phone import E164_DIGITS, InvalidNumber, is_country, normalise
-from sms_common.rules.mistakes import AS_STARS, HOW_TO_WRITE, InvalidMask, quoted, unfilled
+from sms_common.rules.mistakes import AS_STARS, HOW_TO_WRITE, InvalidMask, quoted, without_separators
 
 _FORM: Final = re.compile(r"\+?[0-9*]+")
 _LIKE_A_REGULAR_EXPRESSION: Final = re.compile(r"[^.]*\.\*\s*")
-# Digits to put in place of stars: each digit alone, then mixtures. Nearly every plan has a number for one of them.
+# Digits to replace stars with: the same digit everywhere, then mixtures. Nearly every plan has a number for one of
+# them.
 _ALIKE: Final = tuple(digit * 15 for digit in "2571098346")
 _MIXED: Final = tuple(f"{(n * 618_033_988_749_895) % 10**15:015d}" for n in range(1, 60))
-# As many readings as must agree; each costs a third of a millisecond.
+# How many readings have to agree. Each costs a third of a millisecond.
 _AGREEING: Final = 3
 _LONGEST_COUNTRY_CODE: Final = 3
 
 
 @lru_cache(maxsize=2048)
 def international_pattern(text: str, country: str) -> str:
-    """A pattern as it is kept: `(202) 555-****` of a US tenant becomes `+1202555****`.
+    """A pattern in the form in which it is stored: `(202) 555-****` of a US tenant becomes `+1202555****`.
 
-    It is read as the number would be that it stands for, with `country` (ISO 3166-1 alpha-2) for national ones. Raises
-    InvalidMask for what is no pattern, fits no number, or can be read in two ways.
+    It is read like the numbers that it stands for, with `country` (ISO 3166-1 alpha-2) for national ones. Raises
+    InvalidMask for a text that is no pattern, that fits no number, or that can be read in two ways.
     """
-    plain = unfilled(text)
+    plain = without_separators(text)
     if not _FORM.fullmatch(plain) or _LIKE_A_REGULAR_EXPRESSION.fullmatch(text):
         raise InvalidMask(f"{quoted(text)} holds more than digits and *; {HOW_TO_WRITE}.")
     if len(plain.removeprefix("+")) < E164_DIGITS.start:
@@ -67,12 +68,12 @@ def _no_number(text: str) -> str:
 
 
 def _readings(plain: str, country: str) -> Iterator[str]:
-    """Every international form that a pattern has when its stars are filled in one way or another."""
+    """Every international form of a pattern, with its stars replaced in different ways."""
     found = 0
     for fill in (*_ALIKE, *_MIXED[:_AGREEING]):
-        filled = filled_in(plain, fill)
+        filled = with_digits(plain, fill)
         if filled.startswith("00") and not plain.startswith("00"):
-            continue  # the fill made it one from abroad
+            continue  # the digits made it a foreign number
         try:
             number = normalise(filled, country)
         except InvalidNumber:
@@ -86,7 +87,7 @@ def _readings(plain: str, country: str) -> Iterator[str]:
 
 
 def _aligned(number: str, filled: str, plain: str) -> str | None:
-    """What of a pattern is left in the number that it was read as, behind what the number begins with.
+    """The part of a pattern that is still in the number that was read from it, after the beginning of the number.
 
     None when a star stood for something that is not in the number.
     """
@@ -96,8 +97,8 @@ def _aligned(number: str, filled: str, plain: str) -> str | None:
     return number[: len(number) - (len(filled) - kept)] + plain[kept:]
 
 
-def filled_in(pattern: str, digits: str) -> str:
-    """A pattern with digits in place of its stars, as many as it needs."""
+def with_digits(pattern: str, digits: str) -> str:
+    """A pattern with digits instead of its stars."""
     supply = iter(digits)
     return (
         "".join(next(supply) if sign == "*" else sign for sign in pattern) if pattern.count("*") <= len(digits) else ""
@@ -105,10 +106,10 @@ def filled_in(pattern: str, digits: str) -> str:
 
 
 class Likelihood(IntEnum):
-    """How much a numbering plan says of a number."""
+    """How sure it is, by its numbering plan, that a number exists."""
 
-    POSSIBLE = 1  # some number of the country has as many digits
-    LIKELY = 2  # the mobile ones have, or it is assigned; new ranges are opened every month
+    POSSIBLE = 1  # some numbers of the country have this length
+    LIKELY = 2  # mobile numbers have this length, or it is assigned; new ranges are opened every month
     ASSIGNED = 3
 
 
@@ -116,28 +117,28 @@ class Likelihood(IntEnum):
 def exists(pattern: str, least: Likelihood = Likelihood.LIKELY) -> bool:
     """Whether a phone number fits a pattern that begins with its country code, without plus.
 
-    That some number has as many digits does not say much: in some countries nearly every length is possible.
+    A possible length alone says little: in some countries nearly every length is possible.
     """
     if len(pattern) not in E164_DIGITS or not _may_exist(pattern):
         return False
     fills = _fills(least) if "*" in pattern else ("",)
-    return any(_likelihood("+" + filled_in(pattern, fill)) >= least for fill in fills)
+    return any(_likelihood("+" + with_digits(pattern, fill)) >= least for fill in fills)
 
 
 def _may_exist(pattern: str) -> bool:
-    """Whether its country, where it is known, has numbers of that length; a few digits tell."""
+    """Whether its country, if it is known, has numbers of that length. A few digits are enough to know."""
     if "*" in pattern[:_LONGEST_COUNTRY_CODE] or "*" not in pattern:
         return True
-    return any(_likelihood("+" + filled_in(pattern, fill)) for fill in _fills(Likelihood.POSSIBLE))
+    return any(_likelihood("+" + with_digits(pattern, fill)) for fill in _fills(Likelihood.POSSIBLE))
 
 
 def _fills(least: Likelihood) -> tuple[str, ...]:
-    """What to try: for a length that is possible, any few digits tell."""
+    """The digits to try. Whether a length is possible, any few of them show."""
     return _ALIKE[:_AGREEING] if least is Likelihood.POSSIBLE else (*_ALIKE, *_MIXED)
 
 
 def _likelihood(text: str) -> int:
-    """How likely a number in E.164 is one; 0: it is none."""
+    """How likely a number in E.164 exists; 0: it does not."""
     try:
         number = parse(text)
     except NumberParseException:

@@ -1,6 +1,4 @@
-"""The beginnings and lengths of numbers that outbound rules ask for, in international form; refused when no number has
-them.
-"""
+"""Prefixes and lengths of numbers in outbound rules, in international form. Those that no number has are refused."""
 
 import re
 from collections.abc import Iterable
@@ -11,30 +9,30 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, country_cod
 
 from sms_common.input.pasted import entries, plain_text
 from sms_common.phone import E164_DIGITS, is_country
-from sms_common.rules.mistakes import InvalidMask, quoted, unfilled
+from sms_common.rules.mistakes import InvalidMask, quoted, without_separators
 from sms_common.rules.patterns import Likelihood, exists
 
 EVERY_NUMBER: Final = "+"
 SHORT_CODE_DIGITS: Final = range(3, 7)
-# Most mobile numbers have 11 to 13 digits, so that the first try nearly always tells.
+# Most mobile numbers have 11 to 13 digits, so the first try is nearly always enough.
 _COMMON_FIRST: Final = (11, 12, 10, 13, 9, 14, 8, 15, 7)
 _LONGEST: Final = 64
 _FORM: Final = re.compile(r"\+?[0-9]*")
 _OF_A_SHEET: Final = re.compile(r"(\+?[0-9]+)\.0+\Z")
-# +44 (0)20: the trunk zero that is not dialled from abroad.
+# +44 (0)20: a trunk zero, which is not dialled from abroad.
 _TRUNK_ZERO: Final = re.compile(r"((?:\+|\b00)\s*[1-9][0-9]{0,2}\s*)\(0\)")
 _BETWEEN_GROUPS: Final = re.compile(r"[\s/\-\u2010-\u2015\u2212]+")
-# Mexico's mobile numbers lost their 1 in 2019, and those that are normalised have none.
+# Mexico's mobile numbers lost their 1 in 2019, and normalised numbers have none.
 _OLD_MEXICAN_MOBILE: Final = re.compile(r"\A521")
-# As many digits can be a country code and no area code; so they were always read.
+# So few digits can be a country code but no area code, and they have always been read so.
 _COUNTRY_CODE_ALONE: Final = 2
 
 
 def international_prefixes(text: str, country: str) -> str:
-    """Prefixes as they are kept: `+` and the digits with which numbers in E.164 begin, apart by `;`.
+    """Prefixes in the form in which they are stored: `+` and the first digits of numbers in E.164, separated by `;`.
 
-    A national one is read with `country` (ISO 3166-1 alpha-2). A lone plus, or what is dialled before a foreign number,
-    stands for every number. Raises InvalidMask with the place of the first one with which no number begins.
+    A national prefix is read with `country` (ISO 3166-1 alpha-2). A lone plus, or the international prefix that people
+    dial, means every number. Raises InvalidMask with the place of the first prefix with which no number begins.
     """
     written = entries(text)
     kept = []
@@ -47,25 +45,25 @@ def international_prefixes(text: str, country: str) -> str:
 
 
 def prefix_digits(prefix: str) -> str:
-    """What the digits of a number are compared with; empty for every number."""
-    plain = unfilled(prefix).removeprefix("+")
+    """The digits to compare with the beginning of a number; empty: every number."""
+    plain = without_separators(prefix).removeprefix("+")
     return plain.removeprefix("00")
 
 
 def impossible_lengths(lengths: Iterable[int], prefixes: str) -> list[int]:
-    """The lengths that no number has, country code included, or none with one of the prefixes, if there are any."""
+    """The lengths, country code included, that no number has; with prefixes: that no number with one of them has."""
     begins = [prefix_digits(prefix) for prefix in entries(prefixes)] or [""]
     return [length for length in lengths if not any(_has_length(begin, length) for begin in begins)]
 
 
-def futile(prefixes: str) -> list[str]:
-    """Of prefixes as rules hold them, those with which no number begins."""
+def unmatchable_prefixes(prefixes: str) -> list[str]:
+    """The stored prefixes with which no number begins."""
     return [prefix for prefix in entries(prefixes) if not _begins_a_number(prefix_digits(prefix))]
 
 
 def _prefix(text: str, country: str) -> str:
     text = _OF_A_SHEET.sub(r"\1", plain_text(text))
-    plain = unfilled(_TRUNK_ZERO.sub(r"\1 ", text[:_LONGEST]))
+    plain = without_separators(_TRUNK_ZERO.sub(r"\1 ", text[:_LONGEST]))
     if len(text) > _LONGEST or not _FORM.fullmatch(plain) or not plain:
         raise InvalidMask(
             f"{quoted(text)}: a prefix must be digits, with a plus before them or not; it stands for all numbers that "
@@ -81,11 +79,10 @@ def _prefix(text: str, country: str) -> str:
 
 
 def _check_is_one(text: str, country: str) -> None:
-    """Blanks, dashes and slashes may stand in a prefix behind a country code or a trunk prefix, and else apart several.
-
-    Raises InvalidMask for what may be several.
+    """Check that an entry is one prefix. Blanks, dashes and slashes are allowed after a country code or a trunk prefix;
+    elsewhere they may separate several prefixes, which raises InvalidMask.
     """
-    first, *others = (unfilled(group) for group in _BETWEEN_GROUPS.split(text) if unfilled(group))
+    first, *others = (without_separators(group) for group in _BETWEEN_GROUPS.split(text) if without_separators(group))
     if others and not _is_first_group(first, others, country):
         raise InvalidMask(
             f"{quoted(text)} may be one prefix or several; write ; between several, and one without gaps."
@@ -93,7 +90,7 @@ def _check_is_one(text: str, country: str) -> None:
 
 
 def _is_first_group(first: str, others: list[str], country: str) -> bool:
-    """Whether what stands before a gap is what people set apart: a calling code, or an area code with its zero."""
+    """Whether people put a gap after these digits: after a calling code, or after an area code with its zero."""
     abroad = 1 if first.startswith("+") else _dialled_abroad(first, country)
     if abroad is not None:
         code = first[abroad:]
@@ -117,7 +114,7 @@ def _checked(text: str, digits: str) -> str:
 
 
 def _national_or_not(text: str, plain: str, country: str) -> str:
-    """Which digits a prefix without a plus stands for. Two of them at most are a country code, as they always were."""
+    """Which digits a prefix without a plus stands for. One or two digits are a country code, as they always were."""
     national, own_code = _national(plain, country)
     readings = {reading: None for reading in (national, plain) if reading and _begins_a_number(reading)}
     if own_code or len(readings) < 2:  # noqa: PLR2004  # only one of the two
@@ -127,8 +124,8 @@ def _national_or_not(text: str, plain: str, country: str) -> str:
 
 
 def _national(plain: str, country: str) -> tuple[str | None, bool]:
-    """The international form of the beginning of a national number, None if it can be none; and whether it is certain
-    that it is none, since it is a country code.
+    """The international form of a national prefix, or None if it cannot be one; and whether it certainly is none, since
+    it is a country code.
     """
     plan = _plan(country)
     if plan is None:
@@ -143,8 +140,8 @@ def _national(plain: str, country: str) -> tuple[str | None, bool]:
 
 
 def _dialled_abroad(plain: str, country: str) -> int | None:
-    """How many digits are dialled before a foreign number's own: 00, North America's 011 and the like. None: it is no
-    foreign one.
+    """How many digits of it are an international prefix, such as 00 or North America's 011. None: it is no foreign
+    number.
     """
     plan = _plan(country)
     found = re.match(plan.international_prefix, plain) if plan is not None and plan.international_prefix else None

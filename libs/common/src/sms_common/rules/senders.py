@@ -1,4 +1,4 @@
-"""As whom an extension may send."""
+"""The senders that an extension may use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Permission(StrEnum):
 
 
 class CallerId(BaseModel):
-    """A number an extension may show, on one trunk."""
+    """A number that an extension may use as its sender, on one trunk."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -31,7 +31,7 @@ class CallerId(BaseModel):
 
 
 class Extension(BaseModel):
-    """What is configured for one extension of a tenant. `listed` False: it is what holds for all others."""
+    """What is configured for one extension of a tenant. `listed` False: for all extensions without their own entry."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", ignored_types=(cached_property,))
 
@@ -47,7 +47,7 @@ class Extension(BaseModel):
 
 
 class SenderRefused(Exception):  # it is an answer
-    """No sender may or can be used; `code` and `reason` say why."""
+    """There is no sender to use. `code` and `reason` say why."""
 
     def __init__(self, code: Code, reason: str) -> None:
         super().__init__(reason)
@@ -57,10 +57,10 @@ class SenderRefused(Exception):  # it is an answer
 
 @dataclass(frozen=True, slots=True)
 class SenderQuery:
-    """Everything the choice of a sender looks at, in the order in which it counts.
+    """Everything that the choice of a sender depends on, the most important first.
 
-    `owned` says whether a number belongs to the tenant on the configuration's trunk; a caller id that no longer does is
-    passed over. `extension` None: nothing is configured for it, so it may use any of the tenant's numbers.
+    `owned` says whether a number belongs to the tenant on the configuration's trunk. A caller id that no longer does is
+    skipped. `extension` None: nothing is configured for it, so it may use any of the tenant's numbers.
     """
 
     owned: Callable[[str], bool]
@@ -74,7 +74,7 @@ class SenderQuery:
 
 
 def choose_sender(query: SenderQuery) -> tuple[str, str]:
-    """The sender and the sentence that says why it is this one. Raises SenderRefused."""
+    """The sender, and a sentence that says why it was chosen. Raises SenderRefused."""
     extension = query.extension
     permission = extension.permission if extension else Permission.ALLOW_WITH_SENDER_ID
     if permission is Permission.DISABLE:

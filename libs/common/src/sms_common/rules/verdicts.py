@@ -1,4 +1,4 @@
-"""Why a rule won or lost: what an explanation is made of."""
+"""Why a rule won or lost: the parts of an explanation."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +18,6 @@ _MOST_SHOWN: Final = 120
 
 
 def shortened(written: str) -> str:
-    """What a rule asks for, for a sentence: `101;102` as `101, 102`, cut when it is long."""
+    """A rule's condition for a sentence: `101;102` as `101, 102`, cut when it is long."""
     text = written.replace(";", ", ")
     return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN].rsplit(", ", 1)[0] + " and more"

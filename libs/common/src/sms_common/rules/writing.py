@@ -1,5 +1,5 @@
-"""Masks in the form in which they are kept: what a person writes in a tenant's country, in international form; and
-which numbers a mask stands for. What can match nobody is refused, with the way to write it.
+"""Masks in the form in which they are stored: what a person in a tenant's country writes, in international form. Also:
+which numbers a mask stands for. An entry that can match nobody is refused with a sentence that says how to write it.
 """
 
 import re
@@ -14,31 +14,39 @@ from sms_common.input.pasted import UncleanText, entries, one_line, plain_text, 
 from sms_common.phone import E164_DIGITS, InvalidNumber, NumberRange, normalise
 from sms_common.phone.notation import more_than_a_number, plain_digits
 from sms_common.phone.pools import read_range
-from sms_common.rules.masks import LONGEST_NAME, SHORT_CODE, NumberMask, bare, between, is_a_name, stands_apart
+from sms_common.rules.masks import (
+    LONGEST_NAME,
+    SHORT_CODE,
+    NumberMask,
+    bare,
+    between,
+    has_range_dash,
+    may_be_sender_name,
+)
 from sms_common.rules.mistakes import (
     AS_STARS,
     HOW_TO_WRITE,
     InvalidMask,
-    complaints,
+    entry_errors,
     is_placeholder,
-    kept_entries,
     quoted,
     stands_for_digits,
-    unfilled,
+    stored_entries,
+    without_separators,
 )
 from sms_common.rules.patterns import international_pattern
 
-# A pattern with more separate runs of numbers than this is a mistake rather than a DID mask.
+# A pattern that stands for more separate ranges than this is a mistake and no DID mask.
 _MOST_RUNS: Final = 1000
 _CODE: Final = re.compile(r"[0-9]{3,6}")
 _DASH: Final = re.compile(r"[-\u2010-\u2015\u2212]")
 _RUN_OF_SIGNS: Final = re.compile(r"[.\-]{2}")
 _ADDRESS: Final = re.compile(r"[^\s@*<>:\"]+@[^\s@*<>:]+\.[^\s@*<>:.]+")
-# As mail programs write it: with the name before it, or as a link.
+# As mail programs write an address: with a name before it, or as a link.
 _MAILBOX: Final = re.compile(r"[^<>]*<\s*(?:mailto:)?([^<>]+?)\s*>|mailto:([^<>?]+)(?:\?.*)?", re.IGNORECASE)
 _LONE_QUOTE: Final = re.compile('["\u201c-\u201f]')
 _NORTH_AMERICA: Final = 1
-# The beginnings of a North American number that are a whole number of its groups: what people write of one.
+# How many digits whole groups of a North American number have: people write such beginnings of a number.
 _LEADING_GROUPS: Final = re.compile(r"1?([2-9][0-9]{2})|([2-9][0-9]{2})([2-9][0-9]{2})")
 _SHORT_CODE_WORD: Final = "short code "
 
@@ -46,16 +54,16 @@ _SHORT_CODE_WORD: Final = "short code "
 def international(text: str, country: str) -> str:
     """The same mask with every number, range and pattern in E.164, read with `country` (ISO 3166-1 alpha-2).
 
-    Entries are apart by `;`, `,`, tabs or line ends. Short codes and names stay as they were written. Raises
-    InvalidMask with the place of the first entry that can match nobody.
+    `;`, `,`, tabs and line ends separate entries. Short codes and names stay unchanged. Raises InvalidMask with the
+    place of the first entry that can match nobody.
     """
-    return kept_entries(text, lambda entry: _entry(entry, country))
+    return stored_entries(text, lambda entry: _entry(entry, country))
 
 
 def current(text: str, country: str) -> str:
-    """A mask that a former version kept, as this one keeps it: national patterns become international.
+    """A mask that a former version stored, in the current form: national patterns become international.
 
-    Never raises: what can match nobody stays as it is.
+    Never raises: an entry that can match nobody stays unchanged.
     """
     return ";".join(_read(entry, country) or entry for entry in entries(text))
 
@@ -67,9 +75,9 @@ def _read(entry: str, country: str) -> str | None:
         return None
 
 
-def futile(text: str) -> list[str]:
-    """Of a mask in the form in which rules hold it, a sentence for each entry that can match nobody."""
-    return complaints(text, lambda entry: _entry(entry, ""))
+def unmatchable_entries(text: str) -> list[str]:
+    """A sentence for each entry of a stored mask that can match nobody."""
+    return entry_errors(text, lambda entry: _entry(entry, ""))
 
 
 @lru_cache(maxsize=4096)
@@ -100,7 +108,7 @@ def _single(entry: str, text: str, country: str) -> str:
 
 
 def _of_pool(text: str, country: str) -> str | None:
-    """A range in another form that a pool of numbers takes, such as `2025550150-59`, or None."""
+    """A range in another form that pools of numbers accept, such as `2025550150-59`, or None."""
     try:
         span = read_range(text, country)
     except ValueError:
@@ -109,7 +117,7 @@ def _of_pool(text: str, country: str) -> str | None:
 
 
 def _as_in_a_pool(text: str, country: str) -> str:
-    """A whole number, or the range that a pool reads in a dash behind it. Raises InvalidMask where it may be either."""
+    """A number, or a range with a dash as in a pool. Raises InvalidMask when it may be either."""
     try:
         return str(read_range(text, country))
     except ValueError as error:
@@ -117,8 +125,8 @@ def _as_in_a_pool(text: str, country: str) -> str:
 
 
 def _short_codes(text: str) -> str:
-    """A short code or a range of them, of which its writer says that it is one. Raises InvalidMask."""
-    ends = [unfilled(end) for end in between(text) or (text,)]
+    """A short code or a range of them, marked as such by the person who wrote it. Raises InvalidMask."""
+    ends = [without_separators(end) for end in between(text) or (text,)]
     if not all(is_code(end) for end in ends) or len(ends[0]) != len(ends[-1]) or int(ends[0]) > int(ends[-1]):
         raise InvalidMask(f"{quoted(text)} is no short code: these have 3 to 6 digits.")
     return "-".join(ends)
@@ -127,7 +135,7 @@ def _short_codes(text: str) -> str:
 def _address(entry: str) -> str:
     mailbox = _MAILBOX.fullmatch(entry)
     entry = trimmed(mailbox[1] or mailbox[2]) if mailbox else entry
-    if not _ADDRESS.fullmatch(entry) or not is_a_name(entry):
+    if not _ADDRESS.fullmatch(entry) or not may_be_sender_name(entry):
         raise InvalidMask(f"{quoted(entry)} is no e-mail address; write it whole, such as user@example.com.")
     return entry
 
@@ -150,7 +158,7 @@ def _name(entry: str) -> str:
         name = one_line(entry)
     except UncleanText as unclean:
         raise InvalidMask(f"{quoted(entry)} {unclean}.") from None
-    if not is_a_name(name):
+    if not may_be_sender_name(name):
         raise InvalidMask(
             f"{quoted(entry)} is neither a number, a range, a pattern nor the name of a sender; {HOW_TO_WRITE}."
         )
@@ -179,7 +187,7 @@ def _number(text: str, country: str) -> str:
 
 
 def _short_code(code: str, country: str) -> str:
-    """Three to six digits, unless they are what people write of a longer number. Raises InvalidMask."""
+    """Three to six digits, unless they may be the beginning of a longer number. Raises InvalidMask."""
     whole = _begins_numbers(code, country)
     if whole is None:
         return code
@@ -190,10 +198,10 @@ def _short_code(code: str, country: str) -> str:
 
 
 def _begins_numbers(code: str, country: str) -> str | None:
-    """Whether digits are also the beginning of numbers as people write them in a country: `, as in 202555****`.
+    """An example when digits may be the beginning of a number in a country, such as `, as in 202555****`.
 
-    Anywhere, these begin with 0; in North America they are an area code, after a 1 or not, or with the three digits
-    that follow it. None: it can be a short code only.
+    In any country such digits begin with 0. In North America they are an area code, with or without a 1 before it or
+    the next three digits after it. None: they can only be a short code.
     """
     if code.startswith("0"):
         return ""
@@ -210,7 +218,7 @@ def _begins_numbers(code: str, country: str) -> str | None:
 
 
 def _ends(text: str, country: str) -> tuple[str, str] | None:
-    """The two ends of a range, or None when it is none. A dash may also be part of a number: `98765-43210` in India."""
+    """The two ends of a range, or None. A dash may also be part of a number: `98765-43210` in India."""
     if _RUN_OF_SIGNS.search(text):
         return None  # it is what stands around these, if it is a range
     ends = between(text) or _halves(text)
@@ -219,7 +227,7 @@ def _ends(text: str, country: str) -> tuple[str, str] | None:
     if not _is_number(text, country) or all(_is_number(end, country) for end in ends):
         return ends
     first, last = (_digits(end) or "" for end in ends)
-    if stands_apart(text) and len(first) == len(last):
+    if has_range_dash(text) and len(first) == len(last):
         return ends
     if is_code(first) and is_code(last) and len(first) == len(last):
         raise InvalidMask(
@@ -230,11 +238,11 @@ def _ends(text: str, country: str) -> tuple[str, str] | None:
 
 
 def _halves(text: str) -> tuple[str, str] | None:
-    """A text with an odd number of dashes, more than one, around the one in its middle."""
+    """The two halves of a text with three or more dashes, an odd number, around the one in the middle."""
     groups = _DASH.split(text)
     half, odd = divmod(len(groups), 2)
     ends = "-".join(groups[:half]), "-".join(groups[half:])
-    return None if odd or half == 1 or any(is_code(unfilled(end)) for end in ends) else ends
+    return None if odd or half == 1 or any(is_code(without_separators(end)) for end in ends) else ends
 
 
 def _range(text: str, ends: tuple[str, str], country: str) -> str:
@@ -251,7 +259,7 @@ def _range(text: str, ends: tuple[str, str], country: str) -> str:
     if not is_code(first):
         return f"{first}-{last}"
     _short_code(first, country)
-    # So that it is read again as it was meant: both together may have as many digits as a phone number.
+    # So that it is read again in the same way: both together may have as many digits as a phone number.
     return f"{_SHORT_CODE_WORD if _is_number(first + last, country) else ''}{first}-{last}"
 
 
@@ -266,7 +274,7 @@ def _end(text: str, country: str) -> str | None:
 
 
 def _digits(text: str) -> str | None:
-    """The digits of a number with its plus, if it has one, however it is written; None for anything else."""
+    """The digits of a number in any notation, with its plus if it has one; None for anything else."""
     try:
         return plain_digits(text)
     except InvalidNumber:
@@ -274,12 +282,12 @@ def _digits(text: str) -> str | None:
 
 
 def is_code(text: str) -> bool:
-    """Whether a text is three to six digits, as short codes are."""
+    """Whether a text is three to six digits, like a short code."""
     return _CODE.fullmatch(text) is not None
 
 
 def _is_number(text: str, country: str) -> bool:
-    """Whether a text is a whole phone number; a short code is none."""
+    """Whether a text is a whole phone number and no short code."""
     try:
         return normalise(text, country).startswith("+")
     except InvalidNumber:
@@ -287,9 +295,7 @@ def _is_number(text: str, country: str) -> bool:
 
 
 def ranges(text: str) -> Iterator[NumberRange]:
-    """The numbers that a mask stands for, as ranges. Raises InvalidMask for a name, and for a pattern too wide to
-    tell.
-    """
+    """The numbers that a mask stands for, as ranges. Raises InvalidMask for a name and for too wide a pattern."""
     for entry in entries(text):
         word = SHORT_CODE.match(entry)
         plain = entry[word.end() :] if word else entry
@@ -308,8 +314,8 @@ def _bare_digits(entry: str) -> str:
 
 
 def _runs(entry: str) -> Iterator[NumberRange]:
-    """A pattern as ranges: stars at its end are one run of numbers, each star before them ten."""
-    plain = unfilled(entry).removeprefix("+")
+    """A pattern as ranges. Stars at its end make one range; each star before them makes ten."""
+    plain = without_separators(entry).removeprefix("+")
     head = plain.rstrip("*")
     tail = len(plain) - len(head)
     stars = head.count("*")

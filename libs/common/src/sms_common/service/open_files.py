@@ -2,7 +2,6 @@
 without a word, while there is no room for them.
 """
 
-import asyncio
 import errno
 import os
 import resource
@@ -11,11 +10,13 @@ from typing import Final
 
 import structlog
 
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_common.telemetry import metrics
 
 LOOK_EVERY_SECONDS: Final = 1.0
 _SAY_AGAIN_AFTER: Final = 60  # looks
 _NEAR: Final = 0.9
+_EVENTS: Final = LoopEvents("service.file_watch_postponed", "service.file_watch_failed")
 
 _log = structlog.get_logger(__name__)
 
@@ -43,9 +44,11 @@ class OpenFiles:
 
     async def watch(self) -> None:
         """Look every second, for ever."""
-        while True:
+
+        async def look() -> None:
             self.look()
-            await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+        await periodically(look, LOOK_EVERY_SECONDS, None, _EVENTS)
 
     def look(self) -> None:
         """Count and say that the limit is reached, now and every minute, and once that it is near."""

@@ -1,4 +1,4 @@
-"""What a process tells its operator: log lines, redacted, and metrics. Every metric's name is in `metrics`."""
+"""Log lines, which are redacted, and metrics. Every metric's name is in `metrics`."""
 
 from sms_common.telemetry import metrics
 from sms_common.telemetry.logs import LogFormat, LogLevel, bind_log_context, clear_log_context, configure

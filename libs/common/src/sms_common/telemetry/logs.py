@@ -17,7 +17,7 @@ from sms_common.telemetry.redaction import redact
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error", "critical"]
 
-# They tell each request, frame or command; at their own INFO and DEBUG they would drown ours.
+# At INFO and DEBUG these log each request, frame or command, and our own lines would be lost among them.
 _NOISY: Final = (
     "aiohttp.access",
     "aiohttp.internal",
@@ -29,8 +29,8 @@ _NOISY: Final = (
     "asyncio",
     "urllib3",
 )
-# They say at ERROR what their caller says in its own words: a broker that is away, at each try to reach it; a message
-# that came back, with all its content.
+# At ERROR these log what we log ourselves: a broker that cannot be reached, at each attempt, or a returned message with
+# all its content.
 _REPEATING: Final = ("aiormq.connection", "aiormq.channel")
 _LEVELS: Final = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO)
 
@@ -38,7 +38,7 @@ _LEVELS: Final = (logging.CRITICAL, logging.ERROR, logging.WARNING, logging.INFO
 def configure(service: str, *, log_format: str = "auto", level: str = "info") -> None:
     """Set up logging for this process, once, before the first log call. Each line names `service`.
 
-    `log_format` is `json` (one object a line), `console` (for eyes) or `auto`: console on a terminal, else JSON.
+    `log_format` is `json` (one object a line), `console` (for people) or `auto`: console on a terminal, else JSON.
     `level` is the least serious level written. Raises ValueError for a word it does not know.
     """
     if log_format not in {"auto", "json", "console"}:
@@ -61,12 +61,12 @@ def configure(service: str, *, log_format: str = "auto", level: str = "info") ->
 
 
 def bind_log_context(**ids: str | int | None) -> None:
-    """Add `ids` to every line that this task, and tasks started by it from now on, write. Clear first at an edge."""
+    """Add `ids` to every line of this task and of the tasks that it starts from now on. Clear them before new work."""
     structlog.contextvars.bind_contextvars(**ids)
 
 
 def clear_log_context() -> None:
-    """Forget all bound ids: the first step of each request and each delivery."""
+    """Remove all bound ids: the first step of each request and each delivery."""
     structlog.contextvars.clear_contextvars()
 
 
@@ -102,7 +102,7 @@ def _to_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str
 
 
 class _Output:
-    """Writes finished lines. A full disk or a closed pipe costs the line, never the work that wrote it."""
+    """Writes finished lines. On a full disk or a closed pipe the line is lost, but the caller goes on."""
 
     _lock: Final = threading.Lock()
 

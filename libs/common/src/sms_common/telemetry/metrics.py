@@ -1,6 +1,6 @@
-"""Every metric of the gateway: its name, its labels, what it says and what to do when it moves.
+"""Every metric of the gateway: its name, its labels, what it means and what to do when it changes.
 
-A metric's documentation is what /metrics shows and what the operator reads at night. Labels are few-valued: carriers,
+/metrics shows the documentation of each metric, and operators read it there. Labels have few values: carriers,
 configurations, queues, results; never a number or a message id.
 """
 
@@ -23,7 +23,7 @@ GCCollector(registry=registry)
 _STEP: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # A call to a carrier, in seconds: usually 50 to 500 ms, cut at 25 s.
 _CALL: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 25.0, 40.0)
-# A wait for pace, in seconds: from none to hours of backlog.
+# A wait because of the rate limit, in seconds: from none to hours of backlog.
 _WAIT: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0)
 _BATCH: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
@@ -33,7 +33,7 @@ def _counter(name: str, says: str, *labels: str) -> Counter:
 
 
 def _from_zero(counter: Counter, *values: str) -> None:
-    """Show these series before anything is counted: of a counter that appears at 1, Prometheus sees no increase."""
+    """Show these series from the start, at 0: Prometheus sees no increase in a counter that appears at 1."""
     for value in values:
         counter.labels(value)
 
@@ -128,7 +128,7 @@ dead_letters_total: Final = _counter(
     " mend, replay. What RabbitMQ parks by itself is not counted: watch the depth of sms.dead.",
     "reason",
 )
-# Every code with which something is parked; RabbitMQ parks under none, and counts nothing here.
+# Every code of a dead letter. What RabbitMQ itself dead-letters has no code and is not counted here.
 _from_zero(
     dead_letters_total,
     "account_unproved",
@@ -182,8 +182,9 @@ queue_to_carrier_seconds: Final = _histogram(
 )
 lane_state: Final = _gauge(
     "lane_state",
-    "What a configuration's lane does: 0 open, 1 one message tries, 2 paused by the carrier, 3 needs a person, 4"
-    " disabled. 3: the carrier refuses the account; correct the credentials or ask the carrier.",
+    "What the circuit breaker of a configuration's lane does: 0 closed, so that messages are sent; 1 half open, one"
+    " message is sent as a trial; 2 paused by the carrier; 3 needs intervention; 4 disabled. 3: the carrier refuses the"
+    " account; correct the credentials or ask the carrier.",
     "config",
 )
 lane_segments_total: Final = _counter(
@@ -197,9 +198,11 @@ lane_backlog: Final = _gauge(
 lanes: Final = _gauge(
     "lanes", "Lanes that there are: one for each configuration, and those of former ones in which something may wait."
 )
-lanes_held: Final = _gauge(
-    "lanes_held", "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others."
+lanes_owned: Final = _gauge(
+    "lanes_owned",
+    "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others.",
 )
+lanes_held: Final = _gauge("lanes_held", "The former name of lanes_owned. The next release no longer has it.")
 fleet_members: Final = _gauge("fleet_members", "Dispatchers that this one sees at work, itself among them.")
 retries_postponed_total: Final = _counter(
     "retries_postponed_total",

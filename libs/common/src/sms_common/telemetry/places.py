@@ -1,4 +1,4 @@
-"""Where an exception came from, told without its message and without any value: both may hold what a caller sent."""
+"""Where an exception came from, without its text and without any value: both may hold what a caller sent."""
 
 import traceback
 from pathlib import PurePath

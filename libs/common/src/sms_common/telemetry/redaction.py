@@ -1,7 +1,7 @@
-"""What may be read in a log line: secrets, message texts and full phone numbers leave every value before it is written.
+"""Removes secrets, message texts and full phone numbers from log lines.
 
-By key where the key says what the value is, by pattern everywhere else: in the event, in exception texts, in nested
-values. Values of types that are not known to be harmless are written as the name of their type.
+A value is starred when its key says what it is. Everywhere else patterns are searched: in the event, in exception
+texts, in nested values. A value whose type is not known to be harmless is written as the name of its type.
 """
 
 import re
@@ -23,20 +23,20 @@ STARS: Final = "***"
 _DEEPEST: Final = 6
 _MOST_ITEMS: Final = 50
 _LONGEST_TEXT: Final = 16_384
-_LONGEST_WORD: Final = 40  # results, carriers, queues, ids: the same few words over and over
+_LONGEST_WORD: Final = 40  # results, carriers, queues, ids: a few words that occur again and again
 
 _CREDENTIAL_WORDS: Final = (
     r"pass(?:word|wd|phrase)|secret|token|authorization|credential|cookie|signature"
     r"|(?:api|private)[_-]?key|key[_-]?ring"
 )
 _SECRET_KEY: Final = re.compile(rf"(?:{_CREDENTIAL_WORDS})(?!.*_(?:url|at|seconds|count|total|type)$)")
-# The person's words, and what a PBX attaches to them.
+# What a person wrote, and what a PBX attaches to it.
 _TEXT_KEYS: Final = frozenset(
     {"text", "content", "body", "media", "metadata", "payload", "subject", "message_text", "input", "input_value"}
 )
 _TEXT_ENDINGS: Final = ("_body", "_content", "_metadata", "_payload")
 
-# Each pattern below is slow where it finds nothing, so it is tried only where what it needs is there.
+# Each pattern below is slow when it finds nothing. So it is tried only on text that holds a word it needs.
 _SUSPECT: Final = re.compile(r"[\d\s=:@/]")
 _SUSPECT_DIGITS: Final = re.compile(r"\d(?:[^\w]{0,4}\d){5}")
 _HINTS_OF_AUTHORIZATION: Final = ("basic", "bearer")
@@ -61,7 +61,7 @@ _REFUSED_INPUT: Final = re.compile(r"(input_value=).*(?=, input_type=)")  # pyda
 
 _BETWEEN: Final = r"[ ().\-/\u00a0\u2010-\u2015]"
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-# What is made of digits and no number: a UUID, a time, an IPv4 address, a trace id or a hash, a fraction.
+# Digits that are no phone number: a UUID, a time, an IPv4 address, a trace id or a hash, a fraction.
 _KEPT: Final = "|".join(
     (
         r"(?<![0-9a-z])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-z])",
@@ -72,8 +72,8 @@ _KEPT: Final = "|".join(
         r"(?<![\d.])0\.\d{1,9}(?!\d)",
     )
 )
-# In turn: after a plus; a word of digits and separators; a North American number inside a word; a run of digits. A
-# longer run that goes on with a letter is a carrier's message id, which begins with its time in milliseconds.
+# Numbers, in this order: after a plus; a word of digits and separators; a North American number inside a word; a run of
+# digits. A longer run that a letter follows is a carrier's message id, which begins with its time in milliseconds.
 _NUMBER: Final = re.compile(
     rf"(?P<kept>{_KEPT})"
     rf"|(?P<plus>\+|%2b|u002b){_BETWEEN}{{0,2}}\d(?:{_BETWEEN}{{0,3}}\d){{5,40}}\d*"
@@ -88,7 +88,9 @@ _HARMLESS: Final = (
     *(Enum, date, datetime, time, timedelta, Decimal, UUID, PurePath, URL, IPv4Address, IPv6Address),
     BaseException,
 )
-_OURS: Final = frozenset({"timestamp", "level", "service"})  # written by the chain itself, whatever a caller passed
+_OURS: Final = frozenset(
+    {"timestamp", "level", "service"}
+)  # written by the logging chain itself, over what a caller passed
 _LEAST_NUMBER, _MOST_NUMBER = 10**9, 10**15  # integers of 10 to 15 digits may be phone numbers
 
 
@@ -130,7 +132,7 @@ def _hinted(lowered: str, hints: tuple[str, ...]) -> bool:
 
 
 def _without_pairs(text: str, lowered: str) -> str:
-    """`text` with the values starred that follow the name of a secret or, when they are quoted, of a text."""
+    """`text`, where values after the name of a secret are starred, and quoted values after the name of a text."""
     if "input_value" in text:
         text = _REFUSED_INPUT.sub(rf"\1{STARS}", text)
     if _hinted(lowered, _HINTS_OF_SECRETS):
@@ -165,7 +167,7 @@ def _redacted_word(word: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _read_key(key: str) -> tuple[str, bool]:
-    """The key as it is written, and whether its value is starred."""
+    """The key to write, and whether its value is starred."""
     lowered = key.lower().replace("-", "_")
     starred = lowered in _TEXT_KEYS or lowered.endswith(_TEXT_ENDINGS) or _SECRET_KEY.search(lowered) is not None
     return redact_text(key), starred
@@ -174,7 +176,7 @@ def _read_key(key: str) -> tuple[str, bool]:
 def _redacted_pairs(
     pairs: Iterable[tuple[Any, Any]], depth: int, *, kept: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
-    """The pairs of a mapping with harmless keys and values; whether a secret is set at all may be read."""
+    """The pairs of a mapping, redacted. Whether a secret is set at all stays readable."""
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in kept:

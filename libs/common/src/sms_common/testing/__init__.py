@@ -1,1 +1,1 @@
-"""Fakes that pass the same contract tests as what they stand for. For tests only."""
+"""Fakes for tests. They pass the same contract tests as the real thing."""

@@ -1,6 +1,6 @@
-"""A broker in memory, for tests without RabbitMQ: it routes, retries and dead-letters as the real one does.
+"""A broker in memory, for tests without RabbitMQ: it routes, retries and dead-letters like the real one.
 
-Time stands still in it: what waits in the retry ladder comes back when `advance` says that the seconds have passed.
+Its time passes only by `advance`, which brings back messages that wait in the retry ladder.
 """
 
 import asyncio
@@ -15,10 +15,11 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sms_common import topology as names
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import outcomes
-from sms_common.broker.amqp.browsing import Share
 from sms_common.broker.headers import TRACEPARENT, continue_trace, current_trace
 from sms_common.broker.messages import (
+    BrowseLimit,
     Delivery,
     GiveBack,
     Handler,
@@ -39,15 +40,15 @@ from sms_common.topology import RETRY_LADDER, Topology
 _T = TypeVar("_T")
 
 # How soon a handler that found something Unavailable is called again; the real broker begins with about as much.
-_AGAIN_AFTER = 0.02
+_AGAIN = BackoffPolicy(0.02, 0.02)
 
 
 class FakeBroker:
-    """Everything of Broker, plus what a test wants to know and to do.
+    """A Broker, with methods for tests besides.
 
-    `published` is every message in its order, the broker's own retries and dead letters included. Setting `away` or
-    `blocked` makes publishing fail at once; while it is away nothing is delivered either, and running handlers lose
-    their claim on their messages as they do when a connection is cut.
+    `published` is every message in order, including the broker's own retries and dead letters. While `away` or
+    `blocked` is set, publishing fails at once. While it is `away`, nothing is delivered either, and running handlers
+    can no longer acknowledge their messages, as after the loss of a connection.
     """
 
     def __init__(self, topology: Topology | None = None) -> None:
@@ -55,7 +56,7 @@ class FakeBroker:
         self._blocked = False
         self._away = False
         self._drained = False
-        self._told: list[Callable[[Restored], Awaitable[None]]] = []
+        self._callbacks: list[Callable[[Restored], Awaitable[None]]] = []
         self._usable = asyncio.Event()
         self._usable.set()
         self._now = 0.0
@@ -80,12 +81,12 @@ class FakeBroker:
             await listener.cancel()
 
     async def publish(self, message: Outgoing) -> None:
-        """See Publisher.publish."""
+        """Route one message. See Publisher.publish."""
         self._available()
         if TRACEPARENT not in message.headers:
             message = replace(message, headers={**message.headers, TRACEPARENT: current_trace()})
         message = replace(message, timestamp=message.timestamp or utc_now().replace(microsecond=0))
-        listeners = [listener for listener in self._listeners if listener.hears(message)]
+        listeners = [listener for listener in self._listeners if listener.matches(message)]
         try:
             queues = self._routing.route(message.exchange, message.routing_key, heard=bool(listeners))
         except KeyError:
@@ -95,23 +96,23 @@ class FakeBroker:
             raise Unroutable(Code.BROKER_UNAVAILABLE, "No queue takes what is published there.")
         self.published.append(message)
         for listener in listeners:
-            listener.tell(Stored(message, message.exchange).delivery("listener"))
+            listener.call_with(Stored(message, message.exchange).delivery("listener"))
         for name in queues:
             wait = next((rung.seconds for rung in RETRY_LADDER if rung.queue == name), 0)
             self._queues[name].waiting.append(Stored(message, message.exchange, due=self._now + wait))
         self._dispatch()
 
     async def declare(self, topology: Topology) -> None:
-        """See Broker.declare."""
+        """Add `topology`. See Broker.declare."""
         self._available(for_publishing=False)
         self._add(topology)
 
     async def ensure(self, topology: Topology) -> None:
-        """See Broker.ensure."""
+        """Add `topology`. See Broker.ensure."""
         await self.declare(topology)
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> FakeConsumer:
-        """See Broker.consume."""
+        """Start a consumer. See Broker.consume."""
         if prefetch < 1:
             raise ValueError("a prefetch below 1 would mean no limit")
         if self._drained:
@@ -122,23 +123,23 @@ class FakeBroker:
         return consumer
 
     async def listen(self, key: str, listener: Listener) -> FakeListener:
-        """See Broker.listen."""
+        """Start a listener. See Broker.listen."""
         listening = FakeListener(key, listener, self._forget_listener)
         self._listeners[listening] = None
         if not self._away:
-            listening.tell(None)
+            listening.call_with(None)
         return listening
 
     @asynccontextmanager
     async def browse(self, queue: str, *, limit: int, budget: int | None = None) -> AsyncIterator[Sequence[Held]]:
-        """See Broker.browse."""
+        """Hold the first messages of `queue`. See Broker.browse."""
         check = partial(self._available, for_publishing=False)
         check()
         found = self._queues.get(queue)
         if found is None:
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"The broker refused: there is no queue {queue!r}.")
-        share, held, size = Share(limit, budget), list[FakeHeld](), 0
-        while found.waiting and share.has_room(len(held), size):
+        room, held, size = BrowseLimit(limit, budget), list[FakeHeld](), 0
+        while found.waiting and room.allows(len(held), size):
             held.append(FakeHeld(found, found.waiting.popleft(), check))
             size += len(held[-1].delivery.body)
         try:
@@ -151,7 +152,7 @@ class FakeBroker:
             self._dispatch()
 
     async def survey(self, topology: Topology) -> Survey:
-        """See Broker.survey."""
+        """Which parts of `topology` exist. See Broker.survey."""
         self._available(for_publishing=False)
         exchanges = [exchange.name for exchange in topology.exchanges if not self._routing.has_exchange(exchange.name)]
         queues = [queue.name for queue in topology.queues if queue.name not in self._queues]
@@ -160,15 +161,15 @@ class FakeBroker:
         return Survey((*exchanges, *queues), counts)
 
     async def ready(self) -> None:
-        """See Broker.ready."""
+        """Return when it is neither away nor blocked. See Broker.ready."""
         await self._usable.wait()
 
-    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
-        """See Broker.on_restored."""
-        self._told.append(told)
+    def on_restored(self, callback: Callable[[Restored], Awaitable[None]]) -> None:
+        """Register a callback for `restore`. See Broker.on_restored."""
+        self._callbacks.append(callback)
 
     def check(self) -> str | None:
-        """See Broker.check."""
+        """Why it cannot be used now, or None. See Broker.check."""
         if self._away:
             return "not connected to the broker"
         if self._blocked:
@@ -177,11 +178,11 @@ class FakeBroker:
         return f"{len(missing)} of the consumers not running, one of them on {missing[0]}" if missing else None
 
     def why_away(self) -> str | None:
-        """See Broker.why_away."""
+        """Why it cannot be reached, or None. See Broker.why_away."""
         return "The broker is away." if self._away else None
 
-    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # as in the protocol
-        """See Broker.stop_consuming."""
+    async def stop_consuming(self, timeout: float) -> None:
+        """Drain. See Broker.stop_consuming."""
         self._drained = True
         for consumer in list(self._consumers):
             await consumer.cancel()
@@ -193,7 +194,7 @@ class FakeBroker:
         if late:
             await asyncio.wait(late)
 
-    # -- what tests want
+    # -- for tests
 
     @property
     def away(self) -> bool:
@@ -209,12 +210,12 @@ class FakeBroker:
                 self._release(stored, settled=False)
         if was and not value:
             for listener in self._listeners:
-                listener.tell(None)
+                listener.call_with(None)
             self._dispatch()
 
     @property
     def blocked(self) -> bool:
-        """Whether the broker has an alarm on and takes nothing from publishers."""
+        """Whether the broker has an alarm on and accepts nothing from publishers."""
         return self._blocked
 
     @blocked.setter
@@ -223,7 +224,7 @@ class FakeBroker:
         self._note_usable()
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` pass: what has waited long enough in the retry ladder goes back to its queue."""
+        """Let `seconds` pass. Messages that have waited long enough in the retry ladder go back to their queues."""
         self._now += seconds
         for rung in RETRY_LADDER:
             queue = self._queues.get(rung.queue)
@@ -234,15 +235,15 @@ class FakeBroker:
         self._dispatch()
 
     def lose(self, queue: str) -> None:
-        """Have somebody delete a queue with all that is in it, and its bindings."""
+        """Delete a queue with its messages and bindings, as an outsider may."""
         self._queues.pop(queue)
         self._routing.forget_queue(queue)
 
     async def restore(self, topology: Topology, since: datetime) -> None:
-        """Make again what was lost, as the real broker does after a while, and tell those who asked to be told."""
+        """Declare deleted queues again, as the real broker does after a while, and call the callbacks."""
         self._add(topology)
-        for told in self._told:
-            await told(Restored(frozenset(queue.name for queue in topology.queues), since))
+        for callback in self._callbacks:
+            await callback(Restored(frozenset(queue.name for queue in topology.queues), since))
 
     def waiting(self, queue: str) -> list[Delivery]:
         """The messages in `queue` that no consumer holds, in their order."""
@@ -253,7 +254,7 @@ class FakeBroker:
         return [message for message in self.published if message.exchange == exchange]
 
     async def idle(self) -> None:
-        """Return once no handler runs and no message waits for a consumer that would take it."""
+        """Return when no handler runs and no message waits for a consumer with room."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
@@ -287,7 +288,7 @@ class FakeBroker:
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker blocks publishers.")
 
     def _dispatch(self) -> None:
-        """Hand waiting messages to consumers with room, in turn."""
+        """Give waiting messages to consumers with room, in turn."""
         if self._away:
             return
         for consumer in list(self._consumers):
@@ -312,24 +313,26 @@ class FakeBroker:
         try:
             settled = await self._settle(consumer, delivery, stored)
         except (asyncio.CancelledError, GiveBack):
-            pass  # by stop_consuming, or by the handler; the message goes back below
+            pass  # by stop_consuming, or by the handler; the message is returned below
         finally:
             self._release(stored, settled=settled)
             self._dispatch()
 
     def _release(self, stored: Stored, *, settled: bool) -> None:
-        """Forget a message that was acknowledged, or put it back; after the loss of the connection neither works."""
+        """Forget an acknowledged message, or return it to its queue. After the loss of the connection this does
+        nothing.
+        """
         if stored not in self._held:
             return
         queue, consumer = self._held.pop(stored)
         consumer.holds -= 1
         if not settled:
-            # As in a quorum queue: before what nobody had yet, behind what was given back earlier.
+            # As in a quorum queue: before messages that nobody has had, after those that were returned earlier.
             earlier = sum(1 for _ in takewhile(lambda one: one.redelivered, queue.waiting))
             queue.waiting.insert(earlier, Stored(stored.message, stored.exchange, redelivered=True))
 
     async def _settle(self, consumer: FakeConsumer, delivery: Delivery, stored: Stored) -> bool:
-        """Whether the message may be acknowledged: its outcome is recorded."""
+        """Call the handler and publish the outcome. Returns whether the message may be acknowledged."""
         if consumer.stopped:
             return False
 
@@ -353,10 +356,11 @@ class FakeBroker:
     async def _until_available(
         self, act: Callable[[], Awaitable[_T]], consumer: FakeConsumer, stored: Stored
     ) -> _T | None:
-        while True:
-            try:
-                return await act()
-            except Unavailable:
-                await asyncio.sleep(_AGAIN_AFTER)
-            if consumer.stopped or stored not in self._held:
-                return None
+        async def wait(seconds: float) -> bool:
+            await asyncio.sleep(seconds)
+            return not consumer.stopped and stored in self._held
+
+        try:
+            return await retry_until_available(act, policy=_AGAIN, wait=wait)
+        except Unavailable:
+            return None

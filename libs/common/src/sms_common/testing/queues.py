@@ -1,4 +1,4 @@
-"""What the broker in memory is made of: messages at rest, queues, and those who read them."""
+"""The parts of the broker in memory: messages, queues, consumers and listeners."""
 
 import asyncio
 from collections import deque
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from sms_common.broker.amqp.incoming import interpret
+from sms_common.broker.headers import read_retry_headers
 from sms_common.broker.messages import Delivery, Handler, Listener, Outgoing
 from sms_common.testing.routing import matches
 from sms_common.topology import SMS, Queue
@@ -14,7 +14,7 @@ from sms_common.topology import SMS, Queue
 
 @dataclass(slots=True, eq=False)
 class Stored:
-    """A message at rest in a queue, or held by a consumer. `due` is when it may leave a queue of the retry ladder."""
+    """A message in a queue, or held by a consumer. `due` is when it may leave a queue of the retry ladder."""
 
     message: Outgoing
     exchange: str
@@ -22,7 +22,7 @@ class Stored:
     redelivered: bool = False
 
     def delivery(self, queue: str) -> Delivery:
-        """It, as the reader of `queue` sees it."""
+        """The delivery that a reader of `queue` gets."""
         message = self.message
         raw = Delivery(
             queue=queue,
@@ -36,19 +36,19 @@ class Stored:
             correlation_id=message.correlation_id,
             content_type=message.content_type,
         )
-        return interpret(raw, self.exchange)
+        return read_retry_headers(raw, self.exchange)
 
 
 @dataclass(slots=True, eq=False)
 class FakeQueue:
-    """A queue in memory. With a single active consumer all but the first of its consumers only stand by."""
+    """A queue in memory. With a single active consumer, only the first of its consumers gets messages."""
 
     declared: Queue
     waiting: deque[Stored] = field(default_factory=deque)
     consumers: list["FakeConsumer"] = field(default_factory=list)
 
     def next_consumer(self) -> "FakeConsumer | None":
-        """Who gets the next message: consumers take turns. None when nobody has room."""
+        """The consumer that gets the next message, in turn. None when none has room."""
         single = self.declared.arguments.get("x-single-active-consumer")
         candidates = self.consumers[:1] if single else self.consumers
         chosen = next((consumer for consumer in candidates if consumer.has_room), None)
@@ -59,7 +59,7 @@ class FakeQueue:
 
 
 class FakeConsumer:
-    """One consumer of one queue; `holds` counts the messages it has not settled yet."""
+    """One consumer of one queue. `holds` counts the messages that it has not settled."""
 
     def __init__(self, queue: str, handler: Handler, prefetch: int, forget: Callable[["FakeConsumer"], None]) -> None:
         self.queue = queue
@@ -75,13 +75,13 @@ class FakeConsumer:
         return not self.stopped and self.holds < self._prefetch
 
     async def cancel(self) -> None:
-        """See Subscription.cancel."""
+        """Stop for good. See Subscription.cancel."""
         self.stopped = True
         self._forget(self)
 
 
 class FakeHeld:
-    """A message that somebody looks at; `removed` when it is not to go back. `check` raises while it cannot be."""
+    """A message that somebody looks at. If `removed`, it does not go back. `check` raises while the broker is away."""
 
     def __init__(self, queue: FakeQueue, stored: Stored, check: Callable[[], None]) -> None:
         self._check = check
@@ -90,37 +90,37 @@ class FakeHeld:
         self.delivery = stored.delivery(queue.declared.name)
 
     async def remove(self) -> None:
-        """See Held.remove."""
+        """Remove it from its queue. See Held.remove."""
         self._check()
         self.removed = True
 
 
 class FakeListener:
-    """One listener and the news it has not been told yet."""
+    """One listener, and the messages that it has not been called with yet."""
 
     def __init__(self, key: str, listener: Listener, forget: Callable[["FakeListener"], None]) -> None:
         self._key = key
         self._listener = listener
         self._forget = forget
-        self._news: asyncio.Queue[Delivery | None] = asyncio.Queue()
-        self._task = asyncio.ensure_future(self._tell())
+        self._messages: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._task = asyncio.ensure_future(self._call_listener())
 
-    def hears(self, message: Outgoing) -> bool:
+    def matches(self, message: Outgoing) -> bool:
         """Whether `message` is for this listener."""
         return message.exchange == SMS and matches(self._key, message.routing_key)
 
-    def tell(self, news: Delivery | None) -> None:
-        """Call the listener with `news`, after all earlier ones."""
-        self._news.put_nowait(news)
+    def call_with(self, message: Delivery | None) -> None:
+        """Call the listener with `message`, after all earlier ones."""
+        self._messages.put_nowait(message)
 
     async def cancel(self) -> None:
-        """See Subscription.cancel."""
+        """Stop for good. See Subscription.cancel."""
         self._forget(self)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _tell(self) -> None:
+    async def _call_listener(self) -> None:
         while True:
-            news = await self._news.get()
+            message = await self._messages.get()
             with suppress(Exception):  # the real broker logs it and goes on
-                await self._listener(news)
+                await self._listener(message)

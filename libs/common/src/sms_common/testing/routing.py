@@ -1,4 +1,4 @@
-"""How a broker routes: exchanges, bindings and topic patterns in memory, as AMQP 0-9-1 and RabbitMQ define them."""
+"""Routing in memory: exchanges, bindings and topic patterns, as AMQP 0-9-1 and RabbitMQ define them."""
 
 from sms_common.topology import DEFAULT_EXCHANGE, Binding, Exchange, Forwarding, Topology
 
@@ -27,7 +27,7 @@ class FakeRouting:
         self._forwardings: dict[Forwarding, None] = {}
 
     def add(self, topology: Topology) -> None:
-        """Declare `topology`; what is there already stays."""
+        """Declare `topology`. What exists already stays."""
         self._exchanges |= {exchange.name: exchange for exchange in topology.exchanges}
         self._queues |= dict.fromkeys(queue.name for queue in topology.queues)
         self._bindings |= dict.fromkeys(topology.bindings)
@@ -45,7 +45,8 @@ class FakeRouting:
         return name in self._exchanges
 
     def route(self, exchange: str, key: str, *, heard: bool = False) -> list[str]:
-        """The queues that get a message, each once. `heard`: somebody else takes it too, so it is no alternate's case.
+        """The queues that get a message, each once. `heard`: a listener gets it too, so the alternate exchange does
+        not.
 
         Raises KeyError for an exchange that does not exist.
         """

@@ -1,4 +1,4 @@
-"""Who is calling: API keys, the bootstrap key, the tokens of the two snapshots, and the brake on guessing."""
+"""Authentication: API keys, the bootstrap key, the tokens of the two snapshots, and a throttle against guessing."""
 
 import hashlib
 import hmac
@@ -19,12 +19,12 @@ from sms_config.storage.store_protocol import EVERYONE, Store, Tenancy
 
 BOOTSTRAP = "bootstrap"
 KEY_PREFIX_LENGTH = 12
-# 32 bytes: 256 bits from the operating system, which nobody guesses; that is why a fast hash is enough to store.
+# 32 bytes: 256 random bits, which nobody can guess. So a fast hash is enough to store them.
 KEY_SECRET_BYTES = 32
 _KEY = re.compile(r"sms_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 _PREFIX_ALPHABET = string.ascii_lowercase + string.digits
 _MAX_CREDENTIAL = 512
-# A key's last use is kept to the minute: one write a minute and key, however busy it is.
+# The last use of a key is stored to the minute: one write a minute and key, however busy it is.
 _TOUCH_EVERY = timedelta(minutes=1)
 
 
@@ -50,13 +50,13 @@ _GRANTS = {
 
 
 def granted(scopes: Iterable[str]) -> frozenset[Scope]:
-    """These scopes and what they include."""
+    """Return these scopes and those that they include."""
     return frozenset().union(*(_GRANTS[Scope(scope)] for scope in scopes))
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A known credential in one request. `tenancy` limits every query made for it."""
+    """The authenticated sender of a request. `tenancy` limits every query made for it."""
 
     id: str
     name: str
@@ -64,17 +64,17 @@ class Caller:
     tenancy: Tenancy
     request_id: str = ""
     address: str | None = None
-    # Whether one who sees every tenant acts within one of them.
+    # Whether a caller for all tenants has limited itself to one of them.
     of_system: bool = False
 
     @property
     def administers(self) -> bool:
-        """Whether the caller acts for the whole system, be it within one tenant."""
+        """Whether the caller administers the whole system, even if it has limited itself to one tenant."""
         return self.of_system or self.tenancy is EVERYONE
 
     @property
     def granted(self) -> frozenset[Scope]:
-        """The scopes and what they include."""
+        """The scopes and those that they include."""
         return granted(self.scopes)
 
     def require(self, scope: Scope) -> None:
@@ -89,11 +89,11 @@ class Caller:
 
     @property
     def only_tenant(self) -> str | None:
-        """The caller's tenant, when it is exactly one."""
+        """The caller's tenant, if it has exactly one."""
         return next(iter(self.tenancy)) if self.tenancy is not None and len(self.tenancy) == 1 else None
 
     def within(self, tenant_id: str) -> "Caller":
-        """Return this caller limited to one of its tenants. Raises NotFound for another's."""
+        """Return this caller limited to one of its tenants. Raises NotFound for any other tenant."""
         if not self.sees(tenant_id):
             raise NotFound("There is no such tenant.")
         return replace(self, tenancy=frozenset({tenant_id}), of_system=self.administers)
@@ -105,7 +105,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made: `key` is shown once, `prefix` and `sha256` are kept."""
+    """A new key: `key` is shown once, `prefix` and `sha256` are stored."""
 
     key: SecretStr
     prefix: str
@@ -120,12 +120,12 @@ def new_key() -> NewKey:
 
 
 def digest(credential: str) -> str:
-    """SHA-256 of a credential, hex: what is kept and compared instead of it."""
+    """Return the SHA-256 of a credential, in hex. It is stored and compared instead of the credential."""
     return hashlib.sha256(credential.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def same(credential: str, sha256: str) -> bool:
-    """Whether `credential` is the one hashed to `sha256`; takes equally long for every wrong one."""
+def has_digest(credential: str, sha256: str) -> bool:
+    """Whether `credential` has this SHA-256. It takes the same time for every wrong credential."""
     return hmac.compare_digest(digest(credential).encode(), sha256.encode())
 
 
@@ -139,9 +139,9 @@ def bearer(header: str | None) -> str | None:
 class FailureThrottle:
     """Counts wrong credentials by address within a window, and refuses an address that had too many.
 
-    A credential that was right from the same address before is let through to be checked again, so that one caller's
-    mistakes do not shut out the others behind the same proxy. It is kept in memory: each process counts for itself. The
-    numbers of addresses and credentials are bounded; the oldest are forgotten.
+    A credential that was right from the same address before is checked all the same, so that one caller's mistakes do
+    not lock out others behind the same proxy. The counts are in memory, so each process has its own. At most
+    `max_tracked` addresses and credentials are kept; the oldest are dropped.
     """
 
     def __init__(
@@ -150,95 +150,95 @@ class FailureThrottle:
         *,
         failures: int = 20,
         window: timedelta = timedelta(minutes=1),
-        remembered: int = 10_000,
-        said: str = "Too many requests with a wrong credential came from this address",
+        max_tracked: int = 10_000,
+        message: str = "Too many requests with a wrong credential came from this address",
     ) -> None:
         self._clock = clock
         self._failures = failures
         self._window = window
-        self._remembered = remembered
-        self._said = said
-        self._seen: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
-        self._right: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._max_tracked = max_tracked
+        self._message = message
+        self._failures_of: OrderedDict[str, tuple[datetime, int]] = OrderedDict()
+        self._accepted: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def check(self, address: str, credential: str | None) -> None:
         """Raise TooManyFailures while the address is refused."""
         left = self._left(address)
-        if left > 0 and (credential is None or (address, digest(credential)) not in self._right):
-            raise TooManyFailures(self._said, int(left) + 1)
+        if left > 0 and (credential is None or (address, digest(credential)) not in self._accepted):
+            raise TooManyFailures(self._message, int(left) + 1)
 
     def refuses(self, address: str) -> bool:
         """Whether the address is refused."""
         return self._left(address) > 0
 
     def _left(self, address: str) -> float:
-        """For how many seconds the address is refused; what is over is forgotten."""
-        since, count = self._seen.get(address, (None, 0))
+        """Return for how many seconds the address is still refused. An ended refusal is deleted."""
+        since, count = self._failures_of.get(address, (None, 0))
         if since is None or count < self._failures:
             return 0.0
         left = (since + self._window - self._clock()).total_seconds()
         if left <= 0:
-            del self._seen[address]
+            del self._failures_of[address]
         return left
 
     def failed(self, address: str) -> None:
         """Count a wrong credential from the address."""
         now = self._clock()
-        since, count = self._seen.pop(address, (now, 0))
-        self._seen[address] = (since, count + 1) if now - since < self._window else (now, 1)
-        if len(self._seen) > self._remembered:
-            self._seen.popitem(last=False)
+        since, count = self._failures_of.pop(address, (now, 0))
+        self._failures_of[address] = (since, count + 1) if now - since < self._window else (now, 1)
+        if len(self._failures_of) > self._max_tracked:
+            self._failures_of.popitem(last=False)
 
     def forgive(self, address: str) -> None:
-        """Take back what was counted for a credential that then proved right."""
-        since, count = self._seen.get(address, (None, 0))
+        """Undo one count, for a credential that turned out to be right."""
+        since, count = self._failures_of.get(address, (None, 0))
         if since is not None:
-            self._seen[address] = (since, max(count - 1, 0))
+            self._failures_of[address] = (since, max(count - 1, 0))
 
     def succeeded(self, address: str, credential: str) -> None:
         """Remember a credential that was right."""
-        self._right.pop((address, digest(credential)), None)
-        self._right[(address, digest(credential))] = None
-        if len(self._right) > self._remembered:
-            self._right.popitem(last=False)
+        self._accepted.pop((address, digest(credential)), None)
+        self._accepted[(address, digest(credential))] = None
+        if len(self._accepted) > self._max_tracked:
+            self._accepted.popitem(last=False)
 
 
 class Authenticator:
-    """Turns an Authorization header into a Caller. Of the bootstrap key it holds only the hash."""
+    """Turns an Authorization header into a Caller. It holds only the hash of the bootstrap key."""
 
     def __init__(
-        self, store: Store, brake: FailureThrottle, bootstrap: SecretStr | None, clock: Callable[[], datetime]
+        self, store: Store, throttle: FailureThrottle, bootstrap: SecretStr | None, clock: Callable[[], datetime]
     ) -> None:
         self._store = store
-        self._brake = brake
+        self._throttle = throttle
         self._bootstrap = digest(bootstrap.get_secret_value()) if bootstrap else None
         self._clock = clock
 
     async def authenticate(self, header: str | None, *, request_id: str, client: PeerAddress) -> Caller:
         """Raise Unauthenticated, TooManyFailures, or Unavailable when the store cannot be asked."""
         token = bearer(header)
-        made = token is not None and _KEY.fullmatch(token) is not None
-        # A made key is never kept out by what others get wrong: its 256 random bits cannot be guessed, however often
-        # somebody tries. The bootstrap key is an operator's own word.
-        if not made:
-            self._brake.check(client.origin, token)
+        generated = token is not None and _KEY.fullmatch(token) is not None
+        # A generated key is never locked out by the failures of others: its 256 random bits cannot be guessed. The
+        # bootstrap key is chosen by an operator, so it is throttled.
+        if not generated:
+            self._throttle.check(client.origin, token)
         if token is None:
-            # A request without any credential guesses nothing.
+            # A request without a credential is no guess.
             raise Unauthenticated
         caller = await self._caller(token, request_id, client.address)
         if caller is None:
-            self._brake.check(client.origin, None)
-            self._brake.failed(client.origin)
+            self._throttle.check(client.origin, None)
+            self._throttle.failed(client.origin)
             raise Unauthenticated
-        self._brake.succeeded(client.origin, token)
+        self._throttle.succeeded(client.origin, token)
         return caller
 
     async def _caller(self, token: str, request_id: str, address: str | None) -> Caller | None:
-        if self._bootstrap is not None and same(token, self._bootstrap):
+        if self._bootstrap is not None and has_digest(token, self._bootstrap):
             return Caller(BOOTSTRAP, BOOTSTRAP, frozenset({Scope.ADMIN}), EVERYONE, request_id, address)
         form = _KEY.fullmatch(token)
         record = await self._store.api_key(form.group(1)) if form else None
-        if record is None or not same(token, record.sha256):
+        if record is None or not has_digest(token, record.sha256):
             return None
         now = self._clock()
         if record.expires_at is not None and record.expires_at <= now:
@@ -250,10 +250,10 @@ class Authenticator:
 
 
 class ServiceTokens:
-    """The two internal tokens: each opens one snapshot and nothing else. Only their hashes are held."""
+    """The two internal tokens. Each opens one snapshot and nothing else. Only their hashes are kept in memory."""
 
-    def __init__(self, brake: FailureThrottle, *, ingress: SecretStr, dispatcher: SecretStr) -> None:
-        self._brake = brake
+    def __init__(self, throttle: FailureThrottle, *, ingress: SecretStr, dispatcher: SecretStr) -> None:
+        self._throttle = throttle
         self._ingress = digest(ingress.get_secret_value())
         self._dispatcher = digest(dispatcher.get_secret_value())
 
@@ -267,10 +267,10 @@ class ServiceTokens:
 
     def _require(self, header: str | None, sha256: str, client: PeerAddress) -> None:
         token = bearer(header)
-        self._brake.check(client.origin, token)
+        self._throttle.check(client.origin, token)
         if token is None:
             raise Unauthenticated
-        if not same(token, sha256):
-            self._brake.failed(client.origin)
+        if not has_digest(token, sha256):
+            self._throttle.failed(client.origin)
             raise Unauthenticated
-        self._brake.succeeded(client.origin, token)
+        self._throttle.succeeded(client.origin, token)

@@ -1,4 +1,4 @@
-"""Hashing of people's passwords with Argon2id (RFC 9106), off the event loop and a few at a time."""
+"""Hashes passwords with Argon2id (RFC 9106), off the event loop and a few at a time."""
 
 import asyncio
 import base64
@@ -8,27 +8,27 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from pydantic import SecretStr
 
-# One hash holds 64 MiB while it is made; a flood of log-ins waits instead of taking all memory.
-_AT_A_TIME = 2
+# One hash needs 64 MiB while it is computed. A flood of log-ins waits instead of taking all memory.
+_MAX_CONCURRENT = 2
 
 
 class Passwords:
-    """Makes and checks password hashes. By default as RFC 9106 recommends where memory is limited (section 4)."""
+    """Makes and checks password hashes. The default is what RFC 9106, section 4, recommends where memory is limited."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._turns = asyncio.Semaphore(_AT_A_TIME)
-        self._nobodys = _hash_of_nothing(self._hasher)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT)
+        self._dummy_hash = _make_dummy_hash(self._hasher)
 
     async def hash(self, password: SecretStr) -> str:
         """Return the hash of a password, with its own salt and parameters in it."""
-        async with self._turns:
+        async with self._slots:
             return await asyncio.to_thread(self._hasher.hash, password.get_secret_value())
 
     async def matches(self, password: SecretStr, kept: str | None) -> bool:
-        """Whether `kept` is the hash of the password. Without one the same work is done, and the answer is no."""
-        async with self._turns:
-            return await asyncio.to_thread(self._verify, password.get_secret_value(), kept or self._nobodys)
+        """Whether `kept` is the hash of the password. Without a hash the answer is no, after the same work."""
+        async with self._slots:
+            return await asyncio.to_thread(self._verify, password.get_secret_value(), kept or self._dummy_hash)
 
     def _verify(self, password: str, kept: str) -> bool:
         try:
@@ -37,8 +37,8 @@ class Passwords:
             return False
 
 
-def _hash_of_nothing(hasher: PasswordHasher) -> str:
-    """Return what looks like a hash and was made from no password; to verify it takes as long as a real one."""
+def _make_dummy_hash(hasher: PasswordHasher) -> str:
+    """Return a hash of no password. To check it takes as long as to check a real one."""
     salt, digest = (
         base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=")
         for length in (hasher.salt_len, hasher.hash_len)

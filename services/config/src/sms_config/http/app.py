@@ -1,4 +1,4 @@
-"""The HTTP face of the control plane: the REST API from the route table, the snapshots, one shape for every error."""
+"""The HTTP application: the REST API from the route table, the two snapshots, and one shape for every error."""
 
 import re
 import secrets
@@ -20,10 +20,10 @@ from sms_common.http.proxies import TrustedProxies, says_https
 from sms_common.input.addresses import is_loopback
 from sms_common.telemetry import code_places
 from sms_config.access.auth import Authenticator, Caller, Scope, ServiceTokens
-from sms_config.access.devices import LASTS as DEVICE_LASTS
+from sms_config.access.device_cookies import LIFETIME as DEVICE_COOKIE_LIFETIME
 from sms_config.http import openapi
-from sms_config.http.portal import add_portal
-from sms_config.http.rehearsal import complete, rehearse
+from sms_config.http.dry_run import find_all_errors, run_dry
+from sms_config.http.portal_files import add_portal
 from sms_config.http.requests import (
     CLIENT,
     DEVICE_COOKIE,
@@ -49,14 +49,14 @@ INGRESS_SNAPSHOT = "/internal/v1/snapshot/ingress"
 DISPATCHER_SNAPSHOT = "/internal/v1/snapshot/dispatcher"
 OPENAPI = f"{PREFIX}/openapi.json"
 TENANT_HEADER = "X-Tenant"
-# A page sends it with what nobody asked for, such as looking again after an event.
+# A page sends it with requests that nobody asked for, such as reading again after an event.
 UNATTENDED_HEADER = "X-Unattended"
-# A page sends it to learn what is wrong with a change that it does not want to be made yet.
-TRIAL_HEADER = "X-Trial"
+# A page sends it to learn what is wrong with a change, without making the change.
+DRY_RUN_HEADER = "X-Trial"
 REQUEST_ID = web.RequestKey("request_id", str)
 PROXIES = web.AppKey("proxies", TrustedProxies)
 ROUTES = web.AppKey("routes", tuple[ApiRoute, ...])
-# Asked for every few seconds; a line each would hide the rest.
+# Requested every few seconds: a log line for each would hide the rest.
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _GIVEN_REQUEST_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SECURITY_HEADERS = {
@@ -71,9 +71,11 @@ _SECURITY_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class AppSecurity:
-    """Who may come in, and whether the house is open: `waiting_for` is a sentence until the store is prepared.
+    """How callers are authenticated, and whether requests can be served yet: `waiting_for` returns a sentence until the
+    store is prepared.
 
-    `portal` is where it is opened: with https, cookies are for TLS only. `proxies` are believed about their clients.
+    `portal` is the address at which people open the portal: with https, cookies are sent over TLS only. `proxies` are
+    trusted about the addresses of their clients.
     """
 
     authenticator: Authenticator
@@ -92,16 +94,16 @@ class AppSecurity:
 def create_app(
     routes: list[ApiRoute],
     snapshots: Snapshots,
-    doors: AppSecurity,
+    security: AppSecurity,
     *,
     version: str,
     declared: Iterable[Declaration] = (),
 ) -> web.Application:
-    """Return the application. It holds no state of its own; the OpenAPI document shows the release `version` and the
+    """Return the application. It holds no state. The OpenAPI document shows the release `version` and the
     credentials of the carriers that are `declared`.
     """
     app = web.Application(middlewares=[_answer_in_one_shape], client_max_size=MAX_BODY_BYTES)
-    app[PROXIES] = doors.proxies
+    app[PROXIES] = security.proxies
 
     @cache
     def document() -> bytes:
@@ -111,13 +113,13 @@ def create_app(
         return _json(document())
 
     async def ingress(request: web.Request) -> web.Response:
-        doors.services.require_ingress(request.headers.get(hdrs.AUTHORIZATION), request[CLIENT])
-        _require_open(doors)
+        security.services.require_ingress(request.headers.get(hdrs.AUTHORIZATION), request[CLIENT])
+        _require_ready(security)
         return await _snapshot(request, snapshots, snapshots.ingress)
 
     async def dispatcher(request: web.Request) -> web.Response:
-        doors.services.require_dispatcher(request.headers.get(hdrs.AUTHORIZATION), request[CLIENT])
-        _require_open(doors)
+        security.services.require_dispatcher(request.headers.get(hdrs.AUTHORIZATION), request[CLIENT])
+        _require_ready(security)
         return await _snapshot(request, snapshots, snapshots.dispatcher)
 
     app.router.add_get(OPENAPI, describe)
@@ -126,24 +128,25 @@ def create_app(
     add_portal(app)
     app[ROUTES] = tuple(routes)
     for route in routes:
-        app.router.add_route(route.method, route.path, _handler(route, doors))
+        app.router.add_route(route.method, route.path, _handler(route, security))
     return app
 
 
-def _require_https(request: web.Request, doors: AppSecurity) -> None:
-    """Raise HttpsNeeded where the browser would not keep the cookie: it takes one for TLS over TLS, or on its own
-    machine. It says itself how the page was opened; where nobody says, the host that was asked for must be another one
-    than the portal's.
+def _require_https(request: web.Request, security: AppSecurity) -> None:
+    """Raise HttpsNeeded where the browser would not keep the session cookie.
+
+    A browser keeps a cookie for TLS only when the page came over TLS or from its own machine. The Origin header says
+    how the page was opened. Without it, only a request to the portal's own host is accepted.
     """
-    if not doors.secure or request.secure or says_https(request.headers):
+    if not security.secure or request.secure or says_https(request.headers):
         return
     origin = request.headers.get(hdrs.ORIGIN, "null")
     asked = _host(f"http://{request.host}" if origin == "null" else origin)
     if origin.casefold().startswith("https:") or is_loopback(asked):
         return
-    if origin == "null" and asked == _host(doors.portal):
+    if origin == "null" and asked == _host(security.portal):
         return
-    raise HttpsNeeded(doors.portal)
+    raise HttpsNeeded(security.portal)
 
 
 def _host(address: str) -> str:
@@ -153,111 +156,112 @@ def _host(address: str) -> str:
         return ""
 
 
-def _require_open(doors: AppSecurity) -> None:
-    if doors.waiting_for() is not None:
+def _require_ready(security: AppSecurity) -> None:
+    if security.waiting_for() is not None:
         raise StoreAway
 
 
-def _handler(route: ApiRoute, doors: AppSecurity) -> Handler:
-    """Return the aiohttp handler of one route: who, may they, what do they want, do it, show it."""
+def _handler(route: ApiRoute, security: AppSecurity) -> Handler:
+    """Return the aiohttp handler of one route: authenticate, authorise, read the request, do it, answer."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        _require_open(doors)
-        if route.lets_in:
-            _require_https(request, doors)
+        _require_ready(security)
+        if route.opens_session:
+            _require_https(request, security)
         known = route.scope is not None or route.any_scope
-        caller = await _caller(request, doors) if known else _nobody(request)
+        caller = await _caller(request, security) if known else _anyone(request)
         structlog.contextvars.bind_contextvars(caller=caller.id)
         if route.scope is not None:
             caller.require(route.scope)
         call = await read_call(request, caller, takes_body=route.body is not None)
-        answer = await _answer(route, call, trial=TRIAL_HEADER in request.headers)
-        if answer is None:
-            return web.Response(status=route.status)
-        if isinstance(answer, Opened | SessionClosed):
-            return _session_answer(request, doors, answer, route.status)
+        answer = await _answer(route, call, dry=DRY_RUN_HEADER in request.headers)
         if isinstance(answer, LiveStream):
-            may_go_on = partial(_may_go_on, request, doors, route.scope, answer.watch.tenant_id)
+            may_continue = partial(_may_continue, request, security, route.scope, answer.watch.tenant_id)
             headers = {**_SECURITY_HEADERS, "X-Request-ID": request[REQUEST_ID]}
-            return await stream(request, answer.watch, answer.rhythm, may_go_on, headers)
-        if isinstance(answer, Listing):
-            return _json(
-                b'{"count":%d,%s"items":[%s]}'
-                % (answer.count, b'"more":true,' if answer.more else b"", b",".join(map(_encode, answer.items))),
-                route.status,
-            )
-        response = _json(_encode(answer), route.status)
-        if isinstance(answer, Stamps):
-            response.headers[hdrs.ETAG] = f'"{answer.version}"'
-            if route.status is HTTPStatus.CREATED:
-                response.headers[hdrs.LOCATION] = f"{route.path}/{answer.id}"
-        return response
+            return await stream(request, answer.watch, answer.timing, may_continue, headers)
+        if isinstance(answer, Opened | SessionClosed):
+            return _session_answer(request, security, answer, route.status)
+        return _response(route, answer)
 
     return handle
 
 
-async def _answer(route: ApiRoute, call: Call, *, trial: bool) -> Answer:
-    """Do what is asked, or tell everything that is wrong with it. A `trial` of a change writes nothing."""
+def _response(route: ApiRoute, answer: Listing | BaseModel | None) -> web.Response:
+    if answer is None:
+        return web.Response(status=route.status)
+    if isinstance(answer, Listing):
+        more, items = b'"more":true,' if answer.more else b"", b",".join(map(_encode, answer.items))
+        return _json(b'{"count":%d,%s"items":[%s]}' % (answer.count, more, items), route.status)
+    response = _json(_encode(answer), route.status)
+    if isinstance(answer, Stamps):
+        response.headers[hdrs.ETAG] = f'"{answer.version}"'
+        if route.status is HTTPStatus.CREATED:
+            response.headers[hdrs.LOCATION] = f"{route.path}/{answer.id}"
+    return response
+
+
+async def _answer(route: ApiRoute, call: Call, *, dry: bool) -> Answer:
+    """Do what is asked, or report everything that is wrong with it. A `dry` run of a change writes nothing."""
     creates = route.method == hdrs.METH_POST and route.status is HTTPStatus.CREATED and route.scope is not None
     if not creates and route.method not in {hdrs.METH_PATCH, hdrs.METH_PUT}:
         return await route.handle(call)
     try:
-        return await (rehearse(route.handle, call) if trial else route.handle(call))
+        return await (run_dry(route.handle, call) if dry else route.handle(call))
     except Problem as problem:
-        raise await complete(problem, route.handle, call, creates=creates) from None
+        raise await find_all_errors(problem, route.handle, call, creates=creates) from None
 
 
-async def _caller(request: web.Request, doors: AppSecurity, *, at_work: bool = True) -> Caller:
-    """Return who is calling: a key when one is given, else a person with a session; within a tenant if it says so.
+async def _caller(request: web.Request, security: AppSecurity, *, attended: bool = True) -> Caller:
+    """Return the caller: by API key if one is given, else by session. The header X-Tenant limits it to one tenant.
 
-    A session ends although its page goes on by itself: `at_work` is False for that, as the page's header says.
+    Only `attended` requests keep a session alive. A page marks its automatic requests by a header.
     """
     header, request_id = request.headers.get(hdrs.AUTHORIZATION), request[REQUEST_ID]
     shown = presented(request)
     if header is None and shown.token is not None:
-        at_work = at_work and UNATTENDED_HEADER not in request.headers
-        caller = await doors.sessions.caller(
-            shown, request_id=request_id, address=request[CLIENT].address, extend=at_work
+        attended = attended and UNATTENDED_HEADER not in request.headers
+        caller = await security.sessions.caller(
+            shown, request_id=request_id, address=request[CLIENT].address, extend=attended
         )
     else:
-        caller = await doors.authenticator.authenticate(header, request_id=request_id, client=request[CLIENT])
+        caller = await security.authenticator.authenticate(header, request_id=request_id, client=request[CLIENT])
     tenant_id = request.headers.get(TENANT_HEADER)
     return caller if tenant_id is None else caller.within(tenant_id)
 
 
-async def _may_go_on(request: web.Request, doors: AppSecurity, scope: Scope | None, tenant_id: str) -> bool:
-    """Whether who began to listen may still see this tenant."""
+async def _may_continue(request: web.Request, security: AppSecurity, scope: Scope | None, tenant_id: str) -> bool:
+    """Whether the caller of an open event stream may still see this tenant."""
     try:
-        caller = await _caller(request, doors, at_work=False)
+        caller = await _caller(request, security, attended=False)
         if scope is not None:
             caller.require(scope)
     except (Problem, Unavailable):
-        return False  # it may ask again, and is then told why not
+        return False  # the client connects again, and that answer says why not
     return caller.sees(tenant_id)
 
 
-def _nobody(request: web.Request) -> Caller:
-    """Return the caller of a route that is open to anyone: it may do nothing and sees nothing."""
+def _anyone(request: web.Request) -> Caller:
+    """Return the caller of a public route: it has no rights and sees nothing."""
     return Caller("anyone", "anyone", frozenset(), frozenset(), request[REQUEST_ID], request[CLIENT].address)
 
 
 def _session_answer(
-    request: web.Request, doors: AppSecurity, answer: Opened | SessionClosed, status: HTTPStatus
+    request: web.Request, security: AppSecurity, answer: Opened | SessionClosed, status: HTTPStatus
 ) -> web.Response:
-    secure = doors.secure or request.secure or says_https(request.headers)
+    secure = security.secure or request.secure or says_https(request.headers)
     if isinstance(answer, SessionClosed):
         response = web.Response(status=status)
         response.del_cookie(SESSION_COOKIE, path="/", secure=secure, httponly=True, samesite="Strict")
         return response
     response = _json(_encode(answer.view), status)
-    # Without an end of its own, which every use would have to move: it ends with the session kept here, or the browser.
+    # Without an expiry, which every use would have to move: it ends with the stored session, or with the browser.
     token = answer.session.token.get_secret_value()
     response.set_cookie(SESSION_COOKIE, token, path="/", secure=secure, httponly=True, samesite="Strict")
     if answer.device is not None:
         response.set_cookie(
             *(DEVICE_COOKIE, answer.device.get_secret_value()),
             path=f"{PREFIX}/session",
-            max_age=int(DEVICE_LASTS.total_seconds()),
+            max_age=int(DEVICE_COOKIE_LIFETIME.total_seconds()),
             secure=secure,
             httponly=True,
             samesite="Strict",
@@ -291,7 +295,7 @@ def _etag(version: str) -> str:
 
 @web.middleware
 async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Names the request, logs it in one line, and turns whatever went wrong into the API's one error shape."""
+    """Give the request an id, log it in one line, and turn every exception into the API's one error shape."""
     given = request.headers.get("X-Request-ID", "")
     request[CLIENT] = request.app[PROXIES].client(request.remote, request.headers)
     request[REQUEST_ID] = given if _GIVEN_REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
@@ -313,22 +317,22 @@ async def _answer_in_one_shape(request: web.Request, handler: Handler) -> web.St
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets the API's one error shape
+    except Exception as error:  # noqa: BLE001  # the caller gets the API's one error shape for any of them
         problem = _problem(error)
         if isinstance(problem, Internal):
-            # Without the exception's own words, which may quote the request.
+            # Without the exception's text, which may quote the request.
             where = code_places(error)
             _log.error("config.request_failed", method=_known(request.method), error=type(error).__name__, where=where)
         return _refusal(problem, request)
 
 
 def _known(method: str) -> str:
-    """The method for a log line; a client may call one by any word, also by a secret."""
+    """Return the method for a log line. A client may send any word as a method, even a secret."""
     return method if method in hdrs.METH_ALL else "unknown"
 
 
 def _problem(error: Exception) -> Problem:
-    """What an exception means to the caller."""
+    """Return the answer to an exception."""
     match error:
         case Problem():
             return error

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the route table and the models, so that it says what the code does."""
+"""The OpenAPI 3.1 document, made from the route table and the models."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -168,7 +168,7 @@ def _failures(route: ApiRoute) -> Schema:
 
 
 def _names_a_tenant(route: ApiRoute) -> bool:
-    """Whether a request says in which tenant it looks; in what is to be made, an unknown one is a wrong field."""
+    """Whether an unknown tenant in the request is answered 404. In a new object it is a wrong field, 422."""
     models = (route.asks, route.body if route.status is HTTPStatus.OK else None)
     return any(model is not None and "tenant_id" in model.model_fields for model in models)
 
@@ -214,7 +214,7 @@ def _with_credentials(schemas: Schema, carriers: Iterable[Declaration]) -> Schem
 
 
 def _partial(model: type[BaseModel], schema: Schema) -> Schema:
-    """Return the same fields, none of them required: what is absent stays as it is, so there are no defaults either."""
+    """Return the same fields, none required and without defaults: an absent field stays as it is."""
     properties = {
         name: {key: value for key, value in prop.items() if key != "default"}
         for name, prop in schema["properties"].items()

@@ -1,4 +1,4 @@
-"""Reads what the API needs from an HTTP request: the JSON body, the expected version, the parameters."""
+"""Reads an HTTP request: the JSON body, the expected version, the parameters, the credentials."""
 
 import re
 from codecs import BOM_UTF8
@@ -13,7 +13,7 @@ from sms_common.http.content_coding import is_coded
 from sms_common.http.proxies import PeerAddress
 from sms_config.access.auth import Caller
 from sms_config.model.problems import Invalid, Malformed, TooLarge, UnsupportedMediaType
-from sms_config.resources.sessions import Presented, Visitor
+from sms_config.resources.sessions import LoginClient, Presented
 from sms_config.schemas.bodies import JsonObject
 
 SESSION_COOKIE = "sms_session"
@@ -22,7 +22,7 @@ CLIENT = web.RequestKey("client", PeerAddress)
 CSRF_HEADER = "X-CSRF-Token"
 MAX_BODY_BYTES = 256 * 1024
 MAX_VERSION = 2**53 - 1
-# Deeper than anything that is taken here, and far from what the JSON writer would refuse later.
+# Deeper than any body needs, and far below the limit of the JSON writer.
 MAX_DEPTH = 16
 _JSON_TYPES = frozenset({"application/json", "application/merge-patch+json"})
 _ETAG = re.compile(r'"([0-9]{1,15})"')
@@ -30,7 +30,7 @@ _ETAG = re.compile(r'"([0-9]{1,15})"')
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a known caller. `version` is the version the caller believes to change, when it said so."""
+    """One request of an authenticated caller. `version` is the one that the change is based on, if given."""
 
     caller: Caller
     object_id: str = ""
@@ -49,10 +49,10 @@ async def read_call(request: web.Request, caller: Caller, *, takes_body: bool) -
 
 
 def presented(request: web.Request) -> Presented:
-    """Return what a browser presents."""
+    """Return the credentials that a browser sends."""
     changes = request.method not in {hdrs.METH_GET, hdrs.METH_HEAD}
-    visitor = Visitor(request[CLIENT], _cookie(request, DEVICE_COOKIE))
-    return Presented(_cookie(request, SESSION_COOKIE), request.headers.get(CSRF_HEADER, ""), changes, visitor)
+    client = LoginClient(request[CLIENT], _cookie(request, DEVICE_COOKIE))
+    return Presented(_cookie(request, SESSION_COOKIE), request.headers.get(CSRF_HEADER, ""), changes, client)
 
 
 def _cookie(request: web.Request, name: str) -> SecretStr | None:
@@ -89,7 +89,7 @@ def _deeper(value: object, levels: int) -> bool:
 
 
 def if_match(headers: CIMultiDictProxy[str]) -> int | None:
-    """Return the version in an If-Match header; None for none, and for `*`, which every version meets."""
+    """Return the version in an If-Match header; None without one and for `*`, which any version matches."""
     text = headers.get(hdrs.IF_MATCH, "*").strip()
     if text == "*":
         return None

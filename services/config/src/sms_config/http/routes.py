@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from sms_config.access.auth import Caller, Scope
 from sms_config.http.requests import Call
 from sms_config.model.query import Columns, Query, parse_query
-from sms_config.operations.history import MessageHistory
+from sms_config.operations.message_history import MessageHistory
 from sms_config.operations.server_sent_events import LiveWatch, StreamTiming
 from sms_config.resources import api_keys, audit, configs, tenants, trunks, users
 from sms_config.resources.first_administrator import FirstAdministrator
@@ -54,7 +54,7 @@ V = TypeVar("V", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of objects, and how many there are on all pages; with `more`, at least so many."""
+    """A page of objects. `count` is the number on all pages; with `more` there are at least that many."""
 
     count: int
     items: Sequence[BaseModel]
@@ -63,7 +63,7 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """An answer that gives the browser its session, and after a log-in what it is known by later."""
+    """An answer that sets the session cookie and, after a log-in, the device cookie."""
 
     view: SessionView
     session: Session
@@ -72,15 +72,15 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class SessionClosed:
-    """An empty answer that takes the browser's session away."""
+    """An empty answer that removes the session cookie."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveStream:
-    """An answer that goes on: events for whoever watches, for as long as the caller may see that tenant."""
+    """An answer that stays open: events for `watch`, as long as the caller may see its tenant."""
 
     watch: LiveWatch
-    rhythm: StreamTiming
+    timing: StreamTiming
 
 
 Answer = BaseModel | Listing | Opened | SessionClosed | LiveStream | None
@@ -90,10 +90,10 @@ Answer = BaseModel | Listing | Opened | SessionClosed | LiveStream | None
 class ApiRoute:
     """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows.
 
-    `scope` None: anyone may call, and the handler looks at what is presented; with `any_scope` only a known caller,
-    whatever its scopes. `asks` are the parameters of its query.
-    `single`: there is one of it, at an address without an id. `streams`: it answers with server-sent events.
-    `lets_in`: it makes a session, which is of no use where the browser would not keep its cookie.
+    `scope` None: anyone may call, and the handler checks the credentials itself; with `any_scope` every known caller
+    may, and nobody else. `asks` are the query parameters.
+    `single`: there is one such object, at an address without an id. `streams`: it answers with server-sent events.
+    `opens_session`: it sets a session cookie, so it is refused where the browser would not keep the cookie.
     """
 
     method: Method
@@ -111,7 +111,7 @@ class ApiRoute:
     single: bool = False
     versioned: bool = False
     streams: bool = False
-    lets_in: bool = False
+    opens_session: bool = False
     any_scope: bool = False
 
 
@@ -139,8 +139,8 @@ class Writable(Readable[R], Protocol[R]):
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[R]):
-    """What the routes of one resource have in common. `show` renders records for an answer; `masked` takes out of it
-    what is only for those who may change it.
+    """What the routes of one resource share. `show` renders records. `masked` removes what only callers who may change
+    the resource may see.
     """
 
     path: str
@@ -153,14 +153,14 @@ class Resource(Generic[R]):
     masked: Callable[[BaseModel], BaseModel] | None = None
 
     async def shown(self, records: Sequence[R], caller: Caller) -> Sequence[BaseModel]:
-        """Records rendered for a caller who reads them."""
+        """Return records as the caller may see them."""
         views = await self.show(records)
         if self.masked is None or self.write_scope in caller.granted:
             return views
         return [self.masked(view) for view in views]
 
     async def one(self, record: R) -> BaseModel:
-        """One record rendered."""
+        """Return one record, rendered."""
         return (await self.show([record]))[0]
 
 
@@ -191,43 +191,24 @@ def writable(resource: Resource[R], records: Writable[R], write: type[BaseModel]
     async def delete(call: Call) -> None:
         await records.delete(call.caller, call.object_id, version=call.version)
 
-    path, noun, scope, view = f"{PREFIX}/{resource.path}/{{id}}", resource.noun, resource.write_scope, resource.view
-    gone = HTTPStatus.NO_CONTENT
+    path, noun = f"{PREFIX}/{resource.path}/{{id}}", resource.noun
+    route = partial(ApiRoute, scope=resource.write_scope, versioned=True)
+    updating = partial(route, answer=resource.view, body=write)
+    update = updating(
+        *("PATCH", path, f"update_{noun}", f"Change some fields of a {noun}"),
+        handle=partial(change, replace=False),
+        partial=True,
+    )
+    replace = updating(
+        *("PUT", path, f"replace_{noun}", f"Set all fields of a {noun}; secrets that are absent stay"),
+        handle=partial(change, replace=True),
+    )
+    deleting = partial(route, handle=delete, status=HTTPStatus.NO_CONTENT)
     return [
-        ApiRoute(
-            "PATCH",
-            path,
-            f"update_{noun}",
-            f"Change some fields of a {noun}",
-            scope,
-            partial(change, replace=False),
-            view,
-            body=write,
-            partial=True,
-            versioned=True,
-        ),
-        ApiRoute(
-            "PUT",
-            path,
-            f"replace_{noun}",
-            f"Set all fields of a {noun}; secrets that are absent stay",
-            scope,
-            partial(change, replace=True),
-            view,
-            body=write,
-            versioned=True,
-        ),
-        ApiRoute("DELETE", path, f"delete_{noun}", f"Delete a {noun}", scope, delete, status=gone, versioned=True),
-        ApiRoute(
-            "POST",
-            path + "/destroy",
-            f"destroy_{noun}",
-            f"Delete a {noun}, as PortSIP does it",
-            scope,
-            delete,
-            status=gone,
-            versioned=True,
-        ),
+        update,
+        replace,
+        deleting("DELETE", path, f"delete_{noun}", f"Delete a {noun}"),
+        deleting("POST", path + "/destroy", f"destroy_{noun}", f"Delete a {noun}, as PortSIP does it"),
     ]
 
 
@@ -241,15 +222,8 @@ def create(
 
     path, noun = f"{PREFIX}/{resource.path}", resource.noun
     return ApiRoute(
-        "POST",
-        path,
-        f"create_{noun}",
-        f"Create a {noun}",
-        resource.write_scope,
-        handle,
-        resource.view,
-        HTTPStatus.CREATED,
-        body,
+        *("POST", path, f"create_{noun}", f"Create a {noun}", resource.write_scope),
+        *(handle, resource.view, HTTPStatus.CREATED, body),
     )
 
 
@@ -263,39 +237,22 @@ def each(view: Callable[[R], V]) -> Callable[[Sequence[R]], Awaitable[Sequence[V
 
 
 def sms_actions(resource: Resource[R], records: "configs.SmsConfigs") -> list[ApiRoute]:
-    """List what can be done to an SMS configuration besides changing its fields."""
+    """Return the routes that do more to an SMS configuration than change its fields."""
 
-    async def enable(call: Call) -> BaseModel:
-        return (await records.views([await records.switch(call.caller, call.object_id, enabled=True)]))[0]
-
-    async def disable(call: Call) -> BaseModel:
-        return (await records.views([await records.switch(call.caller, call.object_id, enabled=False)]))[0]
+    async def switch(call: Call, *, enabled: bool) -> BaseModel:
+        return (await records.views([await records.switch(call.caller, call.object_id, enabled=enabled)]))[0]
 
     async def rotate(call: Call) -> BaseModel:
         return (await records.views([await records.rotate_webhook(call.caller, call.object_id, call.given)]))[0]
 
-    path, scope = f"{PREFIX}/{resource.path}/{{id}}", resource.write_scope
+    path, route = f"{PREFIX}/{resource.path}/{{id}}", partial(ApiRoute, scope=resource.write_scope, answer=SmsView)
+    enable, disable = partial(switch, enabled=True), partial(switch, enabled=False)
     return [
-        ApiRoute(
-            "POST", path + "/enable", "enable_sms_configuration", "Enable an SMS configuration", scope, enable, SmsView
-        ),
-        ApiRoute(
-            "POST",
-            path + "/disable",
-            "disable_sms_configuration",
-            "Disable an SMS configuration",
-            scope,
-            disable,
-            SmsView,
-        ),
-        ApiRoute(
-            "POST",
-            path + "/rotate-webhook",
-            "rotate_webhook",
-            "Give an SMS configuration a new webhook URL",
-            scope,
-            rotate,
-            SmsView,
+        route("POST", f"{path}/enable", "enable_sms_configuration", "Enable an SMS configuration", handle=enable),
+        route("POST", f"{path}/disable", "disable_sms_configuration", "Disable an SMS configuration", handle=disable),
+        route(
+            *("POST", f"{path}/rotate-webhook", "rotate_webhook", "Give an SMS configuration a new webhook URL"),
+            handle=rotate,
             body=Rotation,
         ),
     ]
@@ -306,64 +263,52 @@ def _masked(view: BaseModel) -> BaseModel:
 
 
 def key_creation(resource: Resource[R], keys: api_keys.ApiKeys) -> ApiRoute:
-    """Make the route that makes a key: the one answer that shows it."""
+    """Return the route that makes a key. Its answer is the only one that shows the key."""
 
     async def handle(call: Call) -> BaseModel:
         return await keys.create(call.caller, call.given)
 
-    path = f"{PREFIX}/{resource.path}"
+    path, summary = f"{PREFIX}/{resource.path}", "Make an API key; the answer shows it this once"
     return ApiRoute(
-        "POST",
-        path,
-        "create_api_key",
-        "Make an API key; the answer shows it this once",
-        resource.write_scope,
-        handle,
-        NewApiKeyView,
-        HTTPStatus.CREATED,
-        ApiKeyWrite,
+        *("POST", path, "create_api_key", summary, resource.write_scope),
+        *(handle, NewApiKeyView, HTTPStatus.CREATED, ApiKeyWrite),
     )
 
 
-def session_routes(open_sessions: Sessions, door: LoginThrottle, first: FirstAdministrator) -> list[ApiRoute]:
-    """Make the routes by which people come in and go, and the first one is let in."""
+def session_routes(sessions: Sessions, throttle: LoginThrottle, first: FirstAdministrator) -> list[ApiRoute]:
+    """Return the routes by which people log in and out, and the one that makes the first user."""
 
-    async def let_in(session: Session) -> Opened:
-        return Opened(await open_sessions.show(session), session, door.devices.issue(session.user.name_key))
+    async def opened(session: Session) -> Opened:
+        cookie = throttle.device_cookies.issue(session.user.name_key)
+        return Opened(await sessions.show(session), session, cookie)
 
     async def log_in(call: Call) -> Opened:
-        return await let_in(await door.log_in(call.given, call.presented.visitor))
+        return await opened(await throttle.log_in(call.given, call.presented.client))
 
     async def set_up(call: Call) -> Opened:
-        return await let_in(await first.set_up(call.given, call.caller))
+        return await opened(await first.set_up(call.given, call.caller))
 
-    async def who(call: Call) -> Opened:
-        session = await open_sessions.find(call.presented)
-        return Opened(await open_sessions.show(session), session)
+    async def read(call: Call) -> Opened:
+        session = await sessions.find(call.presented)
+        return Opened(await sessions.show(session), session)
 
     async def log_out(call: Call) -> SessionClosed:
-        await open_sessions.close(await open_sessions.find(call.presented))
+        await sessions.close(await sessions.find(call.presented))
         return SessionClosed()
 
-    path, made = f"{PREFIX}/session", HTTPStatus.CREATED
+    path, route = f"{PREFIX}/session", partial(ApiRoute, scope=None)
+    opening = partial(route, answer=SessionView, status=HTTPStatus.CREATED, opens_session=True)
+    summary = "Log in; the session is in the cookie"
     return [
-        ApiRoute(
-            *("POST", path, "log_in", "Log in; the session is in the cookie", None),
-            *(log_in, SessionView, made, LogIn),
-            lets_in=True,
-        ),
-        ApiRoute("GET", path, "who_am_i", "Tell who is logged in", None, who, SessionView),
-        ApiRoute("DELETE", path, "log_out", "Log out", None, log_out, status=HTTPStatus.NO_CONTENT),
-        ApiRoute(
-            *("POST", f"{PREFIX}/set-up", "set_up", "Make the first user", None),
-            *(set_up, SessionView, made, SetUp),
-            lets_in=True,
-        ),
+        opening("POST", path, "log_in", summary, handle=log_in, body=LogIn),
+        route("GET", path, "who_am_i", "Tell who is logged in", handle=read, answer=SessionView),
+        route("DELETE", path, "log_out", "Log out", handle=log_out, status=HTTPStatus.NO_CONTENT),
+        opening("POST", f"{PREFIX}/set-up", "set_up", "Make the first user", handle=set_up, body=SetUp),
     ]
 
 
 def message_routes(messages: MessageHistory) -> list[ApiRoute]:
-    """Make the routes that read the message history."""
+    """Return the routes that read the message history."""
 
     async def list_all(call: Call) -> Listing:
         return Listing(*await messages.find(call.caller, parse(MessageFilter, dict(call.parameters))))
@@ -380,7 +325,7 @@ def message_routes(messages: MessageHistory) -> list[ApiRoute]:
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Everything the API is about."""
+    """The resources that the routes of this module serve."""
 
     tenants: tenants.Tenants
     trunks: trunks.Trunks
@@ -389,13 +334,13 @@ class Resources:
     audit: audit.Audit
     users: users.Users
     sessions: Sessions
-    doorkeeper: LoginThrottle
+    login_throttle: LoginThrottle
     first_administrator: FirstAdministrator
     history: MessageHistory
 
 
 def routes(resources: Resources) -> list[ApiRoute]:
-    """Every route of the REST API."""
+    """Return the routes of this module."""
     tenant = Resource("tenants", "tenant", tenants.COLUMNS, TenantView, each(tenants.view))
     trunk = Resource("trunks", "trunk", trunks.COLUMNS, TrunkView, each(trunks.view))
     sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views, masked=_masked)
@@ -419,7 +364,7 @@ def routes(resources: Resources) -> list[ApiRoute]:
         *readable(user, resources.users),
         create(user, UserCreate, resources.users.create),
         *writable(user, resources.users, UserChange),
-        *session_routes(resources.sessions, resources.doorkeeper, resources.first_administrator),
+        *session_routes(resources.sessions, resources.login_throttle, resources.first_administrator),
         *message_routes(resources.history),
         *readable(record, resources.audit),
     ]

@@ -1,4 +1,4 @@
-"""The routes of rules, extensions and tenants' clocks."""
+"""The routes of rules, extensions, and tenants' hours, holidays and blocked senders."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +28,7 @@ from sms_config.schemas.views import ExtensionView, InboundRuleView, OutboundRul
 
 @dataclass(frozen=True, slots=True)
 class RuleResources:
-    """Everything a tenant decides by."""
+    """The resources that the routes of this module serve."""
 
     inbound: RuleResource[InboundRuleRecord]
     outbound: RuleResource[OutboundRuleRecord]
@@ -37,7 +37,7 @@ class RuleResources:
 
 
 def rule_routes(rules: RuleResources) -> list[ApiRoute]:
-    """Every route about rules."""
+    """Return the routes of this module."""
     inbound = Resource("inbound-rules", "inbound_rule", INBOUND_COLUMNS, InboundRuleView, each(_inbound_view))
     outbound = Resource("outbound-rules", "outbound_rule", OUTBOUND_COLUMNS, OutboundRuleView, each(_outbound_view))
     extension = Resource("extensions", "extension", EXTENSION_COLUMNS, ExtensionView, each(_extension_view))
@@ -51,7 +51,7 @@ def rule_routes(rules: RuleResources) -> list[ApiRoute]:
         *readable(extension, rules.extensions),
         create(extension, ExtensionCreate, rules.extensions.create),
         *writable(extension, rules.extensions, ExtensionWrite),
-        *_clock_routes(rules.routing),
+        *_routing_routes(rules.routing),
     ]
 
 
@@ -67,62 +67,28 @@ def _extension_view(record: ExtensionRecord) -> ExtensionView:
     return ExtensionView.model_validate(record, from_attributes=True)
 
 
-def _clock_routes(clocks: DefaultRouting) -> list[ApiRoute]:
-    """Make the routes of what each tenant has one of."""
+def _routing_routes(routing: DefaultRouting) -> list[ApiRoute]:
+    """Return the routes of a tenant's hours, holidays and blocked senders: one object for each tenant."""
 
     async def read(call: Call) -> BaseModel:
-        return routing_view(await clocks.read(call.caller, _tenant(call)))
+        return routing_view(await routing.read(call.caller, _tenant(call)))
 
     async def change(call: Call, *, replace: bool) -> BaseModel:
-        changed = clocks.update(call.caller, _tenant(call), call.given, version=call.version, replace=replace)
+        changed = routing.update(call.caller, _tenant(call), call.given, version=call.version, replace=replace)
         return routing_view(await changed)
 
-    path, view = f"{PREFIX}/routing", RoutingView
-    update_summary = "Change some fields of a tenant's hours, holidays and blocked senders"
-    replace_summary = "Set all of a tenant's hours, holidays and blocked senders"
+    content = "a tenant's hours, holidays and blocked senders"
+    path, route = f"{PREFIX}/routing", partial(ApiRoute, answer=RoutingView, asks=RoutingOf, single=True)
+    writing = partial(route, scope=Scope.CONFIG, body=RoutingWrite, versioned=True)
+    update, replace = partial(change, replace=False), partial(change, replace=True)
     return [
-        ApiRoute(
-            "GET",
-            path,
-            "read_routing",
-            "Read a tenant's hours, holidays and blocked senders",
-            Scope.READ,
-            read,
-            view,
-            asks=RoutingOf,
-            single=True,
-        ),
-        ApiRoute(
-            "PATCH",
-            path,
-            "update_routing",
-            update_summary,
-            Scope.CONFIG,
-            partial(change, replace=False),
-            view,
-            body=RoutingWrite,
-            partial=True,
-            asks=RoutingOf,
-            single=True,
-            versioned=True,
-        ),
-        ApiRoute(
-            "PUT",
-            path,
-            "replace_routing",
-            replace_summary,
-            Scope.CONFIG,
-            partial(change, replace=True),
-            view,
-            body=RoutingWrite,
-            asks=RoutingOf,
-            single=True,
-            versioned=True,
-        ),
+        route("GET", path, "read_routing", f"Read {content}", scope=Scope.READ, handle=read),
+        writing("PATCH", path, "update_routing", f"Change some fields of {content}", handle=update, partial=True),
+        writing("PUT", path, "replace_routing", f"Set all of {content}", handle=replace),
     ]
 
 
 def _tenant(call: Call) -> str | None:
-    """The tenant that is named in the address, or in a body that was read here and is written back."""
+    """Return the tenant from the query, or from the body: a client may send back the object that it read here."""
     named = parse(RoutingOf, dict(call.parameters)).tenant_id
     return named or parse(RoutingOf, {"tenant_id": call.given.get("tenant_id")}).tenant_id

@@ -1,4 +1,4 @@
-"""Office hours as the API takes and shows them, to the minute; which is also a form that MongoDB has."""
+"""Office hours as the API takes and shows them, and as MongoDB stores them: to the minute."""
 
 import re
 from typing import Annotated, Self
@@ -22,7 +22,7 @@ def _time(text: str) -> str:
 
 
 def _end(text: str) -> str:
-    """24:00 is how ISO 8601 and timetables write the midnight that ends a day."""
+    """Accept 24:00 too: ISO 8601 and timetables write the midnight at the end of a day so."""
     return "00:00" if trimmed(text) == "24:00" else _time(text)
 
 

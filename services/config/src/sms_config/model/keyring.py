@@ -1,4 +1,4 @@
-"""Encryption of secrets at rest: AES-256-GCM under a ring of named keys. Pure; knows neither records nor a database."""
+"""Encryption of secrets at rest: AES-256-GCM with a ring of named keys. Pure, without records or a database."""
 
 import base64
 import binascii
@@ -16,7 +16,7 @@ from pydantic import SecretStr
 KEY_BYTES = 32
 # 96 bits is the nonce length AES-GCM is defined for without extra hashing (NIST SP 800-38D, 8.2).
 NONCE_BYTES = 12
-# Part of the associated data: a ciphertext of one layout is never taken for one of another.
+# Part of the associated data, so that a ciphertext of one layout is never accepted as one of another.
 LAYOUT = 1
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -25,13 +25,13 @@ class KeyRingError(ValueError):
     """The text of a key ring cannot be used; the message says which entry is wrong and never repeats a key."""
 
 
-class SealBroken(Exception):  # it names what was found
-    """A sealed value does not open: its key is not on the ring, or it was changed or moved from another place."""
+class SealBroken(Exception):  # the name says what was found
+    """An encrypted value cannot be decrypted: its key is not on the ring, or the value was changed or moved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a sealed value belongs. It is bound to it: moved to another record, tenant or field it no longer opens."""
+    """Where an encrypted value belongs. Moved to another record, tenant or field, it can no longer be decrypted."""
 
     collection: str
     record_id: str
@@ -81,17 +81,17 @@ class KeyRing:
         return frozenset(self._ciphers)
 
     def missing(self, key_ids: Iterable[str]) -> list[str]:
-        """Those of `key_ids` that are not on the ring, sorted."""
+        """Return those of `key_ids` that are not on the ring, sorted."""
         return sorted(set(key_ids) - self.ids)
 
     def seal(self, value: SecretStr, place: Place) -> Sealed:
-        """`value` encrypted with the first key under a fresh random nonce, bound to `place`."""
+        """Return `value` encrypted with the first key and a random nonce, bound to `place`."""
         nonce = os.urandom(NONCE_BYTES)
         clear = value.get_secret_value().encode()
         return Sealed(self.current, nonce + self._ciphers[self.current].encrypt(nonce, clear, place.associated_data()))
 
     def open(self, sealed: Sealed, place: Place) -> SecretStr:
-        """Return the value sealed at `place`. Raises SealBroken."""
+        """Decrypt the value that belongs to `place`. Raises SealBroken."""
         where = f"{place.field} of {place.collection} {place.record_id}"
         cipher = self._ciphers.get(sealed.key_id)
         if cipher is None:

@@ -1,4 +1,4 @@
-"""What the API answers when it does not do as asked: one JSON shape, {code, message, errors: [{field, message}]}."""
+"""Error answers of the API: one JSON shape, {code, message, errors: [{field, message}]}."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -28,7 +28,7 @@ class ErrorBody(BaseModel):
 
 
 class Problem(Exception):  # it is an answer, not always an error of ours
-    """An answer other than success. Subclasses fix its HTTP status and its stable code."""
+    """An answer other than success. Each subclass has its HTTP status and its stable code."""
 
     status: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     code: str = "internal_error"
@@ -53,7 +53,7 @@ class Malformed(Problem):
 
 
 class Unauthenticated(Problem):
-    """No credential, or none that is known here. It never says which."""
+    """No credential, or an unknown one. The answer never says which."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "unauthenticated"
 
@@ -65,7 +65,7 @@ class Unauthenticated(Problem):
 
 
 class LogInFailed(Problem):
-    """Wrong user name, wrong password or a disabled user. It never says which."""
+    """Wrong user name, wrong password or a disabled user. The answer never says which."""
 
     status, code = HTTPStatus.UNAUTHORIZED, "log_in_failed"
 
@@ -74,7 +74,7 @@ class LogInFailed(Problem):
 
 
 class HttpsNeeded(Problem):
-    """A log-in over plain HTTP, while the portal is for HTTPS: the browser would drop the session's cookie."""
+    """A log-in over plain HTTP although the portal uses HTTPS: the browser would drop the session cookie."""
 
     status, code = HTTPStatus.FORBIDDEN, "https_needed"
 
@@ -83,7 +83,7 @@ class HttpsNeeded(Problem):
 
 
 class SetUpClosed(Problem):
-    """The set-up link was used, is too old, or never was one; or there is a user already."""
+    """The set-up link was used, has expired or is wrong; or there is a user already."""
 
     status, code = HTTPStatus.FORBIDDEN, "set_up_closed"
 
@@ -109,25 +109,25 @@ class Forbidden(Problem):
 
 
 class NotFound(Problem):
-    """No such object, or one of another tenant: the two are not told apart."""
+    """No such object, or an object of another tenant. The answer does not say which."""
 
     status, code = HTTPStatus.NOT_FOUND, "not_found"
 
 
 class MethodNotAllowed(Problem):
-    """The address exists, and not with this method."""
+    """The address exists, but not with this method."""
 
     status, code = HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed"
 
 
 class Conflict(Problem):
-    """The request is fine by itself and collides with what is stored."""
+    """The request is valid, but conflicts with what is stored."""
 
     status, code = HTTPStatus.CONFLICT, "conflict"
 
 
 class VersionConflict(Conflict):
-    """The caller changed an older version than the stored one; `errors` name what changed since."""
+    """The caller's change is based on an older version than the stored one. `errors` name what changed since."""
 
     code = "version_conflict"
 
@@ -145,13 +145,13 @@ class Overlap(Conflict):
 
 
 class NameTaken(Conflict):
-    """Another object has a name that a person takes for the same."""
+    """Another object has a name that looks the same to a person."""
 
     code = "name_taken"
 
 
 class LastAdministrator(Conflict):
-    """Nobody would be left who may do everything."""
+    """No system administrator would be left."""
 
     code = "last_administrator"
 
@@ -160,7 +160,7 @@ class LastAdministrator(Conflict):
 
 
 class TooLarge(Problem):
-    """The body is larger than is taken."""
+    """The body is too large."""
 
     status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"
 
@@ -172,7 +172,7 @@ class UnsupportedMediaType(Problem):
 
 
 class Invalid(Problem):
-    """The request was understood and cannot be done; `errors` say why, field by field."""
+    """The request was understood but is not valid. `errors` say why, field by field."""
 
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "invalid_request"
 
@@ -195,8 +195,8 @@ class TooManyFailures(Problem):
         super().__init__(f"{said}; try again in {seconds} seconds.", headers={"Retry-After": str(seconds)})
 
 
-class TooManyTrials(Problem):
-    """One SMS configuration is tried again and again."""
+class TooManyTests(Problem):
+    """One SMS configuration is tested too often."""
 
     status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_trials"
 
@@ -208,7 +208,7 @@ class TooManyTrials(Problem):
 
 
 class TooManyListeners(Problem):
-    """One caller, or all together, listen for changes from more pages than are served."""
+    """Too many pages of one caller, or in all, watch for changes."""
 
     status, code = HTTPStatus.TOO_MANY_REQUESTS, "too_many_listeners"
 
@@ -217,7 +217,7 @@ class TooManyListeners(Problem):
 
 
 class StoreAway(Problem):
-    """MongoDB is away or not ready; nothing is wrong with the request."""
+    """MongoDB is down or not ready; nothing is wrong with the request."""
 
     status, code = HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable"
 
@@ -228,7 +228,7 @@ class StoreAway(Problem):
 
 
 class BrokerAway(Problem):
-    """RabbitMQ, which keeps what is parked, is away; nothing is wrong with the request."""
+    """RabbitMQ, which has the parked messages, is down; nothing is wrong with the request."""
 
     status, code = HTTPStatus.SERVICE_UNAVAILABLE, "broker_unavailable"
 
@@ -237,7 +237,7 @@ class BrokerAway(Problem):
 
 
 class DispatcherAway(Problem):
-    """The dispatcher cannot be asked; nothing is wrong with the request."""
+    """The dispatcher does not answer; nothing is wrong with the request."""
 
     status, code = HTTPStatus.SERVICE_UNAVAILABLE, "dispatcher_unavailable"
 
@@ -246,26 +246,26 @@ class DispatcherAway(Problem):
 
 
 class HistoryAway(DispatcherAway):
-    """The dispatcher keeps the messages."""
+    """The dispatcher, which has the message history, does not answer."""
 
     code = "history_unavailable"
 
 
 class ExplanationAway(DispatcherAway):
-    """The dispatcher decides about texts."""
+    """The dispatcher, which explains what would become of a text, does not answer."""
 
     code = "explanation_unavailable"
 
 
 class Internal(Problem):
-    """A mistake of ours; the request id leads to its log line."""
+    """A bug of ours. The log has it under the request id."""
 
     def __init__(self) -> None:
         super().__init__("Something went wrong here; the log has the details under this request id.")
 
 
 def invalid(error: ValidationError) -> Invalid:
-    """Tell what pydantic found, without ever repeating the input: it may hold a secret."""
+    """Return what pydantic found, without the input, which may be a secret."""
     details = error.errors(include_url=False, include_input=False)
     return Invalid(FieldProblem(field=_path(detail["loc"]), message=_sentence(detail)) for detail in details[:50])
 
@@ -300,7 +300,7 @@ _OF_TIMES = ("datetime", "timezone")
 
 
 def _sentence(detail: Any) -> str:
-    """What is wrong, in our own words; pydantic's are for programmers."""
+    """Return what is wrong in words for administrators; those of pydantic are for programmers."""
     kind: str = detail["type"]
     if kind == "value_error":
         return str(detail["ctx"]["error"])

@@ -7,29 +7,33 @@ value   = "true" | "false" | "null" | number | 'text' | "text" | bare-word
 orderby = field [ "asc" | "desc" ] *( "," field [ "asc" | "desc" ] )
 
 Keywords are read in any case. A quote inside quoted text is doubled. A parameter `field=value` means `eq`.
-Values lose what nobody sees at their ends, and are compared in composed form (NFC), as names are kept.
+Values are trimmed of invisible characters, and compared in composed form (NFC), in which names are stored.
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from types import UnionType
+from typing import Literal, get_args
 from unicodedata import normalize
+
+from pydantic import BaseModel
 
 from sms_common.input.pasted import trimmed
 from sms_config.model.problems import FieldProblem, Invalid
 
 Scalar = str | bool | int | datetime | None
+Kind = Literal["text", "boolean", "integer", "time"]
 Operator = Literal["eq", "ne", "gt", "ge", "lt", "le", "contains", "startswith", "in"]
 
 MAX_TOP = 100
-# Beyond this a filter is the better way; MongoDB would walk over every skipped document.
+# MongoDB reads every skipped document, so beyond this a filter is the better way.
 MAX_SKIP = 1_000_000
 MAX_FILTER = 1024
 MAX_SEARCH = 100
 MAX_CLAUSES = 20
-# Counting further takes long, and nobody pages there.
+# To count further takes long, and nobody reads pages that far.
 COUNT_UP_TO = 10_000
 
 _OPERATORS: Mapping[str, Operator] = {
@@ -54,7 +58,7 @@ class Column:
     """A field that lists can be filtered and ordered by. `path` is its name in the record."""
 
     path: str
-    kind: Literal["text", "boolean", "integer", "time"] = "text"
+    kind: Kind = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which records, in which order, which page of them. All clauses hold; `search` is found in one of `searched`.
+    """Which records, in which order, and which page. All clauses apply; `search` must be found in one of `searched`.
 
-    Those on all pages are counted exactly up to `count_up_to`.
+    The number on all pages is exact up to `count_up_to`.
     """
 
     clauses: tuple[Clause, ...] = ()
@@ -90,7 +94,7 @@ class Query:
     count_up_to: int = COUNT_UP_TO
 
     def at_least(self, found: int) -> int:
-        """How many there are at least, when they are not counted to the end and the page holds `found`."""
+        """Return the least number of records when they were not all counted and the page has `found`."""
         full = self.top is not None and found >= self.top
         return max(self.count_up_to, self.skip + found + full if found else 0)
 
@@ -104,6 +108,22 @@ class Columns:
     order: tuple[Order, ...] = (Order("created_at"),)
 
 
+# A yes or no is a whole number to Python, so it comes first.
+_KINDS: tuple[tuple[type, Kind], ...] = ((bool, "boolean"), (int, "integer"), (datetime, "time"), (str, "text"))
+
+
+def columns_of(model: type[BaseModel]) -> dict[str, Column]:
+    """Return a column for every field of a record's model that has one plain value."""
+    kinds = {name: _kind(field.annotation) for name, field in model.model_fields.items()}
+    return {name: Column(name, kind) for name, kind in kinds.items() if kind is not None}
+
+
+def _kind(annotation: object) -> Kind | None:
+    members = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    types = [one for one in members if isinstance(one, type)]
+    return next((kind for known, kind in _KINDS if any(issubclass(one, known) for one in types)), None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     text: str
@@ -115,10 +135,10 @@ def parse_query(parameters: Iterable[tuple[str, str]], columns: Columns) -> Quer
     errors: list[FieldProblem] = []
     clauses: list[Clause] = []
     search, skip, top, order = "", 0, MAX_TOP, columns.order
-    seen: set[str] = set()
+    names: set[str] = set()
     for name, text in parameters:
         try:
-            _once(name, seen)
+            _once(name, names)
             match name:
                 case "filter":
                     clauses += _filter(text, columns)
@@ -143,10 +163,10 @@ class _Refused(Exception):  # it never leaves this module
     """Why one parameter cannot be used."""
 
 
-def _once(name: str, seen: set[str]) -> None:
-    if name in seen:
+def _once(name: str, names: set[str]) -> None:
+    if name in names:
         raise _Refused("is given twice")
-    seen.add(name)
+    names.add(name)
 
 
 def _search(text: str) -> str:
@@ -267,7 +287,7 @@ def _scalar(token: _Token, column: Column) -> Scalar:
 
 
 def _bare(text: str) -> str:
-    """A bare word without what was pasted around it."""
+    """Return a bare word without invisible characters around it."""
     return text if "\0" in text else trimmed(text)
 
 

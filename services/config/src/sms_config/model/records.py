@@ -1,4 +1,4 @@
-"""What is stored, as typed values. How it is stored is the store's business; what the API shows of it is in models."""
+"""The stored records, as typed values. `storage` has how they are stored, `schemas` how the API shows them."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.configuration import DEFAULT_PBX, SmsConfigFields
 from sms_common.rules import Permission
 from sms_config.model.hours import StoredHours
 from sms_config.model.keyring import Place, Sealed
 
-# Raised when a collection's documents change their form; a process refuses documents newer than it knows.
+# Increase it when the form of documents changes. A process refuses documents that are newer than it knows.
 SCHEMA = 1
 
 CALLBACK_PASSWORD = "callback.password"  # noqa: S105  # the name of a field
@@ -24,23 +24,34 @@ _STAMPS = frozenset({"version", "created_at", "created_by", "updated_at", "updat
 
 
 def now_utc() -> datetime:
-    """Return the time as MongoDB keeps it: UTC, whole milliseconds. So an answer now equals a read later."""
+    """Return the time as MongoDB stores it: UTC, whole milliseconds. So an answer now equals what is read later."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-class Record(BaseModel):
-    """One stored object. `version` grows with every change and guards against lost updates."""
+class StoredRecord(BaseModel):
+    """Anything that a store keeps, reads and lists by the same methods."""
 
     COLLECTION: ClassVar[str]
     # For people: how errors and audit records call such an object.
     NOUN: ClassVar[str]
-    # Fields that no audit record holds.
-    HIDDEN: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+
+    @property
+    @abstractmethod
+    def owner(self) -> str | None:
+        """The tenant this belongs to, or None for what belongs to the installation."""
+
+
+class Record(StoredRecord):
+    """An object that people change. `version` grows with every change and prevents lost updates."""
+
+    # Fields that no audit record holds.
+    HIDDEN: ClassVar[frozenset[str]] = frozenset()
+
     version: int = 1
     created_at: datetime
     created_by: str
@@ -48,13 +59,8 @@ class Record(BaseModel):
     updated_by: str
 
     @property
-    @abstractmethod
-    def owner(self) -> str | None:
-        """The tenant this belongs to, or None for what belongs to the installation."""
-
-    @property
     def concerns(self) -> tuple[str, ...]:
-        """The tenants who are told when it changes."""
+        """The tenants to which a change is announced."""
         return () if self.owner is None else (self.owner,)
 
     def changed(self, at: datetime, by: str, **values: Any) -> Self:
@@ -62,11 +68,11 @@ class Record(BaseModel):
         return self.model_copy(update={**values, "version": self.version + 1, "updated_at": at, "updated_by": by})
 
     def public(self) -> dict[str, Any]:
-        """Return this record for the audit: JSON values, every secret and every look-up hash left out."""
+        """Return this record for the audit log: JSON values, without secrets and look-up hashes."""
         return self.model_dump(mode="json", exclude={*_STAMPS, *self.HIDDEN})
 
     def shown(self) -> "Mapping[str, StoredSecret]":
-        """What the audit log shows of what is sealed, still sealed."""
+        """The encrypted values that the audit log shows, still encrypted."""
         return {}
 
 
@@ -82,7 +88,7 @@ class TenantRecord(Record):
     time_zone: str | None = None
     pbx_id: str = DEFAULT_PBX
     default_config_id: str | None = None
-    # The tenant's clock and the like: read and changed as the resource `routing`.
+    # The default routing: read and changed as the resource `routing`.
     hours: StoredHours | None = None
     holidays: tuple[str, ...] = ()
     blocked_senders: str = ""
@@ -107,8 +113,8 @@ class LentPool(BaseModel):
 class TrunkRecord(Record):
     """A carrier connection and the numbers that came with it; `dids` in the canonical text form of a number pool.
 
-    It is one tenant's, or the system's (no `tenant_id`) and lent: then its numbers are in `pools`, one for each tenant,
-    and `account` is the lender's account at the carrier.
+    It is one tenant's own, or it belongs to the system (no `tenant_id`) and is lent. A lent trunk has its numbers in
+    `pools`, one for each tenant, and `account` is the lender's account at the carrier.
     """
 
     COLLECTION = "trunks"
@@ -126,17 +132,17 @@ class TrunkRecord(Record):
 
     @property
     def owner(self) -> str | None:
-        """The tenant whose trunk it is, or None for one of the system."""
+        """The tenant that owns the trunk, or None for a trunk of the system."""
         return self.tenant_id
 
     @property
     def concerns(self) -> tuple[str, ...]:
-        """Whoever may use it."""
+        """The tenants that may use it."""
         return tuple(pool.tenant_id for pool in self.all_pools)
 
     @property
     def all_pools(self) -> tuple[LentPool, ...]:
-        """The numbers of every tenant that may use it; the owner's own are written as if they were lent."""
+        """The numbers of every tenant that may use it. A tenant's own trunk has one pool."""
         if self.tenant_id is None:
             return self.pools or ()
         return (LentPool(tenant_id=self.tenant_id, dids=self.dids, default_did=self.default_did),)
@@ -146,7 +152,7 @@ class TrunkRecord(Record):
         return next((pool for pool in self.all_pools if pool.tenant_id == tenant_id), None)
 
     def seen_by(self, tenancy: frozenset[str] | None) -> Self:
-        """Return this trunk without what is other tenants'. One that is lent then shows its numbers as its own."""
+        """Return this trunk without what belongs to other tenants. A lent trunk shows the rest in `dids` too."""
         if self.tenant_id is not None or tenancy is None:
             return self
         pools = tuple(pool for pool in self.all_pools if pool.tenant_id in tenancy)
@@ -156,9 +162,9 @@ class TrunkRecord(Record):
 
 
 class StoredSecret(BaseModel):
-    """One sealed value, unreadable without the key `key_id`. `last4` only for what identifies and proves nothing.
+    """An encrypted value; `key_id` names its key. `last4` is set only for values that identify, not authenticate.
 
-    `shown`: the audit log shows it, to whoever may read that.
+    `shown`: the audit log shows it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -176,7 +182,7 @@ class StoredSecret(BaseModel):
 
 
 class FormerToken(BaseModel):
-    """A webhook token that was rotated out and is still taken until `valid_until`."""
+    """A webhook token from before a rotation, still accepted until `valid_until`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -184,7 +190,7 @@ class FormerToken(BaseModel):
     valid_until: datetime
 
 
-class SmsConfigRecord(Record):
+class SmsConfigRecord(Record, SmsConfigFields):
     """One SMS configuration. `secrets` holds every sealed value under its field's name."""
 
     COLLECTION = "sms_configs"
@@ -193,11 +199,6 @@ class SmsConfigRecord(Record):
 
     tenant_id: str
     provider_id: str
-    name: str
-    enabled: bool = True
-    sender_id: str | None = None
-    failure_policy: FailurePolicy = FailurePolicy.HOLD
-    limits: PaceLimits = PaceLimits()
     callback_username: str | None = None
     webhook_sha256: str = Field(repr=False)
     former_tokens: tuple[FormerToken, ...] = Field(default=(), repr=False)
@@ -274,14 +275,14 @@ class UserRecord(Record):
         return self.tenant_id
 
     def public(self) -> dict[str, Any]:
-        """As for every record; of the password only when it was set."""
+        """Return this record for the audit log; of the password only when it was set."""
         return {**super().public(), "secrets_set": {"password": self.password_changed_at.isoformat()}}
 
 
 class Ticket(BaseModel):
-    """A random secret that somebody holds for a while; `id` is its SHA-256 and all that is kept of it.
+    """A session, or a set-up link. `id` is the SHA-256 of its random secret, which is not stored.
 
-    A session is void once its user has another password: `generation` is the user's when it was opened.
+    `generation` is the user's when the session was opened: a new password ends the session.
     """
 
     COLLECTION: ClassVar[str] = "tickets"
@@ -296,21 +297,19 @@ class Ticket(BaseModel):
 
 
 Action = Literal["created", "updated", "deleted", "rotated"]
-# What is done to a parked message, which is no object of the store.
-Deed = Literal["replayed", "discarded", "revealed"]
+# What is done to a parked message. It is not an object of the store.
+ParkedAction = Literal["replayed", "discarded", "revealed"]
 
 
-class AuditRecord(BaseModel):
+class AuditRecord(StoredRecord):
     """Who changed what, and from what to what. `version` is the object's version after the change.
 
-    `shown_before` and `shown_after` are what is sealed of the object and may be shown; it opens at the object's place.
+    `shown_before` and `shown_after` are encrypted values of the object that may be shown.
     """
 
     COLLECTION: ClassVar[str] = "audit"
     NOUN: ClassVar[str] = "audit record"
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    id: str
     at: datetime
     actor: str
     actor_name: str
@@ -319,7 +318,7 @@ class AuditRecord(BaseModel):
     tenant_id: str | None
     kind: str
     object_id: str
-    action: Action | Deed
+    action: Action | ParkedAction
     version: int
     changes: tuple[str, ...]
     before: dict[str, Any] | None = None
@@ -328,15 +327,20 @@ class AuditRecord(BaseModel):
     shown_after: Mapping[str, StoredSecret] = Field(default_factory=dict)
 
     def place(self, field: str) -> Place:
-        """Return what a sealed value of the object is bound to."""
+        """Return what an encrypted value of the object is bound to."""
         return Place(self.kind, self.object_id, self.tenant_id or "", field)
+
+    @property
+    def owner(self) -> str | None:
+        """The tenant whose object was changed."""
+        return self.tenant_id
 
 
 AnnouncedKind = Literal["tenant", "trunk", "sms_config", "inbound_rule", "outbound_rule", "extension"]
 
 
 class Announcement(BaseModel):
-    """A change that RabbitMQ has not confirmed yet: written with the change, removed once the broker has it."""
+    """A change that RabbitMQ has not confirmed yet. It is written with the change and deleted once it is confirmed."""
 
     COLLECTION: ClassVar[str] = "announcements"
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -351,7 +355,7 @@ class Announcement(BaseModel):
 
 
 class RetiredConfig(BaseModel):
-    """An SMS configuration that was deleted: its lane may still hold messages that must end."""
+    """An SMS configuration that was deleted: its lane may still have messages to finish."""
 
     COLLECTION: ClassVar[str] = "retired_configs"
     model_config = ConfigDict(frozen=True, extra="ignore")

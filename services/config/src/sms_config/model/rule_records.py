@@ -1,4 +1,4 @@
-"""What is stored of a tenant's rules and extensions. The same fields are what the API shows."""
+"""The stored rules and extensions of tenants. The API shows the same fields."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from sms_config.model.records import Record
 
 
 class InboundRuleFields(BaseModel):
-    """Which texts that come in a rule is for, and where they go. Numbers in international form."""
+    """Which inbound texts a rule applies to, and where they go. Numbers are in international form."""
 
     tenant_id: str
     name: str
@@ -30,7 +30,7 @@ class InboundRuleFields(BaseModel):
 
 
 class OutboundRuleFields(BaseModel):
-    """Which texts that go out a rule is for, and by which routes they leave."""
+    """Which outbound texts a rule applies to, and by which routes they leave."""
 
     tenant_id: str
     name: str
@@ -48,7 +48,7 @@ class OutboundRuleFields(BaseModel):
 
 
 class ExtensionFields(BaseModel):
-    """What an extension may do, and as whom it sends."""
+    """What an extension may do, and which senders it uses."""
 
     tenant_id: str
     extension: str
@@ -65,12 +65,12 @@ class InboundRuleRecord(Record, InboundRuleFields):
 
     @property
     def owner(self) -> str:
-        """The tenant whose texts it decides on."""
+        """The tenant whose texts it applies to."""
         return self.tenant_id
 
     @property
     def label(self) -> str:
-        """What a person calls it."""
+        """How messages to people name it."""
         return f"inbound rule {self.name}"
 
 
@@ -82,12 +82,12 @@ class OutboundRuleRecord(Record, OutboundRuleFields):
 
     @property
     def owner(self) -> str:
-        """The tenant whose texts it decides on."""
+        """The tenant whose texts it applies to."""
         return self.tenant_id
 
     @property
     def label(self) -> str:
-        """What a person calls it."""
+        """How messages to people name it."""
         return f"outbound rule {self.name}"
 
 
@@ -104,7 +104,7 @@ class ExtensionRecord(Record, ExtensionFields):
 
     @property
     def label(self) -> str:
-        """What a person calls it."""
+        """How messages to people name it."""
         return f"extension {self.extension}"
 
 

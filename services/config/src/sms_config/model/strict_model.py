@@ -1,4 +1,4 @@
-"""The base of what a body is made of."""
+"""The base class of bodies and their parts."""
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -6,7 +6,7 @@ from sms_common.input.optional import only_given
 
 
 class StrictModel(BaseModel):
-    """A part of a body: unknown fields and wrong types are refused, and what is empty was not given."""
+    """A body or a part of one. Unknown fields and wrong types are refused; an empty value counts as not given."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 

@@ -1,6 +1,6 @@
-"""Trying what was configured: the credentials at the carrier, without sending anything, and the webhook from outside.
+"""Tests what was configured: the credentials at the carrier, without sending anything, and the webhook from outside.
 
-Each answer is a list of steps up to the first that fails, in words for whoever sets it up. No answer holds a secret.
+Each answer is a list of steps up to the first that fails, in words for administrators. No answer holds a secret.
 """
 
 from collections import OrderedDict, deque
@@ -20,11 +20,11 @@ from sms_common.carriers.protocol import Account, Carrier, CheckStep
 from sms_common.errors import Code
 from sms_config.access.auth import Caller
 from sms_config.model.keyring import KeyRing, SealBroken
-from sms_config.model.problems import Conflict, TooManyTrials
+from sms_config.model.problems import Conflict, TooManyTests
 from sms_config.model.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TrunkRecord
 from sms_config.operations.replay_refusals import ReplayRefusal, ReplayRefused
-from sms_config.operations.webhook_test import Hook, WebhookTest
-from sms_config.resources.account_proofs import AccountClaim, AccountProofs, Lack
+from sms_config.operations.webhook_test import WebhookTarget, WebhookTest
+from sms_config.resources.account_proofs import AccountClaim, AccountProofs, NoProofReason
 from sms_config.resources.changes import require
 from sms_config.resources.sealing import credentials_set, open_secret
 from sms_config.schemas.bodies import CredentialTrial, JsonObject, parse
@@ -34,43 +34,43 @@ from sms_config.storage.store_protocol import EVERYONE, Store
 
 _log = structlog.get_logger()
 
-# Enough for somebody who tries one thing after the other, and too few to guess with or to annoy a carrier.
-TRIALS = 6
+# Enough for somebody who tests one change after the other; too few to guess credentials or to annoy a carrier.
+MAX_TESTS = 6
 WITHIN = timedelta(minutes=1)
 _REMEMBERED = 10_000
 _LENDER = "lender"
 _PROVED = "The account is the lender's, so this webhook speaks for every tenant that the trunk is lent to."
 _UNPROVED = "so this webhook speaks for its own tenant's numbers only."
-LACKS: Mapping[Lack, str] = {
-    Lack.ANOTHER_ACCOUNT: f"The trunk is lent, and its lender has another account, {_UNPROVED}",
-    Lack.ACCOUNT_NOT_NAMED: f"The trunk is lent and does not name its lender's account, {_UNPROVED} A system "
+LACKS: Mapping[NoProofReason, str] = {
+    NoProofReason.ANOTHER_ACCOUNT: f"The trunk is lent, and its lender has another account, {_UNPROVED}",
+    NoProofReason.ACCOUNT_NOT_NAMED: f"The trunk is lent and does not name its lender's account, {_UNPROVED} A system "
     "administrator enters the account in the trunk.",
-    Lack.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the callback "
-    f"user or password, {_UNPROVED} A system administrator enters these too.",
-    Lack.CALLBACK_MISSING: "A system administrator entered the credentials, and the webhook asks for no callback "
-    f"password though people of the tenant can read its address, {_UNPROVED} A system administrator enters a callback "
-    "user and password, here and at the carrier.",
+    NoProofReason.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the "
+    f"callback user or password, {_UNPROVED} A system administrator enters these too.",
+    NoProofReason.CALLBACK_MISSING: "A system administrator entered the credentials, and the webhook asks for no "
+    f"callback password though people of the tenant can read its address, {_UNPROVED} A system administrator enters a "
+    "callback user and password, here and at the carrier.",
 }
 
 
 class ConnectionTestThrottle:
-    """Lets each SMS configuration be tried so often within a while. It is kept in memory, of a bounded number."""
+    """Limits how often each SMS configuration is tested. It is kept in memory, for a bounded number of them."""
 
-    def __init__(self, clock: Callable[[], datetime], *, trials: int = TRIALS, within: timedelta = WITHIN) -> None:
+    def __init__(self, clock: Callable[[], datetime], *, most: int = MAX_TESTS, within: timedelta = WITHIN) -> None:
         self._clock = clock
-        self._trials = trials
+        self._most = most
         self._within = within
         self._begun: OrderedDict[str, deque[datetime]] = OrderedDict()
 
     def count(self, config_id: str) -> None:
-        """Count a trial. Raises TooManyTrials."""
+        """Count a test. Raises TooManyTests."""
         now = self._clock()
         begun = self._begun.pop(config_id, deque())
         self._begun[config_id] = begun
         while begun and now - begun[0] >= self._within:
             begun.popleft()
-        if len(begun) >= self._trials:
-            raise TooManyTrials(ceil((begun[0] + self._within - now).total_seconds()))
+        if len(begun) >= self._most:
+            raise TooManyTests(ceil((begun[0] + self._within - now).total_seconds()))
         begun.append(now)
         if len(self._begun) > _REMEMBERED:
             self._begun.popitem(last=False)
@@ -97,7 +97,7 @@ class CarrierChecks:
 
 
 class ConnectionTests:
-    """Tries SMS configurations. `public_url` is the base of the webhooks: no other address is ever called."""
+    """Tests SMS configurations. `public_url` is the base of the webhooks: no other address is ever called."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class ConnectionTests:
         carriers: CarrierChecks,
         webhooks: WebhookTest,
         proofs: AccountProofs,
-        brake: ConnectionTestThrottle,
+        throttle: ConnectionTestThrottle,
         public_url: str,
     ) -> None:
         self._store = store
@@ -114,11 +114,11 @@ class ConnectionTests:
         self._carriers = carriers
         self._webhooks = webhooks
         self._proofs = proofs
-        self._brake = brake
+        self._throttle = throttle
         self._public_url = public_url
 
     async def credentials(self, caller: Caller, config_id: str, given: JsonObject) -> TrialView:
-        """Try the stored credentials, those in `given` in their place. Raises NotFound, Invalid, TooManyTrials."""
+        """Test the stored credentials, or those in `given` in their place. Raises NotFound, Invalid, TooManyTests."""
         body = parse(CredentialTrial, given)
         record, trunk = await self._find(caller, config_id)
         carrier = self._carriers[trunk.carrier]
@@ -126,12 +126,12 @@ class ConnectionTests:
         stored = {name: self._open(record, CREDENTIALS + name) for name in credentials_set(record)}
         merged = {**stored, **typed}
         account = Account(record.id, {name: value for name, value in merged.items() if value is not None})
-        self._brake.count(record.id)
+        self._throttle.count(record.id)
         steps = _misformed(carrier, account) or await carrier.check(account)
         views = [StepView(step=one.step, ok=one.ok, code=one.code, says=one.says) for one in steps]
         if merged == stored and trunk.owner is None:
             views += await self._proved(record, trunk, views[-1])
-        return _told(record, "credentials", views)
+        return _result(record, "credentials", views)
 
     async def _proved(self, record: SmsConfigRecord, trunk: TrunkRecord, last: StepView) -> list[StepView]:
         """What the carrier's answer to the stored credentials says about the account of a lent trunk, for good."""
@@ -147,14 +147,14 @@ class ConnectionTests:
         return [StepView(step=_LENDER, ok=True, code=claim, says=LACKS[claim])]
 
     async def webhook(self, caller: Caller, config_id: str) -> TrialView:
-        """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTrials."""
+        """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTests."""
         record, trunk = await self._find(caller, config_id)
-        hook = self._hook(record, trunk)
-        self._brake.count(record.id)
-        return _told(record, "webhook", await self._webhooks.run(hook))
+        target = self._target(record, trunk)
+        self._throttle.count(record.id)
+        return _result(record, "webhook", await self._webhooks.run(target))
 
-    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
-        """Return what brings the body of a webhook in again, as the carrier did; see Doors."""
+    async def reposter(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
+        """Return what posts a body to the webhook again, as the carrier did. Raises ReplayRefused."""
         record = await self._store.get(SmsConfigRecord, config_id, EVERYONE)
         trunk = None if record is None else await self._store.get(TrunkRecord, record.provider_id, EVERYONE)
         if record is None or trunk is None:
@@ -162,18 +162,18 @@ class ConnectionTests:
                 ReplayRefusal.CONFIG_GONE, "The SMS configuration whose webhook it came through is gone."
             )
         try:
-            hook = self._hook(record, trunk)
+            target = self._target(record, trunk)
         except Conflict as conflict:
             raise ReplayRefused(ReplayRefusal.SECRET_UNREADABLE, conflict.message) from None
-        return partial(self._webhooks.hand_in, hook)
+        return partial(self._webhooks.repost, target)
 
-    def _hook(self, record: SmsConfigRecord, trunk: TrunkRecord) -> Hook:
+    def _target(self, record: SmsConfigRecord, trunk: TrunkRecord) -> WebhookTarget:
         """Return where a configuration's webhook is called, and with what. Raises Conflict."""
         token = self._open(record, WEBHOOK_TOKEN)
         if token is None:
             raise Conflict("The webhook's address cannot be read; rotate it.")
         base = f"{self._public_url}/webhooks/{trunk.carrier}"
-        return Hook(base, token, record.callback_username, self._open(record, CALLBACK_PASSWORD))
+        return WebhookTarget(base, token, record.callback_username, self._open(record, CALLBACK_PASSWORD))
 
     async def _find(self, caller: Caller, config_id: str) -> tuple[SmsConfigRecord, TrunkRecord]:
         record = await require(self._store, SmsConfigRecord, config_id, caller)
@@ -198,7 +198,7 @@ def _misformed(carrier: Carrier, account: Account) -> list[CheckStep]:
     return [CheckStep("complete", ok=False, says=f"{says}. Enter it again.", code=Code.CREDENTIALS_REFUSED)]
 
 
-def _told(record: SmsConfigRecord, what: str, steps: list[StepView]) -> TrialView:
+def _result(record: SmsConfigRecord, what: str, steps: list[StepView]) -> TrialView:
     ok = all(step.ok for step in steps)
-    _log.info("trial.made", what=what, config_id=record.id, ok=ok, code=steps[-1].code)
+    _log.info("connection_test.finished", what=what, config_id=record.id, ok=ok, code=steps[-1].code)
     return TrialView(ok=ok, steps=tuple(steps))

@@ -1,8 +1,8 @@
-"""Dead letters and unrouted messages for people: what is parked and why, and back or away with it; none is ever lost.
+"""Dead letters and unrouted messages: lists what is parked and why, replays it, discards it. Nothing is ever lost.
 
-They stay in RabbitMQ. Looking holds them for that long and gives them back; one is removed only after it was published
-again and confirmed (a carrier's webhook: after ingress took it again), or at a person's wish. What was done, and by
-whom, is in the audit log before it is done.
+The messages stay in RabbitMQ. Listing locks them until they have been read. A message is removed only after its replay
+was published and confirmed (a carrier's webhook: after ingress accepted it), or when a person discards it. The audit
+log gets its record before anything is done.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from sms_common.telemetry import redact, redact_text
 from sms_common.topology import DEAD, NO_TENANT, UNROUTED, is_outbound
 from sms_config.access.auth import Caller
 from sms_config.model.problems import BrokerAway, Forbidden, Invalid, NotFound
-from sms_config.model.records import AuditRecord, Deed, TenantRecord
+from sms_config.model.records import AuditRecord, ParkedAction, TenantRecord
+from sms_config.operations.replay_check import IsProved, ReplayCheck
 from sms_config.operations.replay_refusals import ReplayRefusal, ReplayRefused
-from sms_config.operations.text_owners import IsProved, TextOwners
 from sms_config.resources.changes import new_id
 from sms_config.schemas.bodies import ParkedFilter
 from sms_config.schemas.views import ParkedBodyView, ParkedResultView, ParkedView, Reason
@@ -33,47 +33,49 @@ from sms_config.storage.store_protocol import Store, Transaction
 
 _log = structlog.get_logger()
 
-# In memory at once. A text has a kilobyte; a broker without a limit of its own takes bodies of many megabytes.
-LOOKED_AT = 1_000
-LOOKED_AT_BYTES = 32 * 1024 * 1024
+# Held in memory at once. A text has a kilobyte, but a broker without a limit of its own takes bodies of many megabytes.
+MAX_LISTED = 1_000
+MAX_LISTED_BYTES = 32 * 1024 * 1024
 _LONGEST_CODE = 64
 _TENANT_KEY = re.compile(r"sms\.(outbound|inbound|status)\.([A-Za-z0-9_-]{1,64})(?:\..*)?", re.DOTALL)
 _PBX = "pbx."
 
 
-class ParkingDependencies(Protocol):
-    """The webhooks of SMS configurations, where a body can be handed in again, as the carrier did."""
+class WebhookReposting(Protocol):
+    """Posts bodies to the webhooks of SMS configurations again, as the carrier did."""
 
-    async def door(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
-        """Return what hands a body in, and returns once ingress has taken it: why it is kept there as it came, if it
-        is. Both raise Stays.
+    async def reposter(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
+        """Return what posts a body to a configuration's webhook.
+
+        It returns once ingress has accepted the body: with the code for which ingress parked it again, or None. Both
+        raise ReplayRefused.
         """
 
 
 @dataclass(frozen=True, slots=True)
-class ParkedAt:
-    """One parking place: its queue, and what audit records call what lies in it."""
+class ParkingQueue:
+    """A queue of parked messages, and what audit records call its messages."""
 
-    queue: str
+    name: str
     kind: str
 
 
-DEAD_LETTERS = ParkedAt(DEAD, "dead_letters")
-UNROUTED_MESSAGES = ParkedAt(UNROUTED, "unrouted")
+DEAD_LETTERS = ParkingQueue(DEAD, "dead_letters")
+UNROUTED_MESSAGES = ParkingQueue(UNROUTED, "unrouted")
 
 
 def tenant_of(parked: Parked) -> str | None:
     """Return the tenant that a parked message belongs to, or None when only the installation's operators may see it.
 
-    A tenant is believed only from the routing key, which the broker lets those publish under who may, and never from a
-    body or from the SMS configuration that a webhook came through: tenants may share an account with its webhooks.
+    The tenant is taken only from the routing key, because the broker checks who may publish under it. It is never taken
+    from a body or from the SMS configuration of a webhook: tenants may share an account and its webhooks.
     """
     found = _TENANT_KEY.fullmatch(parked.routing_key)
     if found is None or found[2] == NO_TENANT:
         return None
     asked = found[1] == "outbound"
     if parked.source is None:
-        # Nobody was bound. Its headers are the publisher's, so the key is the one that the broker saw.
+        # No queue was bound. The headers are the publisher's own, so the key must be the one that the broker saw.
         believed = parked.routing_key == parked.delivery.routing_key
     else:
         believed = is_outbound(parked.source) if asked else parked.source.startswith(_PBX)
@@ -81,49 +83,51 @@ def tenant_of(parked: Parked) -> str | None:
 
 
 class Parking:
-    """One parking place. Without a broker every call raises BrokerAway. `doors` is where webhooks go again; `is_proved`
-    whether a configuration's webhook speaks for all who borrow its trunk.
+    """One queue of parked messages. Without a broker every call raises BrokerAway.
+
+    `webhooks` posts carriers' webhooks again. `is_proved` says whether a configuration's webhook speaks for all tenants
+    that borrow its trunk.
     """
 
     def __init__(
         self,
-        place: ParkedAt,
+        queue: ParkingQueue,
         broker: Broker | None,
         store: Store,
         clock: Callable[[], datetime],
-        doors: ParkingDependencies,
+        webhooks: WebhookReposting,
         is_proved: IsProved,
     ) -> None:
-        self._place = place
-        self._doors = doors
+        self._queue = queue
+        self._webhooks = webhooks
         self._is_proved = is_proved
         self._broker = broker
         self._store = store
         self._clock = clock
-        # Two who look at once would each see only a part.
+        # Two requests that browse at once would each see only a part.
         self._one_at_a_time = asyncio.Lock()
 
     async def find(self, caller: Caller, asked: ParkedFilter) -> tuple[int, list[ParkedView]]:
-        """Return how many of those that are looked at match, and a page of them, the oldest first. Raises BrokerAway.
+        """Return how many messages match, and a page of them, the oldest first. Raises BrokerAway.
 
-        The oldest LOOKED_AT are looked at, and fewer when they have LOOKED_AT_BYTES together.
+        Only the oldest MAX_LISTED messages are read, and fewer when they have MAX_LISTED_BYTES together.
         """
-        async with self._held(caller) as held:
-            found = [parked for parked, _ in held if asked.code in {None, _code(parked)}]
-        # What was looked at before may have come back in another order.
+        async with self._browse(caller) as messages:
+            found = [parked for parked, _ in messages if asked.code in {None, _code(parked)}]
+        # Messages that were browsed before may have returned to the queue in another order.
         found.sort(key=lambda parked: _when(parked) or "")
         page = found[asked.skip : asked.skip + asked.top]
         stuck = await self._stuck(page)
         return len(found), [_view(parked, stuck.get(parked.id)) for parked in page]
 
     async def read(self, caller: Caller, parked_id: str) -> ParkedBodyView:
-        """Return one with its body, numbers masked and texts starred. Raises NotFound, BrokerAway."""
+        """Return one message with its body, numbers masked and texts starred. Raises NotFound, BrokerAway."""
         parked = await self._one(caller, parked_id)
         stuck = (await self._stuck([parked])).get(parked.id)
         return ParkedBodyView(**_facts(parked, stuck), body=_masked(parked.delivery.body), revealed=False)
 
     async def reveal(self, caller: Caller, parked_id: str) -> ParkedBodyView:
-        """Return one as it is, once the audit log says who saw it. Raises NotFound, BrokerAway."""
+        """Return one message unmasked, once the audit log has who saw it. Raises NotFound, BrokerAway."""
         parked = await self._one(caller, parked_id)
         await self._audit(caller, parked, "revealed")
         stuck = (await self._stuck([parked])).get(parked.id)
@@ -131,35 +135,35 @@ class Parking:
         return ParkedBodyView(**facts, body=_shown(parked.delivery.body), revealed=True)
 
     async def replay(self, caller: Caller, ids: Sequence[str], tenant_id: str | None) -> ParkedResultView:
-        """Send messages back to where they came from; each is confirmed there before it is removed here.
+        """Send messages back to where they came from. Each is confirmed there before it is removed here.
 
-        Inbound texts that nobody got go the way of new ones. With `tenant_id` these are texts to that tenant's numbers,
-        by whatever webhook they came, and only who sees all tenants may say so. Raises Forbidden, Invalid, and
-        BrokerAway when nothing was done.
+        Inbound texts that no queue received are handled like new ones. With `tenant_id` they are texts to that tenant's
+        numbers, whatever webhook they came through; only callers for all tenants may say so. Raises Forbidden, Invalid,
+        and BrokerAway when nothing was done.
         """
         if tenant_id is not None and caller.tenancy is not None:
             raise Forbidden("Only who sees all tenants can give a text to one.")
         if tenant_id is not None and await self._store.get(TenantRecord, tenant_id, caller.tenancy) is None:
             raise Invalid.of("tenant_id", "is not a known tenant")
         broker = self._connected()
-        owners = await TextOwners.load(self._store, self._is_proved)
+        check = await ReplayCheck.load(self._store, self._is_proved)
 
         async def do(parked: Parked, held: Held) -> None:
             config_id = _webhook_of(parked)
             if config_id is None:
                 text = parked.text
-                if text is not None and (refusal := await owners.refusal(text, tenant_id)) is not None:
+                if text is not None and (refusal := await check.refusal(text, tenant_id)) is not None:
                     raise refusal
-                message = _back(parked, tenant_id)
+                message = _replayed(parked, tenant_id)
                 await self._audit(caller, parked, "replayed")
                 await _publish(broker, message)
             else:
-                hand_in = await self._doors.door(config_id)
+                repost = await self._webhooks.reposter(config_id)
                 await self._audit(caller, parked, "replayed")
-                kept_for = await hand_in(parked.delivery.body)
+                kept_for = await repost(parked.delivery.body)
                 if kept_for is not None:
-                    await held.remove()  # ingress has put it here again, under the same id
-                    raise ReplayRefused(kept_for, _still(parked))
+                    await held.remove()  # ingress has parked it again, under the same id
+                    raise ReplayRefused(kept_for, _parked_again(parked))
             await held.remove()
 
         return await self._each(caller, ids, do)
@@ -176,15 +180,15 @@ class Parking:
     async def _each(
         self, caller: Caller, ids: Sequence[str], do: Callable[[Parked, Held], Awaitable[None]]
     ) -> ParkedResultView:
-        """Do it to each of these, one after the other. What cannot be done to one leaves it where it is."""
+        """Do something to each of these messages, one after the other. A message for which that fails stays there."""
         wanted, done, left = frozenset(ids), list[str](), dict[str, ReplayRefused]()
         trouble: Unavailable | None = None
-        async with self._held(caller) as held:
-            for parked, one in ((parked, one) for parked, one in held if parked.id in wanted):
+        async with self._browse(caller) as messages:
+            for parked, held in ((parked, held) for parked, held in messages if parked.id in wanted):
                 try:
                     if trouble is not None:
                         raise trouble
-                    await do(parked, one)
+                    await do(parked, held)
                 except ReplayRefused as reason:
                     left[parked.id] = reason
                 except Unavailable as away:
@@ -201,27 +205,27 @@ class Parking:
         )
 
     async def _one(self, caller: Caller, parked_id: str) -> Parked:
-        async with self._held(caller) as held:
-            found = next((parked for parked, _ in held if parked.id == parked_id), None)
+        async with self._browse(caller) as messages:
+            found = next((parked for parked, _ in messages if parked.id == parked_id), None)
         if found is None:
             raise NotFound("There is no such message here, among the oldest at least.")
         return found
 
     @asynccontextmanager
-    async def _held(self, caller: Caller) -> AsyncIterator[list[tuple[Parked, Held]]]:
-        """Hold what the caller may see of the oldest messages."""
-        look = self._connected().browse(self._place.queue, limit=LOOKED_AT, budget=LOOKED_AT_BYTES)
-        async with self._one_at_a_time, look as held:
-            both = [(Parked.read(one.delivery), one) for one in held]
-            yield [(parked, one) for parked, one in both if _sees(caller, parked)]
+    async def _browse(self, caller: Caller) -> AsyncIterator[list[tuple[Parked, Held]]]:
+        """Lock the oldest messages inside the context, and give those that the caller may see."""
+        browsing = self._connected().browse(self._queue.name, limit=MAX_LISTED, budget=MAX_LISTED_BYTES)
+        async with self._one_at_a_time, browsing as found:
+            messages = [(Parked.read(held.delivery), held) for held in found]
+            yield [(parked, held) for parked, held in messages if _may_see(caller, parked)]
 
     async def _stuck(self, page: Sequence[Parked]) -> Mapping[str, ReplayRefused]:
-        """Why what is on a page would stay where it is, by its id."""
+        """Return why messages of a page cannot be replayed, by their ids."""
         stuck = {parked.id: why for parked in page if (why := _stuck(parked)) is not None}
         texts = {parked.id: text for parked in page if (text := parked.text) is not None}
         if texts:
-            owners = await TextOwners.load(self._store, self._is_proved)
-            found = {parked_id: await owners.refusal(text) for parked_id, text in texts.items()}
+            check = await ReplayCheck.load(self._store, self._is_proved)
+            found = {parked_id: await check.refusal(text) for parked_id, text in texts.items()}
             stuck |= {parked_id: why for parked_id, why in found.items() if why is not None}
         return stuck
 
@@ -230,7 +234,7 @@ class Parking:
             raise BrokerAway("This process has no connection to RabbitMQ.")
         return self._broker
 
-    async def _audit(self, caller: Caller, parked: Parked, action: Deed) -> None:
+    async def _audit(self, caller: Caller, parked: Parked, action: ParkedAction) -> None:
         record = AuditRecord(
             id=new_id(),
             at=self._clock(),
@@ -239,7 +243,7 @@ class Parking:
             address=caller.address,
             request_id=caller.request_id,
             tenant_id=tenant_of(parked),
-            kind=self._place.kind,
+            kind=self._queue.kind,
             object_id=parked.id,
             action=action,
             version=0,
@@ -251,10 +255,10 @@ class Parking:
             await transaction.insert(record)
 
         await self._store.transact(write)
-        _log.info("parked." + action, place=self._place.kind, id=parked.id)
+        _log.info("parked." + action, place=self._queue.kind, id=parked.id)
 
 
-def _sees(caller: Caller, parked: Parked) -> bool:
+def _may_see(caller: Caller, parked: Parked) -> bool:
     if caller.tenancy is None:
         return True
     tenant_id = tenant_of(parked)
@@ -292,14 +296,14 @@ def _code(parked: Parked) -> str | None:
 
 
 def _config(parked: Parked) -> str | None:
-    """Return the SMS configuration whose webhook it came through, when it did."""
+    """Return the SMS configuration of the webhook that the message came through, or None."""
     parts = parked.routing_key.split(".")
     named = parts[3] if parts[:2] == ["sms", "carrier"] and len(parts) == 4 else ""  # noqa: PLR2004  # sms.carrier.<carrier>.<config>
     return named if re.fullmatch(ID_PATTERN, named) else None
 
 
 def _webhook_of(parked: Parked) -> str | None:
-    """Return the SMS configuration to whose webhook it can be handed in again, or None."""
+    """Return the SMS configuration to whose webhook the message can be posted again, or None."""
     return _config(parked) if parked.source == FROM_WEBHOOKS else None
 
 
@@ -307,14 +311,14 @@ def _stuck(parked: Parked) -> ReplayRefused | None:
     if _webhook_of(parked) is not None:
         return None
     try:
-        _back(parked)
+        _replayed(parked)
     except ReplayRefused as reason:
         return reason
     return None
 
 
-def _back(parked: Parked, tenant_id: str | None = None) -> Outgoing:
-    """Return it as it is published again. Raises Stays."""
+def _replayed(parked: Parked, tenant_id: str | None = None) -> Outgoing:
+    """Return the message that is published for a replay. Raises ReplayRefused."""
     try:
         return parked.back(tenant_id=tenant_id)
     except NoWayBack as reason:
@@ -322,13 +326,13 @@ def _back(parked: Parked, tenant_id: str | None = None) -> Outgoing:
         raise ReplayRefused(ReplayRefusal.NO_INBOUND_TEXT if no_text else ReplayRefusal.NO_QUEUE, str(reason)) from None
 
 
-def _still(parked: Parked) -> str:
+def _parked_again(parked: Parked) -> str:
     why = "Nothing here can use it." if parked.reason is None else redact_text(parked.reason)
     return f"It was handed in once more, and lies here as before: {why}"
 
 
 async def _publish(broker: Broker, message: Outgoing) -> None:
-    """Return once the broker has confirmed it. Raises Stays when the queue it came from is gone, Unavailable."""
+    """Publish, and return once the broker has confirmed. Raises ReplayRefused when the queue is gone, Unavailable."""
     try:
         await broker.publish(message)
     except Unroutable:
@@ -344,7 +348,7 @@ def _masked(body: bytes) -> Any:
 
 
 def _shown(body: bytes) -> Any:
-    """The body as JSON where it is, else as text."""
+    """Return the body as JSON if it is JSON, else as text."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,10 +1,10 @@
-"""Why a parked message stays where it is."""
+"""Why a parked message cannot be replayed."""
 
 from enum import StrEnum
 
 
 class ReplayRefusal(StrEnum):
-    """What keeps a parked message where it is, besides what a webhook answers (TrialCode) and what is away."""
+    """Codes of refused replays. Others come from the webhook test (StepCode) and from Unavailable."""
 
     NO_OWNER = "no_owner"
     NOT_ITS_NUMBER = "not_its_number"
@@ -19,7 +19,7 @@ class ReplayRefusal(StrEnum):
 
 
 class ReplayRefused(Exception):  # it is an answer to the person who asked
-    """Why a parked message stays where it is: a stable code, and a sentence that also tells what to do."""
+    """A parked message was not replayed: a stable code, and a sentence that also tells what to do."""
 
     def __init__(self, code: str, says: str) -> None:
         super().__init__(says)

@@ -1,7 +1,7 @@
-"""Tells who looks at messages that some have changed: server-sent events that say "changed" and never what.
+"""Notifies pages that messages changed: server-sent events that say "changed" and never what.
 
-Whoever is told reads again, so a lost or doubled event does no harm, and after every new beginning there is one.
-Decision 0012 says where the news comes from.
+A page that is notified reads again. So a lost or repeated event does no harm, and every new connection begins with one.
+Decision 0012 says which events of the broker this is based on.
 """
 
 import asyncio
@@ -22,114 +22,122 @@ from sms_config.model.records import TenantRecord
 
 _log = structlog.get_logger()
 
-# Below the idle time of the usual proxies (60 s); it also bounds how long one listens whose session has ended.
-BEAT_SECONDS = 15.0
+# Below the idle time of the usual proxies (60 s). It also limits how long a client stays connected after its session
+# has ended.
+HEARTBEAT_SECONDS = 15.0
 # A busy tenant changes many times a second; nobody reads that fast.
-PAUSE_SECONDS = 1.0
-MOST_OF_ONE = 8
-MOST_IN_ALL = 1_000
+MIN_INTERVAL_SECONDS = 1.0
+MAX_PER_CALLER = 8
+MAX_TOTAL = 1_000
 
-News = Literal["changed", "beat", "over"]
+Signal = Literal["changed", "heartbeat", "closed"]
 
 
 @dataclass(frozen=True, slots=True)
 class StreamTiming:
-    """How often a listener hears something when there is nothing, and at most when there is much. In seconds.
+    """How often a client gets something, in seconds: a heartbeat when nothing changes, and at most one event in each
+    `min_interval`.
 
-    Every `beat`, however much there is to hear, it is asked whether the listener may go on.
+    At every `heartbeat` it is checked whether the client may stay connected, however many events there are.
     """
 
-    beat: float = BEAT_SECONDS
-    pause: float = PAUSE_SECONDS
+    heartbeat: float = HEARTBEAT_SECONDS
+    min_interval: float = MIN_INTERVAL_SECONDS
 
 
 @dataclass(eq=False, slots=True)
 class LiveWatch:
-    """Somebody who looks at a tenant's messages, or at the one named. `gone` tells whether nobody is there any more."""
+    """One client that watches a tenant's messages, or the message `message_id`. `disconnected` says whether the client
+    has hung up.
+    """
 
     caller_id: str
     tenant_id: str
     message_id: str | None
-    leave: Callable[["LiveWatch"], Awaitable[None]]
-    gone: Callable[[], bool] = field(default=lambda: False)
-    over: bool = False
-    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    unsubscribe: Callable[["LiveWatch"], Awaitable[None]]
+    disconnected: Callable[[], bool] = field(default=lambda: False)
+    _closed: bool = False
+    _signal: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self, *, over: bool = False) -> None:
-        """Something changed; or it is `over`."""
-        self.over = self.over or over
-        self._news.set()
+    def notify(self) -> None:
+        """Something changed."""
+        self._signal.set()
 
-    async def next(self, patience: float) -> News:
-        """Wait for news, at most so many seconds."""
+    def close(self) -> None:
+        """End the stream."""
+        self._closed = True
+        self._signal.set()
+
+    async def next(self, timeout: float) -> Signal:  # noqa: ASYNC109  # it ends in a signal, not in an error
+        """Wait for a signal, at most `timeout` seconds."""
         try:
-            async with asyncio.timeout(patience):
-                await self._news.wait()
+            async with asyncio.timeout(timeout):
+                await self._signal.wait()
         except TimeoutError:
-            return "beat"
-        self._news.clear()
-        return "over" if self.over else "changed"
+            return "heartbeat"
+        self._signal.clear()
+        return "closed" if self._closed else "changed"
 
 
 @dataclass(eq=False, slots=True)
-class _Tenant:
-    """Those who watch one tenant, and what is listened to for them."""
+class _WatchedTenant:
+    """The clients that watch one tenant, and the subscriptions at the broker for them."""
 
     watches: set[LiveWatch] = field(default_factory=set)
     subscriptions: list[Subscription] = field(default_factory=list)
 
-    async def hear(self, delivery: Delivery | None) -> None:
-        """Tell whom it concerns. None: something may have been missed."""
+    async def on_event(self, delivery: Delivery | None) -> None:
+        """Notify the clients that the event concerns. None: events may have been missed."""
         ids: frozenset[str] | None = None
         for watch in self.watches:
             if watch.message_id is not None and delivery is not None:
                 ids = _ids(delivery) if ids is None else ids
                 if ids and watch.message_id not in ids:
                     continue
-            watch.tell()
+            watch.notify()
 
 
 class LiveUpdates:
-    """Listens to the broker for the tenants that somebody looks at, and for no other."""
+    """Subscribes at the broker to the events of the tenants that are watched, and of no other."""
 
     def __init__(
         self,
         broker: Broker | None,
         *,
-        rhythm: StreamTiming | None = None,
-        most_of_one: int = MOST_OF_ONE,
-        most_in_all: int = MOST_IN_ALL,
+        timing: StreamTiming | None = None,
+        max_per_caller: int = MAX_PER_CALLER,
+        max_total: int = MAX_TOTAL,
     ) -> None:
         self._broker = broker
-        self.rhythm = rhythm or StreamTiming()
-        self._most_of_one = most_of_one
-        self._most_in_all = most_in_all
-        self._tenants: dict[str, _Tenant] = {}
+        self.timing = timing or StreamTiming()
+        self._most_of_one = max_per_caller
+        self._most_in_all = max_total
+        self._tenants: dict[str, _WatchedTenant] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def watch(self, caller_id: str, tenant: TenantRecord, message_id: str | None) -> LiveWatch:
-        """Begin to watch. Raises TooManyListeners, BrokerAway, and Unavailable when it cannot be listened to."""
+        """Begin to watch. Raises TooManyListeners, BrokerAway, and Unavailable when the subscription fails."""
         if self._broker is None:
             raise BrokerAway("This process has no connection to RabbitMQ.")
         async with self._one_at_a_time:
-            await self._make_room(caller_id)
-            known = self._tenants.get(tenant.id) or await self._listen(self._broker, tenant)
-            watch = LiveWatch(caller_id, tenant.id, message_id, self._leave)
-            known.watches.add(watch)
-            self._tenants[tenant.id] = known
-        watch.tell()  # what came before is read now
+            await self._check_limits(caller_id)
+            watched = self._tenants.get(tenant.id) or await self._subscribe(self._broker, tenant)
+            watch = LiveWatch(caller_id, tenant.id, message_id, self._unsubscribe)
+            watched.watches.add(watch)
+            self._tenants[tenant.id] = watched
+        watch.notify()  # so the page reads what changed before it was subscribed
         return watch
 
     async def close(self, _: web.Application | None = None) -> None:
         """End every watch."""
         for tenant in list(self._tenants.values()):
             for watch in tenant.watches:
-                watch.tell(over=True)
+                watch.close()
 
-    async def _make_room(self, caller_id: str) -> None:
-        """Raise TooManyListeners when this would be one too many, even without those who have hung up."""
-        for lost in [watch for watch in self._watches() if watch.gone()]:
-            lost.tell(over=True)
+    async def _check_limits(self, caller_id: str) -> None:
+        """Raise TooManyListeners when one more would be too many, not counting clients that have hung up."""
+        for lost in [watch for watch in self._watches() if watch.disconnected()]:
+            lost.close()
             await self._remove(lost)
         watches = self._watches()
         if len(watches) >= self._most_in_all:
@@ -140,15 +148,15 @@ class LiveUpdates:
     def _watches(self) -> list[LiveWatch]:
         return [watch for tenant in self._tenants.values() for watch in tenant.watches]
 
-    async def _listen(self, broker: Broker, tenant: TenantRecord) -> _Tenant:
-        # A queue of ours must never be the only one that takes an event, or the broker would not call it unrouted.
+    async def _subscribe(self, broker: Broker, tenant: TenantRecord) -> _WatchedTenant:
+        # Our queue must never be the only one bound to an event: the broker would not report that event as unrouted.
         await broker.ensure(topology.pbx(tenant.pbx_id, [tenant.id]))
-        known = _Tenant()
+        watched = _WatchedTenant()
         for key in (f"sms.status.{tenant.id}.#", f"sms.inbound.{tenant.id}.#"):
-            known.subscriptions.append(await broker.listen(key, known.hear))
-        return known
+            watched.subscriptions.append(await broker.listen(key, watched.on_event))
+        return watched
 
-    async def _leave(self, watch: LiveWatch) -> None:
+    async def _unsubscribe(self, watch: LiveWatch) -> None:
         async with self._one_at_a_time:
             await self._remove(watch)
 
@@ -164,7 +172,7 @@ class LiveUpdates:
 
 
 def _ids(delivery: Delivery) -> frozenset[str]:
-    """Return the messages that an event is about; none when it cannot be told."""
+    """Return the ids of the messages that an event is about; none when the event cannot be read."""
     try:
         event = orjson.loads(delivery.body)
         return frozenset(event[name] for name in ("message_id", "parent_id") if isinstance(event.get(name), str))
@@ -175,29 +183,29 @@ def _ids(delivery: Delivery) -> frozenset[str]:
 async def stream(
     request: web.Request,
     watch: LiveWatch,
-    rhythm: StreamTiming,
-    may_go_on: Callable[[], Awaitable[bool]],
+    timing: StreamTiming,
+    may_continue: Callable[[], Awaitable[bool]],
     headers: Mapping[str, str],
 ) -> web.StreamResponse:
-    """Answer with events until the client leaves, may not listen any more, or this process stops."""
+    """Answer with events until the client hangs up, loses its rights, or this process stops."""
     response = web.StreamResponse(
         headers={**headers, hdrs.CONTENT_TYPE: "text/event-stream", "X-Accel-Buffering": "no"}
     )
-    watch.gone = lambda: request.transport is None or request.transport.is_closing()
+    watch.disconnected = lambda: request.transport is None or request.transport.is_closing()
     try:
         await response.prepare(request)
-        asked = monotonic()
-        while (news := await watch.next(asked + rhythm.beat - monotonic())) != "over":
-            # A busy tenant has news for ever, and its listeners would never be asked if only silence did it.
-            if news == "beat" or monotonic() >= asked + rhythm.beat:
-                if not await may_go_on():
+        checked = monotonic()
+        while (signal := await watch.next(checked + timing.heartbeat - monotonic())) != "closed":
+            # Checked by the clock too: with a busy tenant there is never a pause for a heartbeat.
+            if signal == "heartbeat" or monotonic() >= checked + timing.heartbeat:
+                if not await may_continue():
                     break
-                asked = monotonic()
-            await response.write(b"event: changed\ndata: {}\n\n" if news == "changed" else b": still here\n\n")
-            if news == "changed":
-                await asyncio.sleep(rhythm.pause)
+                checked = monotonic()
+            await response.write(b"event: changed\ndata: {}\n\n" if signal == "changed" else b": still here\n\n")
+            if signal == "changed":
+                await asyncio.sleep(timing.min_interval)
     except ConnectionError:
-        _log.debug("live.left", tenant_id=watch.tenant_id)
+        _log.debug("live.client_left", tenant_id=watch.tenant_id)
     finally:
-        await watch.leave(watch)
+        await watch.unsubscribe(watch)
     return response

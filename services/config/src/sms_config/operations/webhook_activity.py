@@ -1,154 +1,18 @@
-"""Whether webhooks arrive: takes what ingress has seen, and says how each SMS configuration does, its lane too."""
-
-import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Literal
+"""Stores the newest webhooks of each SMS configuration, as ingress reports them on the queue `sms.seen`."""
 
 from sms_common.broker import Delivery
-from sms_common.events import SeenWebhook, WebhooksSeen, decode
-from sms_config.access.auth import Caller
-from sms_config.model.problems import DispatcherAway, NotFound
-from sms_config.model.query import Clause, Query
-from sms_config.operations.dispatcher_api import DispatcherApi
-from sms_config.resources.configs import SmsConfigs
-from sms_config.schemas.views import LaneView, SmsHealthView, SmsView, WebhookSeenView
+from sms_common.events import WebhooksSeen, decode
 from sms_config.storage.store_protocol import Store
 
-# An event that is answered 200 and lies among the dead letters was taken too, though nobody could use it.
-_TAKEN = frozenset({"accepted", "not_handled", "unreadable"})
-_UNREADABLE = "unreadable"
-_CHALLENGED, _UNAUTHORIZED = "challenged", "unauthorized"
-# The clocks of several machines differ a little.
-_SKEW = timedelta(seconds=5)
-# A carrier answers a challenge with its credentials at once, and ingress tells what it saw within 10 s.
-_ANSWERED_BY = timedelta(seconds=30)
-# The rest can be told without the dispatcher, so it is not waited for long.
-_PATIENCE_SECONDS = 2.0
 
-Health = Literal["ok", "never_seen", "failing", "draft", "disabled"]
-_Verdict = tuple[Health, str, str]
-
-
-class WebhookNotes:
-    """The reader of the queue `sms.seen`."""
+class WebhookActivityRecorder:
+    """Handles the messages of the queue `sms.seen`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     async def handle(self, delivery: Delivery) -> None:
-        """Keep what ingress saw. Raises Unavailable while the store is away, and UnreadableEvent."""
+        """Store what ingress saw. Raises Unavailable while the store is away, and UnreadableEvent."""
         event = decode(delivery.type or "", delivery.body, accept=(WebhooksSeen,))
         assert isinstance(event, WebhooksSeen)
-        await self._store.note_webhooks(event.seen)
-
-
-class ConfigHealth:
-    """Says how SMS configurations do."""
-
-    def __init__(
-        self, store: Store, configs: SmsConfigs, dispatcher: DispatcherApi, clock: Callable[[], datetime]
-    ) -> None:
-        self._store = store
-        self._configs = configs
-        self._dispatcher = dispatcher
-        self._clock = clock
-
-    async def of(self, caller: Caller, config_ids: Sequence[str]) -> list[SmsHealthView]:
-        """Return the health of those that the caller may see."""
-        query = Query((Clause("id", "in", tuple(config_ids)),), top=len(config_ids))
-        found = await self._configs.find(caller, query)
-        theirs = [record.id for record in found.items]
-        seen: dict[str, list[SeenWebhook]] = {}
-        for one in await self._store.webhooks_of(theirs):
-            seen.setdefault(one.config_id, []).append(one)
-        lanes = await self._lanes(theirs)
-        now = self._clock()
-        return [
-            health(config, seen.get(config.id, ()), lanes.get(config.id), now)
-            for config in await self._configs.views(found.items)
-        ]
-
-    async def _lanes(self, config_ids: Sequence[str]) -> Mapping[str, LaneView]:
-        """Return the lanes that stand still; none when that cannot be asked, since the rest can still be told."""
-        if not config_ids:
-            return {}
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                answer = await self._dispatcher.get("/api/v1/lanes", {"ids": ",".join(config_ids)}, DispatcherAway)
-            return {one["config_id"]: LaneView.model_validate(one) for one in answer["items"]}
-        except (TimeoutError, DispatcherAway, NotFound, KeyError, TypeError, ValueError):
-            return {}
-
-
-def health(config: SmsView, seen: Iterable[SeenWebhook], lane: LaneView | None, now: datetime) -> SmsHealthView:
-    """Judge an SMS configuration by its state, its lane and the newest webhook of each result. Pure."""
-    webhooks = sorted(seen, key=lambda one: one.at)
-    taken = next((one for one in reversed(webhooks) if one.result in _TAKEN), None)
-    refused = next((one for one in reversed(webhooks) if one.result not in _TAKEN), None)
-    verdict, code, says = _switch(config) or _standing(lane) or _webhooks(taken, refused, now)
-    return SmsHealthView(
-        config_id=config.id,
-        tenant_id=config.tenant_id,
-        health=verdict,
-        code=code,
-        says=says,
-        last_webhook=_view(taken),
-        last_refused=_view(refused),
-        lane=lane,
-    )
-
-
-def _switch(config: SmsView) -> _Verdict | None:
-    if config.state == "draft":
-        return "draft", "config_incomplete", "Credentials are missing; nothing is sent until they are there."
-    if config.state == "disabled":
-        return "disabled", "config_disabled", "It is switched off: texts that were accepted wait."
-    return None
-
-
-def _standing(lane: LaneView | None) -> _Verdict | None:
-    if lane is None:
-        return None
-    reason = lane.reason.rstrip(".")
-    if lane.why == "person":
-        return "failing", lane.code, f"Texts wait until somebody mends this: {reason}. It goes on by itself then."
-    return "failing", "lane_paused", f"Texts wait for a while: {reason}."
-
-
-def _webhooks(taken: SeenWebhook | None, refused: SeenWebhook | None, now: datetime) -> _Verdict:
-    trouble = _refusal(taken, refused, now)
-    if trouble is not None:
-        return trouble
-    if taken is None:
-        says = "No webhook has come yet. Enter the address at the carrier, then write to one of the numbers."
-        return "never_seen", "never_seen", says
-    if taken.result == _UNREADABLE:
-        return (
-            "failing",
-            "webhook_unreadable",
-            "The last webhook could not be understood; it is among the dead letters.",
-        )
-    return "ok", "ok", "Webhooks arrive."
-
-
-def _refusal(taken: SeenWebhook | None, refused: SeenWebhook | None, now: datetime) -> _Verdict | None:
-    """What is wrong when the newest webhook was refused."""
-    if refused is None or (taken is not None and refused.at < taken.at + _SKEW):
-        return None
-    if refused.result == _CHALLENGED:
-        if now - refused.at < _ANSWERED_BY:
-            return None  # the credentials are on their way
-        says = "Webhooks come without user and password: enter the callback credentials at the carrier."
-        return "failing", "webhook_unauthorized", says
-    if refused.result == _UNAUTHORIZED:
-        says = "Webhooks come with another user or password: make the callback credentials the same here and there."
-        return "failing", "webhook_unauthorized", says
-    says = f"The last webhook was answered {refused.status}; the carrier repeats it for a day."
-    return "failing", "webhook_not_taken", says
-
-
-def _view(seen: SeenWebhook | None) -> WebhookSeenView | None:
-    if seen is None:
-        return None
-    return WebhookSeenView(at=seen.at, result=seen.result, status=seen.status, kind=seen.kind, source=seen.source)
+        await self._store.record_webhooks(event.seen)

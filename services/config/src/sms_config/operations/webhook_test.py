@@ -1,7 +1,7 @@
-"""A webhook as the carrier meets it: name, connection, certificate, who answers, credentials, and how fast.
+"""Tests a webhook as the carrier would use it: name, connection, certificate, who answers, credentials, and how fast.
 
-The address is always our own public one. What is sent is the body that ingress answers and does not keep, so no text
-comes in by it. Redirects are not followed, and bodies of answers are not read.
+The address is always our own public one. The body is one that ingress answers and does not keep, so no text comes in.
+Redirects are not followed, and bodies of answers are not read.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from sms_common.carriers.protocol import KEPT_FOR, OTHER_SCHEME, RESULT_HEADER, 
 from sms_config.operations.replay_refusals import ReplayRefused
 from sms_config.schemas.views import StepView
 
-# The least that any carrier waits for an answer; a slow one gets a word before that.
-PATIENCE_SECONDS = 10.0
-_LOOK_UP_SECONDS = 5.0
+# The least that a carrier waits for an answer. A slow answer gets a remark before that.
+TIMEOUT_SECONDS = 10.0
+_DNS_SECONDS = 5.0
 _SLOW_SECONDS = 5.0
-_SOON_DAYS = 14
+_EXPIRES_SOON_DAYS = 14
 _NOT_A_TOKEN = "no-such-webhook"  # noqa: S105  # an address that nobody has
 _USER_AGENT = "sms-gateway-test"
 
 
 class StepCode(StrEnum):
-    """What a step found. With most the step failed; some are only worth a word."""
+    """What a step found. Most mean that the step failed; some are only remarks."""
 
     NAME_UNKNOWN = "name_unknown"
     PRIVATE_ADDRESS = "private_address"
@@ -103,7 +103,7 @@ SENTENCES: Mapping[StepCode, str] = {
 }
 
 
-# What it means that ingress answers so to a call with the right credentials, by its own word.
+# What it means when ingress refuses the right credentials, by the result that ingress reports.
 _REFUSALS: Mapping[str, StepCode] = {
     "challenged": StepCode.AUTHORIZATION_REMOVED,
     OTHER_SCHEME: StepCode.AUTHORIZATION_REPLACED,
@@ -111,8 +111,8 @@ _REFUSALS: Mapping[str, StepCode] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Hook:
-    """One webhook: its address is `base`/`token`. `username` and `password` are what it asks for, when it does."""
+class WebhookTarget:
+    """A webhook to call. Its address is `base`/`token`; `username` and `password` are set if it asks for them."""
 
     base: str
     token: SecretStr = field(repr=False)
@@ -126,13 +126,13 @@ class _Reply:
     asks_basic: bool
     seconds: float
     result: str | None
-    """Ingress's word for what it made of the request; None from anybody else."""
+    """The result that ingress reports; None when something else answered."""
     kept_for: str | None
-    """The code for which ingress kept a body as it came; None when it did not."""
+    """The code for which ingress parked the body; None when it did not."""
 
 
-class _Failed(Exception):  # it ends the steps, it is no error of ours
-    """The step at which it ended."""
+class _StepFailed(Exception):  # it ends the steps, it is no error of ours
+    """A step failed."""
 
     def __init__(self, step: str, code: StepCode, **facts: object) -> None:
         super().__init__(code)
@@ -140,16 +140,16 @@ class _Failed(Exception):  # it ends the steps, it is no error of ours
         self.view = StepView(step=step, ok=False, code=code, says=SENTENCES[code].format(**facts))
 
 
-def _well(step: str, says: str) -> StepView:
+def _passed(step: str, says: str) -> StepView:
     return StepView(step=step, ok=True, code=None, says=says)
 
 
-def _noted(step: str, code: StepCode, **facts: object) -> StepView:
+def _remark(step: str, code: StepCode, **facts: object) -> StepView:
     return StepView(step=step, ok=True, code=code, says=SENTENCES[code].format(**facts))
 
 
 class WebhookTest:
-    """Calls webhooks. `trust` says which certificates are believed: by default those of public authorities."""
+    """Calls webhooks. `trust` holds the certificate authorities that are accepted, by default the public ones."""
 
     def __init__(self, trust: ssl.SSLContext | None = None) -> None:
         self._trust = trust or ssl.create_default_context()
@@ -158,101 +158,105 @@ class WebhookTest:
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
         """Keep an HTTP session while the application runs."""
         connector = aiohttp.TCPConnector(ssl=self._trust, force_close=True)
-        timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS)
         jar = aiohttp.DummyCookieJar()
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, cookie_jar=jar) as self._http:
             yield
         self._http = None
 
-    async def run(self, hook: Hook) -> list[StepView]:
+    async def run(self, target: WebhookTarget) -> list[StepView]:
         """Return the steps up to the first that fails."""
-        url, steps = URL(hook.base), list[StepView]()
+        url, steps = URL(target.base), list[StepView]()
         try:
             steps.append(await _name(url))
             steps += await self._connection(url)
-            steps.append(await self._stranger(hook))
-            steps.append(await self._challenge(hook))
-            steps.append(await self._answer(hook))
-        except _Failed as failed:
+            steps.append(await self._unknown_token(target))
+            steps.append(await self._challenge(target))
+            steps.append(await self._answer(target))
+        except _StepFailed as failed:
             steps.append(failed.view)
         return steps
 
-    async def hand_in(self, hook: Hook, body: bytes) -> str | None:
-        """Call a webhook with a body that a carrier sent; returns once it was taken, with the code for which it was
-        kept as it came, or None when all of it could be used. Raises Stays.
+    async def repost(self, target: WebhookTarget, body: bytes) -> str | None:
+        """Post a body that a carrier sent to a webhook again.
+
+        Returns once ingress has accepted it: with the code for which ingress parked it, or None when all of it could be
+        used. Raises ReplayRefused.
         """
         try:
-            reply = await self._call("answer", hook, hook, body)
+            reply = await self._call("answer", target, target, body)
             if reply.status != HTTPStatus.OK:
                 raise _refused(reply)
-        except _Failed as failed:
+        except _StepFailed as failed:
             raise ReplayRefused(failed.code, failed.view.says) from None
         return reply.kept_for
 
     async def _connection(self, url: URL) -> list[StepView]:
-        """Connect, and look at the certificate where there is one."""
+        """Connect, and check the certificate if there is one."""
         secure = url.scheme == "https"
         where = {"host": url.host, "port": url.port}
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 trust, name = (self._trust, url.host) if secure else (None, None)
                 _, writer = await asyncio.open_connection(url.host, url.port, ssl=trust, server_hostname=name)
         except ssl.SSLCertVerificationError as error:
-            raise _Failed("certificate", StepCode.CERTIFICATE_REFUSED, cause=error.verify_message) from None
+            raise _StepFailed("certificate", StepCode.CERTIFICATE_REFUSED, cause=error.verify_message) from None
         except ssl.SSLError:
-            raise _Failed("certificate", StepCode.NO_TLS, **where) from None
+            raise _StepFailed("certificate", StepCode.NO_TLS, **where) from None
         except OSError as error:  # TimeoutError is one
-            raise _Failed("connection", StepCode.NO_CONNECTION, **where, cause=type(error).__name__) from None
+            raise _StepFailed("connection", StepCode.NO_CONNECTION, **where, cause=type(error).__name__) from None
         try:
             served: ssl.SSLObject | None = writer.get_extra_info("ssl_object")
-            certificate = _noted("certificate", StepCode.NOT_ENCRYPTED) if served is None else _certificate(served)
-            return [_well("connection", f"{url.host}:{url.port} takes connections."), certificate]
+            certificate = _remark("certificate", StepCode.NOT_ENCRYPTED) if served is None else _certificate(served)
+            return [_passed("connection", f"{url.host}:{url.port} takes connections."), certificate]
         finally:
             writer.close()
 
-    async def _stranger(self, hook: Hook) -> StepView:
-        """Whether it is ingress that answers: it knows no such address."""
-        reply = await self._post("route", f"{hook.base}/{_NOT_A_TOKEN}", None)
+    async def _unknown_token(self, target: WebhookTarget) -> StepView:
+        """Check that ingress answers: it knows no such address and must say 404."""
+        reply = await self._post("route", f"{target.base}/{_NOT_A_TOKEN}", None)
         if reply.status != HTTPStatus.NOT_FOUND:
-            _refuse_trouble("route", reply)
-            raise _Failed("route", StepCode.NOT_INGRESS, status=reply.status)
-        return _well("route", "Ingress answers there.")
+            _raise_unless_usable("route", reply)
+            raise _StepFailed("route", StepCode.NOT_INGRESS, status=reply.status)
+        return _passed("route", "Ingress answers there.")
 
-    async def _challenge(self, hook: Hook) -> StepView:
-        """What a carrier sees that sends no credentials, as one that waits to be asked does at first."""
-        reply = await self._call("challenge", hook, None)
-        match hook.username is not None, reply.status:
+    async def _challenge(self, target: WebhookTarget) -> StepView:
+        """Call it without credentials, as a carrier that waits to be asked does at first."""
+        reply = await self._call("challenge", target, None)
+        match target.username is not None, reply.status:
             case True, HTTPStatus.UNAUTHORIZED if reply.asks_basic:
-                return _well("challenge", "Without credentials it answers 401 and asks for them, as it should.")
+                return _passed("challenge", "Without credentials it answers 401 and asks for them, as it should.")
             case True, HTTPStatus.UNAUTHORIZED:
-                raise _Failed("challenge", StepCode.NO_CHALLENGE)
+                raise _StepFailed("challenge", StepCode.NO_CHALLENGE)
             case True, HTTPStatus.OK:
-                raise _Failed("challenge", StepCode.NOT_ASKED)
+                raise _StepFailed("challenge", StepCode.NOT_ASKED)
             case False, HTTPStatus.OK:
-                return _noted("challenge", StepCode.NO_CALLBACK)
+                return _remark("challenge", StepCode.NO_CALLBACK)
             case False, HTTPStatus.UNAUTHORIZED:
-                raise _Failed("challenge", StepCode.ASKED_BY_ANOTHER)
-        raise _Failed("challenge", StepCode.UNEXPECTED_ANSWER, status=reply.status)
+                raise _StepFailed("challenge", StepCode.ASKED_BY_ANOTHER)
+        raise _StepFailed("challenge", StepCode.UNEXPECTED_ANSWER, status=reply.status)
 
-    async def _answer(self, hook: Hook) -> StepView:
-        """The whole call, as the carrier makes it in the end."""
-        reply = await self._call("answer", hook, hook)
+    async def _answer(self, target: WebhookTarget) -> StepView:
+        """Call it with credentials, as the carrier does in the end."""
+        reply = await self._call("answer", target, target)
         match reply.status:
             case HTTPStatus.OK if reply.seconds > _SLOW_SECONDS:
-                return _noted("answer", StepCode.SLOW, seconds=reply.seconds)
+                return _remark("answer", StepCode.SLOW, seconds=reply.seconds)
             case HTTPStatus.OK:
                 took = f"{reply.seconds * 1000:.0f} ms"
-                return _well("answer", f"It is taken: the address and the credentials are right. Answered in {took}.")
+                return _passed("answer", f"It is taken: the address and the credentials are right. Answered in {took}.")
         raise _refused(reply)
 
-    async def _call(self, step: str, hook: Hook, credentials: Hook | None, body: bytes = TEST_BODY) -> _Reply:
-        reply = await self._post(step, f"{hook.base}/{hook.token.get_secret_value()}", credentials, body)
+    async def _call(
+        self, step: str, target: WebhookTarget, credentials: WebhookTarget | None, body: bytes = TEST_BODY
+    ) -> _Reply:
+        reply = await self._post(step, f"{target.base}/{target.token.get_secret_value()}", credentials, body)
         if reply.status == HTTPStatus.NOT_FOUND:
-            raise _Failed(step, StepCode.UNKNOWN_WEBHOOK)
-        _refuse_trouble(step, reply)
+            raise _StepFailed(step, StepCode.UNKNOWN_WEBHOOK)
+        _raise_unless_usable(step, reply)
         return reply
 
-    async def _post(self, step: str, url: str, credentials: Hook | None, body: bytes = TEST_BODY) -> _Reply:
+    async def _post(self, step: str, url: str, credentials: WebhookTarget | None, body: bytes = TEST_BODY) -> _Reply:
         assert self._http is not None, "the application runs"
         began, headers = time.monotonic(), _headers(credentials)
         try:
@@ -261,22 +265,22 @@ class WebhookTest:
                 result, kept_for = answer.headers.get(RESULT_HEADER), answer.headers.get(KEPT_FOR)
                 return _Reply(answer.status, asks, time.monotonic() - began, result, kept_for)
         except (aiohttp.ClientError, OSError) as error:
-            raise _Failed(step, StepCode.NO_ANSWER, cause=type(error).__name__) from None
+            raise _StepFailed(step, StepCode.NO_ANSWER, cause=type(error).__name__) from None
 
 
 async def _name(url: URL) -> StepView:
-    """Look the name up as this machine sees it."""
+    """Look the name up, as this machine sees it."""
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(_LOOK_UP_SECONDS):
+        async with asyncio.timeout(_DNS_SECONDS):
             found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise _Failed("name", StepCode.NAME_UNKNOWN, host=url.host) from None
+        raise _StepFailed("name", StepCode.NAME_UNKNOWN, host=url.host) from None
     addresses = sorted({str(entry[4][0]) for entry in found})
-    told = ", ".join(addresses)
+    listed = ", ".join(addresses)
     if not any(_is_public(address) for address in addresses):
-        return _noted("name", StepCode.PRIVATE_ADDRESS, host=url.host, addresses=told)
-    return _well("name", f"{url.host} leads to {told}.")
+        return _remark("name", StepCode.PRIVATE_ADDRESS, host=url.host, addresses=listed)
+    return _passed("name", f"{url.host} leads to {listed}.")
 
 
 def _is_public(address: str) -> bool:
@@ -287,12 +291,12 @@ def _certificate(tls: ssl.SSLObject) -> StepView:
     served = tls.getpeercert() or {}
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(served["notAfter"])), UTC)
     days = (ends - datetime.now(UTC)).days
-    if days < _SOON_DAYS:
-        return _noted("certificate", StepCode.CERTIFICATE_ENDS, until=f"{ends:%Y-%m-%d}", days=days)
-    return _well("certificate", f"The chain is whole and trusted, until {ends:%Y-%m-%d} ({days} days).")
+    if days < _EXPIRES_SOON_DAYS:
+        return _remark("certificate", StepCode.CERTIFICATE_ENDS, until=f"{ends:%Y-%m-%d}", days=days)
+    return _passed("certificate", f"The chain is whole and trusted, until {ends:%Y-%m-%d} ({days} days).")
 
 
-def _headers(credentials: Hook | None) -> dict[str, str]:
+def _headers(credentials: WebhookTarget | None) -> dict[str, str]:
     headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": _USER_AGENT}
     if credentials is not None and credentials.username is not None and credentials.password is not None:
         given = f"{credentials.username}:{credentials.password.get_secret_value()}".encode()
@@ -300,15 +304,15 @@ def _headers(credentials: Hook | None) -> dict[str, str]:
     return headers
 
 
-def _refused(reply: _Reply) -> _Failed:
-    """What an answer to right credentials means that is no 200."""
+def _refused(reply: _Reply) -> _StepFailed:
+    """Return what an answer other than 200 to the right credentials means."""
     if reply.status == HTTPStatus.UNAUTHORIZED:
-        return _Failed("answer", _REFUSALS.get(reply.result or "", StepCode.WEBHOOK_UNAUTHORIZED))
-    return _Failed("answer", StepCode.UNEXPECTED_ANSWER, status=reply.status)
+        return _StepFailed("answer", _REFUSALS.get(reply.result or "", StepCode.WEBHOOK_UNAUTHORIZED))
+    return _StepFailed("answer", StepCode.UNEXPECTED_ANSWER, status=reply.status)
 
 
-def _refuse_trouble(step: str, reply: _Reply) -> None:
+def _raise_unless_usable(step: str, reply: _Reply) -> None:
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise _Failed(step, StepCode.WEBHOOK_NOT_TAKEN, status=reply.status)
+        raise _StepFailed(step, StepCode.WEBHOOK_NOT_TAKEN, status=reply.status)
     if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST:
-        raise _Failed(step, StepCode.REDIRECTED, status=reply.status)
+        raise _StepFailed(step, StepCode.REDIRECTED, status=reply.status)

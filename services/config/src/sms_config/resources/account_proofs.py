@@ -1,6 +1,6 @@
-"""Whether an SMS configuration on a lent trunk has the lender's account: what counts as proof, and where it is kept.
+"""Proofs that an SMS configuration on a lent trunk has the lender's account: what counts as one, and where it is kept.
 
-A trunk of the system has one account at the carrier, and one webhook at the carrier serves all its borrowers. So the
+A lent trunk has one account at the carrier, and one webhook there serves all tenants that borrow the trunk. So the
 webhook of a configuration speaks for other tenants' numbers only while the carrier is known to have accepted exactly
 its credentials for that account. Decision 0017 has the reasons.
 """
@@ -37,11 +37,11 @@ _log = structlog.get_logger()
 
 _GATEWAY = Caller("gateway", "gateway", frozenset(), EVERYONE)
 _CALLBACK = ("callback_username", CALLBACK_PASSWORD)
-# Of one object; whoever wrote a field longer ago than that is not known any more.
+# How many audit records of an object are read. The writer of a field that changed longer ago is unknown.
 _AUDITED = 500
 
 
-class Lack(StrEnum):
+class NoProofReason(StrEnum):
     """Why the carrier's acceptance of credentials is no proof that the account is the lender's."""
 
     ANOTHER_ACCOUNT = "another_account"
@@ -52,19 +52,19 @@ class Lack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim:
-    """A configuration as it was when it was looked at. `account` is the lender's, by the trunk or by who entered it."""
+    """A configuration whose account can be proved. `account` is the lender's, by the trunk or by who entered it."""
 
     record: SmsConfigRecord
     trunk: TrunkRecord
     account: str
 
 
-class _Moved(Exception):  # it ends a change that has become pointless
-    """What was tried at the carrier is not what is stored any more."""
+class _Outdated(Exception):  # it ends a change that has become pointless
+    """What the carrier checked is no longer what is stored."""
 
 
 def is_proved(ring: KeyRing, record: SmsConfigRecord, trunk: TrunkRecord) -> bool:
-    """Whether the proof that is kept is of this configuration as it is now, and of the trunk's account."""
+    """Whether the stored proof is of this configuration as it is now, and of the trunk's account."""
     if trunk.owner is not None or trunk.account is None or ACCOUNT_PROOF not in record.secrets:
         return False
     try:
@@ -75,7 +75,7 @@ def is_proved(ring: KeyRing, record: SmsConfigRecord, trunk: TrunkRecord) -> boo
 
 
 def fingerprint(ring: KeyRing, record: SmsConfigRecord, trunk: TrunkRecord, account: str | None) -> str:
-    """The SHA-256 of everything that a proof is of: any change of it ends the proof at once. Raises SealBroken."""
+    """Return the SHA-256 of everything that a proof covers: any change ends the proof at once. Raises SealBroken."""
     fields = [*(CREDENTIALS + name for name in sorted(credentials_set(record))), CALLBACK_PASSWORD]
     opened = [(field, _clear(open_secret(ring, record, field))) for field in fields]
     whole = [trunk.id, trunk.carrier, account, record.callback_username, opened]
@@ -87,7 +87,7 @@ def _clear(secret: SecretStr | None) -> str | None:
 
 
 class AccountProofs:
-    """Keeps and ends proofs. What is written here changes no version, so it disturbs nobody who edits."""
+    """Stores and ends proofs. A proof changes no version, so it disturbs nobody who edits the configuration."""
 
     def __init__(self, store: Store, changes: Changes, ring: KeyRing) -> None:
         self._store = store
@@ -95,44 +95,46 @@ class AccountProofs:
         self._ring = ring
 
     def is_proved(self, record: SmsConfigRecord, trunk: TrunkRecord) -> bool:
-        """Whether the webhook of a configuration speaks for all who borrow its trunk."""
+        """Whether the webhook of a configuration speaks for all tenants that borrow its trunk."""
         return is_proved(self._ring, record, trunk)
 
-    async def claim(self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier) -> AccountClaim | Lack:
+    async def claim(
+        self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier
+    ) -> AccountClaim | NoProofReason:
         """Return what the carrier's acceptance would prove, or why it would prove nothing. Raises SealBroken."""
         own, account = self._account(record, carrier), trunk.account
         if account is None and await self._names_account(record, trunk, carrier, own):
             account = own
         if account is None or own is None:
-            return Lack.ACCOUNT_NOT_NAMED
+            return NoProofReason.ACCOUNT_NOT_NAMED
         if own != account:
-            return Lack.ANOTHER_ACCOUNT
-        return await self._lack_of_callback(record, carrier) or AccountClaim(record, trunk, account)
+            return NoProofReason.ANOTHER_ACCOUNT
+        return await self._callback_gap(record, carrier) or AccountClaim(record, trunk, account)
 
-    async def _lack_of_callback(self, record: SmsConfigRecord, carrier: Carrier) -> Lack | None:
-        """Whoever knows a webhook's address and its callback password can call it: that must be who has the account."""
+    async def _callback_gap(self, record: SmsConfigRecord, carrier: Carrier) -> NoProofReason | None:
+        """Check that only who has the account can call the webhook: by its address and its callback password."""
         secrets = [CREDENTIALS + name for name in carrier.declaration.secrets]
         if await self._administered(record, secrets) == {False}:
             return None
         if record.callback_username is None:
-            return Lack.CALLBACK_MISSING if await self._tenant_reads(record.tenant_id) else None
-        return None if await self._administered(record, _CALLBACK) == {True} else Lack.CALLBACK_OF_TENANT
+            return NoProofReason.CALLBACK_MISSING if await self._tenant_reads(record.tenant_id) else None
+        return None if await self._administered(record, _CALLBACK) == {True} else NoProofReason.CALLBACK_OF_TENANT
 
     async def keep(self, claim: AccountClaim) -> bool:
-        """Record that the carrier accepted it, unless it has changed since; a trunk that names no account does then.
+        """Store that the carrier accepted the credentials, unless they have changed since.
 
-        Returns whether it was recorded, or is already.
+        A trunk that names no account gets this one. Returns whether the proof is stored.
         """
-        mark = fingerprint(self._ring, claim.record, claim.trunk, claim.account)
+        digest = fingerprint(self._ring, claim.record, claim.trunk, claim.account)
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             record, trunk = await self._present(transaction, claim.record.id)
-            if fingerprint(self._ring, record, trunk, trunk.account or claim.account) != mark:
-                raise _Moved
+            if fingerprint(self._ring, record, trunk, trunk.account or claim.account) != digest:
+                raise _Outdated
             if is_proved(self._ring, record, trunk):
                 return Change("updated", record, record)
             now = self._changes.clock()
-            proof = Sealer(self._ring, now).secret(SecretStr(mark), record.place(ACCOUNT_PROOF))
+            proof = Sealer(self._ring, now).secret(SecretStr(digest), record.place(ACCOUNT_PROOF))
             after = record.model_copy(update={"secrets": {**record.secrets, ACCOUNT_PROOF: proof}})
             named = trunk.changed(now, _GATEWAY.id, account=claim.account)
             also: tuple[Change[TrunkRecord], ...] = (Change("updated", trunk, named),) if trunk.account is None else ()
@@ -140,27 +142,27 @@ class AccountProofs:
 
         try:
             await self._changes.make(_GATEWAY, work)
-        except _Moved:
+        except _Outdated:
             return False
         _log.info("account.proved", config_id=claim.record.id, trunk_id=claim.trunk.id)
         return True
 
     async def end(self, record: SmsConfigRecord, trunk: TrunkRecord) -> None:
-        """Record that the carrier refuses these credentials, unless they have changed since."""
+        """Delete the proof because the carrier refuses these credentials, unless they have changed since."""
         if not self.is_proved(record, trunk):
             return
-        mark = fingerprint(self._ring, record, trunk, trunk.account)
+        digest = fingerprint(self._ring, record, trunk, trunk.account)
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             present, now_on = await self._present(transaction, record.id)
-            if fingerprint(self._ring, present, now_on, now_on.account) != mark:
-                raise _Moved
+            if fingerprint(self._ring, present, now_on, now_on.account) != digest:
+                raise _Outdated
             kept = {name: secret for name, secret in present.secrets.items() if name != ACCOUNT_PROOF}
             return Change("updated", present, present.model_copy(update={"secrets": kept}))
 
         try:
             await self._changes.make(_GATEWAY, work)
-        except _Moved:
+        except _Outdated:
             return
         _log.warning("account.proof_ended", config_id=record.id, trunk_id=trunk.id)
 
@@ -168,7 +170,7 @@ class AccountProofs:
         record = await reader.get(SmsConfigRecord, config_id, EVERYONE)
         trunk = None if record is None else await reader.get(TrunkRecord, record.provider_id, EVERYONE)
         if record is None or trunk is None or trunk.owner is not None:
-            raise _Moved
+            raise _Outdated
         return record, trunk
 
     def _account(self, record: SmsConfigRecord, carrier: Carrier) -> str | None:
@@ -177,14 +179,14 @@ class AccountProofs:
     async def _names_account(
         self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier, own: str | None
     ) -> bool:
-        """Whether those who administer the system entered these credentials, and no other account for the trunk."""
+        """Whether system administrators entered these credentials, and no other account for the trunk."""
         entered = await self._administered(record, [CREDENTIALS + name for name in credentials_set(record)])
         return entered == {True} and await self._is_only_account(record, trunk, carrier, own)
 
     async def _is_only_account(
         self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier, own: str | None
     ) -> bool:
-        """Whether no other account was entered for a trunk by those who administer the system."""
+        """Whether system administrators entered no other account for a trunk."""
         query = Query((Clause("provider_id", "eq", (trunk.id,)),), top=None)
         for other in (await self._store.find(SmsConfigRecord, query, EVERYONE)).items:
             if other.id == record.id or self._account(other, carrier) in {None, own}:
@@ -194,9 +196,7 @@ class AccountProofs:
         return True
 
     async def _administered(self, record: SmsConfigRecord, fields: Iterable[str]) -> set[bool | None]:
-        """For the writers of these fields as they are now, whether they administer the system; None for one of whom
-        the audit log says nothing.
-        """
+        """Return whether the last writers of these fields administer the system; None for an unknown writer."""
         query = _audits(record.COLLECTION, record.id, _AUDITED)
         last: dict[str, str] = {}
         for audit in (await self._store.find(AuditRecord, query, EVERYONE)).items:
@@ -215,7 +215,7 @@ class AccountProofs:
         return await self._administered_once(actor) if key is None else key.tenants is None
 
     async def _administered_once(self, actor: str) -> bool | None:
-        """Of a user or a key that is no more, as it was last."""
+        """Return the same of a deleted user or key, from the audit log."""
         for kind in (UserRecord, ApiKeyRecord):
             for audit in (await self._store.find(AuditRecord, _audits(kind.COLLECTION, actor, 1), EVERYONE)).items:
                 known = audit.before or {}
@@ -223,7 +223,7 @@ class AccountProofs:
         return None
 
     async def _tenant_reads(self, tenant_id: str) -> bool:
-        """Whether somebody of a tenant may read the addresses of its webhooks, or might until lately."""
+        """Whether somebody of a tenant may read its webhook addresses. Disabled users and expired keys count too."""
         people = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
         if (await self._store.find(UserRecord, people, EVERYONE)).items:
             return True
@@ -232,7 +232,7 @@ class AccountProofs:
 
 
 def _audits(kind: str, object_id: str, top: int) -> Query:
-    """The latest changes of one object, the last one first."""
+    """Return a query for the latest changes of one object, the last one first."""
     return Query(
         (Clause("object_id", "eq", (object_id,)), Clause("kind", "eq", (kind,))),
         order=(Order("version", descending=True), Order("at", descending=True)),

@@ -1,4 +1,4 @@
-"""The API keys resource. A key is shown once, when it is made; nobody hands out more than they have."""
+"""The API keys resource. A key is shown once, when it is made. Nobody grants more rights than they have."""
 
 from collections.abc import Sequence
 
@@ -33,7 +33,7 @@ class ApiKeys:
         self._changes = changes
 
     async def find(self, caller: Caller, query: Query) -> Page[ApiKeyRecord]:
-        """Return the keys that are for none but the caller's tenants."""
+        """Return the keys that are limited to the caller's tenants."""
         return await self._store.find(ApiKeyRecord, query, caller.tenancy)
 
     async def read(self, caller: Caller, key_id: str) -> ApiKeyRecord:
@@ -69,7 +69,7 @@ class ApiKeys:
         return await self._changes.make(caller, work)
 
     async def delete(self, caller: Caller, key_id: str, *, version: int | None) -> None:
-        """Revoke a key; from then on it opens nothing. Raises NotFound, VersionConflict."""
+        """Revoke a key. Raises NotFound, VersionConflict."""
 
         async def work(transaction: Transaction) -> Change[ApiKeyRecord]:
             before = await require_version(transaction, ApiKeyRecord, key_id, caller, version)

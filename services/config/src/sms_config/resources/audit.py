@@ -1,4 +1,4 @@
-"""The audit resource: who changed what. It can only be read; records are written with the change itself."""
+"""The audit resource: who changed what. It is read-only; each record is written with its change."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -36,7 +36,7 @@ class Audit:
         self._ring = ring
 
     async def find(self, caller: Caller, query: Query) -> Page[AuditRecord]:
-        """Return the records about the caller's tenants; newest first unless asked otherwise."""
+        """Return the records about the caller's tenants, by default the newest first."""
         return await self._store.find(AuditRecord, query, caller.tenancy)
 
     async def read(self, caller: Caller, record_id: str) -> AuditRecord:

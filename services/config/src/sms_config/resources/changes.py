@@ -1,4 +1,4 @@
-"""How a change is written: record, audit record, the snapshots' version and the announcement, in one transaction."""
+"""Writes changes: record, audit record, the snapshots' version and the announcement, in one transaction."""
 
 import secrets
 import time
@@ -25,7 +25,7 @@ from sms_config.model.records import (
     now_utc,
 )
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.storage.store_protocol import EVERYONE, AnyRecord, Duplicate, R, Store, StoreReader, Transaction
+from sms_config.storage.store_protocol import EVERYONE, Duplicate, R, Store, StoreReader, Transaction
 
 C = TypeVar("C", bound=Record)
 Clock = Callable[[], datetime]
@@ -41,9 +41,9 @@ _ANNOUNCED: Mapping[type[Record], AnnouncedKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Change(Generic[C]):
-    """One record before and after. Without a before it is created, without an after it is deleted.
+    """A record before and after. Without `before` it is created, without `after` it is deleted.
 
-    `also` are changes of other records that follow from it.
+    `also` are changes of other records that follow from this one.
     """
 
     action: Action
@@ -53,13 +53,13 @@ class Change(Generic[C]):
 
     @property
     def subject(self) -> C:
-        """The record as it is now, or as it was last."""
+        """The record after the change; of a deleted one, the record before."""
         found = self.after or self.before
         assert found is not None, "a change is about a record"
         return found
 
     def is_empty(self) -> bool:
-        """Whether nothing would be different."""
+        """Whether the change changes nothing."""
         if self.before is None or self.after is None:
             return False
         ignored = {"version", "updated_at", "updated_by"}
@@ -77,7 +77,7 @@ def _flat(shown: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Changes:
-    """Makes changes on behalf of callers. `wake` is called after each, so that it is announced soon."""
+    """Makes changes for callers. `wake` is called after each change, so that it is announced soon."""
 
     def __init__(self, store: Store, wake: Callable[[], None], clock: Clock = now_utc) -> None:
         self._store = store
@@ -85,21 +85,22 @@ class Changes:
         self.clock = clock
 
     async def make(self, caller: Caller, work: Callable[[Transaction], Awaitable[Change[C]]]) -> C:
-        """Write the change that `work` decides on, as `caller`; a change that changes nothing is not written.
+        """Write the change that `work` returns. A change that changes nothing is not written.
 
-        Returns the record as it is now, or as it was last. Raises Conflict when a new record's id is taken.
+        Returns the record after the change; of a deleted one, the record before. Raises Conflict when the id of a new
+        record is taken.
         """
 
         async def whole(transaction: Transaction) -> C:
             change = await work(transaction)
             if change.is_empty() and change.before is not None:
                 return change.before
-            # Whoever deletes a tenant, and whoever makes a user or a key for it, write nothing in common otherwise.
-            await transaction.take_turn()
+            # Deleting a tenant and making a user or a key for it write no document in common: they would not conflict.
+            await transaction.lock()
             for one in (change, *change.also):
                 await self._write(transaction, caller, one)
-            if _rehearsing.get():
-                raise RehearsalEnded  # which takes all of it back
+            if _is_dry_run.get():
+                raise DryRunEnded  # which rolls everything back
             return change.subject
 
         try:
@@ -122,59 +123,59 @@ class Changes:
         await transaction.insert(_audit_record(caller, change, now))
         kind = _ANNOUNCED.get(type(change.subject))
         if kind is not None:
-            snapshot = await transaction.advance()
+            snapshot = await transaction.next_version()
             for announcement in _announcements(kind, change, now, snapshot):
                 await transaction.announce(announcement)
 
 
-_rehearsing: ContextVar[bool] = ContextVar("rehearsing", default=False)
+_is_dry_run: ContextVar[bool] = ContextVar("is_dry_run", default=False)
 
 
-class RehearsalEnded(Exception):  # it is the end of a rehearsal, not an error
-    """Everything was right up to the write, which is not made."""
+class DryRunEnded(Exception):  # it is the end of a dry run, not an error
+    """The change is valid. It was not written."""
 
 
 @contextmanager
-def rehearsal() -> Iterator[None]:
-    """Let no change in it be written: each ends with Rehearsed instead."""
-    token = _rehearsing.set(True)
+def dry_run() -> Iterator[None]:
+    """Write no change inside the context: each ends with DryRunEnded instead."""
+    token = _is_dry_run.set(True)
     try:
         yield
     finally:
-        _rehearsing.reset(token)
+        _is_dry_run.reset(token)
 
 
 def new_id() -> str:
-    """Return an id for a record: the time and 32 random bits, letters and digits only, fit for routing keys and queues.
+    """Return an id for a record: the time and 32 random bits, in letters and digits, as routing keys and queues need.
 
-    Those of one process sort in the order in which they were made: lists go by the time, in milliseconds, and then by
-    the id.
+    Ids of one process sort in the order in which they were made. Lists are ordered by the time, in milliseconds, and
+    then by the id.
     """
     return f"{time.time_ns():016x}{secrets.token_hex(4)}"
 
 
 def made_by(caller: Caller, now: datetime) -> dict[str, Any]:
-    """Return the stamps of a record that is made now."""
+    """Return who made a new record, and when."""
     return {"created_at": now, "created_by": caller.id, "updated_at": now, "updated_by": caller.id}
 
 
 async def require(reader: StoreReader, kind: type[R], record_id: str, caller: Caller) -> R:
-    """Return the record, if the caller may see it. Raises NotFound for everything else."""
+    """Return the record if the caller may see it. Raises NotFound otherwise."""
     record = await reader.get(kind, record_id, caller.tenancy)
     if record is None:
         raise NotFound(f"There is no such {kind.NOUN}.")
     return record
 
 
-async def require_version(reader: StoreReader, kind: type[R], record_id: str, caller: Caller, version: int | None) -> R:
-    """Return the record that is to be changed, if `version` is its own or None. Raises NotFound, VersionConflict."""
+async def require_version(reader: StoreReader, kind: type[C], record_id: str, caller: Caller, version: int | None) -> C:
+    """Return the record to change, if `version` is its version or None. Raises NotFound, VersionConflict."""
     record = await require(reader, kind, record_id, caller)
     await check_version(reader, record, version)
     return record
 
 
-async def check_version(reader: StoreReader, record: AnyRecord, expected: int | None) -> None:
-    """Raise VersionConflict, telling what changed since, unless `expected` is the record's version or None."""
+async def check_version(reader: StoreReader, record: Record, expected: int | None) -> None:
+    """Raise VersionConflict, with the fields that changed since, unless `expected` is the record's version or None."""
     if expected is None or expected == record.version:
         return
     clauses = (
@@ -216,7 +217,7 @@ def _audit_record(caller: Caller, change: Change[Any], now: datetime) -> AuditRe
 
 
 def _announcements(kind: AnnouncedKind, change: Change[Any], now: datetime, snapshot: str) -> list[Announcement]:
-    """One for each tenant that has or had to do with the record: a trunk of the system is lent to several."""
+    """Return one for each tenant that the record concerns or concerned: a lent trunk concerns several."""
     concerned = [record.concerns for record in (change.before, change.after) if record is not None]
     return [
         Announcement(

@@ -10,23 +10,16 @@ from pydantic import SecretStr
 
 from sms_common.carriers.declaration import Declaration
 from sms_common.carriers.protocol import Carrier
-from sms_common.configuration import PaceLimits
+from sms_common.configuration import PaceLimits, SmsConfigFields
 from sms_config.access.auth import Caller
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.problems import Invalid
-from sms_config.model.query import Clause, Column, Columns, Query
-from sms_config.model.records import (
-    CALLBACK_PASSWORD,
-    CREDENTIALS,
-    WEBHOOK_TOKEN,
-    SmsConfigRecord,
-    TenantRecord,
-    TrunkRecord,
-)
+from sms_config.model.query import Clause, Column, Columns, Query, columns_of
+from sms_config.model.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.resources.account_proofs import is_proved
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.resources.sealing import Sealer, credentials_set, open_secret
-from sms_config.resources.tenant_assets import assets_of, check_still_held
+from sms_config.resources.tenant_assets import assets_of, check_still_owned
 from sms_config.schemas.bodies import JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
 from sms_config.schemas.credentials import read_credentials
 from sms_config.schemas.numbers import may_show, read_sender
@@ -39,11 +32,8 @@ COLUMNS = Columns(
     by_name={
         "id": Column("id"),
         "tenant_id": Column("tenant_id"),
-        "name": Column("name"),
-        "enabled": Column("enabled", "boolean"),
         "provider_id": Column("provider_id"),
-        "sender_id": Column("sender_id"),
-        "failure_policy": Column("failure_policy"),
+        **columns_of(SmsConfigFields),
         "created_at": Column("created_at", "time"),
         "updated_at": Column("updated_at", "time"),
     },
@@ -58,7 +48,7 @@ _SHARED_LIMITS = (
     "brand_id",
     "brand_segments_per_day",
 )
-_PLAIN_FIELDS = ("name", "enabled", "provider_id", "sender_id", "failure_policy", "limits")
+_PLAIN_FIELDS = ("provider_id", *SmsConfigFields.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +120,7 @@ class SmsConfigs:
             if trunk.id != old_trunk.id:
                 has = await assets_of(transaction, before.tenant_id)
                 moved = has.with_config(config_id, trunk.id)
-                await check_still_held(transaction, before.tenant_id, has, moved, "provider_id")
+                await check_still_owned(transaction, before.tenant_id, has, moved, "provider_id")
             known = before.limits if trunk.id == old_trunk.id else PaceLimits()
             _check_shared_limits(body.limits, known, trunk, caller)
             values = await _values(transaction, body, trunk, before.tenant_id)
@@ -147,7 +137,7 @@ class SmsConfigs:
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             before = await require_version(transaction, SmsConfigRecord, config_id, caller, version)
             has = await assets_of(transaction, before.tenant_id)
-            await check_still_held(transaction, before.tenant_id, has, has.with_config(config_id, None))
+            await check_still_owned(transaction, before.tenant_id, has, has.with_config(config_id, None))
             tenant = await transaction.get(TenantRecord, before.tenant_id, EVERYONE)
             also: tuple[Change[Any], ...] = ()
             if tenant is not None and tenant.default_config_id == config_id:

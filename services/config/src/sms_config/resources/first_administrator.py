@@ -1,4 +1,4 @@
-"""How the first administrator comes to be: from the environment, or by a link that is printed once and used once."""
+"""Makes the first administrator: from the environment, or by a link that is printed once and works once."""
 
 import secrets
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from sms_config.storage.store_protocol import EVERYONE, Store
 
 _log = structlog.get_logger()
 
-LINK_LASTS = timedelta(hours=1)
+LINK_LIFETIME = timedelta(hours=1)
 SET_UP = "set-up"
 
 
 class FirstAdministrator:
-    """Makes the first user, and does nothing once there is one. `portal_url` is the base of the printed link."""
+    """Makes the first user, and does nothing once there is a user. `portal_url` is the base of the printed link."""
 
     def __init__(
         self, store: Store, users: Users, sessions: Sessions, clock: Callable[[], datetime], portal_url: str
@@ -34,20 +34,20 @@ class FirstAdministrator:
         self._clock = clock
         self._portal_url = portal_url
 
-    async def prepare(self, name: str, password: SecretStr | None, tell: Callable[[str], None]) -> None:
-        """Make the administrator when a password is given, else `tell` the link; nothing when there is a user."""
+    async def prepare(self, name: str, password: SecretStr | None, show: Callable[[str], None]) -> None:
+        """Make the administrator if a password is given, else `show` the link. Do nothing when there is a user."""
         if (await self._store.find(UserRecord, Query(top=1), EVERYONE)).count:
             return
         if password is not None:
             await self._make_unless_made(SetUp(token=SecretStr(""), name=name, password=password))
             return
         token, now = secrets.token_urlsafe(TOKEN_BYTES), self._clock()
-        ticket = Ticket(id=digest(token), purpose="set_up", created_at=now, expires_at=now + LINK_LASTS)
-        await self._store.put_ticket(ticket)
-        # The one secret that is ever printed: whoever reads this output runs the service and could as well change its
-        # database; the link is worth nothing after an hour, or once the first user exists. The token stands after the
-        # `#`, which browsers keep to themselves, so no proxy logs it.
-        tell(f"No user exists yet. Make the first administrator within one hour: {self._portal_url}/#/set-up/{token}")
+        ticket = Ticket(id=digest(token), purpose="set_up", created_at=now, expires_at=now + LINK_LIFETIME)
+        await self._store.add_ticket(ticket)
+        # The only secret that is ever printed. Whoever reads this output runs the service and could change its
+        # database. The link ends after an hour, or once the first user exists. Browsers do not send what follows the
+        # `#`, so no proxy logs the token.
+        show(f"No user exists yet. Make the first administrator within one hour: {self._portal_url}/#/set-up/{token}")
 
     async def set_up(self, given: JsonObject, caller: Caller) -> Session:
         """Make the first administrator with the printed link and log in. Raises SetUpClosed, Invalid."""
@@ -56,14 +56,14 @@ class FirstAdministrator:
         if ticket is None or ticket.purpose != "set_up" or ticket.expires_at <= self._clock():
             raise SetUpClosed
         user = await self._make(body, caller.address, caller.request_id)
-        await self._store.drop_ticket(ticket.id)
+        await self._store.delete_ticket(ticket.id)
         return await self._sessions.open(user)
 
     async def _make_unless_made(self, body: SetUp) -> None:
         try:
             await self._make(body, None, "start")
         except SetUpClosed:
-            # A process that started at the same moment made it between our look and our turn.
+            # Another process started at the same moment and made the user after our check.
             _log.info("portal.first_administrator_there")
         else:
             _log.info("portal.first_administrator_made", user=body.name)

@@ -1,5 +1,6 @@
-"""A tenant's clock (time zone, office hours, holidays), the senders it blocks and what unlisted extensions may do: one
-of each tenant, kept with it.
+"""The default routing of a tenant: time zone, office hours, holidays, blocked senders, rights of unlisted extensions.
+
+There is one for each tenant. It is stored in the tenant's record.
 """
 
 import asyncio
@@ -20,20 +21,20 @@ _UTC = "UTC"
 
 
 class DefaultRouting:
-    """Reads and changes the clocks of tenants."""
+    """Reads and changes the default routing of tenants."""
 
     def __init__(self, store: Store, changes: Changes) -> None:
         self._store = store
         self._changes = changes
 
     async def read(self, caller: Caller, tenant_id: str | None) -> TenantRecord:
-        """The named tenant, or the caller's only one. Raises Invalid, NotFound."""
+        """Return the named tenant, or the caller's only one. Raises Invalid, NotFound."""
         return await require(self._store, TenantRecord, _named(caller, tenant_id), caller)
 
     async def update(
         self, caller: Caller, tenant_id: str | None, given: JsonObject, *, version: int | None, replace: bool
     ) -> TenantRecord:
-        """Change a tenant's clock or the senders it blocks. Raises NotFound, Invalid, VersionConflict."""
+        """Change a tenant's default routing. Raises NotFound, Invalid, VersionConflict."""
         wanted = _named(caller, tenant_id)
 
         async def work(transaction: Transaction) -> Change[TenantRecord]:
@@ -41,7 +42,7 @@ class DefaultRouting:
             shown = view(before).model_dump(mode="json")
             base = {} if replace else {name: shown[name] for name in RoutingWrite.model_fields}
             body = merge(RoutingWrite, given, base=base, view=shown)
-            # What was kept before it was refused must not stand in the way of other changes.
+            # Blocked senders that are stored but would be refused now must not prevent other changes.
             blocked = body.blocked_senders if replace or "blocked_senders" in given else None
             values = {**_values(body, before), **await asyncio.to_thread(_blocked, blocked, before.country)}
             return Change("updated", before, before.changed(self._changes.clock(), caller.id, **values))
@@ -66,7 +67,7 @@ def _values(body: RoutingWrite, before: TenantRecord) -> dict[str, Any]:
 
 
 def _blocked(written: str | None, country: str) -> dict[str, str]:
-    """The senders that are blocked from now on; nothing when they are not written anew. Raises Invalid."""
+    """Return the new blocked senders; nothing when the request does not change them. Raises Invalid."""
     if written is None:
         return {}
     try:
@@ -76,7 +77,7 @@ def _blocked(written: str | None, country: str) -> dict[str, str]:
 
 
 def view(record: TenantRecord) -> RoutingView:
-    """Return a tenant's clock as the API shows it."""
+    """Return a tenant's default routing as the API shows it."""
     stored = record.model_dump(mode="json")
     shown = {name: stored[name] for name in RoutingView.model_fields if name in stored}
     return RoutingView.model_validate({**shown, "tenant_id": record.id, "time_zone": record.time_zone or _UTC})

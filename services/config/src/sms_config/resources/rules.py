@@ -1,4 +1,4 @@
-"""The resources of what a tenant decides by: inbound rules, outbound rules, extensions. All three are kept alike."""
+"""The resources inbound rules, outbound rules and extensions, which are stored and changed in the same way."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ from sms_config.model.query import Clause, Column, Columns, Order, Query
 from sms_config.model.records import TenantRecord
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
-from sms_config.resources.tenant_assets import assets_of, unheld
+from sms_config.resources.tenant_assets import assets_of, not_owned
 from sms_config.resources.trunks import owner_for_new
 from sms_config.schemas.bodies import Body, JsonObject, merge, parse
 from sms_config.schemas.rule_bodies import (
@@ -36,7 +36,7 @@ from sms_config.storage.store_protocol import EVERYONE, Page, Store, StoreReader
 MAX_RULES = 2_000
 MAX_EXTENSIONS = 10_000
 K = TypeVar("K", InboundRuleRecord, OutboundRuleRecord, ExtensionRecord)
-# Of a sheet, too, which shows 101 as 101.0.
+# Patterns, and numbers as a spreadsheet shows them: 101.0 for 101.
 _NO_DESTINATION = re.compile(r"[0-9]+(?:[xnz][0-9xnz]*|\.0*|(?:\.[0-9]+)?e\+[0-9]+|\.[0-9]+e[0-9]+)", re.IGNORECASE)
 _BY_PRIORITY = (Order("priority"), Order("created_at"))
 _STAMPED = {
@@ -79,22 +79,22 @@ EXTENSION_COLUMNS = Columns(
 
 @dataclass(frozen=True, slots=True)
 class RuleKind(Generic[K]):
-    """How one of the three differs: its models, how many a tenant may have, and how a written one is read.
+    """What differs between the three: models, how many a tenant may have, and how a request is read.
 
-    `read` returns the record with its numbers in international form, and what is wrong with it in itself.
-    `check_unique` raises Conflict when there is one of its name already, where that matters.
+    `read` returns the record with its numbers in international form, and the problems of the record in itself.
+    `check_unique` raises Conflict when the name must be unique and is taken.
     """
 
     record: type[K]
     new: type[Body]
     write: type[Body]
-    most: int
+    max_count: int
     read: Callable[[K, "_RuleReading"], tuple[K, list[FieldProblem]]]
     check_unique: Callable[[StoreReader, K], Awaitable[None]]
 
 
 class RuleResource(Generic[K]):
-    """Reads and changes one kind of a tenant's rules."""
+    """Reads and changes one of the three kinds."""
 
     def __init__(self, store: Store, changes: Changes, kind: RuleKind[K]) -> None:
         self._store = store
@@ -102,15 +102,15 @@ class RuleResource(Generic[K]):
         self._kind: RuleKind[K] = kind
 
     async def find(self, caller: Caller, query: Query) -> Page[K]:
-        """Return those of the caller's tenants."""
+        """Return the records of the caller's tenants."""
         return await self._store.find(self._kind.record, query, caller.tenancy)
 
     async def read(self, caller: Caller, record_id: str) -> K:
-        """One of them. Raises NotFound."""
+        """Return one record. Raises NotFound."""
         return await require(self._store, self._kind.record, record_id, caller)
 
     async def create(self, caller: Caller, given: JsonObject) -> K:
-        """Add one. Raises Invalid, and Conflict when there are too many or the extension exists."""
+        """Add a record. Raises Invalid, and Conflict when there are too many or the extension exists."""
         body = parse(self._kind.new, given)
         values = body.model_dump()
         tenant_id, record_id = values.pop("tenant_id"), new_id()
@@ -121,14 +121,14 @@ class RuleResource(Generic[K]):
             stamps = made_by(caller, self._changes.clock())
             record = self._kind.record.model_validate({"id": record_id, "tenant_id": tenant.id, **values, **stamps})
             named = frozenset(self._kind.write.model_fields)
-            return Change("created", None, await self._settled(transaction, record, tenant, named))
+            return Change("created", None, await self._checked(transaction, record, tenant, named))
 
         return await self._changes.make(caller, work)
 
     async def update(
         self, caller: Caller, record_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> K:
-        """Change one. Raises NotFound, Invalid, VersionConflict, and Conflict when the extension exists."""
+        """Change a record. Raises NotFound, Invalid, VersionConflict, and Conflict when the extension exists."""
 
         async def work(transaction: Transaction) -> Change[K]:
             before = await require_version(transaction, self._kind.record, record_id, caller, version)
@@ -139,13 +139,13 @@ class RuleResource(Generic[K]):
             stored = {name: getattr(before, name) for name in self._kind.record.model_fields}
             after = self._kind.record.model_validate({**stored, **values})
             named = frozenset(self._kind.write.model_fields if replace else given)
-            after = await self._settled(transaction, after, tenant, named)
+            after = await self._checked(transaction, after, tenant, named)
             return Change("updated", before, after.changed(self._changes.clock(), caller.id))
 
         return await self._changes.make(caller, work)
 
     async def delete(self, caller: Caller, record_id: str, *, version: int | None) -> None:
-        """Remove one. Raises NotFound, VersionConflict."""
+        """Remove a record. Raises NotFound, VersionConflict."""
 
         async def work(transaction: Transaction) -> Change[K]:
             before = await require_version(transaction, self._kind.record, record_id, caller, version)
@@ -155,20 +155,20 @@ class RuleResource(Generic[K]):
 
     async def _check_count(self, reader: StoreReader, tenant_id: str) -> None:
         mine = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
-        if (await reader.find(self._kind.record, mine, EVERYONE)).count >= self._kind.most:
-            raise Conflict(f"A tenant may have {self._kind.most} {self._kind.record.NOUN}s.")
+        if (await reader.find(self._kind.record, mine, EVERYONE)).count >= self._kind.max_count:
+            raise Conflict(f"A tenant may have {self._kind.max_count} {self._kind.record.NOUN}s.")
 
-    async def _settled(self, reader: StoreReader, written: K, tenant: TenantRecord, named: frozenset[str]) -> K:
-        """Return a record as it may be stored. Raises Invalid with everything that is wrong, Conflict.
+    async def _checked(self, reader: StoreReader, written: K, tenant: TenantRecord, named: frozenset[str]) -> K:
+        """Return the record to store. Raises Invalid with everything that is wrong, Conflict.
 
-        `named` are the fields that are written anew: a mask that was kept before such were refused must not stand in
-        the way of other changes.
+        `named` are the fields that the request changes. The others are not checked: a stored mask that would be refused
+        now must not prevent other changes.
         """
-        # A list of hundreds of patterns takes a second to read, in which others are answered.
+        # In a thread, because a list of hundreds of patterns takes a second to read.
         record, errors = await asyncio.to_thread(self._kind.read, written, _RuleReading(tenant.country, named))
-        told = {error.field for error in errors}
-        has = await assets_of(reader, tenant.id)
-        errors += [error for error in unheld(record, has) if error.field not in told]
+        reported = {error.field for error in errors}
+        assets = await assets_of(reader, tenant.id)
+        errors += [error for error in not_owned(record, assets) if error.field not in reported]
         if errors:
             raise Invalid(errors)
         await self._kind.check_unique(reader, record)
@@ -177,13 +177,13 @@ class RuleResource(Generic[K]):
 
 @dataclass(frozen=True, slots=True)
 class _RuleReading:
-    """How what is written is read: with a tenant's country, and which fields of it are written anew."""
+    """How a request is read: with the tenant's country, and only the fields that the request changes."""
 
     country: str
     named: frozenset[str]
 
     def text(self, field: str, kept: str, read: Callable[[str, str], str], errors: list[FieldProblem]) -> str:
-        """One field in the form in which it is kept; why it cannot be is told in `errors`."""
+        """Return a field in the form in which it is stored. A problem is added to `errors`."""
         if field not in self.named:
             return kept
         try:
@@ -193,8 +193,8 @@ class _RuleReading:
             return ""
 
 
-async def _any_number(_reader: StoreReader, _record: K) -> None:
-    """There may be as many as one likes that are called the same."""
+async def _not_unique(_reader: StoreReader, _record: K) -> None:
+    """Accept any name: several records may have the same."""
 
 
 async def _check_extension(reader: StoreReader, record: ExtensionRecord) -> None:
@@ -214,11 +214,15 @@ def _read_inbound(rule: InboundRuleRecord, reading: _RuleReading) -> tuple[Inbou
         "caller_mask": reading.text("caller_mask", rule.caller_mask, international, errors),
     }
     rule = rule.model_copy(update=numbers)
-    readable = not errors  # else nothing can be said of the destinations' size
+    readable = not errors  # otherwise the size of destinations cannot be checked
     for name, action in (("office", rule.office), ("outside", rule.outside), ("holiday", rule.holiday)):
         if action is None or action.kind is ActionKind.DISCARD:
             continue
-        said = _fault(partial(InboundRule, id="", did_numbers=rule.did_numbers, office=action)) if readable else None
+        said = (
+            _engine_error(partial(InboundRule, id="", did_numbers=rule.did_numbers, office=action))
+            if readable
+            else None
+        )
         if not action.destination:
             said = "is required; 0 is the number that was written to"
         if name in reading.named and _NO_DESTINATION.fullmatch(action.destination):
@@ -239,14 +243,14 @@ def _read_outbound(rule: OutboundRuleRecord, reading: _RuleReading) -> tuple[Out
         "extensions": reading.text("extensions", rule.extensions, extension_mask, errors),
     }
     errors += _lengths(rule.lengths, masks["prefixes"], reading)
-    said = None if errors else _fault(partial(OutboundRule.model_validate, {**rule.model_dump(), **masks}))
+    said = None if errors else _engine_error(partial(OutboundRule.model_validate, {**rule.model_dump(), **masks}))
     if said is not None:
         errors.append(FieldProblem(field="prefixes", message=said))
     return rule.model_copy(update={"routes": tuple(routes), **masks}), errors
 
 
 def _lengths(lengths: tuple[int, ...], prefixes: str, reading: _RuleReading) -> list[FieldProblem]:
-    """What no number of these prefixes has."""
+    """Return a problem when no number with these prefixes has one of these lengths."""
     if not reading.named & {"lengths", "prefixes"}:
         return []
     none = impossible_lengths(lengths, "")
@@ -274,7 +278,7 @@ def _read_extension(record: ExtensionRecord, reading: _RuleReading) -> tuple[Ext
 
 
 def _number(text: str | None, country: str, field: str, errors: list[FieldProblem]) -> str | None:
-    """Return a number in international form; what is none is told in `errors`."""
+    """Return a number in international form. A problem is added to `errors`."""
     try:
         return None if text is None else normalise(text, country)
     except InvalidNumber as invalid:
@@ -282,8 +286,8 @@ def _number(text: str | None, country: str, field: str, errors: list[FieldProble
         return text
 
 
-def _fault(make: Callable[[], Any]) -> str | None:
-    """What the rule engine has against a rule, as a sentence, or None."""
+def _engine_error(make: Callable[[], Any]) -> str | None:
+    """Return why the rule engine refuses a rule, as a sentence, or None."""
     try:
         make()
     except ValidationError as error:
@@ -292,9 +296,9 @@ def _fault(make: Callable[[], Any]) -> str | None:
     return None
 
 
-INBOUND_RULES = RuleKind(InboundRuleRecord, InboundRuleCreate, InboundRuleWrite, MAX_RULES, _read_inbound, _any_number)
+INBOUND_RULES = RuleKind(InboundRuleRecord, InboundRuleCreate, InboundRuleWrite, MAX_RULES, _read_inbound, _not_unique)
 OUTBOUND_RULES = RuleKind(
-    OutboundRuleRecord, OutboundRuleCreate, OutboundRuleWrite, MAX_RULES, _read_outbound, _any_number
+    OutboundRuleRecord, OutboundRuleCreate, OutboundRuleWrite, MAX_RULES, _read_outbound, _not_unique
 )
 EXTENSIONS = RuleKind(
     ExtensionRecord, ExtensionCreate, ExtensionWrite, MAX_EXTENSIONS, _read_extension, _check_extension

@@ -1,5 +1,5 @@
-"""What a tenant has: numbers on trunks, SMS configurations. Rules and extensions may use nothing else, and nothing they
-use can be taken away under them.
+"""The assets of a tenant: its numbers on trunks and its SMS configurations. Rules and extensions may use nothing else,
+and nothing that they use can be removed.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,18 +28,18 @@ class TenantAssets:
     trunk_of: Mapping[str, str]
 
     def with_pool(self, trunk_id: str, pool: NumberPool | None) -> "TenantAssets":
-        """Return these holdings with another pool on a trunk; None: without the trunk."""
+        """Return these assets with another pool on a trunk; None: without the trunk."""
         others = {key: value for key, value in self.pools.items() if key != trunk_id}
         return replace(self, pools=others if pool is None else {**others, trunk_id: pool})
 
     def with_config(self, config_id: str, trunk_id: str | None) -> "TenantAssets":
-        """Return these holdings with an SMS configuration on another trunk; None: without it."""
+        """Return these assets with an SMS configuration on another trunk; None: without it."""
         others = {key: value for key, value in self.trunk_of.items() if key != config_id}
         return replace(self, trunk_of=others if trunk_id is None else {**others, config_id: trunk_id})
 
     @cached_property
     def _spans(self) -> tuple[NumberRange, ...]:
-        """All numbers, neighbouring ranges made one."""
+        """All numbers, with neighbouring ranges merged."""
         spans: list[NumberRange] = []
         for span in sorted(span for pool in self.pools.values() for span in pool):
             if spans and span.first <= spans[-1].last + 1:
@@ -48,7 +48,7 @@ class TenantAssets:
                 spans.append(span)
         return tuple(spans)
 
-    def holds(self, wanted: NumberRange) -> bool:
+    def owns(self, wanted: NumberRange) -> bool:
         """Whether every number of a range is the tenant's, on whatever trunk."""
         return any(span.first <= wanted.first and wanted.last <= span.last for span in self._spans)
 
@@ -58,7 +58,7 @@ class TenantAssets:
 
 
 async def assets_of(reader: StoreReader, tenant_id: str) -> TenantAssets:
-    """Return what a tenant has, trunks that are lent to it included."""
+    """Return the assets of a tenant, including trunks that are lent to it."""
     tenancy = frozenset({tenant_id})
     trunks = (await reader.find(TrunkRecord, Query(top=None), tenancy)).items
     configs = (await reader.find(SmsConfigRecord, Query(top=None), tenancy)).items
@@ -66,23 +66,23 @@ async def assets_of(reader: StoreReader, tenant_id: str) -> TenantAssets:
     return TenantAssets(pools, {config.id: config.provider_id for config in configs})
 
 
-def unheld(record: AnyRuleRecord, has: TenantAssets) -> list[FieldProblem]:
-    """Name every field of a rule or an extension that uses what the tenant does not have."""
+def not_owned(record: AnyRuleRecord, assets: TenantAssets) -> list[FieldProblem]:
+    """Return a problem for every field of a rule or an extension that uses what the tenant does not own."""
     match record:
         case InboundRuleRecord():
-            return [*_inbound(record, has)]
+            return [*_inbound(record, assets)]
         case OutboundRuleRecord():
-            return [*_outbound(record, has)]
+            return [*_outbound(record, assets)]
         case ExtensionRecord():
-            return [*_extension(record, has)]
+            return [*_extension(record, assets)]
 
 
-def _inbound(rule: InboundRuleRecord, has: TenantAssets) -> Iterator[FieldProblem]:
+def _inbound(rule: InboundRuleRecord, assets: TenantAssets) -> Iterator[FieldProblem]:
     for place, config_id in enumerate(rule.config_ids):
-        if config_id not in has.trunk_of:
+        if config_id not in assets.trunk_of:
             yield FieldProblem(field=f"config_ids.{place}", message=_NO_CONFIG)
     try:
-        beyond = [span for span in ranges(rule.did_numbers) if not has.holds(span)]
+        beyond = [span for span in ranges(rule.did_numbers) if not assets.owns(span)]
     except InvalidMask as invalid:
         yield FieldProblem(field="did_numbers", message=str(invalid))
         return
@@ -92,28 +92,28 @@ def _inbound(rule: InboundRuleRecord, has: TenantAssets) -> Iterator[FieldProble
         yield FieldProblem(field="did_numbers", message=f"holds numbers that are not the tenant's: {named}{more}")
 
 
-def _outbound(rule: OutboundRuleRecord, has: TenantAssets) -> Iterator[FieldProblem]:
+def _outbound(rule: OutboundRuleRecord, assets: TenantAssets) -> Iterator[FieldProblem]:
     for place, route in enumerate(rule.routes):
-        if route.config_id not in has.trunk_of:
+        if route.config_id not in assets.trunk_of:
             yield FieldProblem(field=f"routes.{place}.config_id", message=_NO_CONFIG)
-        elif route.caller_id is not None and route.caller_id not in has.pool_of_config(route.config_id):
+        elif route.caller_id is not None and route.caller_id not in assets.pool_of_config(route.config_id):
             said = "is not one of the tenant's numbers on the trunk of this SMS configuration"
             yield FieldProblem(field=f"routes.{place}.caller_id", message=said)
 
 
-def _extension(record: ExtensionRecord, has: TenantAssets) -> Iterator[FieldProblem]:
+def _extension(record: ExtensionRecord, assets: TenantAssets) -> Iterator[FieldProblem]:
     for place, caller_id in enumerate(record.caller_ids):
-        if caller_id.trunk_id not in has.pools:
+        if caller_id.trunk_id not in assets.pools:
             yield FieldProblem(field=f"caller_ids.{place}.trunk_id", message="is not a trunk of this tenant")
-        elif caller_id.number not in has.pools[caller_id.trunk_id]:
+        elif caller_id.number not in assets.pools[caller_id.trunk_id]:
             said = "is not one of the tenant's numbers on this trunk"
             yield FieldProblem(field=f"caller_ids.{place}.number", message=said)
 
 
-async def check_still_held(
+async def check_still_owned(
     reader: StoreReader, tenant_id: str, before: TenantAssets, after: TenantAssets, field: str = ""
 ) -> None:
-    """Raise InUse, naming the rules and extensions, when some would be left with what the tenant no longer has.
+    """Raise InUse, naming the rules and extensions, when some would use what the tenant no longer owns.
 
     `field` is the field of the request that takes it away.
     """
@@ -123,7 +123,7 @@ async def check_still_held(
         *(await reader.find(OutboundRuleRecord, mine, EVERYONE)).items,
         *(await reader.find(ExtensionRecord, mine, EVERYONE)).items,
     ]
-    lost = {record.label: _new(unheld(record, before), unheld(record, after)) for record in records}
+    lost = {record.label: _new(not_owned(record, before), not_owned(record, after)) for record in records}
     lost = {label: errors for label, errors in lost.items() if errors}
     if lost:
         raise InUse(f"It is used by the {_listed(lost)}; change or delete these first.", _details(lost, field))

@@ -114,7 +114,7 @@ async def _check_default(transaction: Transaction, body: TenantWrite, tenant_id:
 
 
 async def _check_unused(transaction: Transaction, tenant_id: str) -> None:
-    """Raise InUse if anything is left. An API key counts: it would open the next tenant that gets the same id."""
+    """Raise InUse if anything is left. API keys count: they would give access to a later tenant with the same id."""
     mine = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
     counts = {
         "SMS configurations": (await transaction.find(SmsConfigRecord, mine, EVERYONE)).count,

@@ -11,7 +11,7 @@ from sms_config.model.problems import FieldProblem, Forbidden, InUse, Invalid, N
 from sms_config.model.query import Clause, Column, Columns, Query
 from sms_config.model.records import LentPool, SmsConfigRecord, TenantRecord, TrunkRecord
 from sms_config.resources.changes import Change, Changes, check_version, made_by, new_id, require
-from sms_config.resources.tenant_assets import assets_of, check_still_held
+from sms_config.resources.tenant_assets import assets_of, check_still_owned
 from sms_config.schemas.bodies import JsonObject, LentPoolWrite, TrunkCreate, TrunkWrite, merge, parse
 from sms_config.schemas.numbers import (
     PoolClaim,
@@ -122,7 +122,7 @@ class Trunks:
                 )
             for tenant_id in before.concerns:
                 has = await assets_of(transaction, tenant_id)
-                await check_still_held(transaction, tenant_id, has, has.with_pool(trunk_id, None))
+                await check_still_owned(transaction, tenant_id, has, has.with_pool(trunk_id, None))
             return Change("deleted", before, None)
 
         await self._changes.make(caller, work)
@@ -135,15 +135,16 @@ class Trunks:
         dids: str,
         before: TrunkRecord | None = None,
     ) -> None:
-        """Nothing proves that numbers are a tenant's own, so it does not take many from whoever has them. Raises
-        Invalid.
+        """Raise Invalid when a tenant's administrator enters too many numbers.
+
+        Nothing proves that they are the tenant's own, so a tenant must not be able to claim many numbers of others.
         """
         had = "" if before is None else before.dids
         if owner is None or caller.administers or not adds_numbers(dids, had):
             return
         mine = Query((Clause("tenant_id", "eq", (owner.id,)),), top=None)
-        held = sum(count_numbers(one.dids) for one in (await transaction.find(TrunkRecord, mine, EVERYONE)).items)
-        count = held - count_numbers(had) + count_numbers(dids)
+        owned = sum(count_numbers(one.dids) for one in (await transaction.find(TrunkRecord, mine, EVERYONE)).items)
+        count = owned - count_numbers(had) + count_numbers(dids)
         if count > self._most_of_tenant:
             said = (
                 f"would make {count} numbers in the tenant's own trunks; a tenant enters {self._most_of_tenant} at most"
@@ -151,7 +152,7 @@ class Trunks:
             raise Invalid.of("dids", f"{said}, and only a system administrator more")
 
     def _carrier(self, body: TrunkCreate) -> str:
-        """Return the carrier a brand stands for: its own name or the carrier's, in any case."""
+        """Return the carrier that is named, or the one that the brand names, in any case."""
         wanted = (body.carrier or body.brand).casefold()
         brands = {carrier.declaration.brand.casefold(): name for name, carrier in self._carriers.items()}
         carrier = brands.get(wanted, wanted) if body.carrier is None else wanted
@@ -269,7 +270,7 @@ async def _check_still_used(transaction: Transaction, before: TrunkRecord, after
             await _check_configs(transaction, after, pool.tenant_id)
         has = await assets_of(transaction, pool.tenant_id)
         now = has.with_pool(before.id, None if left is None else NumberPool.parse(left.dids, "US"))
-        await check_still_held(transaction, pool.tenant_id, has, now, _field_of(after, pool.tenant_id))
+        await check_still_owned(transaction, pool.tenant_id, has, now, _field_of(after, pool.tenant_id))
 
 
 def _field_of(written: TrunkRecord, tenant_id: str) -> str:

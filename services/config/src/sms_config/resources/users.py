@@ -1,4 +1,4 @@
-"""The users resource: the people who log in. Nobody hands out more than they have, and one administrator remains."""
+"""The users resource: the people who log in. Nobody grants more rights than they have; one administrator remains."""
 
 from datetime import timedelta
 from unicodedata import normalize
@@ -38,11 +38,11 @@ class Users:
         self._store = store
         self._changes = changes
         self._passwords = passwords
-        said = "Too many wrong passwords"
-        self._guesses = FailureThrottle(changes.clock, failures=10, window=timedelta(minutes=15), said=said)
+        message = "Too many wrong passwords"
+        self._guesses = FailureThrottle(changes.clock, failures=10, window=timedelta(minutes=15), message=message)
 
     async def find(self, caller: Caller, query: Query) -> Page[UserRecord]:
-        """Return the users of the caller's tenants; system administrators are seen by their like only."""
+        """Return the users of the caller's tenants. Only system administrators see system administrators."""
         return await self._store.find(UserRecord, query, caller.tenancy)
 
     async def read(self, caller: Caller, user_id: str) -> UserRecord:
@@ -67,8 +67,8 @@ class Users:
         record = await self._new(caller, body)
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
-            # So that of two who do this at once, in whatever processes, the second one sees the first one's user.
-            await transaction.take_turn()
+            # If two do this at once, in any processes, the second sees the user of the first.
+            await transaction.lock()
             if (await transaction.find(UserRecord, Query(top=1), EVERYONE)).count:
                 raise SetUpClosed
             return Change("created", None, record)
@@ -78,7 +78,7 @@ class Users:
     async def update(
         self, caller: Caller, user_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> UserRecord:
-        """Change a user. A new password ends all sessions, and one's own needs the present one.
+        """Change a user. A new password ends all sessions. To change one's own, the present one must be given.
 
         Raises NotFound, Invalid, Conflict, Forbidden, TooManyFailures.
         """
@@ -87,7 +87,7 @@ class Users:
         before = await self.read(caller, user_id)
         body = self._merged(given, before, replace=replace)
         if caller.id == user_id and body.password is not None:
-            await self._prove(body, before)
+            await self._check_current_password(body, before)
         values = await self._password(body, before)
 
         async def work(transaction: Transaction) -> Change[UserRecord]:
@@ -129,14 +129,14 @@ class Users:
             **made_by(caller, now),
         )
 
-    async def _prove(self, body: UserChange, before: UserRecord) -> None:
-        """Raise Invalid unless the present password is given: a session that was left open does not give it away."""
+    async def _check_current_password(self, body: UserChange, before: UserRecord) -> None:
+        """Raise Invalid unless the present password is given: an open session alone must not be enough to change it."""
         if body.current_password is None:
             raise Invalid.of("current_password", "is required to change one's own password")
-        # Counted before it is looked at, as at the log-in.
+        # Counted before it is checked, as at the log-in.
         self._guesses.check(before.id, None)
         self._guesses.failed(before.id)
-        # In the form in which passwords are kept: what surrounds one is nothing that its owner sees.
+        # Passwords are stored normalised and without invisible characters at their ends.
         typed = SecretStr(normalize("NFKC", body.current_password.get_secret_value()).strip())
         if not await self._passwords.matches(typed, before.password_hash):
             raise Invalid.of("current_password", "is not the present password")
@@ -147,7 +147,7 @@ class Users:
         return merge(UserChange, given, base=base, view=view(before).model_dump(mode="json"))
 
     async def _password(self, body: UserWrite, before: UserRecord) -> dict[str, object]:
-        """Return the fields of a new password, hashed before the transaction begins: it takes a while."""
+        """Return the fields of a new password. It is hashed before the transaction begins: that takes a while."""
         _check_password(body)
         if body.password is None or await self._passwords.matches(body.password, before.password_hash):
             return {}
@@ -166,14 +166,14 @@ def _check_password(body: UserWrite) -> None:
 
 
 async def _check_name(reader: StoreReader, record: UserRecord) -> None:
-    """Raise Conflict when another user has the name, which holds for other tenants' users too: they log in with it."""
+    """Raise Conflict when another user has the name, in any tenant: users log in by name alone."""
     same = Query((Clause("name_key", "eq", (record.name_key,)), Clause("id", "ne", (record.id,))), top=1)
     if (await reader.find(UserRecord, same, EVERYONE)).count:
         raise Conflict("Another user has this name.", [FieldProblem(field="name", message="is taken")])
 
 
 async def _tenant(reader: StoreReader, caller: Caller, body: UserWrite) -> str | None:
-    """Return the tenant a user shall belong to. Raises Invalid, and Forbidden for more than the caller has."""
+    """Return the tenant a user will belong to. Raises Invalid, and Forbidden for more rights than the caller's."""
     if body.role is Role.SYSTEM_ADMIN:
         caller.require_all_tenants()
         if body.tenant_id is not None:
@@ -188,11 +188,11 @@ async def _tenant(reader: StoreReader, caller: Caller, body: UserWrite) -> str |
 
 
 async def _check_administrators(transaction: Transaction, before: UserRecord, after: UserRecord | None) -> None:
-    """Raise LastAdministrator when this would leave nobody who may do everything."""
+    """Raise LastAdministrator when no system administrator would be left."""
     if not _administers(before) or (after is not None and _administers(after)):
         return
-    # So that two administrators who remove each other at once do not both succeed.
-    await transaction.take_turn()
+    # Without the lock, two administrators who remove each other at once could both succeed.
+    await transaction.lock()
     others = (
         Clause("role", "eq", (Role.SYSTEM_ADMIN.value,)),
         Clause("disabled", "eq", (False,)),

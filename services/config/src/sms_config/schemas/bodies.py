@@ -1,4 +1,4 @@
-"""What the API takes. Types and forms are checked here; what needs stored data is checked by the resources."""
+"""The bodies that the API takes. Types and formats are checked here; the resources check what needs stored data."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits
+from sms_common.configuration import DEFAULT_PBX, FailurePolicy, PaceLimits, SmsConfigFields
 from sms_common.input.optional import only_given
 from sms_common.input.pasted import trimmed
 from sms_common.messages import Status
@@ -51,12 +51,12 @@ M = TypeVar("M", bound="Body")
 
 
 class Body(StrictModel):
-    """A request's body: unknown fields and wrong types are refused, and what is empty was not given."""
+    """A request's body. Unknown fields and wrong types are refused; an empty value counts as not given."""
 
     @field_validator("*", mode="wrap")
     @classmethod
     def _as_it_is_stored(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
-        """Take a text that is stored and not changed here, although a later rule would refuse it as a new one."""
+        """Accept a text that is stored already, even if a later rule would refuse it as a new one."""
         try:
             return read(value)
         except ValidationError:
@@ -170,11 +170,10 @@ class LimitsWrite(PaceLimits):
     brand_id: Name | None = Field(default=None, description="Whoever names the same brand shares its limit.")
 
 
-class SmsWrite(Body):
+class SmsWrite(Body, SmsConfigFields):
     """An SMS configuration. `credentials` and `callback`: absent keeps what is set, null removes it."""
 
     name: Name
-    enabled: bool = True
     provider_id: Reference = Field(description="The trunk.")
     sender_id: str | None = Field(
         default=None, max_length=32, description="A number, a short code or up to 11 letters and digits."
@@ -226,7 +225,7 @@ class UserWrite(Body):
 
 
 class UserChange(UserWrite):
-    """A person, changed. Whoever changes the own password proves to be that person, and not somebody at its desk."""
+    """A change of a user. To change one's own password, the present one is needed: not everybody at the desk may."""
 
     current_password: Annotated[SecretStr, Field(max_length=1024)] | None = Field(
         default=None, description="The present password; needed with `password` by whoever changes its own."
@@ -240,7 +239,7 @@ class UserCreate(UserWrite):
 
 
 class LogIn(Body):
-    """Who wants to come in. A wrong form is a wrong name or password and nothing more."""
+    """A log-in. A malformed name or password is answered like a wrong one."""
 
     username: Annotated[str, Field(max_length=256)]
     password: Annotated[SecretStr, Field(max_length=1024)]
@@ -275,7 +274,7 @@ class MessageFilter(Body):
 
 
 class OneMessage(Body):
-    """Where a message is looked for."""
+    """The tenant whose message is read."""
 
     model_config = ConfigDict(strict=False)
 
@@ -285,19 +284,19 @@ class OneMessage(Body):
 
 
 class LiveFilter(OneMessage):
-    """What is listened to: a tenant's messages, or one of them."""
+    """What is watched: a tenant's messages, or one of them."""
 
     message_id: Annotated[str | None, Field(max_length=69)] = None
 
 
 class CredentialTrial(Body):
-    """Credentials to try in place of the stored ones; nothing is stored. An absent name is tried as it is stored."""
+    """Credentials to test in place of the stored ones; nothing is stored. An absent name is tested as it is stored."""
 
     credentials: Credentials | None = None
 
 
 class HealthOf(Body):
-    """The SMS configurations that are asked about: ids separated by commas, 100 at most."""
+    """The SMS configurations whose health is read: ids separated by commas, 100 at most."""
 
     ids: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}(,[A-Za-z0-9_-]{1,64}){0,99}$")]
 
@@ -334,7 +333,7 @@ class Replay(ParkedChoice):
 def parse(model: type[M], given: JsonObject, stored: Mapping[str, Any] | None = None) -> M:
     """Return `given` as a `model`. Raises Invalid with a message for every wrong field, never repeating any input.
 
-    A text that stands in `stored` under its field's name is taken as it is: it was read by the rules of its time.
+    A text that equals the field's value in `stored` is accepted as it is: it was checked by the rules of its time.
     """
     try:
         return model.model_validate(given, context=stored)
@@ -343,9 +342,9 @@ def parse(model: type[M], given: JsonObject, stored: Mapping[str, Any] | None = 
 
 
 def merge(model: type[M], given: JsonObject, *, base: Mapping[str, Any], view: Mapping[str, Any]) -> M:
-    """`given` over `base` as a `model`, for an update.
+    """Return `base` with `given` over it, as a `model`, for an update.
 
-    A field that can only be read may be sent back as it is in `view`, so that what was read can be changed and written.
+    A read-only field may be sent with its value from `view`, so that a client can send back the object that it read.
     """
     errors: list[FieldProblem] = []
     writable: JsonObject = dict(base)

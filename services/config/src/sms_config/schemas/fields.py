@@ -1,4 +1,4 @@
-"""The kinds of values that bodies are made of, each with its rule: names, ids, secrets, times, words of a fixed set."""
+"""The types of fields in bodies, each with its rule: names, ids, secrets, times, enumerations."""
 
 import re
 from datetime import UTC, datetime
@@ -20,12 +20,12 @@ MAX_SECRET = 512
 MIN_PASSWORD = 12
 MAX_PASSWORD = 256
 MAX_GRACE = 30 * 24 * 3600
-# Zones of the files that nobody lives in: the machine's own, the one that says "not set", copies of all others.
+# Entries of the time zone files that are no places: the machine's own zone, "not set", and copies of the others.
 _NO_PLACES = re.compile(r"localtime|Factory|posixrules|(?:posix|right)/.*")
 
 
 def plain(text: str) -> str:
-    """One clean line, as people write names: see `one_line`."""
+    """Return a text as one line without invisible characters."""
     return one_line(text)
 
 
@@ -37,12 +37,12 @@ def _name(text: str) -> str:
 
 
 def _typed(value: object) -> object:
-    """A word that machines exchange, such as an id: printable ASCII. Whether it may hold a blank, its pattern says."""
+    """Return a word that machines exchange, such as an id: printable ASCII. Its pattern decides about blanks."""
     return printable_ascii(value, blanks=True) if isinstance(value, str) else value
 
 
 def _secret(value: SecretStr) -> SecretStr:
-    """Trimmed. Which characters it may have, its carrier says, which is not known here."""
+    """Return a secret trimmed. Its characters are checked later, by the rules of its carrier."""
     text = trimmed(value.get_secret_value())
     if not 1 <= len(text) <= MAX_SECRET:
         raise ValueError(f"must have 1 to {MAX_SECRET} characters; null removes it")
@@ -50,7 +50,7 @@ def _secret(value: SecretStr) -> SecretStr:
 
 
 def _passphrase(value: SecretStr) -> SecretStr:
-    """Printable ASCII, blanks inside included: programs disagree about how HTTP Basic carries anything else."""
+    """Return printable ASCII, with blanks: programs disagree about how HTTP Basic encodes anything else."""
     return SecretStr(printable_ascii(_secret(value).get_secret_value(), blanks=True))
 
 
@@ -70,7 +70,7 @@ def _username(text: str) -> str:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    """The names of all time zones that are places; finding them takes a walk through hundreds of files."""
+    """Return the names of all time zones that are places. It is cached, because it reads hundreds of files."""
     return frozenset(name for name in available_timezones() if not _NO_PLACES.fullmatch(name))
 
 
@@ -100,12 +100,12 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _policy(value: object) -> object:
-    """`at_least_once` is the name a messaging person knows `resend` by."""
+    """Accept `at_least_once` too, which is the usual word in messaging for `resend`."""
     return member(FailurePolicy, FailurePolicy.RESEND if value == "at_least_once" else value)
 
 
 def member(kind: type[StrEnum], value: Any) -> StrEnum:
-    """Return the member of that name. Strict validation takes members of an enumeration only; JSON has their names."""
+    """Return the member of that name. JSON has names, and strict validation accepts only members."""
     try:
         return kind(value)
     except ValueError:
@@ -120,7 +120,7 @@ def _password(value: SecretStr) -> SecretStr:
 
 
 def normalised(password: str) -> str:
-    """One form of every character, as keyboards differ in which they send (NIST SP 800-63B, 3.1.1.2)."""
+    """Return a password in Unicode form NFKC, as keyboards send different forms (NIST SP 800-63B, 3.1.1.2)."""
     return normalize("NFKC", password)
 
 

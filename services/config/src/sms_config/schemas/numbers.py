@@ -1,4 +1,4 @@
-"""The numbers an administrator writes: a trunk's pools, default numbers, a sender, and how pools may not overlap."""
+"""Numbers in requests: a trunk's pools, default numbers and senders; and the check that pools do not overlap."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _MAX_ERRORS = 50
 
 
 def read_pool(text: str, tenant: TenantRecord, field: str = "dids") -> NumberPool:
-    """Return the pool written in `text`, as somebody of the tenant means it. Raises Invalid."""
+    """Return the pool in `text`, read with the tenant's country. Raises Invalid."""
     try:
         return NumberPool.parse(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
     except ValueError as error:
@@ -29,19 +29,19 @@ def read_pool(text: str, tenant: TenantRecord, field: str = "dids") -> NumberPoo
 
 
 def count_numbers(stored: str) -> int:
-    """How many numbers a stored pool has."""
+    """Return how many numbers a stored pool has."""
     return sum(last - first + 1 for first, last in NumberPool.parse(stored, "US"))
 
 
 def adds_numbers(stored: str, before: str) -> bool:
-    """Whether a pool has a number that the pool before it had not."""
-    common = _meetings(NumberPool.parse(stored, "US"), NumberPool.parse(before, "US"))
+    """Whether a pool has a number that it did not have before."""
+    common = _overlaps(NumberPool.parse(stored, "US"), NumberPool.parse(before, "US"))
     kept = sum(min(mine.last, old.last) - max(mine.first, old.first) + 1 for mine, old in common)
     return count_numbers(stored) > kept
 
 
 def read_did(text: str, pool: NumberPool, tenant: TenantRecord, field: str = "default_did") -> str:
-    """Return the default number in international form. Raises Invalid when it is none, or not in the pool."""
+    """Return the default number in international form. Raises Invalid when it is no number or not in the pool."""
     try:
         number = normalise(text, tenant.country, foreign_without_plus=tenant.foreign_without_plus)
     except InvalidNumber as error:
@@ -52,7 +52,7 @@ def read_did(text: str, pool: NumberPool, tenant: TenantRecord, field: str = "de
 
 
 def read_sender(text: str, tenant: TenantRecord) -> str:
-    """Return a sender as messages carry it. Raises Invalid."""
+    """Return a sender in the form in which messages have it. Raises Invalid."""
     if stands_for_digits(text) and is_alphanumeric_sender(text.strip()):
         raise Invalid.of("sender_id", "is one sender, and letters such as X are not digits of it")
     try:
@@ -66,8 +66,8 @@ def read_sender(text: str, tenant: TenantRecord) -> str:
 def may_show(trunk: TrunkRecord, tenant_id: str, sender: str) -> bool:
     """Whether a tenant may send as `sender` on a trunk.
 
-    The carrier knows one account, so on a trunk that is lent only we keep one borrower from another's numbers. Names
-    are nobody's.
+    The carrier sees one account for a lent trunk, so only this check keeps one borrower from using the numbers of
+    another. Names belong to nobody.
     """
     pool = trunk.pool_of(tenant_id)
     if trunk.owner is not None or is_alphanumeric_sender(sender):
@@ -77,7 +77,7 @@ def may_show(trunk: TrunkRecord, tenant_id: str, sender: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PoolClaim:
-    """A pool that a request asks for, and the field in which it stands."""
+    """A pool in a request, and its field there."""
 
     tenant_id: str
     pool: NumberPool
@@ -85,9 +85,9 @@ class PoolClaim:
 
 
 def check_disjoint(claims: Iterable[PoolClaim], trunk_id: str, stored: Iterable[TrunkRecord], caller: Caller) -> None:
-    """Raise Overlap, naming the ranges that meet, when the pools claimed for a trunk share a number with another pool.
+    """Raise Overlap, naming the ranges, when the pools claimed for a trunk share a number with another pool.
 
-    Whose they are, and which of them are not asked for here, is told only to a caller who may see that tenant.
+    Only a caller who may see the other tenant learns whose pool it is, and its whole range.
     """
     wanted = list(claims)
     others = list(_others(stored, trunk_id))
@@ -118,7 +118,7 @@ def _others(stored: Iterable[TrunkRecord], trunk_id: str) -> Iterator[_Owned]:
 
 
 def _collisions(claim: PoolClaim, other: _Owned, caller: Caller) -> Iterator[FieldProblem]:
-    for mine, theirs in _meetings(claim.pool, other.pool):
+    for mine, theirs in _overlaps(claim.pool, other.pool):
         if caller.sees(other.tenant_id):
             message = f"{mine} overlaps {theirs} of {other.name}"
         else:
@@ -127,8 +127,8 @@ def _collisions(claim: PoolClaim, other: _Owned, caller: Caller) -> Iterator[Fie
         yield FieldProblem(field=claim.field, message=message)
 
 
-def _meetings(first: NumberPool, second: NumberPool) -> Iterator[tuple[NumberRange, NumberRange]]:
-    """Every pair of ranges that share a number; both pools are in ascending order and disjoint within themselves."""
+def _overlaps(first: NumberPool, second: NumberPool) -> Iterator[tuple[NumberRange, NumberRange]]:
+    """Yield every pair of ranges that share a number. Each pool is in ascending order and without overlaps."""
     i = j = 0
     while i < len(first.spans) and j < len(second.spans):
         mine, theirs = first.spans[i], second.spans[j]

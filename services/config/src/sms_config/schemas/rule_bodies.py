@@ -1,4 +1,4 @@
-"""What the API takes for rules, extensions and a tenant's clock; what needs stored data is checked by the resources."""
+"""The bodies for rules, extensions and default routing. The resources check what needs stored data."""
 
 from pydantic import Field
 
@@ -91,7 +91,7 @@ class ExtensionCreate(ExtensionWrite):
 
 
 class RoutingWrite(Body):
-    """A tenant's clock, the senders whose texts it does not get, and what extensions may do that are not listed."""
+    """A tenant's hours, holidays, blocked senders, and what extensions may do that are not listed."""
 
     time_zone: TimeZone = "UTC"
     hours: OpenHours | None = Field(default=None, description="When the office is open; null is always.")
@@ -104,7 +104,7 @@ class RoutingWrite(Body):
 
 
 class RoutingOf(Body):
-    """Whose clock it is."""
+    """The tenant whose default routing it is."""
 
     tenant_id: Reference | None = Field(
         default=None, description="May be left out with a credential for one tenant, or with the header X-Tenant."

@@ -1,4 +1,4 @@
-"""What rules and extensions are made of, as the API takes it: destinations, routes, caller ids, masks."""
+"""The types of fields in rules and extensions: destinations, routes, caller ids, masks."""
 
 import re
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 def _list(text: str) -> str:
-    """A list with one `;` between entries. What they mean depends on the tenant's country, and is read there."""
+    """Return a list with one `;` between entries. The resource reads the entries, with the tenant's country."""
     if len(text) > MAX_MASK:
         raise ValueError(f"may have {MAX_MASK} characters")
     return ";".join(entries(text))
@@ -54,12 +54,12 @@ def _day(text: str) -> str:
 
 
 def _once(values: Iterable[T]) -> list[T]:
-    """Each value once, in order: what is stored of a set."""
+    """Return each value once, in order: a set is stored so."""
     return sorted(set(values))  # type: ignore[type-var]  # texts and numbers only
 
 
 def _word(kind: type[E]) -> BeforeValidator:
-    """Take the words of an enumeration."""
+    """Accept the words of an enumeration."""
     return BeforeValidator(lambda value: member(kind, value))
 
 

@@ -1,11 +1,11 @@
-"""What the API shows. No view has a field for a secret."""
+"""The objects that the API shows. No view has a field for a secret."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from sms_common.configuration import FailurePolicy, PaceLimits
+from sms_common.configuration import SmsConfigFields
 from sms_common.rules import Permission
 from sms_config.model.hours import OpenHours
 from sms_config.model.records import Role
@@ -102,12 +102,12 @@ class CallbackView(Shown):
     password_changed_at: datetime | None
 
 
-class SmsView(Stamps):
+class SmsView(Stamps, SmsConfigFields):
     """An SMS configuration, without its secrets."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     tenant_id: str
-    name: str
-    enabled: bool
     state: Literal["draft", "active", "disabled"]
     missing: tuple[str, ...] = Field(description="The credentials that a draft still lacks.")
     provider_id: str
@@ -115,7 +115,6 @@ class SmsView(Stamps):
     provider_brand: str
     provider_hostname: str | None
     carrier: str
-    sender_id: str | None
     credentials_set: dict[str, SecretState]
     credentials_shown: dict[str, str] = Field(
         description="The values of those credentials that are no secrets, such as an account's id. Empty on a lent "
@@ -133,8 +132,6 @@ class SmsView(Stamps):
     webhook_former_until: datetime | None = Field(
         description="Until when the URL before the last rotation is still taken."
     )
-    failure_policy: FailurePolicy
-    limits: PaceLimits
 
 
 class InboundRuleView(Stamps, InboundRuleFields):
@@ -150,7 +147,7 @@ class ExtensionView(Stamps, ExtensionFields):
 
 
 class RoutingView(Stamps):
-    """A tenant's clock, the senders it blocks, and what unlisted extensions may do. Version and stamps are its own."""
+    """A tenant's hours, holidays, blocked senders, and what unlisted extensions may do; with the tenant's version."""
 
     tenant_id: str
     time_zone: str
@@ -240,7 +237,7 @@ class MessageView(BaseModel):
 
 
 class StepView(Shown):
-    """One step of a trial. `code` is stable; beside `ok` it points something out. `says` also tells what to do."""
+    """One step of a test. `code` is stable; with `ok` it is a remark. `says` also tells what to do."""
 
     step: str
     ok: bool
@@ -249,7 +246,7 @@ class StepView(Shown):
 
 
 class TrialView(Shown):
-    """What a trial found, up to the first step that failed."""
+    """The result of a test: its steps up to the first that failed."""
 
     ok: bool
     steps: tuple[StepView, ...]
@@ -266,7 +263,7 @@ class WebhookSeenView(Shown):
 
 
 class LaneView(Shown):
-    """Why an SMS configuration's lane stands still: `paused` goes on by itself, `person` when somebody mends it."""
+    """Why the lane of an SMS configuration is stalled: `paused` resumes by itself, `person` needs somebody's help."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -277,7 +274,7 @@ class LaneView(Shown):
 
 
 class SmsHealthView(Shown):
-    """How an SMS configuration does. `last_webhook` is the newest that was taken, `last_refused` that was not."""
+    """The health of an SMS configuration, with its newest accepted webhook and its newest refused one."""
 
     config_id: str
     tenant_id: str
@@ -290,14 +287,14 @@ class SmsHealthView(Shown):
 
 
 class ParkedView(Shown):
-    """A message that could not be worked on, or that nobody was bound for. Numbers are masked."""
+    """A message that could not be processed, or for which no queue was bound. Numbers are masked."""
 
     id: str
     tenant_id: str | None = Field(description="Null: only who sees all tenants may see it.")
     config_id: str | None = Field(description="The SMS configuration whose webhook it came through.")
     code: str | None
     reason: str | None
-    source: str | None = Field(description="The queue or the door it came from; null when nobody was bound.")
+    source: str | None = Field(description="The queue or the webhook it came from; null when no queue was bound.")
     routing_key: str
     type: str | None
     parked_at: str | None
@@ -314,7 +311,7 @@ class ParkedBodyView(ParkedView):
 
 
 class Reason(Shown):
-    """Why nothing was done to one of several. `code` is stable; `says` also tells what to do."""
+    """Why one of several messages was left. `code` is stable; `says` also tells what to do."""
 
     id: str
     code: str

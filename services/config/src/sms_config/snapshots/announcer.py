@@ -1,93 +1,70 @@
-"""Tells RabbitMQ of changes: each waits in the store, written with the change, until the broker has confirmed it."""
+"""Publishes changes by the transactional outbox pattern: each is stored until the broker confirms it."""
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from sms_common import topology
 from sms_common.broker.messages import Outgoing, Publisher
-from sms_common.errors import Unavailable
 from sms_common.events import ConfigChanged
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_config.model.records import Announcement
 from sms_config.storage.store_protocol import Store
 
-_log = structlog.get_logger()
-
+_EVENTS = LoopEvents("config.announcement_waits", "config.announcement_failed", logging.WARNING)
 _BATCH = 100
-# The 30 s poll of the readers is the net under this; being a little sooner than that keeps announcements worth sending.
+# Readers poll every 30 s anyway. A retry should be sooner than that.
 _RETRY_SECONDS = 5.0
 # Another process may have written a change and died before announcing it.
-_LOOK_SECONDS = 30.0
+_POLL_SECONDS = 30.0
 
 
 class Announcer:
-    """Publishes what waits, oldest first, and removes it once confirmed. Repeats carry the same id."""
+    """Publishes stored announcements, oldest first, and removes each once confirmed. A repeat has the same id."""
 
     def __init__(
-        self, store: Store, publisher: Publisher, *, retry: float = _RETRY_SECONDS, look: float = _LOOK_SECONDS
+        self, store: Store, publisher: Publisher, *, retry: float = _RETRY_SECONDS, poll: float = _POLL_SECONDS
     ) -> None:
         self._store = store
         self._publisher = publisher
         self._retry = retry
-        self._look = look
+        self._poll = poll
         self._work = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        """Something may wait."""
+        """Publish soon: an announcement may be stored."""
         self._work.set()
 
     async def __aenter__(self) -> Self:
-        """Begin; what waited from before is announced first."""
-        self._work.set()
-        self._task = asyncio.create_task(self._run())
+        """Start. Announcements that are already stored come first."""
+        self._task = asyncio.create_task(
+            periodically(self.announce_all, self._poll, None, _EVENTS, wake=self._work, after_failure=self._retry)
+        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop; what still waits is kept."""
+        """Stop. Announcements that are not published stay stored."""
         assert self._task is not None
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self) -> None:
-        while True:
-            self._work.clear()
-            pause = self._look
-            try:
-                await self.announce_all()
-            except Unavailable as unavailable:
-                _log.warning("config.announcement_waits", code=unavailable.code, reason=unavailable.reason)
-                pause = self._retry
-            except Exception:  # noqa: BLE001  # a bug in one round must not end all announcing; the log has it
-                _log.exception("config.announcement_failed")
-                pause = self._retry
-            await _first_of(self._work, pause)
-
     async def announce_all(self) -> int:
-        """Announce everything that waits; how many that were. Raises Unavailable when broker or store is away."""
+        """Publish every stored announcement; return how many. Raises Unavailable when broker or store is down."""
         count = 0
         while waiting := await self._store.announcements(_BATCH):
             for announcement in waiting:
                 await self._publisher.publish(message(announcement))
-                await self._store.announced([announcement.id])
+                await self._store.remove_announcements([announcement.id])
                 count += 1
         return count
 
 
-async def _first_of(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return
-
-
 def message(announcement: Announcement) -> Outgoing:
-    """Return a change as it is published."""
+    """Return the event that announces a change."""
     event = ConfigChanged(
         event_id=announcement.id,
         tenant_id=announcement.tenant_id,

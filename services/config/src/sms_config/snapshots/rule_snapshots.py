@@ -1,4 +1,4 @@
-"""Tenants' rules as the dispatcher gets them: only of tenants that have any."""
+"""Tenants' rules in the dispatcher's snapshot. Tenants without rules are left out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ _Stamp = tuple[str, int, datetime]
 
 
 class RuleFragments:
-    """Every tenant's rules as JSON; only those of tenants that changed are made anew."""
+    """Renders every tenant's rules as JSON. Only tenants that changed are rendered again."""
 
     def __init__(self, encode: Callable[[Any], Any]) -> None:
         self._encode = encode
         self._kept: dict[str, tuple[tuple[_Stamp, ...], bytes]] = {}
 
     def of(self, everything: Everything) -> list[orjson.Fragment]:
-        """The rules of every tenant that has something to decide by, as TenantRules."""
+        """Return the TenantRules of every tenant that has rules or settings for them."""
         kept: dict[str, tuple[tuple[_Stamp, ...], bytes]] = {}
         for rules in _of_tenants(everything):
             stamps = rules.stamps()
@@ -45,8 +45,8 @@ class RuleFragments:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfTenant:
-    """What one tenant decides by."""
+class _TenantRecords:
+    """The stored rules of one tenant."""
 
     tenant: TenantRecord
     inbound: Sequence[InboundRuleRecord]
@@ -54,16 +54,16 @@ class _OfTenant:
     extensions: Sequence[ExtensionRecord]
 
     def stamps(self) -> tuple[_Stamp, ...]:
-        """What differs when anything of it does. A version may come back after a restored backup, its time does not."""
+        """Differs whenever a record does. A restored backup may bring back a version, but not its time."""
         records: Iterable[Record] = (self.tenant, *self.inbound, *self.outbound, *self.extensions)
         return tuple((record.id, record.version, record.updated_at) for record in records)
 
     def rendered(self) -> TenantRules:
-        """As the dispatcher holds it. A rule's age is its place among its tenant's."""
+        """Return the rules as the dispatcher holds them. The age of a rule is its place among its tenant's rules."""
         return TenantRules(
             tenant_id=self.tenant.id,
             schedule=schedule(self.tenant),
-            inbound=_built(InboundRule, (_read_anew(rule, self.tenant.country) for rule in self.inbound)),
+            inbound=_built(InboundRule, (_in_current_form(rule, self.tenant.country) for rule in self.inbound)),
             outbound=_built(OutboundRule, self.outbound),
             extensions=_built(Extension, self.extensions),
             blocked_senders=_comparable(current(self.tenant.blocked_senders, self.tenant.country), self.tenant.id),
@@ -71,29 +71,29 @@ class _OfTenant:
         )
 
 
-def _of_tenants(everything: Everything) -> Iterator[_OfTenant]:
+def _of_tenants(everything: Everything) -> Iterator[_TenantRecords]:
     inbound = _by_tenant(everything.inbound_rules)
     outbound = _by_tenant(everything.outbound_rules)
     extensions = _by_tenant(everything.extensions)
     for tenant in everything.tenants:
         own = inbound.get(tenant.id, ()), outbound.get(tenant.id, ()), extensions.get(tenant.id, ())
-        if any(own) or _has_a_clock(tenant):
-            yield _OfTenant(tenant, *own)
+        if any(own) or _has_settings(tenant):
+            yield _TenantRecords(tenant, *own)
 
 
-def _has_a_clock(tenant: TenantRecord) -> bool:
+def _has_settings(tenant: TenantRecord) -> bool:
     refuses = tenant.unlisted_extensions is not Permission.ALLOW_WITH_SENDER_ID
     return bool(tenant.blocked_senders or tenant.hours or tenant.holidays or refuses)
 
 
-def _read_anew(rule: InboundRuleRecord, country: str) -> InboundRuleRecord:
-    """A rule with its masks as they would be kept today: a former version kept national patterns as written."""
+def _in_current_form(rule: InboundRuleRecord, country: str) -> InboundRuleRecord:
+    """Return a rule with its masks in the present form: an earlier release stored national patterns as typed."""
     numbers = {"did_numbers": current(rule.did_numbers, country), "caller_mask": current(rule.caller_mask, country)}
     return rule.model_copy(update=numbers)
 
 
 def _comparable(blocked: str, tenant_id: str) -> str:
-    """What is blocked without what cannot even be compared: it must cost the tenant no more than itself."""
+    """Return the blocked senders without entries that cannot be compared: these must not disable the others."""
     kept = [entry for entry in entries(blocked) if is_comparable(entry)]
     if len(kept) < len(entries(blocked)):
         _log.error("blocked_senders.unusable", tenant_id=tenant_id, entries=len(entries(blocked)) - len(kept))
@@ -101,13 +101,13 @@ def _comparable(blocked: str, tenant_id: str) -> str:
 
 
 def schedule(tenant: TenantRecord) -> Schedule:
-    """A tenant's clock as rules ask it."""
+    """Return a tenant's schedule in the form that rules use."""
     holidays = frozenset(date.fromisoformat(day) for day in tenant.holidays)
     return Schedule(time_zone=tenant.time_zone or "UTC", hours=tenant.hours, holidays=holidays)
 
 
 def _by_tenant(records: Iterable[K]) -> Mapping[str, list[K]]:
-    """Each tenant's, in the order in which they were read: oldest first."""
+    """Group records by tenant, in the order in which they were read: oldest first."""
     grouped: dict[str, list[K]] = {}
     for record in records:
         grouped.setdefault(record.tenant_id, []).append(record)
@@ -115,8 +115,8 @@ def _by_tenant(records: Iterable[K]) -> Mapping[str, list[K]]:
 
 
 def _built(model: Callable[..., M], records: Iterable[AnyRuleRecord]) -> tuple[M, ...]:
-    """The engine's form of stored rules. One that it would not take must cost its own tenant a rule and nobody else
-    anything.
+    """Return stored rules in the rule engine's form. A rule that the engine refuses is left out: it must not affect the
+    other rules, or other tenants.
     """
     built: list[M] = []
     for age, record in enumerate(records):

@@ -1,6 +1,7 @@
-"""The two internal snapshots: what ingress and the dispatcher hold in memory, rendered from all that is stored.
+"""The two internal snapshots: the configuration that ingress and the dispatcher hold in memory.
 
-Ingress gets no secret that could send. Each rendering is kept until a change, by whichever process, moves the version.
+The snapshot of ingress has no secret with which one could send. Each rendering is kept until the version changes, by a
+change in any process.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from sms_common.configuration import (
     DidPool,
     DispatcherSnapshot,
     IngressSnapshot,
+    SendingFields,
     SmsConfig,
     Tenant,
     WebhookEndpoint,
@@ -43,7 +45,7 @@ class Rendered:
 
 
 class Snapshots:
-    """Renders snapshots, each once for every version."""
+    """Renders each snapshot once for every version."""
 
     def __init__(self, store: Store, ring: KeyRing) -> None:
         self._store = store
@@ -61,7 +63,7 @@ class Snapshots:
         return await self._ingress.newest()
 
     async def dispatcher(self) -> Rendered:
-        """Return the newest DispatcherSnapshot, with every secret in the clear. Raises Unavailable."""
+        """Return the newest DispatcherSnapshot, with every secret in clear text. Raises Unavailable."""
         return await self._dispatcher.newest()
 
     def _for_ingress(self, everything: Everything) -> bytes:
@@ -79,7 +81,7 @@ def _sealed_with(everything: Everything, key_id: str) -> int:
 
 
 class _Cache:
-    """The newest rendering of one snapshot. However many ask at once, it is rendered once."""
+    """The newest rendering of one snapshot. It is rendered once, however many requests come at once."""
 
     def __init__(self, store: Store, render: Callable[[Everything], bytes], *, with_rules: bool) -> None:
         self._store = store
@@ -95,17 +97,17 @@ class _Cache:
         async with self._one_at_a_time:
             if self._kept is None or self._kept.version != version:
                 everything = await self._store.everything(with_rules=self._with_rules)
-                body = await asyncio.to_thread(self._undisturbed, everything)
+                body = await asyncio.to_thread(self._without_collection, everything)
                 self._kept = Rendered(everything.version, body)
             return self._kept
 
-    def _undisturbed(self, everything: Everything) -> bytes:
+    def _without_collection(self, everything: Everything) -> bytes:
         with no_collection():
             return self._render(everything)
 
 
 def ingress_snapshot(everything: Everything, ring: KeyRing) -> IngressSnapshot:
-    """Every webhook, of drafts and disabled configurations too: what was sent before still has receipts to come."""
+    """Return every webhook. Drafts and disabled configurations count too: receipts for sent messages still come."""
     trunks = {trunk.id: trunk for trunk in everything.trunks}
     endpoints = (_endpoint(record, trunks[record.provider_id], ring) for record in everything.configs)
     return IngressSnapshot(
@@ -118,7 +120,7 @@ def _endpoint(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> Web
     if record.callback_username is not None:
         password = _opened(ring, record, CALLBACK_PASSWORD)
         if password is None:
-            # Without its password the webhook would be open to anyone, so it is closed.
+            # Without its password the webhook would accept anyone, so it is left out.
             return None
         callback = CallbackCredentials(username=record.callback_username, password=password)
     former = (WebhookToken(sha256=token.sha256, valid_until=token.valid_until) for token in record.former_tokens)
@@ -129,7 +131,7 @@ def _endpoint(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> Web
 
 
 def dispatcher_snapshot(everything: Everything, ring: KeyRing) -> DispatcherSnapshot:
-    """All tenants, pools and configurations, oldest first; drafts with what they have. Rules are rendered apart."""
+    """Return all tenants, pools and configurations, oldest first, drafts too. Rules are rendered apart."""
     trunks = {trunk.id: trunk for trunk in everything.trunks}
     return DispatcherSnapshot(
         version=everything.version,
@@ -161,23 +163,19 @@ def _config(record: SmsConfigRecord, trunk: TrunkRecord, ring: KeyRing) -> SmsCo
     return SmsConfig(
         id=record.id,
         tenant_id=record.tenant_id,
-        name=record.name,
-        enabled=record.enabled,
         carrier=trunk.carrier,
         trunk_id=trunk.id,
         trunk_owner=trunk.tenant_id,
         brand=trunk.brand,
-        sender_id=record.sender_id,
         default_did=pool.default_did if pool else None,
         credentials={name: value for name, value in opened.items() if value is not None},
         account_proved=is_proved(ring, record, trunk),
-        failure_policy=record.failure_policy,
-        limits=record.limits,
+        **{name: getattr(record, name) for name in SendingFields.model_fields},
     )
 
 
 def _opened(ring: KeyRing, record: SmsConfigRecord, field: str) -> SecretStr | None:
-    """One value in the clear, or None: a value that was tampered with must stop its own configuration and no other."""
+    """Return a secret in clear text, or None: a broken one must stop its own configuration and no other."""
     try:
         return open_secret(ring, record, field)
     except SealBroken as broken:
@@ -186,9 +184,7 @@ def _opened(ring: KeyRing, record: SmsConfigRecord, field: str) -> SecretStr | N
 
 
 def to_json(snapshot: BaseModel, **fields: object) -> bytes:
-    """Return a snapshot as JSON with its secrets in the clear: the one place where that is meant. `fields` go over its
-    own.
-    """
+    """Return a snapshot as JSON, with its secrets in clear text. `fields` replace its own."""
     return orjson.dumps({**snapshot.model_dump(), **fields}, default=_reveal)
 
 

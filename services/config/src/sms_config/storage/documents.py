@@ -1,4 +1,4 @@
-"""How records look as MongoDB documents, and queries as its conditions; which indexes they need. Pure."""
+"""Records as MongoDB documents, queries as MongoDB conditions, and the indexes that they need. Pure."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,17 +17,18 @@ from sms_config.model.records import (
     Record,
     RetiredConfig,
     SmsConfigRecord,
+    StoredRecord,
     TenantRecord,
     Ticket,
     TrunkRecord,
     UserRecord,
 )
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
-from sms_config.storage.store_protocol import EVERYONE, AnyRecord, R, Tenancy
+from sms_config.storage.store_protocol import EVERYONE, R, Tenancy
 
 Document = dict[str, Any]
 
-# Together with the 24 hours in which a carrier repeats a webhook, ample for a deleted configuration's lane to run dry.
+# Enough for the lane of a deleted configuration to empty, and for the 24 hours in which a carrier repeats webhooks.
 RETIRED_FOR = timedelta(days=30)
 WEBHOOKS_SEEN = "webhooks_seen"
 
@@ -76,8 +77,8 @@ def version_of(document: Mapping[str, Any] | None) -> str:
     return f"{document['number']}-{document['mark']}"
 
 
-# What differs whenever a record does. A version may come back with a restored backup, its time does not; secrets that
-# are sealed anew change neither, nor does the proof of an account.
+# Differs whenever a record does. The version alone is not enough: a restored backup may bring it back. Version and time
+# are not enough either: secrets that are encrypted again change neither, nor does the proof of an account.
 STAMP: Mapping[str, Any] = {
     "version": 1,
     "updated_at": 1,
@@ -87,20 +88,20 @@ STAMP: Mapping[str, Any] = {
 
 
 def stamp_of(document: Mapping[str, Any]) -> tuple[object, ...]:
-    """Return the stamp of a record, of which the document holds only what STAMP names."""
+    """Return the stamp of a record from a document that holds the fields of STAMP."""
     return document["version"], document["updated_at"], document.get("proved_at"), tuple(document["keys"] or ())
 
 
-def to_document(record: AnyRecord | Announcement | RetiredConfig | Ticket) -> Document:
+def to_document(record: StoredRecord | Announcement | RetiredConfig | Ticket) -> Document:
     """Return a record as it is stored."""
     document = record.model_dump()
     document["_id"] = document.pop("id")
     return {**document, "schema": SCHEMA}
 
 
-def webhook_document(seen: SeenWebhook) -> Document:
-    """Return a webhook that was seen as a part of its configuration's document: the time first."""
-    return {"at": seen.at, "status": seen.status, "kind": seen.kind, "source": seen.source}
+def webhook_document(webhook: SeenWebhook) -> Document:
+    """Return a webhook as part of its configuration's document. MongoDB compares the first field: the time."""
+    return {"at": webhook.at, "status": webhook.status, "kind": webhook.kind, "source": webhook.source}
 
 
 def to_webhooks(document: Mapping[str, Any]) -> list[SeenWebhook]:
@@ -111,18 +112,18 @@ def to_webhooks(document: Mapping[str, Any]) -> list[SeenWebhook]:
     ]
 
 
-def named(document: Mapping[str, Any]) -> Document:
-    """Return a document with its id under the records' name for it."""
+def with_id(document: Mapping[str, Any]) -> Document:
+    """Return a document with its id under the name that records use."""
     return {**document, "id": document["_id"]}
 
 
 def to_record(kind: type[R], document: Mapping[str, Any]) -> R:
     """Return a stored document as a record."""
-    return kind.model_validate(named(document))
+    return kind.model_validate(with_id(document))
 
 
-def visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
-    """Return the condition that leaves a caller nothing but its own tenants' records."""
+def visible(kind: type[StoredRecord], tenancy: Tenancy) -> Document:
+    """Return the condition that limits a caller to its own tenants' records."""
     if tenancy is EVERYONE:
         return {}
     mine = sorted(tenancy or ())
@@ -135,8 +136,8 @@ def visible(kind: type[AnyRecord], tenancy: Tenancy) -> Document:
     return {"tenant_id": {"$in": mine}}
 
 
-def itself(record: Record) -> Document:
-    """Return the condition that finds a record as it is stored: by its id, and by whose it is."""
+def identity(record: Record) -> Document:
+    """Return the condition that finds a stored record: by its id and its owner."""
     match record:
         case TenantRecord():
             return {"_id": record.id}
@@ -148,7 +149,7 @@ def itself(record: Record) -> Document:
 _COMPARISONS = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "ge": "$gte", "lt": "$lt", "le": "$lte"}
 
 
-def condition(kind: type[AnyRecord], query: Query, tenancy: Tenancy) -> Document:
+def condition(kind: type[StoredRecord], query: Query, tenancy: Tenancy) -> Document:
     """Return the condition that a query by this caller puts on documents."""
     conditions = [visible(kind, tenancy), *(_clause(clause) for clause in query.clauses)]
     if query.search and query.searched:

@@ -1,4 +1,4 @@
-"""The store in memory, for tests: it meets the same contract as the one on MongoDB."""
+"""A store in memory, for tests. It passes the same contract tests as the one on MongoDB."""
 
 import asyncio
 import copy
@@ -15,10 +15,10 @@ from sms_config.model.query import Clause, Order, Query
 from sms_config.model.records import (
     Announcement,
     ApiKeyRecord,
-    AuditRecord,
     Record,
     RetiredConfig,
     SmsConfigRecord,
+    StoredRecord,
     TenantRecord,
     Ticket,
     TrunkRecord,
@@ -27,7 +27,7 @@ from sms_config.model.records import (
 from sms_config.model.rule_records import ExtensionRecord, InboundRuleRecord, OutboundRuleRecord
 from sms_config.storage.store_protocol import (
     EVERYONE,
-    AnyRecord,
+    RECORD_KINDS,
     Duplicate,
     Everything,
     Missing,
@@ -39,18 +39,7 @@ from sms_config.storage.store_protocol import (
     Transaction,
 )
 
-_KINDS: tuple[type[AnyRecord], ...] = (
-    TenantRecord,
-    TrunkRecord,
-    SmsConfigRecord,
-    ApiKeyRecord,
-    UserRecord,
-    InboundRuleRecord,
-    OutboundRuleRecord,
-    ExtensionRecord,
-    AuditRecord,
-)
-_UNIQUE: Mapping[type[AnyRecord], tuple[str, ...]] = {
+_UNIQUE: Mapping[type[StoredRecord], tuple[str, ...]] = {
     SmsConfigRecord: ("webhook_sha256",),
     ApiKeyRecord: ("prefix",),
     UserRecord: ("name_key",),
@@ -62,7 +51,7 @@ class InMemoryStore:
     """Keeps records in dictionaries. While `away` every call raises Unavailable; `unusable` makes prepare fail."""
 
     def __init__(self) -> None:
-        self.records: dict[type[AnyRecord], dict[str, AnyRecord]] = {kind: {} for kind in _KINDS}
+        self.records: dict[type[StoredRecord], dict[str, StoredRecord]] = {kind: {} for kind in RECORD_KINDS}
         self.waiting: dict[str, Announcement] = {}
         self.retired: dict[str, RetiredConfig] = {}
         self.tickets: dict[str, Ticket] = {}
@@ -74,13 +63,11 @@ class InMemoryStore:
         self._one_at_a_time = asyncio.Lock()
 
     async def get(self, kind: type[R], record_id: str, tenancy: Tenancy) -> R | None:
-        """As Store.get."""
         self._check()
         record = self.records[kind].get(record_id)
         return record if isinstance(record, kind) and _visible(record, tenancy) else None
 
     async def find(self, kind: type[R], query: Query, tenancy: Tenancy) -> Page[R]:
-        """As Store.find."""
         self._check()
         found = [
             record
@@ -95,27 +82,24 @@ class InMemoryStore:
         return Page(items, query.at_least(len(items)) if more else len(found), more)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """As Store.transact."""
         async with self._one_at_a_time:
             self._check()
-            trial = _InMemoryTransaction(self)
-            result = await work(trial)
+            copied = _InMemoryTransaction(self)
+            result = await work(copied)
             self._check()
             self.records, self.waiting, self.retired, self.number = (
-                trial.records,
-                trial.waiting,
-                trial.retired,
-                trial.number,
+                copied.records,
+                copied.waiting,
+                copied.retired,
+                copied.number,
             )
             return result
 
     async def snapshot_version(self) -> str:
-        """As Store.snapshot_version."""
         self._check()
         return str(self.number)
 
     async def everything(self, *, with_rules: bool = True) -> Everything:
-        """As Store.everything."""
         oldest_first = Query(top=None)
         tenants, trunks = (
             await self.find(TenantRecord, oldest_first, EVERYONE),
@@ -134,7 +118,6 @@ class InMemoryStore:
         )
 
     async def api_key(self, prefix: str) -> ApiKeyRecord | None:
-        """As Store.api_key."""
         self._check()
         return next(
             (
@@ -146,74 +129,62 @@ class InMemoryStore:
         )
 
     async def touch_api_key(self, key_id: str, at: datetime) -> None:
-        """As Store.touch_api_key."""
         key = await self.get(ApiKeyRecord, key_id, EVERYONE)
         if key is not None:
             self.records[ApiKeyRecord][key_id] = key.model_copy(update={"last_used_at": at})
 
     async def touch_user(self, user_id: str, at: datetime) -> None:
-        """As Store.touch_user."""
         user = await self.get(UserRecord, user_id, EVERYONE)
         if user is not None:
             self.records[UserRecord][user_id] = user.model_copy(update={"last_login_at": at})
 
-    async def put_ticket(self, ticket: Ticket) -> None:
-        """As Store.put_ticket."""
+    async def add_ticket(self, ticket: Ticket) -> None:
         self._check()
         self.tickets[ticket.id] = ticket
 
     async def ticket(self, ticket_id: str) -> Ticket | None:
-        """As Store.ticket."""
         self._check()
         return self.tickets.get(ticket_id)
 
     async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
-        """As Store.extend_ticket."""
         self._check()
         ticket = self.tickets.get(ticket_id)
         if ticket is not None:
             self.tickets[ticket_id] = ticket.model_copy(update={"expires_at": max(until, ticket.expires_at)})
 
-    async def drop_ticket(self, ticket_id: str) -> None:
-        """As Store.drop_ticket."""
+    async def delete_ticket(self, ticket_id: str) -> None:
         self._check()
         self.tickets.pop(ticket_id, None)
 
     async def announcements(self, limit: int) -> list[Announcement]:
-        """As Store.announcements."""
         self._check()
         return list(self.waiting.values())[:limit]
 
-    async def announced(self, ids: Iterable[str]) -> None:
-        """As Store.announced."""
+    async def remove_announcements(self, ids: Iterable[str]) -> None:
         self._check()
         for announcement_id in ids:
             self.waiting.pop(announcement_id, None)
 
-    async def note_webhooks(self, seen: Iterable[SeenWebhook]) -> None:
-        """As Store.note_webhooks."""
+    async def record_webhooks(self, webhooks: Iterable[SeenWebhook]) -> None:
         self._check()
-        for one in seen:
+        for one in webhooks:
             # To the millisecond, as the other store keeps times.
             at = one.at.replace(microsecond=one.at.microsecond // 1000 * 1000)
             known = self.webhooks.get((one.config_id, one.result))
             if known is None or known.at < at:
                 self.webhooks[one.config_id, one.result] = one.model_copy(update={"at": at})
 
-    async def webhooks_of(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
-        """As Store.webhooks_of."""
+    async def latest_webhooks(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
         self._check()
         wanted = set(config_ids)
         return [one for (config_id, _), one in self.webhooks.items() if config_id in wanted]
 
     async def prepare(self) -> None:
-        """As Store.prepare."""
         self._check()
         if self.unusable is not None:
             raise StoreUnusable(self.unusable)
 
     async def ping(self) -> None:
-        """As Store.ping."""
         self._check()
 
     def _check(self) -> None:
@@ -223,7 +194,7 @@ class InMemoryStore:
 
 
 class _InMemoryTransaction(InMemoryStore):
-    """A copy of a store, kept when the transaction succeeds. Records are immutable, so it is a shallow one."""
+    """A copy of a store, which replaces it when the transaction succeeds. A shallow one: records are immutable."""
 
     def __init__(self, store: InMemoryStore) -> None:
         super().__init__()
@@ -235,8 +206,7 @@ class _InMemoryTransaction(InMemoryStore):
             store.away,
         )
 
-    async def insert(self, record: AnyRecord) -> None:
-        """As Transaction.insert."""
+    async def insert(self, record: StoredRecord) -> None:
         records = self.records[type(record)]
         unique = attrgetter(*_UNIQUE.get(type(record), ("id",)))
         if record.id in records or any(unique(other) == unique(record) for other in records.values()):
@@ -244,54 +214,48 @@ class _InMemoryTransaction(InMemoryStore):
         records[record.id] = record
 
     async def replace(self, before: Record, after: Record) -> None:
-        """As Transaction.replace."""
         self._require(before)
         self.records[type(before)][before.id] = after
 
     async def remove(self, record: Record) -> None:
-        """As Transaction.remove."""
         self._require(record)
         del self.records[type(record)][record.id]
 
     def _require(self, record: Record) -> None:
         stored = self.records[type(record)].get(record.id)
-        if not isinstance(stored, Record) or _whose(stored) != _whose(record):
+        if not isinstance(stored, Record) or _owners(stored) != _owners(record):
             raise Missing(f"{record.COLLECTION}/{record.id}")
 
-    async def take_turn(self) -> None:
-        """As Transaction.take_turn: here one transaction begins when the last has ended."""
+    async def lock(self) -> None:
+        """Do nothing: a transaction begins only when the last has ended."""
 
-    async def advance(self) -> str:
-        """As Transaction.advance."""
+    async def next_version(self) -> str:
         self.number += 1
         return str(self.number)
 
     async def announce(self, announcement: Announcement) -> None:
-        """As Transaction.announce."""
         self.waiting[announcement.id] = announcement
 
     async def retire(self, retired: RetiredConfig) -> None:
-        """As Transaction.retire."""
         self.retired[retired.id] = retired
 
 
-def _whose(record: Record) -> str | tuple[str, ...] | None:
+def _owners(record: Record) -> str | tuple[str, ...] | None:
     return record.tenants if isinstance(record, ApiKeyRecord) else record.owner
 
 
-def _visible(record: AnyRecord, tenancy: Tenancy) -> bool:
+def _visible(record: StoredRecord, tenancy: Tenancy) -> bool:
     if tenancy is EVERYONE or tenancy is None:
         return True
     if isinstance(record, ApiKeyRecord):
         return record.tenants is not None and tenancy.issuperset(record.tenants)
     if isinstance(record, TrunkRecord):
         return not tenancy.isdisjoint(record.concerns)
-    owner = record.owner if isinstance(record, Record) else record.tenant_id
-    return owner in tenancy
+    return record.owner in tenancy
 
 
-def _matches(record: AnyRecord, query: Query) -> bool:
-    if not all(_holds(getattr(record, clause.path), clause) for clause in query.clauses):
+def _matches(record: StoredRecord, query: Query) -> bool:
+    if not all(_satisfies(getattr(record, clause.path), clause) for clause in query.clauses):
         return False
     wanted = query.search.casefold()
     return not (wanted and query.searched) or any(
@@ -299,7 +263,7 @@ def _matches(record: AnyRecord, query: Query) -> bool:
     )
 
 
-def _holds(value: Any, clause: Clause) -> bool:
+def _satisfies(value: Any, clause: Clause) -> bool:
     if clause.operator == "in":
         return value in clause.values
     if clause.operator == "eq" and isinstance(value, tuple):
@@ -322,6 +286,6 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def _rank_by(path: str) -> Callable[[AnyRecord], tuple[bool, Any]]:
-    """Sort as MongoDB does: null before everything."""
+def _rank_by(path: str) -> Callable[[StoredRecord], tuple[bool, Any]]:
+    """Return a sort key that orders as MongoDB does: null first."""
     return lambda record: (getattr(record, path) is not None, getattr(record, path))

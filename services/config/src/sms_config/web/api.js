@@ -1,4 +1,4 @@
-// Calls the REST API with the session's cookie. Every failure is an ApiError in the API's own words.
+// Calls the REST API with the session cookie. Every failure is an ApiError with the message of the API.
 
 export class ApiError extends Error {
   constructor(status, body) {
@@ -13,22 +13,22 @@ export class ApiError extends Error {
 let csrfToken = "";
 let tenant = null;
 let recover = async () => false;
-let trying = false;
+let dryRunning = false;
 
-// Remember what every request needs: the session's CSRF token, and the tenant that is worked in, or null for all.
+// Set what every request sends: the CSRF token of the session, and the chosen tenant, or null for all.
 export function use({ csrf, tenantId }) {
   if (csrf !== undefined) csrfToken = csrf;
   if (tenantId !== undefined) tenant = tenantId;
 }
 
-// Ask `work` about an error before it is told: it resolves to whether the request can be repeated now.
+// Let `work` handle an error before it is thrown: it resolves to whether the request can be repeated now.
 export function recoverBy(work) {
   recover = work;
 }
 
-// Return the decoded answer, null for an empty one. `query` drops what is empty; `inside` is another tenant than the one
-// that is worked in, or null for all. What is `unattended` happens by itself: it does not keep a session from ending, and
-// asks nobody to log in. `bare`: no recovery either.
+// Return the decoded answer, or null for an empty one. Empty values of `query` are dropped. `inside` is another tenant
+// than the chosen one, or null for all. `unattended` requests are automatic: they do not keep the session alive and ask
+// nobody to log in. `bare`: no recovery.
 export async function call(method, path, options = {}) {
   const inside = options.inside === undefined ? tenant : options.inside;
   const request = { ...options, method, path, inside };
@@ -40,27 +40,27 @@ export async function call(method, path, options = {}) {
   }
 }
 
-// Learn what the API has against what `work` would change, and change nothing: resolves to its errors, field by field.
-export async function refusals(work) {
-  trying = true;
+// Run `work` without changing anything. Resolves to the errors of the API, field by field.
+export async function dryRun(work) {
+  dryRunning = true;
   try {
     await work();
   } catch (error) {
-    if (error instanceof Tried) return [];
+    if (error instanceof DryRunDone) return [];
     if (error instanceof ApiError && error.errors.length) return error.errors;
     throw error;
   } finally {
-    trying = false;
+    dryRunning = false;
   }
   return [];
 }
 
-class Tried extends Error {}
+class DryRunDone extends Error {}
 
 async function send({ method, path, body, query, version, inside, unattended = false }) {
   const headers = {};
-  const trial = trying && method !== "GET";
-  if (trial) headers["X-Trial"] = "1";
+  const isDryRun = dryRunning && method !== "GET";
+  if (isDryRun) headers["X-Trial"] = "1";
   if (unattended) headers["X-Unattended"] = "1";
   if (inside !== null) headers["X-Tenant"] = inside;
   if (method !== "GET" && csrfToken) headers["X-CSRF-Token"] = csrfToken;
@@ -76,11 +76,11 @@ async function send({ method, path, body, query, version, inside, unattended = f
   const text = await response.text();
   const answer = text ? decoded(text, response) : null;
   if (!response.ok) throw new ApiError(response.status, answer ?? { code: "unknown", message: response.statusText || `The gateway answered ${response.status} without a word.` });
-  if (trial) throw new Tried(); // what would have come next must not
+  if (isDryRun) throw new DryRunDone(); // so that `work` does not go on
   return answer;
 }
 
-// Begin an answer that goes on, such as a stream of events.
+// Open an answer that stays open, such as a stream of events.
 export function open(path, { query, signal }) {
   const headers = { "X-Unattended": "1", ...(tenant === null ? {} : { "X-Tenant": tenant }) };
   return fetch(address(path, query), { headers, signal, credentials: "same-origin", cache: "no-store" });

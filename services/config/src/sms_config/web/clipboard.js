@@ -1,4 +1,4 @@
-// Copying, which says "copied" only when the clipboard has it.
+// Copies texts, and says "copied" only when the clipboard has the text.
 
 import { h, icon } from "./dom.js";
 import { show } from "./dialogs.js";
@@ -9,24 +9,24 @@ const KEYS = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘C" : "Ctrl+C";
 
 // Copy `text`, which is `what` ("webhook address"), or show it selected for the person to copy.
 export async function copy(text, what, near = document.body) {
-  if (await taken(text, near)) say(`${capital(what)} copied`);
+  if (await copied(text, near)) say(`${capital(what)} copied`);
   else byHand(text, what);
 }
 
-async function taken(text, near) {
-  // Browsers keep the clipboard from pages that did not come over TLS.
+async function copied(text, near) {
+  // Browsers allow this only to pages that came over TLS.
   if (navigator.clipboard?.writeText) {
     try {
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
-      // Not allowed: the old way may still work.
+      // Not allowed: the older command may still work.
     }
   }
-  return takenTheOldWay(text, near);
+  return copiedByCommand(text, near);
 }
 
-function takenTheOldWay(text, near) {
+function copiedByCommand(text, near) {
   const before = document.activeElement;
   const field = h("textarea", { class: "offscreen", readonly: true, "aria-hidden": "true" }, text);
   // Nothing outside of an open dialog can be selected.

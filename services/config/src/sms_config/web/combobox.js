@@ -1,5 +1,5 @@
-// Fields that find one, or several, of many things by typing (WAI-ARIA's editable combobox with a list). What there is
-// to choose from is asked of a source, so that a list of any length can be chosen from.
+// Fields to choose one or several of many objects by typing (WAI-ARIA's editable combobox with a list). The choices come
+// from a search function, so the list may be of any length.
 
 import { ApiError } from "./api.js";
 import { h, icon } from "./dom.js";
@@ -13,7 +13,7 @@ const PAUSE = 150;
 export function combobox({ id, name, find, value = "", text = "", clears = true, free = false, chosen = () => {}, ...attributes }) {
   const hidden = h("input", { type: "hidden", name, value });
   const list = h("ul", { id: `${id}-list`, class: "choices", role: "listbox", "aria-label": "Choices", hidden: true });
-  const told = h("span", { class: "offscreen", role: "status" });
+  const status = h("span", { class: "offscreen", role: "status" });
   const input = h("input", { type: "text", id, role: "combobox", autocomplete: "off", spellcheck: "false", "aria-autocomplete": "list", "aria-expanded": "false", "aria-controls": list.id, value: text, ...attributes });
   let shown = text;
   let found = [];
@@ -21,7 +21,7 @@ export function combobox({ id, name, find, value = "", text = "", clears = true,
   let asked = 0;
   let timer;
 
-  async function look(search) {
+  async function lookUp(search) {
     const mine = ++asked;
     clearTimeout(timer);
     const answer = await find(search).catch(unavailable);
@@ -34,7 +34,7 @@ export function combobox({ id, name, find, value = "", text = "", clears = true,
     list.replaceChildren(...items.map(choice), ...(rest ? [h("li", { class: "rest", role: "presentation" }, rest)] : []));
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
-    told.textContent = rest && items.length === 0 ? rest : `${items.length + more} found`;
+    status.textContent = rest && items.length === 0 ? rest : `${items.length + more} found`;
     move(search ? 0 : items.findIndex((item) => item.value === hidden.value));
   }
 
@@ -76,10 +76,10 @@ export function combobox({ id, name, find, value = "", text = "", clears = true,
   // Everything, unless something else was typed than what is chosen.
   const typed = () => (input.value === shown ? "" : input.value.trim());
   const keys = {
-    ArrowDown: () => (list.hidden ? look(typed()) : move((active + 1) % Math.max(found.length, 1))),
-    ArrowUp: () => (list.hidden ? look(typed()) : move(active > 0 ? active - 1 : found.length - 1)),
+    ArrowDown: () => (list.hidden ? lookUp(typed()) : move((active + 1) % Math.max(found.length, 1))),
+    ArrowUp: () => (list.hidden ? lookUp(typed()) : move(active > 0 ? active - 1 : found.length - 1)),
     Escape: () => { close(); input.value = shown; },
-    Enter: () => (active >= 0 ? choose(found[active]) : look(typed())),
+    Enter: () => (active >= 0 ? choose(found[active]) : lookUp(typed())),
   };
   input.addEventListener("keydown", (event) => {
     if (event.key === "Tab" && active >= 0 && input.value !== shown) choose(found[active]);
@@ -94,11 +94,11 @@ export function combobox({ id, name, find, value = "", text = "", clears = true,
     asked++;
     move(-1);
     clearTimeout(timer);
-    timer = setTimeout(() => look(input.value.trim()), PAUSE);
+    timer = setTimeout(() => lookUp(input.value.trim()), PAUSE);
   });
   input.addEventListener("click", () => {
     input.select();
-    if (list.hidden) look("");
+    if (list.hidden) lookUp("");
   });
   input.addEventListener("blur", () => {
     const left = input.value.trim();
@@ -110,8 +110,8 @@ export function combobox({ id, name, find, value = "", text = "", clears = true,
     else if (left !== "" && free) choose({ value: left, text: left });
     else input.value = shown;
   });
-  const box = h("div", { class: "combobox" }, input, hidden, list, told);
-  // For who learns later what the value is called.
+  const box = h("div", { class: "combobox" }, input, hidden, list, status);
+  // For a page that learns the name of the value later.
   box.rename = (words) => {
     if (input.value === shown) input.value = words;
     shown = words;

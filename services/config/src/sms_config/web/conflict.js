@@ -1,4 +1,4 @@
-// Saving what somebody else changed meanwhile: shows what differs and lets the person decide. Nothing is lost unseen.
+// Saving an object that somebody else has changed: shows the differences and lets the person decide.
 
 import { ApiError, call, get } from "./api.js";
 import { show } from "./dialogs.js";
@@ -49,7 +49,7 @@ function choose(error, stored, body, labels) {
   });
 }
 
-// The API tells the moment in ISO form at the end of its sentence.
+// The API writes the time in ISO form at the end of its sentence.
 const when = (message) => message.replace(/ at (\d{4}-\d{2}-\d{2}T\S+)$/, (_, moment) => `, ${dateTime(moment)}`);
 
 const hidden = (field) => /credentials|password|secret/.test(field);

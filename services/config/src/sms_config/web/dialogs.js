@@ -1,9 +1,9 @@
 // Dialogs over the page. Focus returns to where it was when one is closed.
 
 import { h } from "./dom.js";
-import { comeOut } from "./toast.js";
+import { lower } from "./toast.js";
 
-// Show a dialog. With `mayClose`, it goes on asking until that says yes: Escape and a click beside are not enough.
+// Show a dialog. It stays open until `mayClose` returns true: Escape and a click beside it are not enough.
 export function show(dialog, closed = () => {}, { mayClose = () => true } = {}) {
   document.body.append(dialog);
   dialog.addEventListener("cancel", (event) => {
@@ -11,14 +11,14 @@ export function show(dialog, closed = () => {}, { mayClose = () => true } = {}) 
   });
   dialog.addEventListener("close", () => {
     if (!mayClose()) return dialog.showModal(); // a browser closes at the second Escape, whatever one says
-    comeOut(dialog);
+    lower(dialog);
     dialog.remove();
     return closed();
   });
   dialog.showModal();
 }
 
-// Ask before something that cannot be undone; resolves to whether to go on.
+// Ask before something that cannot be undone. Resolves to whether to go on.
 export function confirm({ title, text, action, cancel = "Cancel", dangerous = true }) {
   return new Promise((resolve) => {
     const close = (answer) => () => dialog.close(answer);
@@ -38,7 +38,7 @@ export function confirm({ title, text, action, cancel = "Cancel", dangerous = tr
   });
 }
 
-// Tell something that has to be read; resolves when it was.
+// Show something that must be read. Resolves when it is closed.
 export function inform({ title, text, action = "Understood" }) {
   return new Promise((resolve) => {
     const dialog = h(

@@ -1,17 +1,17 @@
-// Keeps what was typed from being lost: asks before the person leaves a form that is not saved.
+// Warns before the person leaves a form with unsaved changes.
 
 import { confirm } from "./dialogs.js";
 
-let begun = new Map(); // each form of the page with what was in it at first
+let begun = new Map(); // each form of the page, with its first content
 
 const content = (form) => JSON.stringify([...new FormData(form)].map(([name, value]) => [name, String(value)]));
 
-// Guard a form. What it holds now is what is stored.
+// Watch a form. Its present content is what is stored.
 export function guard(form) {
   begun.set(form, content(form));
 }
 
-// What was typed is stored, or is not wanted any more.
+// Stop watching: the changes are saved, or no longer wanted.
 export function forget() {
   begun = new Map();
 }

@@ -1,4 +1,4 @@
-// Lists that people paste: how what is in a field is read, told while it is typed.
+// Lists of numbers that people paste: shows how a field is read, while it is typed.
 
 import { h, plural } from "./dom.js";
 import { range } from "./masks.js";
@@ -13,7 +13,7 @@ const isRange = (entry) => {
   return plain.length === 2 && plain[0].length >= 7 && plain[1].length >= 2;
 };
 
-// What a text holds, in words: "12 numbers, 3 ranges (42 numbers in all)".
+// What a text contains, in words: "12 numbers, 3 ranges (42 numbers in all)".
 export function counted(text) {
   const all = text.split(BETWEEN).map((entry) => entry.trim()).filter(Boolean);
   const masks = all.filter((entry) => entry.includes("*"));
@@ -28,16 +28,16 @@ export function counted(text) {
   return said.map(([count, noun]) => plural(count, noun)).join(", ") + total;
 }
 
-// A field of a list that says below it what it holds.
+// Show below a list field what it contains.
 export function counting(field) {
   const input = field.querySelector("input, textarea");
-  const told = h("p", { class: "hint", "aria-live": "polite" });
-  const tell = () => {
-    told.hidden = input.value.trim() === "";
-    told.textContent = `Read as ${counted(input.value)}.`;
+  const summary = h("p", { class: "hint", "aria-live": "polite" });
+  const update = () => {
+    summary.hidden = input.value.trim() === "";
+    summary.textContent = `Read as ${counted(input.value)}.`;
   };
-  input.addEventListener("input", tell);
-  input.after(told);
-  tell();
+  input.addEventListener("input", update);
+  input.after(summary);
+  update();
   return field;
 }

@@ -1,4 +1,4 @@
-// Where comboboxes find tenants, trunks, SMS configurations and time zones, and the names that belong to ids.
+// Looks up tenants, trunks, SMS configurations and time zones for comboboxes, and the names of ids.
 
 import { get } from "./api.js";
 
@@ -11,10 +11,10 @@ const of = (path, asChoice, inside) => async (search) => {
   return { items: found.items.map(asChoice), more: found.count - found.items.length };
 };
 
-// All tenants, whichever one is worked in.
+// All tenants, whichever one is chosen.
 export const findTenant = of("tenants", ({ id, name }) => ({ value: id, text: name, hint: id }), null);
 
-// Without a tenant: those of the tenant that is worked in.
+// Without `tenantId`: in the chosen tenant.
 export const findConfig = (tenantId) => of("sms", ({ id, name, provider_name: trunk }) => ({ value: id, text: name, hint: trunk }), tenantId);
 
 export const findTrunk = (tenantId) => of("trunks", ({ id, name, brand }) => ({ value: id, text: name, hint: brand }), tenantId);
@@ -25,7 +25,7 @@ export async function findZone(search) {
   return { items: all.slice(0, 50).map((zone) => ({ value: zone, text: zone })), more: Math.max(0, all.length - 50) };
 }
 
-// The names of objects by their ids; of one that is gone the id itself.
+// The names of objects by their ids; for a deleted object, its id.
 export async function names(path, ids, options) {
   const wanted = [...new Set(ids)];
   const known = new Map(wanted.map((id) => [id, id]));

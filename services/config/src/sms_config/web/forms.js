@@ -1,6 +1,6 @@
 // Forms: fields with labels, hints and errors, and saving with the errors of the API beside their fields.
 
-import { ApiError, refusals } from "./api.js";
+import { ApiError, dryRun } from "./api.js";
 import { guard } from "./dirty.js";
 import { h } from "./dom.js";
 import { clearErrors, showErrors } from "./problems.js";
@@ -63,8 +63,8 @@ export function form({ save, submit = "Save", secondary = [], working = "Savingâ
     try {
       const data = new FormData(element);
       const wrong = check(data);
-      // What the page finds is told together with what the API finds.
-      if (wrong.length) throw new ApiError(422, { code: "invalid_request", message: "", errors: [...wrong, ...(await refusals(() => save(data, element)))] });
+      // Errors that the page finds are shown together with those of the API.
+      if (wrong.length) throw new ApiError(422, { code: "invalid_request", message: "", errors: [...wrong, ...(await dryRun(() => save(data, element)))] });
       await save(data, element);
       if (guarded) guard(element);
     } catch (error) {

@@ -67,8 +67,7 @@ export function search({ path, query, label }) {
   );
 }
 
-// Where in the list this page is, and the ways to the others. Long lists are not counted to their end: then there are
-// at least so many.
+// The position of this page in the list, and links to the pages before and after. Long lists are not counted to the end.
 export function paging({ path, query, found: { count, more, items } }) {
   const shown = items.length;
   const skip = Number(query.get("skip") ?? 0);
@@ -103,8 +102,8 @@ export function enabledSwitch(path, item) {
 const WHOLE = 500;
 const natural = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-// One page of a list in the order in which people count: 101, 1009, 1010. The database orders letter by letter, so a list
-// that is not too long for it is put in order here. `key` gives what a list is ordered by, item by item.
+// One page of a list in numeric order: 101, 1009, 1010. The database orders letter by letter, so lists that are not too
+// long are sorted here. `key` gives the sort key of an item.
 export async function readCounted(path, query, { orderby, key }) {
   const page = await read(path, query, { orderby });
   const skip = Number(query.get("skip") ?? 0);

@@ -5,15 +5,15 @@ import { combobox } from "./combobox.js";
 import { forget, isDirty, mayLeave } from "./dirty.js";
 import { h, icon } from "./dom.js";
 import { findTenant, tenantName } from "./finding.js";
-import { errorPage, forgetProblem, problemPage, tellWhatIsLeft } from "./problems.js";
+import { errorPage, forgetProblem, problemPage, showUncaughtErrors } from "./problems.js";
 import { follow, here, inTenant, leadTo, link, remember, scrollBack } from "./router.js";
 import { current, end, enter, forgetSession, keepSession, refresh } from "./session.js";
 import { hushOthers, say } from "./toast.js";
 import { account } from "./pages/account.js";
 import { audit } from "./pages/audit.js";
-import { dead, deadLetter } from "./pages/dead.js";
+import { deadLetter, deadLetters } from "./pages/dead_letters.js";
 import { key, keys } from "./pages/keys.js";
-import { logIn, setUp } from "./pages/entry.js";
+import { logIn, setUp } from "./pages/log_in.js";
 import { explain } from "./pages/explain.js";
 import { extension, extensions } from "./pages/extensions.js";
 import { inbound, inboundRule } from "./pages/inbound.js";
@@ -26,7 +26,8 @@ import { tenant, tenants } from "./pages/tenants.js";
 import { trunk, trunks } from "./pages/trunks.js";
 import { user, users } from "./pages/users.js";
 
-// In the order of the navigation; `begins` names the part of it that a page is the first of, and `aside` ones are in it only where the header has no room for them.
+// In the order of the navigation. `begins` is the title of the section that starts with this page. `aside` pages are shown
+// only where the header has no room for them.
 const PAGES = {
   sms: { title: "SMS/MMS", shape: "config", list: sms, one: smsForm },
   trunks: { title: "Trunks & DIDs", shape: "trunk", list: trunks, one: trunk },
@@ -36,7 +37,7 @@ const PAGES = {
   routing: { title: "Hours & blocking", shape: "clock", list: routing },
   explain: { title: "Explain", shape: "explain", list: explain },
   messages: { title: "Message history", shape: "messages", list: messages, one: message, begins: "Messages" },
-  dead: { title: "Dead letters", shape: "dead", list: dead, one: deadLetter },
+  dead: { title: "Dead letters", shape: "dead", list: deadLetters, one: deadLetter },
   users: { title: "Users", shape: "users", list: users, one: user, begins: "Administration" },
   keys: { title: "API keys", shape: "key", list: keys, one: key },
   audit: { title: "Audit log", shape: "audit", list: audit },
@@ -45,11 +46,11 @@ const PAGES = {
 };
 
 const app = document.getElementById("app");
-let turn = 0;
+let navigation = 0; // counts navigations: an answer for an older one is dropped
 let leave = () => {};
 
 async function navigate() {
-  const mine = ++turn;
+  const mine = ++navigation;
   leave();
   leave = () => {};
   forget();
@@ -64,7 +65,7 @@ async function navigate() {
     use({ tenantId: place.tenant });
     await page(place, mine);
   } catch (error) {
-    if (mine === turn) failed(error, place);
+    if (mine === navigation) failed(error, place);
   }
   return undefined;
 }
@@ -74,7 +75,7 @@ function failed(error, place) {
   const again = h("button", { type: "button", class: "button", onclick: () => navigate() }, "Try again");
   if (current() === null) return entry(h("div", { class: "card" }, errorPage(error, again)), "SMS gateway");
   if (error.status === 404) return fill(missing(), "Not found");
-  // What the address asks for is wrong: asking again is no way out.
+  // The address is wrong, so trying again would not help.
   const all = error.status === 422 && h("a", { class: "button primary", href: link(place.parts[0]) }, "Show all");
   fill(errorPage(error, [all, again].filter(Boolean)), "Not available");
   if (!(error instanceof ApiError)) console.error(error);
@@ -96,7 +97,7 @@ async function page({ tenant: tenantId, parts, query }, mine) {
   const foreign = tenantId !== null && !system && tenantId !== user.tenant_id;
   if (known === null || foreign) return fill(missing(), "Not found");
   if (known.forSystem && !system && (!id || id === "new")) return fill(notAllowed(known.title), "Not allowed");
-  if (system && tenantId !== null && !(await tenantExists(tenantId))) return mine === turn ? fill(noTenant(tenantId), "Not found") : undefined;
+  if (system && tenantId !== null && !(await tenantExists(tenantId))) return mine === navigation ? fill(noTenant(tenantId), "Not found") : undefined;
   const context = {
     id,
     query,
@@ -105,12 +106,12 @@ async function page({ tenant: tenantId, parts, query }, mine) {
     system,
     refresh,
     leaving: (work) => {
-      if (mine === turn) leave = work;
-      else work(); // the page was left before it was there
+      if (mine === navigation) leave = work;
+      else work(); // the person left the page before it was loaded
     },
   };
   const content = await (id ? known.one : known.list)(context);
-  if (mine === turn) fill(content, known.title);
+  if (mine === navigation) fill(content, known.title);
   return undefined;
 }
 
@@ -171,7 +172,7 @@ function switcher(tenantId) {
   };
   const box = combobox({ id: "tenant", name: "tenant", find, value: tenantId ?? "", text: tenantId === null ? all.text : (known?.name ?? tenantId), clears: false, chosen });
   if (tenantId !== null && known === undefined) {
-    // The session names the first tenants only. Of one that does not exist the page itself tells.
+    // The session names only the first tenants. If the tenant does not exist, the page says so.
     tenantName(tenantId).then((name) => { box.rename(name); }, () => {});
   }
   return h("div", { class: "switcher" }, h("label", { for: "tenant", class: "offscreen" }, "Tenant to work in"), box);
@@ -192,9 +193,9 @@ async function logOut() {
   try {
     await end();
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 401) throw error; // it has ended by itself
+    if (!(error instanceof ApiError) || error.status !== 401) throw error; // the session had ended already
   }
-  turn++;
+  navigation++;
   leave();
   leave = () => {};
   history.replaceState(history.state, "", "#/sms");
@@ -202,7 +203,7 @@ async function logOut() {
   say("Logged out");
 }
 
-// Pages for who is not logged in stand alone.
+// The pages before the log-in have no frame.
 function entry(content, title) {
   forgetSession();
   app.replaceChildren(h("main", { class: "alone" }, h("p", { class: "brand" }, h("img", { src: "/portal/icon.svg", alt: "", width: "36", height: "36" }), h("span", {}, "SMS gateway")), content));
@@ -218,8 +219,8 @@ const noTenant = (id) => problemPage("Not found", `There is no tenant â€œ${id}â€
 
 const notAllowed = (title) => problemPage("Not allowed", `${title} are for system administrators.`, { actions: [toFirst()] });
 
-// What was asked and refused leaves the page as it was, the choice of a tenant too.
+// When the person stays on the page, the tenant switcher goes back too.
 addEventListener("stayed", () => { document.querySelector(".switcher")?.replaceWith(switcher(here().tenant)); });
-tellWhatIsLeft();
+showUncaughtErrors();
 keepSession(() => leadTo("#/sms"));
 follow(navigate);

@@ -2,10 +2,10 @@
 
 import { ApiError } from "./api.js";
 import { h, icon } from "./dom.js";
-import { over, say } from "./toast.js";
+import { raise, say } from "./toast.js";
 import { FIELDS } from "./words.js";
 
-// The API speaks to programs too; these are its sentences for a person at this page.
+// The API is for programs too. These are its sentences for a person at this page.
 const SAID = {
   unauthenticated: "Your session has ended. Log in again to go on.",
   csrf_refused: "This page is older than your session. Load it again and repeat what you did.",
@@ -17,10 +17,10 @@ export const sentenceOf = (error) => (error instanceof ApiError ? (SAID[error.co
 const traceOf = (error) => (error instanceof ApiError ? error.requestId && `Request ${error.requestId}` : String(error));
 
 // A bar over the page, until it is closed or the page is left.
-export function tell(error) {
+export function showProblem(error) {
   const bar = document.getElementById("problem");
   const trace = traceOf(error);
-  over(bar);
+  raise(bar);
   bar.hidden = false;
   bar.replaceChildren(
     h("div", {}, h("p", {}, sentenceOf(error)), trace ? h("p", { class: "hint" }, trace) : ""),
@@ -34,14 +34,14 @@ export function forgetProblem() {
   bar.replaceChildren();
 }
 
-// Whatever nobody else has caught is told, so that no button ever does nothing without a word.
-export function tellWhatIsLeft() {
+// Show errors that nothing else caught, so that no button fails silently.
+export function showUncaughtErrors() {
   addEventListener("unhandledrejection", (event) => {
-    if (event.reason instanceof ApiError) event.preventDefault(); // it is no mistake of the page
-    tell(event.reason);
+    if (event.reason instanceof ApiError) event.preventDefault(); // it is no bug of the page
+    showProblem(event.reason);
   });
   addEventListener("error", (event) => {
-    if (event.error) tell(event.error);
+    if (event.error) showProblem(event.error);
   });
 }
 
@@ -53,7 +53,7 @@ export const errorPage = (error, actions) => problemPage("This cannot be shown n
 
 // --- beside the fields of a form
 
-// Tell all errors, each beside its field or above all when it has none, and go to the first.
+// Show all errors, each beside its field or above the form when it has none, and focus the first field.
 export function showErrors(form, place, error, refused) {
   const left = [];
   const wrong = [];
@@ -92,7 +92,7 @@ export function clearErrors(form, place) {
 
 const inOrder = (a, b) => (a.compareDocumentPosition(b) & Node.DOCUMENT_POSITION_FOLLOWING ? -1 : 1);
 
-// Where the error of a field is told: beside it, or beside the smallest part of the form that holds it.
+// Where the error of a field is shown: beside it, or beside the smallest part of the form that contains it.
 function placeOf(form, path) {
   for (let parts = path.split("."); parts.length && parts[0]; parts = parts.slice(0, -1)) {
     const place = form.querySelector(`#${CSS.escape(`field-${parts.join("-")}-error`)}`);

@@ -1,9 +1,9 @@
-// The address: #/<page>, or #/t/<tenant>/<page> for a system administrator who works in one tenant. What is left and
-// comes again, by Back or by saving, is found where it was.
+// The address: #/<page>, or #/t/<tenant>/<page> for a system administrator who has chosen a tenant. Lists keep their scroll
+// position when the person comes back to them.
 
 import { forget, isDirty, mayLeave } from "./dirty.js";
 
-// What the address says: the tenant (or null), the page's path, and the page's own query.
+// Parse the address: the tenant or null, the path of the page, and its query.
 export function here(hash = location.hash) {
   const [path, ...query] = hash.replace(/^#\/?/, "").split("?");
   const parts = path.split("/").filter(Boolean).map(part);
@@ -19,7 +19,7 @@ function part(text) {
   }
 }
 
-// The address of a page in the tenant that is worked in now.
+// The address of a page in the chosen tenant.
 export const link = (path) => inTenant(here().tenant, path);
 
 export const inTenant = (tenant, path) => `#/${tenant === null ? "" : `t/${encodeURIComponent(tenant)}/`}${path}`;
@@ -36,7 +36,7 @@ let at = 0; // which entry of the browser's history this is, counted by ourselve
 let reverted = null;
 let asking = false;
 
-// Begin: `arrived` is called now and whenever there is another page to show.
+// Start: `arrived` is called now and for every further page.
 export function follow(arrived) {
   arrive = arrived;
   history.scrollRestoration = "manual";
@@ -47,13 +47,13 @@ export function follow(arrived) {
   arrive();
 }
 
-// Go to a page after something was done: nothing of the form is to be kept.
+// Go to a page after something was done. The form is dropped.
 export function go(path) {
   forget();
   leadTo(link(path));
 }
 
-// The same, to a list as it was left.
+// The same, to a list as the person left it.
 export function goBack(path) {
   forget();
   leadTo(back(path));
@@ -81,7 +81,7 @@ async function changed() {
   return undefined;
 }
 
-// The form stays, and so does its address, until the person has said what to do.
+// Keep the form and its address until the person has answered.
 async function askFirst(wanted, by, isNew) {
   await revert(by);
   if (asking) return;

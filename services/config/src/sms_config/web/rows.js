@@ -1,5 +1,5 @@
-// Lists of like rows in a form. The fields of a row are named `<name>.<place>.<field>`, as the API names them in its
-// errors, and are named anew when rows are added, moved or removed.
+// Lists of similar rows in a form. The fields of a row are named `<name>.<place>.<field>`, as in the errors of the API.
+// They are renamed when rows are added, moved or removed.
 
 import { h, icon } from "./dom.js";
 import { say } from "./toast.js";

@@ -1,31 +1,31 @@
-// The field for the sender of an SMS configuration, which says so when the sender is nobody's number.
+// The sender field of an SMS configuration. It warns when the sender is not one of the trunk's numbers.
 
 import { ApiError, get } from "./api.js";
+import { drawn } from "./declared.js";
 import { h } from "./dom.js";
-import { field } from "./forms.js";
 import { bare, range } from "./masks.js";
 
 const NAME = "A name, not a number: nobody can answer it, and many countries, the USA among them, take no names.";
 const NOBODYS = "This is not one of the trunk's numbers. The carrier may refuse it, and answers do not come here.";
 
-// `trunk` is the form's field with the trunk; `item` what is edited, or null.
-export function sender(item, trunk) {
+// `declared` is the field's declaration; `trunk` the form's field with the trunk; `item` what is edited, or null.
+export function sender(declared, item, trunk) {
   const warning = h("p", { id: "field-sender_id-warning", class: "hint warn", "aria-live": "polite", hidden: true });
-  const place = field({ name: "sender_id", label: "Sender ID", value: item?.sender_id ?? "", autocomplete: "off", hint: "A number of the trunk. Empty: the trunk's default number." });
+  const place = drawn(declared, item?.sender_id);
   const input = place.querySelector("input");
   input.setAttribute("aria-describedby", `${input.getAttribute("aria-describedby")} ${warning.id}`);
   place.append(warning);
   let asked = 0;
-  const look = async () => {
+  const check = async () => {
     const mine = ++asked;
     const said = await wrong(input.value.trim(), trunk.querySelector('[name="provider_id"]').value, item?.tenant_id);
     if (mine !== asked) return;
     warning.textContent = said ?? "";
     warning.hidden = said === null;
   };
-  input.addEventListener("change", look);
-  trunk.addEventListener("change", look);
-  look();
+  input.addEventListener("change", check);
+  trunk.addEventListener("change", check);
+  check();
   return place;
 }
 
@@ -37,15 +37,15 @@ async function wrong(text, trunkId, tenantId) {
   try {
     const { dids, pools } = await get(`trunks/${encodeURIComponent(trunkId)}`);
     const own = [dids, ...(pools ?? []).filter((pool) => pool.tenant_id === tenantId).map((pool) => pool.dids)].join(";");
-    return holds(own, bare(text)) ? null : NOBODYS;
+    return contains(own, bare(text)) ? null : NOBODYS;
   } catch (error) {
-    if (error instanceof ApiError) return null; // saving tells what is wrong with the trunk
+    if (error instanceof ApiError) return null; // saving reports what is wrong with the trunk
     throw error;
   }
 }
 
 // Whether a number is in a pool. One without its country code is meant in the country of the pool's numbers.
-const holds = (dids, number) =>
+const contains = (dids, number) =>
   dids.split(";").filter(Boolean).some((entry) => {
     const { first, last } = range(entry) ?? { first: bare(entry), last: bare(entry) };
     const whole = first.slice(0, Math.max(0, first.length - number.length)) + number;

@@ -1,5 +1,5 @@
-// Who is logged in. When the session ends under a page, the person logs in over it and goes on: nothing typed is lost,
-// and the request that was refused is made again, once.
+// The session. When it ends while a page is open, a log-in dialog opens over the page: nothing typed is lost, and the
+// request that was refused is repeated once.
 
 import { ApiError, call, get, recoverBy, use } from "./api.js";
 import { h } from "./dom.js";
@@ -14,7 +14,7 @@ let restart = () => {};
 
 export const current = () => session;
 
-// `again` begins the portal anew for another person than before.
+// `again` restarts the portal for another person.
 export function keepSession(again) {
   restart = again;
   recoverBy(recovered);
@@ -30,21 +30,21 @@ export function forgetSession() {
   use({ csrf: "", tenantId: null });
 }
 
-// What the browser's cookie says. Raises the API's 401 when nobody is logged in.
-export const look = () => get("session", {}, ALONE);
+// Read the session of the browser's cookie. Throws the API's 401 when nobody is logged in.
+export const readSession = () => get("session", {}, ALONE);
 
 export async function refresh() {
-  enter(await look());
+  enter(await readSession());
 }
 
 export const end = () => call("DELETE", "session", ALONE);
 
-// Log in; resolves to the session. A browser that does not keep the cookie would ask again and again without a word.
-export async function begin(name, password) {
+// Log in. Resolves to the session. Says so when the browser does not keep the cookie: it would ask again and again.
+export async function openSession(name, password) {
   use({ csrf: "" });
   await call("POST", "session", { ...ALONE, body: { username: name, password } });
   try {
-    return await look();
+    return await readSession();
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
     const why = location.protocol === "https:" ? "Allow cookies for this address." : `It is kept on pages that were opened by https only: open ${location.host} by https, or the address that your administrator has for it.`;
@@ -58,13 +58,13 @@ async function recovered(error) {
   return error.code === "unauthenticated" && logInAgain();
 }
 
-// The session is another than this page knows: of the same person, from another tab, or of somebody else.
+// The session has changed: the same person logged in from another tab, or somebody else did.
 async function renewed() {
-  const found = await look().catch((error) => (error instanceof ApiError && error.status === 401 ? null : Promise.reject(error)));
+  const found = await readSession().catch((error) => (error instanceof ApiError && error.status === 401 ? null : Promise.reject(error)));
   return found === null ? logInAgain() : taken(found);
 }
 
-// Ask the person to log in, once for all requests that wait; resolves to whether the same person did.
+// Ask the person to log in, once for all waiting requests. Resolves to whether the same person did.
 export function logInAgain() {
   asked ??= ask().finally(() => { asked = null; });
   return asked;
@@ -74,7 +74,7 @@ const ask = () => new Promise((resolve, reject) => {
   let found = null;
   const save = async (data, element) => {
     try {
-      found = await begin(text(data, "username") ?? "", data.get("password"));
+      found = await openSession(text(data, "username") ?? "", data.get("password"));
       dialog.close();
     } finally {
       element.elements.password.value = "";
@@ -96,7 +96,7 @@ const ask = () => new Promise((resolve, reject) => {
   dialog.querySelector('[type="password"]').focus();
 });
 
-// Go on as whoever is logged in now; resolves to whether that is the person whose page it is. Another one gets nothing of it.
+// Go on as the person who is logged in now. Resolves to whether it is the person who opened the page. Nobody else sees it.
 async function taken(found) {
   const { user } = session;
   if (found.user.id === user.id) {

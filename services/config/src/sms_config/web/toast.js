@@ -1,13 +1,13 @@
-// Says what happened, to eyes and to screen readers.
+// Short messages about what happened, on the screen and for screen readers.
 
 const SECONDS = 5;
 let timer;
 let place;
 
-// Say it for a while, or until the person goes on to another page.
+// Show a text for a while, or until the person opens another page.
 export function say(text) {
   const said = document.getElementById("said");
-  over(said);
+  raise(said);
   said.textContent = "";
   place = location.hash;
   clearTimeout(timer);
@@ -18,7 +18,7 @@ export function say(text) {
   timer = setTimeout(hush, SECONDS * 1000);
 }
 
-// End what was said on another page than this one.
+// Remove a text that belongs to another page.
 export function hushOthers() {
   if (place !== location.hash) hush();
 }
@@ -30,11 +30,11 @@ function hush() {
   said.textContent = "";
 }
 
-// Put what floats over the page over an open dialog: what lies under it is neither seen nor read aloud.
-export function over(floating) {
+// Move a floating element into the open dialog: what lies under a dialog is neither seen nor read aloud.
+export function raise(floating) {
   const top = [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
   if (floating.parentElement !== top) top.append(floating);
 }
 
-// Before a dialog goes, take out of it what floats over the page.
-export const comeOut = (dialog) => document.body.append(...dialog.querySelectorAll(":scope > .floats"));
+// Move floating elements out of a dialog before it is removed.
+export const lower = (dialog) => document.body.append(...dialog.querySelectorAll(":scope > .floats"));

@@ -2,6 +2,7 @@
 
 import { dateTime } from "./dom.js";
 import { hoursInWords } from "./hours.js";
+import { SMS_FIELDS } from "./sms_fields.js";
 
 export const STATUS = {
   accepted: ["Accepted", "busy", "Valid and stored; it will be worked on."],
@@ -37,11 +38,9 @@ export const KINDS = {
 };
 
 export const FIELDS = {
-  name: "Name",
+  ...Object.fromEntries(SMS_FIELDS.map(({ name, label }) => [name, label])),
   enabled: "Enabled",
   provider_id: "Trunk",
-  sender_id: "Sender ID",
-  failure_policy: "When the carrier's answer is lost",
   callback_username: "Callback user name",
   "callback.password": "Callback password",
   "webhook.token": "Webhook address",
@@ -115,7 +114,6 @@ export const FIELDS = {
   holidays: "Holidays",
   blocked_senders: "Blocked senders",
   unlisted_extensions: "Extensions that are not listed",
-  limits: "Limits",
   pools: "Numbers lent to tenants",
 };
 

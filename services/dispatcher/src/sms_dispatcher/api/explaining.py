@@ -1,4 +1,6 @@
-"""What would become of a text, and why: decided by what decides on real ones, with nothing recorded or sent."""
+"""Explains what would happen to a text, and why. The code that decides on real texts decides here, too. Nothing is
+recorded or sent.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -12,9 +14,9 @@ from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection, Unavailable
 from sms_common.events import Moment, OutboundRequest
-from sms_common.input.lenient import as_numbers
 from sms_common.input.pasted import trimmed
 from sms_common.input.patterns import ID_PATTERN
+from sms_common.input.request_fields import as_numbers
 from sms_common.messages import Category, MsgType
 from sms_common.phone import InvalidNumber, from_carrier, normalise
 from sms_common.rules import Period, Verdict
@@ -25,7 +27,7 @@ from sms_dispatcher.requests.conversations import conversations
 from sms_dispatcher.requests.planning import Planning
 from sms_dispatcher.requests.routing import Considered, RoutingResult
 
-# A rule that draws its routes draws them by the message's id, and this message has none.
+# A rule may choose its routes at random by the message's id. This message has none.
 _MESSAGE_ID = "explain"
 # More than any carrier takes, so that a text that is too long is explained as well.
 _MAX_TEXT = 16_384
@@ -39,7 +41,7 @@ _REFUSALS = {
 Identifier = Annotated[str, Field(pattern=ID_PATTERN)]
 Number = Annotated[str, BeforeValidator(lambda value: trimmed(value) if isinstance(value, str) else value)]
 ShortText = Annotated[Number, Field(min_length=1, max_length=64)]
-# An e-mail address may be that long, and who can write can be asked about.
+# A sender may be an e-mail address, which may be this long.
 SenderText = Annotated[Number, Field(min_length=1, max_length=254)]
 
 
@@ -54,7 +56,7 @@ class _Question(BaseModel):
 
 
 class OutboundQuestion(_Question):
-    """A text that might be sent, to one recipient; `at` None: now."""
+    """A text to one recipient that might be sent. `at` None means now."""
 
     tenant_id: Identifier
     extension: ShortText
@@ -73,9 +75,9 @@ class OutboundQuestion(_Question):
 
 
 class InboundQuestion(_Question):
-    """A text that might come in. With a `tenant_id` only that tenant's numbers are known.
+    """A text that might arrive. With a `tenant_id` only that tenant's numbers are known.
 
-    `config_id`: through whose webhook; None: the oldest of the number's trunk. `at` None: now.
+    `config_id` is that of the webhook; None means the oldest configuration of the number's trunk. `at` None means now.
     """
 
     tenant_id: Identifier | None = None
@@ -100,7 +102,7 @@ class VerdictShown(_Answer):
 
 
 class RejectionShown(_Answer):
-    """Why it would be refused, in the words of the status or the dead letter."""
+    """Why it would be rejected, in the words of the status or the dead letter."""
 
     code: Code
     reason: str
@@ -108,7 +110,7 @@ class RejectionShown(_Answer):
 
 
 class RouteShown(_Answer):
-    """A route that was looked at. `sender` None: it cannot be used, for this reason."""
+    """A route that was considered. `sender` is None when it is not usable; `reason` says why."""
 
     config_id: str | None
     config_name: str | None
@@ -118,7 +120,9 @@ class RouteShown(_Answer):
 
 
 class OutboundExplanation(_Answer):
-    """What would become of an outbound text. `routes` are in the order to try; `held_until` None: it is not held."""
+    """What would happen to an outbound text. `routes` are in the order to try. `held_until` is None when it is not
+    held.
+    """
 
     to: str
     config_id: str | None
@@ -139,7 +143,7 @@ class OutboundExplanation(_Answer):
 
 
 class ExplainedDestination(_Answer):
-    """Where the PBX would be told to deliver an inbound text."""
+    """Where the PBX would have to deliver an inbound text."""
 
     rule_id: str | None
     kind: str
@@ -148,7 +152,7 @@ class ExplainedDestination(_Answer):
 
 
 class InboundExplanation(_Answer):
-    """What would become of an inbound text. `route` None: it is blocked, or refused."""
+    """What would happen to an inbound text. `route` is None when it is blocked or rejected."""
 
     did: str
     tenant_id: str | None
@@ -161,7 +165,7 @@ class InboundExplanation(_Answer):
 
 
 class Explainer:
-    """Answers questions by the configuration of the moment. `snapshot` gives None before there is any."""
+    """Answers questions by the configuration in use. `snapshot` returns None before there is one."""
 
     def __init__(
         self,
@@ -176,7 +180,7 @@ class Explainer:
         self._clock = clock
 
     async def outbound(self, question: OutboundQuestion) -> OutboundExplanation:
-        """What would become of an outbound text. Raises Unavailable."""
+        """Explain an outbound text. Raises Unavailable."""
         request, snapshot = question.request(), self._present()
         known = await conversations(request, snapshot, self._ledger)
         planning = Planning(
@@ -189,7 +193,7 @@ class Explainer:
         return _explained(request, snapshot, planning.routings, entry)
 
     async def inbound(self, question: InboundQuestion) -> InboundExplanation:
-        """What would become of an inbound text. Raises Unavailable."""
+        """Explain an inbound text. Raises Unavailable."""
         snapshot = self._present()
         tenant = snapshot.tenant(question.tenant_id) if question.tenant_id is not None else None
         did = _as_carriers_write(question.did, tenant)
@@ -205,7 +209,7 @@ class Explainer:
         routing = route_inbound(arrival, snapshot, explain=True)
         if question.tenant_id not in {None, routing.tenant_id}:
             reason = "The number is none of the tenant's."
-            return _nobodys(did, RejectionShown(code=Code.UNROUTED_DID, reason=reason))
+            return _unowned(did, RejectionShown(code=Code.UNROUTED_DID, reason=reason))
         return _routed(did, routing)
 
     def _present(self) -> DispatcherSnapshot:
@@ -219,10 +223,10 @@ def _explained(
     request: OutboundRequest,
     snapshot: DispatcherSnapshot,
     routings: list[RoutingResult],
-    ended: LedgerEntry | Rejection,
+    outcome: LedgerEntry | Rejection,
 ) -> OutboundExplanation:
     routing = routings[0] if routings else RoutingResult("")
-    entry, rejection = (ended, None) if isinstance(ended, LedgerEntry) else (None, ended)
+    entry, rejection = (outcome, None) if isinstance(outcome, LedgerEntry) else (None, outcome)
     usable = [route for route in routing.considered if route.usable is not None]
     config_id = entry.config_id if entry is not None else None
     return OutboundExplanation(
@@ -256,7 +260,7 @@ def _route(route: Considered, tenant_id: str, snapshot: DispatcherSnapshot) -> R
 
 
 def _name(config_id: str | None, tenant_id: str, snapshot: DispatcherSnapshot) -> str | None:
-    """The configuration's name; another tenant's has none here."""
+    """The configuration's name; None for that of another tenant."""
     config = snapshot.config(config_id) if config_id is not None else None
     return config.name if config is not None and config.tenant_id == tenant_id else None
 
@@ -270,7 +274,7 @@ def _verdicts(verdicts: tuple[Verdict, ...]) -> tuple[VerdictShown, ...]:
 
 
 def _as_carriers_write(number: str, tenant: Tenant | None) -> str:
-    """A number as somebody of the tenant means it; what is none of those, such as a name, as a carrier's."""
+    """A number as carriers write it, from what a user of the tenant has typed. A name stays as it is."""
     try:
         return tenant.number(number) if tenant is not None else normalise(number, _DEFAULT_COUNTRY)
     except InvalidNumber:
@@ -278,14 +282,14 @@ def _as_carriers_write(number: str, tenant: Tenant | None) -> str:
 
 
 def _named(question: InboundQuestion, snapshot: DispatcherSnapshot) -> SmsConfig | None:
-    """The configuration that is asked about, unless it is another tenant's."""
+    """The configuration that the question names, unless it is another tenant's."""
     config = snapshot.config(question.config_id) if question.config_id is not None else None
     foreign = config is None or question.tenant_id not in {None, config.tenant_id}
     return None if foreign else config
 
 
 def _webhook_of(did: str, snapshot: DispatcherSnapshot) -> str:
-    """The configuration whose webhook a text to this number comes through; '' when there is none."""
+    """The configuration through whose webhook a text to this number comes; '' when there is none."""
     pool = snapshot.owner_of(did)
     if pool is None:
         return next((config.id for config in snapshot.configs if config.sender_id == did), "")
@@ -302,7 +306,7 @@ def _routed(did: str, routing: InboundRouting) -> InboundExplanation:
     decision, route = routing.decision, routing.route
     if decision is None:
         code = routing.refusal or Code.UNROUTED_DID
-        return _nobodys(did, RejectionShown(code=code, reason=_REFUSALS[code]))
+        return _unowned(did, RejectionShown(code=code, reason=_REFUSALS[code]))
     rejection = None
     if routing.refusal is not None and route is not None:
         reason = "The SMS configuration is disabled; its texts wait in sms.unrouted."
@@ -319,6 +323,6 @@ def _routed(did: str, routing: InboundRouting) -> InboundExplanation:
     )
 
 
-def _nobodys(did: str, rejection: RejectionShown) -> InboundExplanation:
+def _unowned(did: str, rejection: RejectionShown) -> InboundExplanation:
     nothing: dict[str, Any] = dict.fromkeys(("tenant_id", "config_id", "route", "period"))
     return InboundExplanation(did=did, blocked=False, verdicts=(), rejection=rejection, **nothing)

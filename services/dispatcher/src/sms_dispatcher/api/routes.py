@@ -27,7 +27,7 @@ _MAX_QUESTION = 64 * 1024
 
 
 def _plus(value: object) -> object:
-    """A plus in a query string arrives as a blank when the caller did not encode it."""
+    """Restore a plus that arrived as a blank, since the caller did not encode it in the query string."""
     return "+" + value.strip() if isinstance(value, str) and value.startswith(" ") else value
 
 
@@ -49,7 +49,7 @@ class HistoryFilter(BaseModel):
     top: Annotated[int, Field(ge=1, le=100)] = 100
 
     def query(self) -> MessageQuery:
-        """The filter as the history takes it."""
+        """The filter as a query of the history."""
         return MessageQuery(
             tenant_id=self.tenant_id,
             number=self.number,
@@ -65,8 +65,8 @@ class HistoryFilter(BaseModel):
         )
 
 
-class LanesAsked(BaseModel):
-    """The configurations whose lanes are asked about: ids separated by commas, 100 at most."""
+class LanesQuery(BaseModel):
+    """The query string of the lanes: ids of configurations, separated by commas, 100 at most."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,7 +74,7 @@ class LanesAsked(BaseModel):
 
 
 class MessagesApi:
-    """Reads only. Every call needs the service token as a bearer token and names a tenant."""
+    """The message history. Every call needs the service token as a bearer token and names a tenant."""
 
     def __init__(self, history: History, token: SecretStr) -> None:
         self._history = history
@@ -102,7 +102,9 @@ class MessagesApi:
 
 
 class LanesApi:
-    """Says which lanes stand still and why, whoever works on them. Needs the service token as a bearer token."""
+    """Returns which lanes are stalled and why, whichever dispatcher owns them. Needs the service token as a bearer
+    token.
+    """
 
     def __init__(self, lanes: StalledLanes, token: SecretStr) -> None:
         self._lanes = lanes
@@ -110,19 +112,19 @@ class LanesApi:
 
     def add_to(self, app: web.Application) -> None:
         """Add the route."""
-        app.router.add_get("/api/v1/lanes", _guarded(self._standing, self._token))
+        app.router.add_get("/api/v1/lanes", _guarded(self._stalled, self._token))
 
-    async def _standing(self, request: web.Request) -> web.Response:
+    async def _stalled(self, request: web.Request) -> web.Response:
         try:
-            asked = LanesAsked.model_validate(dict(request.query))
+            asked = LanesQuery.model_validate(dict(request.query))
         except ValidationError as error:
             return _invalid(error)
-        found = await self._lanes.standing(asked.ids.split(","))
+        found = await self._lanes.stalled(asked.ids.split(","))
         return _json({"items": [asdict(one) for one in found]})
 
 
 class ExplainApi:
-    """Says what would become of a text. Every call needs the service token as a bearer token."""
+    """Explains what would happen to a text. Every call needs the service token as a bearer token."""
 
     def __init__(self, explainer: Explainer, token: SecretStr) -> None:
         self._explainer = explainer
@@ -164,7 +166,7 @@ def _guarded(handler: Handler, token: SecretStr) -> Handler:
         try:
             return await handler(request)
         except Unavailable as error:
-            return _error(503, error.code, "What this is asked from is away at the moment.", {"Retry-After": "5"})
+            return _error(503, error.code, "A service that this needs is unavailable.", {"Retry-After": "5"})
 
     return guarded
 

@@ -1,1 +1,1 @@
-"""What carriers tell: texts that arrive, and receipts for what was sent."""
+"""What carriers report: texts that arrive, and receipts for what was sent."""

@@ -1,8 +1,7 @@
-"""Takes what carriers told ingress: receipts advance their message, inbound texts are recorded once and given to the
-PBX.
+"""Handles what carriers report to ingress. A receipt advances its message. An inbound text is recorded once and
+published to the PBX.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -10,7 +9,6 @@ import structlog
 
 from sms_common import topology
 from sms_common.broker import Delivery, Outgoing, RetryLater
-from sms_common.configuration import DispatcherSnapshot
 from sms_common.errors import Code, UnreadableEvent
 from sms_common.events import (
     CarrierInboundEvent,
@@ -24,40 +22,31 @@ from sms_common.messages import Status
 from sms_common.phone import from_carrier
 from sms_common.telemetry import metrics
 from sms_dispatcher.carrier_events.inbound import Arrival, InboundRouting, discards, may_not_speak, route_inbound
-from sms_dispatcher.carrier_events.parked_texts import arrival_again, given_id, never_given, parked_id
-from sms_dispatcher.delivery.status_publisher import StatusPublisher
+from sms_dispatcher.carrier_events.parked_texts import arrival_again, given_id, never_published, parked_id
+from sms_dispatcher.delivery.context import DispatchContext
 from sms_dispatcher.delivery.statuses import changes, current
-from sms_dispatcher.ledger.entries import Echo, EntryKind, LedgerEntry, Receipt, member
-from sms_dispatcher.ledger.ledger import Ledger, MatchedReceipt
-from sms_dispatcher.requests.conversations import conversation_id
+from sms_dispatcher.ledger.entries import Echo, EntryKind, LedgerEntry, Receipt, conversation_id, member
+from sms_dispatcher.ledger.ledger import MatchedReceipt
 
 log = structlog.get_logger()
 
-# A receipt without our reference may be faster than the answer that tells us the carrier's id, and whoever speaks for
-# a lent trunk may be proving just now that it has the account.
+# A receipt without the gateway's reference may be faster than the answer that contains the carrier's id. And whoever
+# speaks for a lent trunk may be proving at this moment that it has the account.
 _WAITS = (1.0, 5.0, 30.0, 120.0)
 
 
 class CarrierEventHandler:
     """The handler of the queue `sms.carrier`."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        teller: StatusPublisher,
-        snapshot: Callable[[], DispatcherSnapshot],
-        clock: Callable[[], datetime],
-        *,
-        receipt_window: timedelta,
-    ) -> None:
-        self._ledger = ledger
-        self._teller = teller
-        self._snapshot = snapshot
-        self._clock = clock
+    def __init__(self, context: DispatchContext, *, receipt_window: timedelta) -> None:
+        self._ledger = context.ledger
+        self._publisher = context.publisher
+        self._snapshot = context.snapshot
+        self._clock = context.clock
         self._receipt_window = receipt_window
 
     async def handle(self, delivery: Delivery) -> None:
-        """Work on one event until its consequence is recorded and told."""
+        """Handle one event. Returns when its result is recorded and published."""
         accept = (CarrierReceiptEvent, CarrierInboundEvent, InboundEvent)
         event = decode(delivery.type or "", delivery.body, accept=accept)
         if isinstance(event, CarrierReceiptEvent):
@@ -65,7 +54,7 @@ class CarrierEventHandler:
         elif isinstance(event, CarrierInboundEvent):
             await self._inbound(event, delivery)
         elif isinstance(event, InboundEvent):
-            # It was parked, and a person sends it on: it goes the way of a new text.
+            # Somebody replays a parked text: it is handled like a new one.
             await self._inbound(arrival_again(event, self._snapshot()), delivery, parked=event)
 
     async def _receipt(self, event: CarrierReceiptEvent, delivery: Delivery) -> None:
@@ -83,18 +72,19 @@ class CarrierEventHandler:
         elif change.happened:
             metrics.receipts_total.labels(event.carrier, "applied").inc()
             metrics.receipt_statuses_total.labels(event.carrier, event.status.value).inc()
-            await self._teller.tell(changes(change.before, change.after))
-        elif _is_of_a_stranger(change.after, receipt):
+            await self._publisher.publish(changes(change.before, change.after))
+        elif _is_of_unknown_recipient(change.after, receipt):
             metrics.receipts_total.labels(event.carrier, "unmatched").inc()
             raise UnreadableEvent(Code.UNMATCHED_RECEIPT, "The group of this receipt does not have its recipient.")
         else:
             metrics.receipts_total.labels(event.carrier, "unchanged").inc()
-            if _worked_on_before(delivery):
-                await self._teller.tell(current(change.after))
+            if _may_be_recorded(delivery):
+                await self._publisher.publish(current(change.after))
 
     def _may_not_speak_for(self, event: CarrierReceiptEvent, entry: LedgerEntry) -> Code | None:
-        """Why a receipt says nothing about an entry; None: it does. A carrier has one webhook for an account: receipts
-        come through any configuration of the same tenant, and through those that prove to have the same lent account.
+        """Why a receipt may not change an entry; None when it may. A carrier has one webhook for an account. So a
+        receipt may come through any configuration of the same tenant, and through one that has proved to have the
+        account of the lent trunk.
         """
         if entry.kind in {EntryKind.INBOUND, EntryKind.PARENT} or entry.carrier != event.carrier:
             return Code.UNMATCHED_RECEIPT
@@ -128,34 +118,34 @@ class CarrierEventHandler:
             return
         inbound = _inbound_event(event, routing, routing.route)
         if routing.refusal is None or discards(routing.route):
-            await self._give(inbound, event, delivery, parked)
+            await self._publish_text(inbound, event, delivery, parked)
         else:
-            await self._park(inbound, event, routing.refusal, again=parked is not None or _worked_on_before(delivery))
+            await self._park(inbound, event, routing.refusal, again=parked is not None or _may_be_recorded(delivery))
 
-    async def _give(
+    async def _publish_text(
         self, inbound: InboundEvent, event: CarrierInboundEvent, delivery: Delivery, parked: InboundEvent | None
     ) -> None:
-        """Record a text under its tenant and give it to the PBX, once."""
+        """Record a text under its tenant and publish it to the PBX, once."""
         known = await self._ledger.accept(_inbound_entry(inbound, event, self._clock()))
-        if known is not None and parked is not None and never_given(parked, inbound):
+        if known is not None and parked is not None and never_published(parked, inbound):
             known = None
-        if known is not None and not _worked_on_before(delivery):
+        if known is not None and not _may_be_recorded(delivery):
             metrics.inbound_total.labels("duplicate").inc()
             return
         if known is not None and known.destination is not None:
-            # Told twice, it is told the same, whatever the rules say by now.
+            # Published twice, it has the same route both times, whatever the rules say by now.
             inbound = inbound.model_copy(update={"route": known.destination})
         if discards(inbound.route):
             metrics.inbound_total.labels("discarded").inc()
             return
         metrics.inbound_total.labels("routed").inc()
-        await self._teller.publish(_to_pbx(inbound))
+        await self._publisher.publish_raw(_to_pbx(inbound))
 
     async def _park(self, inbound: InboundEvent, event: CarrierInboundEvent, refusal: Code, *, again: bool) -> None:
-        """Keep a text for which there is nobody, or for which its webhook may not speak, each webhook's apart.
+        """Park a text whose number nobody owns, or for whose number its webhook may not speak.
 
-        It is recorded under an id of its own, so that it takes neither the id of a text that may still come by another
-        webhook, nor its own for when a person sends it on.
+        It is recorded under an id that differs for each webhook. So its own id is still free when the text comes
+        through another webhook, or when somebody replays it.
         """
         kept = inbound.model_copy(
             update={"message_id": (id_ := parked_id(event)), "event_id": event_id("inbound-event", id_)}
@@ -168,7 +158,7 @@ class CarrierEventHandler:
         metrics.unrouted_total.inc()
         what = "inbound.unproved" if refusal is Code.ACCOUNT_UNPROVED else "inbound.unrouted"
         log.warning(what, config_id=inbound.config_id, code=refusal)
-        await self._teller.publish(_to_unrouted(kept, refusal))
+        await self._publisher.publish_raw(_to_unrouted(kept, refusal))
 
 
 def _arrival(event: CarrierInboundEvent) -> Arrival:
@@ -177,8 +167,8 @@ def _arrival(event: CarrierInboundEvent) -> Arrival:
 
 
 def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: Route) -> InboundEvent:
-    """What the PBX is told of an inbound text: of the same text always under the same ids. What a former ingress left
-    in the queue holds numbers as the carrier wrote them.
+    """The event for the PBX. The same text always has the same ids. Numbers are normalised here: events from a former
+    ingress have them as the carrier wrote them.
     """
     config = routing.config
     sender, did = from_carrier(event.sender), from_carrier(event.did)
@@ -207,13 +197,13 @@ def _inbound_event(event: CarrierInboundEvent, routing: InboundRouting, route: R
     )
 
 
-def _is_of_a_stranger(entry: LedgerEntry, receipt: Receipt) -> bool:
-    """Whether a receipt speaks of a recipient that its group does not have."""
+def _is_of_unknown_recipient(entry: LedgerEntry, receipt: Receipt) -> bool:
+    """Whether a receipt names a recipient that its group does not have."""
     return entry.kind is EntryKind.GROUP and member(entry, receipt.recipient) is None
 
 
-def _worked_on_before(delivery: Delivery) -> bool:
-    """Whether somebody may have recorded this very event, and died or lost the store before telling anyone."""
+def _may_be_recorded(delivery: Delivery) -> bool:
+    """Whether this event may have been recorded but not published: its handler died or lost the store in between."""
     return delivery.redelivered or delivery.attempt > 0 or delivery.deferrals > 0
 
 
@@ -231,7 +221,7 @@ def _receipt_of(event: CarrierReceiptEvent, wait_until: datetime) -> Receipt:
 
 
 def _inbound_entry(inbound: InboundEvent, event: CarrierInboundEvent, now: datetime) -> LedgerEntry:
-    """The ledger's record of an inbound text; its id is the carrier's, so a repeated webhook finds it taken."""
+    """The ledger's entry of an inbound text. Its id follows from the carrier's, so a repeated webhook finds it."""
     return LedgerEntry(
         tenant_id=inbound.tenant_id or topology.NO_TENANT,
         message_id=inbound.message_id,

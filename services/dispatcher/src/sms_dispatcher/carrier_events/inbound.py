@@ -1,4 +1,4 @@
-"""Where an inbound text goes: the tenant that owns the number, then that tenant's rules. Pure."""
+"""Where an inbound text is routed to: the tenant that owns the number, then that tenant's rules. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,15 +10,15 @@ from sms_common.messages import MsgType
 from sms_common.phone import digits
 from sms_common.rules import ActionKind, InboundDecision, InboundQuery, Period
 
-# What a text is routed by when no rule is: PBXs know it since before there were rules.
+# The kind of a route that no rule decided. PBXs have known it since before there were rules.
 _BY_DID = "did"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An inbound text, as far as its routing looks at it. `moment` is the carrier's time of it.
+    """The part of an inbound text that decides its route. `moment` is the carrier's time of it.
 
-    `config_id` and `tenant_id` are those of the webhook by which it came.
+    `config_id` and `tenant_id` are those of the webhook through which it came.
     """
 
     sender: str
@@ -31,11 +31,11 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class InboundRouting:
-    """What was decided for an inbound text.
+    """The decision on an inbound text.
 
-    `config` is the tenant's own, by which it came. `route` is where it goes, nowhere for one that is discarded; None
-    when its sender is blocked. `refusal` says why no PBX gets it for now, though it is kept for one. `decision` is the
-    rules', None for a number that nobody owns or for which this webhook may not speak.
+    `config` is the tenant's own configuration on the trunk. `route` is None when the sender is blocked; a discarded
+    text has a route without a destination. `refusal` says why the text is parked and not published. `decision` is that
+    of the rules; None when nobody owns the number, or the webhook may not speak for it.
     """
 
     tenant_id: str | None
@@ -47,12 +47,12 @@ class InboundRouting:
 
 
 def route_inbound(arrival: Arrival, snapshot: DispatcherSnapshot, *, explain: bool = False) -> InboundRouting:
-    """Decide on an inbound text. With `explain`, every rule's verdict is in the decision."""
-    told = snapshot.config(arrival.config_id)
-    tenant_id = _owner(arrival, told, snapshot)
+    """Decide on an inbound text. With `explain`, the decision has every rule's verdict."""
+    webhook_config = snapshot.config(arrival.config_id)
+    tenant_id = _owner(arrival, webhook_config, snapshot)
     if isinstance(tenant_id, Code):
-        return InboundRouting(None, told, _to_did(arrival, "The number itself."), tenant_id)
-    config = _own_config(tenant_id, told, snapshot)
+        return InboundRouting(None, webhook_config, _to_did(arrival, "The number itself."), tenant_id)
+    config = _own_config(tenant_id, webhook_config, snapshot)
     rules = snapshot.rules_of(tenant_id)
     config_id = arrival.config_id if config is None else config.id
     query = InboundQuery(arrival.sender, arrival.did, arrival.channel, config_id, arrival.moment)
@@ -64,15 +64,15 @@ def route_inbound(arrival: Arrival, snapshot: DispatcherSnapshot, *, explain: bo
 
 
 def discards(route: Route) -> bool:
-    """Whether a rule throws the text away."""
+    """Whether a rule discards the text."""
     return route.kind == ActionKind.DISCARD
 
 
 def may_not_speak(config: SmsConfig | None, trunk_id: str) -> Code | None:
-    """Why the webhook of a configuration does not speak for other tenants' numbers on a trunk; None: it does.
+    """Why the webhook of a configuration may not speak for other tenants' numbers on a trunk; None when it may.
 
-    Who knows the webhook of one tenant must not speak for another. A lent trunk has one webhook for all; whose
-    configuration only lies on that trunk has not shown yet that it has the account behind it.
+    Somebody who knows the webhook of one tenant must not speak for another tenant. A lent trunk has one webhook for all
+    of its tenants. A configuration on that trunk has to prove first that it has the trunk's account.
     """
     if config is None or config.trunk_id != trunk_id:
         return Code.UNROUTED_DID
@@ -80,24 +80,24 @@ def may_not_speak(config: SmsConfig | None, trunk_id: str) -> Code | None:
 
 
 def _owner(arrival: Arrival, config: SmsConfig | None, snapshot: DispatcherSnapshot) -> str | Code:
-    """The tenant whose number was written to: by the pools, else by the sender id that is no number. A code when this
-    webhook gives it to nobody.
+    """The tenant that owns the DID, by the pools, else by a sender id that is a name. A code when there is none, or
+    this webhook may not speak for it.
     """
     pool = snapshot.owner_of(arrival.did)
     if pool is not None:
         if arrival.tenant_id == pool.tenant_id:
             return pool.tenant_id
         return may_not_speak(config, pool.trunk_id) or pool.tenant_id
-    # No carrier says whether it writes a short code with a plus.
+    # Carriers do not document whether they write a short code with a plus.
     names = {arrival.did, arrival.did.removeprefix("+")}
     return config.tenant_id if config is not None and config.sender_id in names else Code.UNROUTED_DID
 
 
-def _own_config(tenant_id: str, told: SmsConfig | None, snapshot: DispatcherSnapshot) -> SmsConfig | None:
-    """The tenant's own configuration on the trunk by whose webhook a text came, whoever's webhook that was."""
-    if told is None or told.tenant_id == tenant_id:
-        return told
-    return next((one for one in snapshot.configs_of(tenant_id) if one.trunk_id == told.trunk_id), None)
+def _own_config(tenant_id: str, webhook_config: SmsConfig | None, snapshot: DispatcherSnapshot) -> SmsConfig | None:
+    """The tenant's own configuration on the trunk through whose webhook a text came."""
+    if webhook_config is None or webhook_config.tenant_id == tenant_id:
+        return webhook_config
+    return next((one for one in snapshot.configs_of(tenant_id) if one.trunk_id == webhook_config.trunk_id), None)
 
 
 def _route(decision: InboundDecision, arrival: Arrival) -> Route:

@@ -5,22 +5,19 @@ else may be meant. Everything else goes on waiting for its receipt: to be unsure
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 import structlog
 
-from sms_common.carriers.protocol import Account, Carrier, Window
-from sms_common.configuration import DispatcherSnapshot
+from sms_common.carriers.protocol import Account, Window
 from sms_common.errors import SendFailure
 from sms_common.messages import Status
 from sms_common.telemetry import metrics
 from sms_dispatcher.delivery.attempts import Patience
+from sms_dispatcher.delivery.context import DispatchContext
 from sms_dispatcher.delivery.sending import message_of
-from sms_dispatcher.delivery.status_publisher import StatusPublisher
 from sms_dispatcher.delivery.statuses import status_event
 from sms_dispatcher.ledger.entries import LedgerEntry, changed
-from sms_dispatcher.ledger.ledger import Ledger
 
 log = structlog.get_logger()
 
@@ -33,33 +30,25 @@ _AT_A_TIME = 4
 
 
 class Reconciler:
-    """Settles unknown outcomes. `snapshot` gives the configuration of this moment."""
+    """Settles unknown outcomes."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        teller: StatusPublisher,
-        carriers: Mapping[str, Carrier],
-        snapshot: Callable[[], DispatcherSnapshot],
-        clock: Callable[[], datetime],
-        patience: Patience,
-    ) -> None:
-        self._ledger = ledger
-        self._teller = teller
-        self._carriers = carriers
-        self._snapshot = snapshot
-        self._clock = clock
+    def __init__(self, context: DispatchContext, patience: Patience) -> None:
+        self._ledger = context.ledger
+        self._publisher = context.publisher
+        self._carriers = context.carriers
+        self._snapshot = context.snapshot
+        self._clock = context.clock
         self._patience = patience
-        self._gate = asyncio.Semaphore(_AT_A_TIME)
+        self._limit = asyncio.Semaphore(_AT_A_TIME)
 
-    def is_over(self, entry: LedgerEntry) -> bool:
+    def window_is_over(self, entry: LedgerEntry) -> bool:
         """Whether a receipt for an unknown entry has been waited for long enough."""
         return self._until(entry) <= self._clock()
 
     def _until(self, entry: LedgerEntry) -> datetime:
         return (entry.occurred_at or entry.updated_at) + self._patience.receipt_window
 
-    async def look_for(self, entry: LedgerEntry) -> None:
+    async def reconcile(self, entry: LedgerEntry) -> None:
         """Settle an unknown entry if the carrier's list shows it beyond doubt. Raises Unavailable."""
         try:
             carrier_id = await self._find(entry)
@@ -80,9 +69,9 @@ class Reconciler:
             return None
         moment = entry.occurred_at or entry.updated_at
         window = Window(moment - _BEFORE, moment + _AFTER)
-        async with self._gate:
+        async with self._limit:
             found = await carrier.find_sent(message_of(entry), Account(config.id, config.credentials), window)
-        possible = await self._ledger.could_be(entry, found) if len(found) == 1 else frozenset()
+        possible = await self._ledger.possible_carrier_ids(entry, found) if len(found) == 1 else frozenset()
         return next(iter(possible), None)
 
     async def _settle(self, entry: LedgerEntry, carrier_id: str) -> None:
@@ -98,4 +87,4 @@ class Reconciler:
             due_at=self._until(entry),
         )
         if await self._ledger.change(entry, after):
-            await self._teller.tell([status_event(after)])
+            await self._publisher.publish([status_event(after)])

@@ -1,10 +1,9 @@
-"""The ledger's clock: sends what was held until its time, and ends what was waited for in vain.
+"""The scheduler: sends what was held or put off until its time, and ends what was waited for in vain.
 
 It is also what still ends a message whose lane entry was lost: the ledger alone knows of it then.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -14,68 +13,56 @@ from sms_common.concurrency import gather_all
 from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_common.telemetry import metrics
 from sms_dispatcher.delivery import attempts
+from sms_dispatcher.delivery.context import DispatchContext
+from sms_dispatcher.delivery.due_alarm import DueAlarm
 from sms_dispatcher.delivery.reconciling import Reconciler
-from sms_dispatcher.delivery.status_publisher import StatusPublisher
 from sms_dispatcher.delivery.statuses import current
 from sms_dispatcher.lanes.lanes import Lanes
 from sms_dispatcher.ledger.entries import CLAIMABLE, LedgerEntry, changed
-from sms_dispatcher.ledger.ledger import LEASE, Ledger
+from sms_dispatcher.ledger.ledger import LEASE
 
 log = structlog.get_logger()
 
+_EVENTS = LoopEvents("due.postponed", "due.failed")
 _BATCH = 500
 # How soon a claim that never ended is put into its lane again, in case that entry gets lost as well.
 _CLAIM_AGAIN = timedelta(minutes=10)
 # Carriers' lists are asked for so many at a time, each within this, also when the carrier is slow.
-_LOOKS_AT_A_TIME = 20
-_LOOK_AGAIN = timedelta(minutes=5)
+_RECONCILED_AT_A_TIME = 20
+_RECONCILE_AGAIN = timedelta(minutes=5)
 
 
 class DueScheduler:
     """Works on entries whose time has come. Several dispatchers may run this: the ledger gives each entry to one."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        lanes: Lanes,
-        teller: StatusPublisher,
-        reconciler: Reconciler,
-        clock: Callable[[], datetime],
+        self, context: DispatchContext, lanes: Lanes, reconciler: Reconciler, alarm: DueAlarm | None = None
     ) -> None:
-        self._ledger = ledger
+        self._ledger = context.ledger
+        self._publisher = context.publisher
+        self._clock = context.clock
         self._lanes = lanes
-        self._teller = teller
         self._reconciler = reconciler
-        self._clock = clock
-        self.looking: set[asyncio.Task[None]] = set()
-        """Looks into carriers' lists that are under way."""
+        self._alarm = alarm or DueAlarm()
+        self.reconciling: set[asyncio.Task[None]] = set()
+        """Questions to carriers' lists that are in flight."""
 
     async def run(self, stop: asyncio.Event, *, every: float) -> None:
         """Look every `every` seconds until `stop` is set."""
         try:
-            await self._run(stop, every)
+            await periodically(self._work_and_count, every, stop, _EVENTS, wake=self._alarm.rings)
         finally:
-            for task in self.looking:
+            for task in self.reconciling:
                 task.cancel()
-            await asyncio.gather(*self.looking, return_exceptions=True)
+            await asyncio.gather(*self.reconciling, return_exceptions=True)
 
-    async def _run(self, stop: asyncio.Event, every: float) -> None:
-        while not stop.is_set():
-            try:
-                await self._ledger.set_clock()
-                await self.work()
-                metrics.unknown_outcomes.set(await self._ledger.count_unknown())
-            except Unavailable as error:
-                log.info("due.postponed", code=error.code)
-            except Exception:  # a bug in one look must not end the process
-                log.exception("due.failed")
-            try:
-                async with asyncio.timeout(every):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+    async def _work_and_count(self) -> None:
+        await self._ledger.set_clock()
+        await self.work()
+        metrics.unknown_outcomes.set(await self._ledger.count_unknown())
 
     async def work(self) -> int:
         """Work on all that is due now; returns how many that were. Raises Unavailable, leaving the rest for the next
@@ -83,66 +70,66 @@ class DueScheduler:
         """
         count = 0
         while batch := await self._ledger.take_due(_BATCH):
-            await gather_all(self._one(entry) for entry in batch)
+            await gather_all(self._work_on(entry) for entry in batch)
             count += len(batch)
         return count
 
-    async def _one(self, entry: LedgerEntry) -> None:
+    async def _work_on(self, entry: LedgerEntry) -> None:
         try:
-            await self._look_after(entry)
+            await self._next_step(entry)
         except Unavailable:
             raise
         except Exception:  # it is due again soon; the others go on
             log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
 
-    async def _look_after(self, entry: LedgerEntry) -> None:
+    async def _next_step(self, entry: LedgerEntry) -> None:
         now = self._clock()
         if entry.status.final:
-            await self._tell_the_end(entry)
+            await self._publish_end(entry)
         elif entry.status in CLAIMABLE:
-            too_late = attempts.over(entry, now)
+            too_late = attempts.out_of_time(entry, now)
             if too_late is not None:
-                await self._end(entry, too_late.after)
+                await self._end(entry, too_late)
                 return
             await self._lanes.put(entry)
             await self._ledger.postpone(entry, entry.deadline)
         elif entry.status is Status.SUBMITTING:
             await self._lanes.put(entry)
             await self._ledger.postpone(entry, now + _CLAIM_AGAIN)
-        elif entry.status is Status.UNKNOWN and not self._reconciler.is_over(entry):
-            await self._begin_to_look_for(entry)
+        elif entry.status is Status.UNKNOWN and not self._reconciler.window_is_over(entry):
+            await self._start_reconciling(entry)
         else:
             metrics.undetermined_total.labels(entry.config_id or "").inc()
             await self._end(entry, _undetermined(entry, now))
 
-    async def _begin_to_look_for(self, entry: LedgerEntry) -> None:
+    async def _start_reconciling(self, entry: LedgerEntry) -> None:
         """Look beside everything else: a carrier's list may be slow. When many do, it is due again after its lease."""
-        if len(self.looking) >= _LOOKS_AT_A_TIME:
+        if len(self.reconciling) >= _RECONCILED_AT_A_TIME:
             return
-        await self._ledger.postpone(entry, self._clock() + _LOOK_AGAIN)
-        task = asyncio.create_task(self._look_for(entry))
-        self.looking.add(task)
-        task.add_done_callback(self.looking.discard)
+        await self._ledger.postpone(entry, self._clock() + _RECONCILE_AGAIN)
+        task = asyncio.create_task(self._reconcile(entry))
+        self.reconciling.add(task)
+        task.add_done_callback(self.reconciling.discard)
 
-    async def _look_for(self, entry: LedgerEntry) -> None:
+    async def _reconcile(self, entry: LedgerEntry) -> None:
         try:
-            await self._reconciler.look_for(entry)
+            await self._reconciler.reconcile(entry)
         except Unavailable as error:
             log.info("due.postponed", code=error.code)
         except Exception:  # it is due again later
             log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
 
     async def _end(self, entry: LedgerEntry, after: LedgerEntry) -> None:
-        """Record the end, unless something else came first, and tell it. Until it is told it stays due, so that a crash
-        in between tells it later.
+        """Record the end, unless something else came first, and publish it. It stays due until it is published, so
+        that after a crash in between it is published later.
         """
         after = replace(after, due_at=self._clock() + LEASE)
         if await self._ledger.change(entry, after):
-            await self._tell_the_end(after)
+            await self._publish_end(after)
 
-    async def _tell_the_end(self, entry: LedgerEntry) -> None:
+    async def _publish_end(self, entry: LedgerEntry) -> None:
         try:
-            await self._teller.tell(current(entry))
+            await self._publisher.publish(current(entry))
         except Unavailable as error:  # it stays due
             log.info("due.not_told", message_id=entry.message_id, tenant_id=entry.tenant_id, reason=error.reason)
             return

@@ -1,18 +1,18 @@
-"""Sends one ledger entry: claim it, call the carrier, record how it ended, tell the PBX."""
+"""Sends one ledger entry: claim it, call the carrier, record how it ended, publish its status."""
 
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 import structlog
 
+from sms_common.backoff import UNIFORM, Uniform, retry_until_available
 from sms_common.broker import RetryLater
 from sms_common.carriers.protocol import Account, Carrier
-from sms_common.configuration import DispatcherSnapshot, FailurePolicy, SmsConfig
+from sms_common.configuration import FailurePolicy, SmsConfig
 from sms_common.errors import (
     Code,
     Misconfigured,
@@ -26,24 +26,20 @@ from sms_common.errors import (
 from sms_common.events import LaneEntry
 from sms_common.messages import OutboundMessage, Status
 from sms_common.telemetry import metrics
-from sms_common.topology import RETRY_LADDER
 from sms_dispatcher.delivery import attempts
-from sms_dispatcher.delivery.attempts import AttemptResult
+from sms_dispatcher.delivery.attempts import Patience
+from sms_dispatcher.delivery.context import DispatchContext
+from sms_dispatcher.delivery.due_alarm import DueAlarm
 from sms_dispatcher.delivery.failover import next_route
-from sms_dispatcher.delivery.status_publisher import StatusPublisher
 from sms_dispatcher.delivery.statuses import current, status_event
 from sms_dispatcher.lanes.circuit_breaker import Permit
 from sms_dispatcher.lanes.fast_path import SendSlot
 from sms_dispatcher.ledger.entries import CLAIMABLE, LedgerEntry, changed, entry_id, replaces
-from sms_dispatcher.ledger.ledger import LEASE, Ledger
-from sms_dispatcher.ledger.persisting import retry_until_available
+from sms_dispatcher.ledger.ledger import LEASE
 
 log = structlog.get_logger()
 
 _TAKEN_SECONDS = 5.0
-_LONGEST_RUNG_SECONDS = float(max(rung.seconds for rung in RETRY_LADDER))
-# To the retry ladder's first rung: it waits at the lane's gate, not there.
-_AT_THE_GATE_SECONDS = 1.0
 
 
 class Sending:
@@ -51,57 +47,54 @@ class Sending:
 
     def __init__(
         self,
-        ledger: Ledger,
-        teller: StatusPublisher,
-        carriers: Mapping[str, Carrier],
-        snapshot: Callable[[], DispatcherSnapshot],
-        clock: Callable[[], datetime],
-        *,
-        receipt_window: timedelta,
-        first_look: timedelta,
+        context: DispatchContext,
+        patience: Patience,
+        alarm: DueAlarm | None = None,
+        uniform: Uniform = UNIFORM,
     ) -> None:
-        self._ledger = ledger
-        self._teller = teller
-        self._carriers = carriers
-        self._snapshot = snapshot
-        self._clock = clock
-        self._receipt_window = receipt_window
-        self._first_look = first_look
+        self._ledger = context.ledger
+        self._publisher = context.publisher
+        self._carriers = context.carriers
+        self._snapshot = context.snapshot
+        self._clock = context.clock
+        self._receipt_window = patience.receipt_window
+        self._first_check = patience.first_check
+        self._alarm = alarm or DueAlarm()
+        self._uniform = uniform
         self._in_flight: set[str] = set()
 
-    async def send(self, item: LaneEntry, departure: SendSlot) -> None:
-        """Work on one lane entry until its outcome is recorded and told."""
+    async def send(self, item: LaneEntry, slot: SendSlot) -> None:
+        """Work on one lane entry until its outcome is recorded and published."""
         id_ = entry_id(item.tenant_id, item.message_id)
         if id_ in self._in_flight:
             raise RetryLater(_TAKEN_SECONDS)
         self._in_flight.add(id_)
         try:
-            await self._work(id_, departure, item.queued_at)
+            await self._work(id_, slot, item.queued_at)
         finally:
             self._in_flight.discard(id_)
 
-    async def send_claimed(self, entry: LedgerEntry, departure: SendSlot, told: "asyncio.Future[None]") -> None:
+    async def send_claimed(self, entry: LedgerEntry, slot: SendSlot, published: "asyncio.Future[None]") -> None:
         """Work on a message that was claimed when it was accepted until its outcome is recorded and, after what is
-        being `told` already, told. Nothing of it is in a queue: if it has to come back, the ledger's clock brings it.
+        being `published` already, published. Nothing of it is in a queue: the scheduler puts there what is retried.
         """
         self._in_flight.add(entry.id)
         try:
-            ending = await self._first_attempt(entry, departure, entry.created_at)
-            await self._record(entry, self._by_the_clock(ending), told)
+            await self._record(entry, await self._first_attempt(entry, slot, entry.created_at), published)
         finally:
             self._in_flight.discard(entry.id)
 
-    async def waits(self, item: LaneEntry, reason: str) -> None:
-        """Record and tell that a message waits in its lane, unless it is known already. Raises Unavailable."""
+    async def report_waiting(self, item: LaneEntry, reason: str) -> None:
+        """Record and publish that a message waits in its lane, unless it is known already. Raises Unavailable."""
         entry = await self._ledger.find(item.tenant_id, item.message_id)
         if entry is None or entry.status is not Status.ACCEPTED:
             return
         now = self._clock()
         after = changed(entry, Status.QUEUED, now, reason=reason, occurred_at=now)
         if await self._ledger.change(entry, after):
-            await self._teller.tell([status_event(after)])
+            await self._publisher.publish([status_event(after)])
 
-    async def _work(self, id_: str, departure: SendSlot, queued_at: datetime) -> None:
+    async def _work(self, id_: str, slot: SendSlot, queued_at: datetime) -> None:
         claim_id = uuid.uuid4().hex
         entry = await retry_until_available(partial(self._ledger.claim, id_, claim_id))
         if entry is None:
@@ -110,127 +103,122 @@ class Sending:
             await self._not_ours(entry)
             return
         first = entry.attempt == 1
-        ending = await (self._first_attempt(entry, departure, queued_at) if first else self._attempt(entry, departure))
-        late = ending.again_in is not None and ending.again_in > _LONGEST_RUNG_SECONDS
-        await self._record(entry, self._by_the_clock(ending) if late else ending)
+        after = await (self._first_attempt(entry, slot, queued_at) if first else self._attempt(entry, slot))
+        await self._record(entry, after)
 
-    def _by_the_clock(self, ending: AttemptResult) -> AttemptResult:
-        """The ending with which the ledger's clock brings the message back, and not the retry ladder."""
-        if ending.again_in is None:
-            return ending
-        return AttemptResult(ending.after.but(due_at=self._clock() + timedelta(seconds=ending.again_in)))
-
-    async def _first_attempt(self, entry: LedgerEntry, departure: SendSlot, queued_at: datetime) -> AttemptResult:
+    async def _first_attempt(self, entry: LedgerEntry, slot: SendSlot, queued_at: datetime) -> LedgerEntry:
         metrics.queue_to_carrier_seconds.observe(max((self._clock() - queued_at).total_seconds(), 0.0))
-        departure.passage.gate.earn_retry()
-        return await self._attempt(entry, departure)
+        slot.permit.breaker.earn_retry()
+        return await self._attempt(entry, slot)
 
     async def _not_ours(self, entry: LedgerEntry) -> None:
         """Somebody else has or had this entry: repeat what is known, or end a claim whose process is dead."""
         if entry.status in CLAIMABLE:
             raise RetryLater(_TAKEN_SECONDS)
         if entry.status is not Status.SUBMITTING:
-            await self._teller.tell(current(entry))
+            await self._publisher.publish(current(entry))
             return
         dead = OutcomeUnknown(
             Code.OUTCOME_UNKNOWN, "The sending process ended before the carrier's answer was recorded."
         )
-        ending = self._lost(entry, dead, self._policy(entry))
-        # It left when it was claimed, if it did: that is where the carrier's list is looked at.
-        ending = replace(ending, after=ending.after.but(occurred_at=entry.updated_at))
-        if not await self._ledger.abandon(entry, ending.after):
+        # It left when it was claimed, if it did: the carrier's list is searched around that moment.
+        after = self._unknown(entry, dead, self._policy(entry)).but(occurred_at=entry.updated_at)
+        if not await self._ledger.abandon(entry, after):
             raise RetryLater(LEASE.total_seconds() / 2)
         metrics.dispatch_total.labels(entry.carrier or "", "unknown").inc()
-        await self._tell_and_bring_back(ending)
+        await self._publish(after)
 
     def _policy(self, entry: LedgerEntry) -> FailurePolicy:
         config = self._snapshot().config(entry.config_id or "")
         return config.failure_policy if config is not None else FailurePolicy.HOLD
 
-    async def _attempt(self, entry: LedgerEntry, departure: SendSlot) -> AttemptResult:
+    async def _attempt(self, entry: LedgerEntry, slot: SendSlot) -> LedgerEntry:
         now = self._clock()
         config = self._snapshot().config(entry.config_id or "")
         carrier = self._carriers.get(entry.carrier or "")
-        too_late = attempts.over(entry, now)
+        too_late = attempts.out_of_time(entry, now)
         if too_late is not None:
             return too_late
         if config is None or carrier is None:
             gone = PermanentFailure(
-                Code.UNKNOWN_CONFIG, "The SMS configuration was deleted before sending.", elsewhere=True
+                Code.UNKNOWN_CONFIG, "The SMS configuration was deleted before sending.", try_next_route=True
             )
             return next_route(entry, gone, self._usable, now) or attempts.refused(entry, gone, now)
         if not config.enabled:
             disabled = TemporaryFailure(Code.CONFIG_DISABLED, "The SMS configuration is disabled.")
-            return attempts.waits(entry, disabled, _AT_THE_GATE_SECONDS, now)
+            return attempts.retry_later(entry, disabled, attempts.delay_while_lane_waits(), now)
         try:
-            return await self._send(entry, config, carrier, departure.passage)
+            return await self._send(entry, config, carrier, slot.permit)
         finally:
-            departure.turn.end()
+            slot.turn.release()
 
-    async def _send(self, entry: LedgerEntry, config: SmsConfig, carrier: Carrier, passage: Permit) -> AttemptResult:
+    async def _send(self, entry: LedgerEntry, config: SmsConfig, carrier: Carrier, permit: Permit) -> LedgerEntry:
         started = time.perf_counter()
         try:
             accepted = await carrier.send(message_of(entry), Account(config.id, config.credentials))
         except SendFailure as failure:
-            ended = self._failed(entry, config, failure, passage)
-            ending = next_route(entry, failure, self._usable, self._clock()) or ended
+            failed = self._failed(entry, config, failure, permit)
+            after = next_route(entry, failure, self._usable, self._clock()) or failed
         except Exception as error:  # whatever it was, the request may have left
             log.exception("dispatch.crashed", message_id=entry.message_id, config_id=config.id)
             crashed = OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"Sending ended in {type(error).__name__}.")
-            ending = self._lost(entry, crashed, config.failure_policy)
+            after = self._unknown(entry, crashed, config.failure_policy)
         else:
-            passage.answered()
-            ending = attempts.submitted(entry, accepted, self._clock(), self._receipt_window)
+            permit.answered()
+            after = attempts.submitted(entry, accepted, self._clock(), self._receipt_window)
         metrics.dispatch_duration_seconds.labels(carrier.name).observe(time.perf_counter() - started)
-        metrics.dispatch_total.labels(carrier.name, ending.after.status.value).inc()
+        metrics.dispatch_total.labels(carrier.name, after.status.value).inc()
         metrics.lane_segments_total.labels(config.id).inc(entry.segments or 1)
-        return ending
+        return after
 
-    def _failed(self, entry: LedgerEntry, config: SmsConfig, failure: SendFailure, passage: Permit) -> AttemptResult:
-        """What a failure means for the message: the one place where the error classes are told apart. What it means
-        for the lane is its gate's to say.
+    def _failed(self, entry: LedgerEntry, config: SmsConfig, failure: SendFailure, permit: Permit) -> LedgerEntry:
+        """What a failure means for the message: the only place that distinguishes the error classes. What it means
+        for the lane is its circuit breaker's to say.
         """
         now = self._clock()
         if isinstance(failure, PermanentFailure):
-            passage.answered()
+            permit.answered()
             return attempts.refused(entry, failure, now)
-        passage.failed(failure)
+        permit.failed(failure)
         if isinstance(failure, Throttled | Misconfigured):
-            return attempts.waits(entry, failure, _AT_THE_GATE_SECONDS, now)
-        if isinstance(failure, TemporaryFailure) and not passage.gate.is_open:
-            return attempts.waits(entry, failure, max(_AT_THE_GATE_SECONDS, failure.retry_after or 0.0), now)
+            return attempts.retry_later(entry, failure, attempts.delay_while_lane_waits(), now)
+        if isinstance(failure, TemporaryFailure) and not permit.breaker.is_closed:
+            return attempts.retry_later(entry, failure, attempts.delay_while_lane_waits(failure.retry_after), now)
         if isinstance(failure, TemporaryFailure):
-            soon = passage.gate.spend_retry()
-            return attempts.waits(entry, failure, attempts.backoff(entry.attempt, failure.retry_after, soon=soon), now)
-        return self._lost(entry, failure, config.failure_policy)
+            in_budget = permit.breaker.spend_retry()
+            delay = attempts.retry_delay(
+                entry.attempt, failure.retry_after, within_budget=in_budget, uniform=self._uniform
+            )
+            return attempts.retry_later(entry, failure, delay, now)
+        return self._unknown(entry, failure, config.failure_policy)
 
     def _usable(self, config_id: str) -> bool:
         config = self._snapshot().config(config_id)
         return config is not None and config.enabled
 
-    def _lost(self, entry: LedgerEntry, failure: SendFailure, policy: FailurePolicy) -> AttemptResult:
-        return attempts.lost(entry, failure, policy, self._clock(), self._first_look)
+    def _unknown(self, entry: LedgerEntry, failure: SendFailure, policy: FailurePolicy) -> LedgerEntry:
+        return attempts.outcome_unknown(entry, failure, policy, self._clock(), self._first_check)
 
     async def _record(
-        self, claimed: LedgerEntry, ending: AttemptResult, told: "asyncio.Future[None] | None" = None
+        self, claimed: LedgerEntry, after: LedgerEntry, published: "asyncio.Future[None] | None" = None
     ) -> None:
-        """Write the outcome, however long the store is away, and tell it, unless what came meanwhile says more."""
-        recorded = await self._finish(claimed, ending.after)
+        """Write the outcome, however long the store is away, and publish it, unless what came meanwhile says more."""
+        recorded = await self._finish(claimed, after)
         log.info(
             "message.dispatched",
             message_id=claimed.message_id,
             tenant_id=claimed.tenant_id,
             config_id=claimed.config_id,
-            status=ending.after.status.value,
-            code=ending.after.error.code if ending.after.error else None,
+            status=after.status.value,
+            code=after.error.code if after.error else None,
             attempt=claimed.attempt,
         )
-        if told is not None and not told.done():
-            await asyncio.wait((told,))
+        if published is not None and not published.done():
+            await asyncio.wait((published,))
         if recorded is not None:
-            await self._tell_and_bring_back(replace(ending, after=recorded))
-        elif ending.after.provider_msg_id is not None:
-            carrier_id, segments = ending.after.provider_msg_id, ending.after.segments
+            await self._publish(recorded)
+        elif after.provider_msg_id is not None:
+            carrier_id, segments = after.provider_msg_id, after.segments
             await retry_until_available(partial(self._ledger.note_carrier_id, claimed, carrier_id, segments))
 
     async def _finish(self, claimed: LedgerEntry, after: LedgerEntry) -> LedgerEntry | None:
@@ -249,10 +237,13 @@ class Sending:
             before, after = present, replace(after, sequence=sequence, status_sequence=sequence, recipients=recipients)
         return after
 
-    async def _tell_and_bring_back(self, ending: AttemptResult) -> None:
-        await self._teller.tell([status_event(ending.after)])
-        if ending.again_in is not None:
-            raise RetryLater(ending.again_in)
+    async def _publish(self, recorded: LedgerEntry) -> None:
+        """Publish the outcome, and have the scheduler look when it is to be sent again. In this order: the entry is in
+        flight here until it is published.
+        """
+        await self._publisher.publish([status_event(recorded)])
+        if recorded.status in CLAIMABLE and recorded.due_at is not None:
+            self._alarm.set_for((recorded.due_at - self._clock()).total_seconds())
 
 
 def message_of(entry: LedgerEntry) -> OutboundMessage:

@@ -1,18 +1,16 @@
-"""Tells the PBX: publishes events and does not give up while the broker is away, since what is recorded must also be
-told.
-"""
+"""Publishes status events. It does not give up while the broker is away: what is recorded must also be published."""
 
 import asyncio
 from collections.abc import Iterable
 from functools import partial
 
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Outgoing, Publisher
 from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusEvent
 from sms_dispatcher.delivery.statuses import outgoing
-from sms_dispatcher.ledger.persisting import retry_until_available
 
-_FIRST_PAUSE_SECONDS = 0.1
+_UNTIL_TAKEN = BackoffPolicy(0.1, 5.0)
 
 
 class StatusPublisher:
@@ -25,19 +23,19 @@ class StatusPublisher:
         self._publisher = publisher
         self._within = within
 
-    async def tell(self, events: Iterable[StatusEvent]) -> None:
+    async def publish(self, events: Iterable[StatusEvent]) -> None:
         """Publish status events, each at least once."""
         messages = [outgoing(event) for event in events]
         if len(messages) == 1:
-            await self.publish(messages[0])
+            await self.publish_raw(messages[0])
         else:
-            await asyncio.gather(*(self.publish(message) for message in messages))
+            await asyncio.gather(*(self.publish_raw(message) for message in messages))
 
-    async def publish(self, message: Outgoing) -> None:
+    async def publish_raw(self, message: Outgoing) -> None:
         """Publish one message at least once."""
         try:
             async with asyncio.timeout(self._within):
-                await retry_until_available(partial(self._publisher.publish, message), pause=_FIRST_PAUSE_SECONDS)
+                await retry_until_available(partial(self._publisher.publish, message), policy=_UNTIL_TAKEN)
         except TimeoutError:
-            reason = "The broker did not take what the PBX is told."
+            reason = "The broker did not take an event for the PBX."
             raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from None

@@ -1,12 +1,14 @@
-"""Brings back what went to `sms.unrouted` while its queue was gone: the broker confirmed it, and nobody was told."""
+"""Publishes again what went to `sms.unrouted` while its queue was gone: the broker confirmed it, and nobody got it."""
 
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from sms_common import topology
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import Broker, Held, NoWayBack, Outgoing, Parked, Restored
 from sms_common.errors import Unavailable
 from sms_common.telemetry import metrics
@@ -15,6 +17,7 @@ _log = structlog.get_logger(__name__)
 
 # Several things are made again at about the same time, and several dispatchers make them.
 _SOON_SECONDS = 1.0
+_AGAIN = BackoffPolicy(1.0, 5.0)
 # Timestamps have whole seconds, and the clocks of dispatchers may differ.
 _MARGIN = timedelta(seconds=60)
 _AT_A_TIME = 5_000
@@ -31,34 +34,35 @@ class UnroutedReturner:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._since: datetime | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._returning: asyncio.Task[None] | None = None
 
-    async def look(self, restored: Restored) -> None:
-        """Have it looked soon; see Broker.on_restored."""
+    async def schedule(self, restored: Restored) -> None:
+        """Return soon what went astray until these were restored."""
         self._want(restored.since)
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_soon())
+        if self._returning is None or self._returning.done():
+            self._returning = asyncio.create_task(self._return_soon())
 
     async def close(self) -> None:
-        """End a look that is under way; what it has not brought back yet stays where it is."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        """End what is in flight; what has not been returned yet stays where it is."""
+        if self._returning is not None:
+            self._returning.cancel()
+            await asyncio.gather(self._returning, return_exceptions=True)
 
     def _want(self, since: datetime) -> None:
         self._since = since if self._since is None else min(self._since, since)
 
-    async def _look_soon(self) -> None:
+    async def _return_soon(self) -> None:
         while self._since is not None:
             await asyncio.sleep(_SOON_SECONDS)
-            # What is made again from here on gets a look of its own: this one may have tried its messages already.
-            (since, self._since), done = (self._since, None), set[str]()
-            try:
-                while await self._bring_back(since - _MARGIN, done):
-                    pass
-            except Unavailable as error:
-                _log.info("strays.later", reason=error.reason)
-                self._want(since)
+            # What is restored from here on has a turn of its own: this one may have tried its messages already.
+            since, self._since = self._since, None
+            bring_back = partial(self._bring_all_back, since - _MARGIN)
+            await retry_until_available(bring_back, policy=_AGAIN, on_failure=_note_failure)
+
+    async def _bring_all_back(self, since: datetime) -> None:
+        done: set[str] = set()
+        while await self._bring_back(since, done):
+            pass
 
     async def _bring_back(self, since: datetime, done: set[str]) -> int:
         """Publish again what was published after `since`, and take it out of the parking place; returns how many. They
@@ -77,6 +81,10 @@ class UnroutedReturner:
             await self._broker.publish(back)
             await stray.remove()
             metrics.publish_total.labels("unrouted").inc()
+
+
+def _note_failure(error: Unavailable) -> None:
+    _log.info("strays.later", reason=error.reason)
 
 
 def _way_back(held: Held, since: datetime) -> Outgoing | None:

@@ -1,6 +1,6 @@
-"""What several dispatchers must agree on, in MongoDB: who is there, who works on which lane, and budgets they share.
+"""What several dispatchers agree on, in MongoDB: who is alive, who owns which shard, and the budgets that they share.
 
-All times are the database's, so that no clock of a dispatcher decides anything.
+All times are the database's. The clock of a dispatcher decides nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pymongo import DeleteMany, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
-from sms_dispatcher.fleet.membership import Present
+from sms_common.mongo.errors import places_taken
+from sms_dispatcher.fleet.membership import LiveMembers
 from sms_dispatcher.lanes.stalled import StalledLane
-from sms_dispatcher.ledger.database import Database, operation, places_taken
+from sms_dispatcher.ledger.database import Database, operation
 from sms_dispatcher.ledger.documents import Document
 
-# Who has not been heard of for so long is taken for dead, and its lanes are given to others.
+# A member without a heartbeat for so long counts as dead, and others acquire its shards.
 MEMBER_TTL = timedelta(seconds=5)
 _MILLISECONDS = 1_000.0
 _KEEP_DAY_COUNTS = timedelta(days=3)
@@ -28,82 +29,82 @@ class Coordination:
         self._members = database.get_collection("members")
         self._lanes = database.get_collection("lanes")
         self._budgets = database.get_collection("budgets")
-        self._standing = database.get_collection("standing_lanes")
+        self._stalled = database.get_collection("standing_lanes")
 
     async def prepare(self) -> None:
-        """Make the indexes; safe to repeat."""
+        """Create the indexes. It may be repeated."""
         async with operation("prepare"):
             await self._members.create_index("seen_at", expireAfterSeconds=int(_KEEP_MEMBERS.total_seconds()))
             await self._budgets.create_index("delete_at", expireAfterSeconds=0)
             await self._lanes.create_index("owner")
 
-    # -- who is there
+    # -- who is alive
 
-    async def beat(self, member: str, *, leaving: bool) -> Present:
-        """Say that `member` is there, and whether it takes no more work; returns all that are, itself among them."""
+    async def heartbeat(self, member: str, *, leaving: bool) -> LiveMembers:
+        """Record that `member` is alive, and whether it leaves. Returns all that are alive, this one among them."""
         change = {"$currentDate": {"seen_at": True}, "$set": {"leaving": leaving}}
         ttl = int(MEMBER_TTL.total_seconds() * _MILLISECONDS)
         fresh = {"$expr": {"$gt": ["$seen_at", {"$subtract": ["$$NOW", ttl]}]}}
         async with operation("beat"):
             await self._members.update_one({"_id": member}, change, upsert=True)
             there = {document["_id"]: document["leaving"] async for document in self._members.find(fresh)}
-        return Present(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
+        return LiveMembers(frozenset(there), frozenset(name for name, leaves in there.items() if not leaves))
 
     async def leave(self, member: str) -> None:
-        """Say that `member` is gone and holds no lane any more."""
+        """Record that `member` has ended and owns nothing."""
         async with operation("leave"):
             await self._lanes.delete_many({"owner": member})
             await self._members.delete_one({"_id": member})
 
-    # -- who works on which lane
+    # -- who owns which shard
 
-    async def take(self, lanes: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
-        """Take those of `lanes` that belong to `member` already, to nobody, or to one who is not `alive`."""
-        wanted = list(lanes)
+    async def acquire(self, shards: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
+        """Acquire those shards that nobody owns, or somebody who is not `alive`. Returns what `member` owns of them."""
+        wanted = list(shards)
         if not wanted:
             return frozenset()
         free = {"$or": [{"owner": member}, {"owner": {"$nin": list(alive)}}]}
-        updates = [UpdateOne({"_id": lane, **free}, {"$set": {"owner": member}}, upsert=True) for lane in wanted]
+        updates = [UpdateOne({"_id": shard, **free}, {"$set": {"owner": member}}, upsert=True) for shard in wanted]
         async with operation("take"):
             try:
                 await self._lanes.bulk_write(updates, ordered=False)
             except BulkWriteError as error:
-                places_taken(error)  # others hold those lanes
-            held = self._lanes.find({"_id": {"$in": wanted}, "owner": member}, {"_id": True})
-            return frozenset([document["_id"] async for document in held])
+                places_taken(error)  # others own those shards
+            owned = self._lanes.find({"_id": {"$in": wanted}, "owner": member}, {"_id": True})
+            return frozenset([document["_id"] async for document in owned])
 
-    async def release(self, lanes: Iterable[str], member: str) -> None:
-        """Give lanes back that `member` no longer works on."""
+    async def release(self, shards: Iterable[str], member: str) -> None:
+        """Release shards that `member` no longer works on."""
         async with operation("release"):
-            await self._lanes.delete_many({"_id": {"$in": list(lanes)}, "owner": member})
+            await self._lanes.delete_many({"_id": {"$in": list(shards)}, "owner": member})
 
-    # -- which of them stand still
+    # -- which lanes are stalled
 
-    async def note_standing(self, standing: Sequence[StalledLane], moving: Iterable[str]) -> None:
-        """See StandingLanes.note_standing."""
+    async def record_stalled(self, stalled: Sequence[StalledLane], running: Iterable[str]) -> None:
+        """Record the lanes that are stalled, and remove those that run."""
         writes: list[UpdateOne | DeleteMany] = [
-            UpdateOne({"_id": one.config_id}, _stands(one), upsert=True) for one in standing
+            UpdateOne({"_id": one.config_id}, _stalled_update(one), upsert=True) for one in stalled
         ]
-        if gone := list(moving):
+        if gone := list(running):
             writes.append(DeleteMany({"_id": {"$in": gone}}))
         if writes:
             async with operation("note_standing"):
-                await self._standing.bulk_write(writes, ordered=False)
+                await self._stalled.bulk_write(writes, ordered=False)
 
-    async def standing(self, config_ids: Iterable[str]) -> list[StalledLane]:
-        """See StandingLanes.standing."""
+    async def stalled(self, config_ids: Iterable[str]) -> list[StalledLane]:
+        """Those of these lanes that are stalled."""
         async with operation("standing"):
-            documents = await self._standing.find({"_id": {"$in": list(config_ids)}}).to_list(None)
+            documents = await self._stalled.find({"_id": {"$in": list(config_ids)}}).to_list(None)
         return [StalledLane(one["_id"], one["why"], one["code"], one["reason"], one["since"]) for one in documents]
 
     # -- budgets
 
     async def reserve(self, key: str, slots: int, interval: float) -> float:
-        """Reserve the next `slots` moments of a shared budget, `interval` seconds apart; returns in how many seconds
-        the first of them is. Slots not used are lost, so that no window ever holds more than its share.
+        """Reserve the next `slots` slots of a shared budget, `interval` seconds apart. Returns in how many seconds the
+        first of them is. Slots that are not used are lost, so that no window ever has more than its share.
 
-        Those reserved at another interval count as many slots of this one: neither does a change of the limit hand them
-        out again, nor does a limit that was much too low hold for as long as it would have.
+        When the limit has changed, slots that were reserved at another interval count as the same number of slots of
+        this one. So none of them is given out twice, and a limit that was much too low does not delay for long.
         """
         now = {"$toDouble": {"$toLong": "$$NOW"}}
         gap = interval * _MILLISECONDS
@@ -119,12 +120,12 @@ class Coordination:
                     after = await self._budgets.find_one_and_update(
                         {"_id": key}, update, upsert=True, return_document=ReturnDocument.AFTER
                     )
-                except DuplicateKeyError:  # two began this budget at once
+                except DuplicateKeyError:  # two dispatchers created this budget at the same time
                     continue
                 return float((after["first"] - after["asked"]) / _MILLISECONDS)
 
     async def count(self, key: str, segments: int, cap: int) -> bool:
-        """Count segments against a budget that ends with its day; False, and nothing counted, when they go over it."""
+        """Count segments against the budget of a day. Returns False, and counts nothing, when they exceed it."""
         delete_at = datetime.now(UTC) + _KEEP_DAY_COUNTS
         change = {"$inc": {"used": segments}, "$setOnInsert": {"delete_at": delete_at}}
         async with operation("count"):
@@ -133,16 +134,16 @@ class Coordination:
                     result = await self._budgets.update_one(
                         {"_id": key, "used": {"$not": {"$gt": cap - segments}}}, change, upsert=segments <= cap
                     )
-                except DuplicateKeyError:  # it is there, and full; or another began it just now
+                except DuplicateKeyError:  # it exists and is used up, or another dispatcher created it just now
                     continue
                 return result.matched_count == 1 or result.upserted_id is not None
             return False
 
 
-def _stands(standing: StalledLane) -> list[Document]:
-    """The update that keeps why a lane stands; for how long, as long as the reason is of the same kind."""
-    same = {"$and": [{"$eq": ["$why", standing.why]}, {"$eq": ["$code", standing.code]}]}
+def _stalled_update(lane: StalledLane) -> list[Document]:
+    """The update that stores why a lane is stalled. `since` stays while the kind of the reason is the same."""
+    same = {"$and": [{"$eq": ["$why", lane.why]}, {"$eq": ["$code", lane.code]}]}
     since = {"$cond": [same, {"$ifNull": ["$since", "$$NOW"]}, "$$NOW"]}
-    # A carrier's words may begin with what the database would take for a field.
-    words = {name: {"$literal": getattr(standing, name)} for name in ("why", "code", "reason")}
+    # A carrier's text may begin with a dollar sign, which MongoDB would take for a field.
+    words = {name: {"$literal": getattr(lane, name)} for name in ("why", "code", "reason")}
     return [{"$set": {"since": since}}, {"$set": words}]

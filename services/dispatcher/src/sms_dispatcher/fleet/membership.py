@@ -1,214 +1,207 @@
-"""Shares the work among the dispatchers that run: each piece, a lane or the intake of a tenant, is done by one."""
+"""Shares the work among all dispatchers. Each shard, which is a lane or a tenant's queue of requests, has one owner."""
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from sms_common.errors import Unavailable
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_common.telemetry import metrics
 from sms_dispatcher.fleet.assignment import assign
 
 log = structlog.get_logger()
 
-BEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
+_EVENTS = LoopEvents("fleet.postponed", "fleet.failed")
 _SILENT_SECONDS = 10.0
-# A process that can be heard by nobody for so long gives its lanes up: others have taken them.
-_GIVE_UP_AFTER_SECONDS = 30.0
+# A process that could send no heartbeat for so long releases its shards: others have acquired them.
+_RELEASE_AFTER_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """The dispatchers that are alive, and those of them that take work."""
+class LiveMembers:
+    """The dispatchers that are alive, and those of them that acquire shards."""
 
     alive: frozenset[str] = frozenset()
     working: frozenset[str] = frozenset()
 
 
-class Agreement(Protocol):
-    """How the dispatchers agree; see Coordination."""
+class FleetStore(Protocol):
+    """Where the dispatchers agree on who is alive and who owns what."""
 
-    async def beat(self, member: str, *, leaving: bool) -> Present:
-        """Say that `member` is there; returns who is. Raises Unavailable."""
+    async def heartbeat(self, member: str, *, leaving: bool) -> LiveMembers:
+        """Record that `member` is alive. Returns all that are. Raises Unavailable."""
 
     async def leave(self, member: str) -> None:
-        """Say that `member` is gone and holds nothing any more. Raises Unavailable."""
+        """Record that `member` has ended and owns nothing. Raises Unavailable."""
 
-    async def take(self, work: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
-        """Take those that are free or belong to one who is not `alive`. Raises Unavailable."""
+    async def acquire(self, shards: Iterable[str], member: str, alive: Collection[str]) -> frozenset[str]:
+        """Acquire those shards that nobody `alive` owns. Returns which of them `member` owns. Raises Unavailable."""
 
-    async def release(self, work: Iterable[str], member: str) -> None:
-        """Give work back. Raises Unavailable."""
+    async def release(self, shards: Iterable[str], member: str) -> None:
+        """Release shards. Raises Unavailable."""
 
 
 class Work(Protocol):
-    """What is shared, by the names of its pieces."""
+    """Does the work of the shards that this process owns."""
 
-    async def hold(self, work: frozenset[str]) -> None:
-        """Begin to work on these too. Raises Unavailable when one of them could not be begun; all others are."""
+    async def acquire(self, shards: Mapping[str, str]) -> None:
+        """Start to work on these shards, given with their groups. Raises Unavailable when one of them could not be
+        started; all others are.
+        """
 
-    async def drop(self, work: frozenset[str]) -> None:
-        """Work on these no more; returns when nothing of them is under way."""
+    async def release(self, shards: frozenset[str]) -> None:
+        """Stop working on these shards. Returns when nothing of them is in flight."""
 
-    async def look(self) -> None:
-        """Look for what others have begun for work that is held. Raises Unavailable."""
+    async def refresh(self) -> None:
+        """Find out what has changed about the shards that are owned. Raises Unavailable."""
 
 
 class FleetMember:
-    """One process's part of the work. `fit` says whether it can work at all: one that has lost the broker must not
-    keep work that another could do.
+    """One process's share of the work. `is_fit` says whether it can work at all: a process without a connection to the
+    broker must not keep shards that another could own.
     """
 
     def __init__(
         self,
         member: str,
-        agreement: Agreement,
+        store: FleetStore,
         work: Work,
-        fit: Callable[[], bool],
+        is_fit: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.member = member
-        self._agreement = agreement
+        self._store = store
         self._work = work
-        self._fit = fit
+        self._is_fit = is_fit
         self._clock = clock
-        self._pieces: Mapping[str, str] = {}
-        self._shares: Mapping[str, frozenset[str]] = {}
-        self._shared_among: frozenset[str] = frozenset()
-        self._present = Present()
-        self._held: frozenset[str] = frozenset()
-        self._to_begin: frozenset[str] = frozenset()
-        self._began = False
-        self._giving_back: dict[str, asyncio.Task[None]] = {}
-        self._heard_at = clock()
-        self._settling = asyncio.Lock()
+        self._shards: Mapping[str, str] = {}
+        self._assignment: Mapping[str, frozenset[str]] = {}
+        self._assigned_to: frozenset[str] = frozenset()
+        self._members = LiveMembers()
+        self._owned: frozenset[str] = frozenset()
+        self._to_start: frozenset[str] = frozenset()
+        self._has_share = False
+        self._releasing: dict[str, asyncio.Task[None]] = {}
+        self._heartbeat_at = clock()
+        self._rebalancing = asyncio.Lock()
         self._leaving = False
 
     def check(self) -> str | None:
-        """Why this process does not do its share, or None: for a readiness probe."""
+        """Why this process does not do its share, for a readiness probe; None when it does."""
         if self._leaving:
             return "it is leaving"
-        if not self._present.alive:
+        if not self._members.alive:
             return "it has not joined the other dispatchers yet"
-        silent = self._clock() - self._heard_at
+        silent = self._clock() - self._heartbeat_at
         if silent > _SILENT_SECONDS:
-            return f"it could not tell the other dispatchers for {silent:.0f} s that it is there"
-        if self._to_begin:
-            return f"{len(self._to_begin)} queues could not be read yet"
-        return None if self._began else "it has not taken its share of the work yet"
+            return f"the other dispatchers got no heartbeat from it for {silent:.0f} s"
+        if self._to_start:
+            return f"{len(self._to_start)} queues could not be read yet"
+        return None if self._has_share else "it has not taken its share of the work yet"
 
     @property
-    def held(self) -> frozenset[str]:
-        """What this process works on."""
-        return self._held
+    def owned(self) -> frozenset[str]:
+        """The shards that this process owns."""
+        return self._owned
 
-    async def follow(self, pieces: Mapping[str, str]) -> None:
-        """These are all pieces of work there are, by group (see assign); take what is ours. Raises Unavailable."""
-        self._pieces, self._shares = pieces, {}
-        await self._beat()
-        await self._settle()
+    async def set_shards(self, shards: Mapping[str, str]) -> None:
+        """Set all shards that there are, with their groups (see `assign`), and acquire this process's share. Raises
+        Unavailable.
+        """
+        self._shards, self._assignment = shards, {}
+        await self._heartbeat()
+        await self._rebalance()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Say every second that we are here, and take what is ours, until `stop` is set."""
+        """Send a heartbeat and rebalance every second until `stop` is set."""
         async with asyncio.TaskGroup() as both:
-            both.create_task(self._repeat(self._beat, stop))
-            both.create_task(self._repeat(self._settle_and_look, stop))
+            both.create_task(periodically(self._heartbeat, HEARTBEAT_SECONDS, stop, _EVENTS))
+            both.create_task(periodically(self._rebalance_and_refresh, HEARTBEAT_SECONDS, stop, _EVENTS))
 
-    async def _repeat(self, act: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            try:
-                await act()
-            except Unavailable as error:
-                log.info("fleet.postponed", code=error.code, reason=error.reason)
-            except Exception:  # a bug in one look must not end the process
-                log.exception("fleet.failed")
-            try:
-                async with asyncio.timeout(BEAT_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311  # jitter, not a secret
-                    await stop.wait()
-            except TimeoutError:
-                continue
-
-    async def _beat(self) -> None:
-        if not self._fit():
+    async def _heartbeat(self) -> None:
+        if not self._is_fit():
             return
-        self._present = await self._agreement.beat(self.member, leaving=self._leaving)
-        self._heard_at = self._clock()
-        metrics.fleet_members.set(len(self._present.alive))
+        self._members = await self._store.heartbeat(self.member, leaving=self._leaving)
+        self._heartbeat_at = self._clock()
+        metrics.fleet_members.set(len(self._members.alive))
 
-    async def _settle_and_look(self) -> None:
+    async def _rebalance_and_refresh(self) -> None:
         try:
-            await self._settle()
+            await self._rebalance()
         except Unavailable:
-            await self._work.look()  # what can be worked on is
+            await self._work.refresh()  # the shards that are owned go on
             raise
-        await self._work.look()
+        await self._work.refresh()
 
-    async def _settle(self) -> None:
-        """Drop and take lanes until we hold our part. Raises Unavailable."""
-        async with self._settling:
-            if self._clock() - self._heard_at > _GIVE_UP_AFTER_SECONDS:
-                self._give_back(self._held)  # others have taken them
+    async def _rebalance(self) -> None:
+        """Release and acquire shards until this process owns its share. Raises Unavailable."""
+        async with self._rebalancing:
+            if self._clock() - self._heartbeat_at > _RELEASE_AFTER_SECONDS:
+                self._release(self._owned)  # others have acquired them
                 return
             ours = self._share()
-            self._give_back(self._held - ours)
-            wanted = ours - self._held - self._giving_back.keys()
+            self._release(self._owned - ours)
+            wanted = ours - self._owned - self._releasing.keys()
             if wanted:
-                taken = await self._agreement.take(wanted, self.member, self._present.alive)
-                self._held |= taken
-                self._to_begin |= taken
-            if self._to_begin:
-                await self._begin()
-            self._began = bool(self._pieces) and self.member in self._present.alive
+                acquired = await self._store.acquire(wanted, self.member, self._members.alive)
+                self._owned |= acquired
+                self._to_start |= acquired
+            if self._to_start:
+                await self._start()
+            self._has_share = bool(self._shards) and self.member in self._members.alive
 
     def _share(self) -> frozenset[str]:
-        """Our share; worked out again when there is something new to share or somebody else to share it with."""
+        """The shards that this process should own. Computed again when the shards or the members have changed."""
         if self._leaving:
             return frozenset()
-        if not self._shares or self._shared_among != self._present.working:
-            self._shared_among = self._present.working
-            self._shares = assign(self._pieces, self._shared_among)
-        return self._shares.get(self.member, frozenset())
+        if not self._assignment or self._assigned_to != self._members.working:
+            self._assigned_to = self._members.working
+            self._assignment = assign(self._shards, self._assigned_to)
+        return self._assignment.get(self.member, frozenset())
 
-    async def _begin(self) -> None:
-        count = len(self._to_begin)
-        await self._work.hold(self._to_begin)
-        self._to_begin = frozenset()
-        log.info("fleet.took", pieces=count, held=len(self._held), members=len(self._present.alive))
+    async def _start(self) -> None:
+        count = len(self._to_start)
+        await self._work.acquire({shard: self._shards.get(shard, "") for shard in self._to_start})
+        self._to_start = frozenset()
+        log.info("fleet.acquired", shards=count, owned=len(self._owned), members=len(self._members.alive))
 
-    def _give_back(self, lost: frozenset[str]) -> None:
-        """Each is released as soon as nothing of it is under way; meanwhile we are heard as ever."""
-        if not lost:
+    def _release(self, released: frozenset[str]) -> None:
+        """Release each shard in the background, as soon as nothing of it is in flight. Heartbeats go on meanwhile."""
+        if not released:
             return
-        self._held -= lost
-        self._to_begin -= lost
-        log.info("fleet.gives_back", pieces=len(lost), held=len(self._held))
-        for one in lost:
-            self._giving_back[one] = asyncio.create_task(self._give_one_back(one))
+        self._owned -= released
+        self._to_start -= released
+        log.info("fleet.releasing", shards=len(released), owned=len(self._owned))
+        for one in released:
+            self._releasing[one] = asyncio.create_task(self._release_one(one))
 
-    async def _give_one_back(self, one: str) -> None:
+    async def _release_one(self, one: str) -> None:
         try:
-            await self._work.drop(frozenset({one}))
-            await self._agreement.release((one,), self.member)
+            await self._work.release(frozenset({one}))
+            await self._store.release((one,), self.member)
         except Unavailable as error:
-            log.info("fleet.kept", code=error.code)  # ours in name only, until we take it again or are gone
-        except Exception:  # a bug in one must not leave the others, or end the process
+            log.info(
+                "fleet.release_postponed", code=error.code
+            )  # it stays recorded as owned until it is acquired again or this process has ended
+        except Exception:  # a bug in one must not stop the others, or end the process
             log.exception("fleet.failed")
         finally:
-            del self._giving_back[one]
+            del self._releasing[one]
 
     async def leave(self) -> None:
-        """Give everything back; others take each lane when nothing of it is under way any more."""
+        """Release everything. Others can acquire each shard when nothing of it is in flight any more."""
         self._leaving = True
-        async with self._settling:
-            self._give_back(self._held)
+        async with self._rebalancing:
+            self._release(self._owned)
         try:
-            while pieces := set(self._giving_back.values()):
-                await self._agreement.beat(self.member, leaving=True)
-                await asyncio.wait(pieces, timeout=BEAT_SECONDS)
-            await self._agreement.leave(self.member)
+            while shards := set(self._releasing.values()):
+                await self._store.heartbeat(self.member, leaving=True)
+                await asyncio.wait(shards, timeout=HEARTBEAT_SECONDS)
+            await self._store.leave(self.member)
         except Unavailable as error:
-            log.info("fleet.left_silently", code=error.code)
+            log.info("fleet.left_unannounced", code=error.code)

@@ -1,1 +1,1 @@
-"""When a message of one SMS configuration may leave: order, pace and circuit breaker."""
+"""When a message of one SMS configuration may be sent: order, pace and circuit breaker."""

@@ -1,4 +1,4 @@
-"""How fast each lane may send, and with which others it shares that. Pure."""
+"""How fast each lane may send, and which limits it shares with other lanes. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,8 +12,8 @@ _SYSTEM = "*"
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How fast one lane may send. `shared` are the rates it shares, in segments a second by the budget's name; the
-    slowest first. `brand` is the name of its daily budget, if it has one.
+    """How fast one lane may send. `shared` are the budgets that it shares, by name, in segments a second, the slowest
+    first. `brand` is its daily budget, if it has one: its name and the segments of a day.
     """
 
     limits: PaceLimits = field(default_factory=PaceLimits)
@@ -22,14 +22,14 @@ class Allowance:
 
     @property
     def unlimited(self) -> bool:
-        """Whether nothing limits the lane but the carrier."""
+        """Whether only the carrier limits the lane."""
         limits = self.limits
         own = limits.segments_per_second is not None or limits.number_segments_per_minute is not None
         return not (own or self.shared or self.brand)
 
 
 def allowances(snapshot: DispatcherSnapshot, carriers: Mapping[str, Carrier]) -> Mapping[str, Allowance]:
-    """The allowance of every configuration. Of several limits of one shared name the lowest holds."""
+    """The allowance of every configuration. When several give a limit for the same budget, the lowest is used."""
     accounts = {config.id: _account(config, carriers) for config in snapshot.configs}
     scopes = _scopes(snapshot.configs, accounts)
     shared = {config.id: _shared(config, accounts[config.id], scopes[config.id]) for config in snapshot.configs}
@@ -53,7 +53,7 @@ def allowances(snapshot: DispatcherSnapshot, carriers: Mapping[str, Carrier]) ->
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Account:
-    """A carrier's account as a configuration names it, and the secrets that prove it to be its own, if it has them."""
+    """The account that a configuration names at its carrier. `proof` are the secrets that prove that it is its own."""
 
     carrier: str
     id: str | None
@@ -70,8 +70,8 @@ def _account(config: SmsConfig, carriers: Mapping[str, Carrier]) -> _Account:
 
 
 def _scopes(configs: Iterable[SmsConfig], accounts: Mapping[str, _Account]) -> dict[str, str]:
-    """How far what each configuration shares reaches: to trunks of its owner, and to those of other owners who prove by
-    the same secrets that they have the same account. The names of accounts are only typed, and prove nothing.
+    """Whose lanes share a budget with each configuration: those of the same owner, and those of other owners that have
+    the same secrets for the same account. The name of an account proves nothing: anybody can type it.
     """
     owners = {config.id: (accounts[config.id].carrier, accounts[config.id].id, _owner(config)) for config in configs}
     scope = {owner: owner[2] for owner in owners.values()}
@@ -95,7 +95,7 @@ def _owner(config: SmsConfig) -> str:
 
 
 def _shared(config: SmsConfig, account: _Account, scope: str) -> list[tuple[str, float | None]]:
-    """The budgets that a configuration takes part in, and what it says of each, in segments a second."""
+    """The budgets that a configuration shares, and its own limit for each, in segments a second."""
     limits = config.limits
     found: list[tuple[str, float | None]] = []
     if account.id is not None:

@@ -1,35 +1,37 @@
-"""Counts what waits in a lane's queue, as far as its one reader can know. Pure."""
+"""Counts what waits in a lane's queue, as far as the queue's one reader can know. Pure."""
 
 
 class Backlog:
-    """Unknown at first; known from a look at the queue on, for as long as every put is counted."""
+    """Unknown until the broker was asked, then known while every put is counted."""
 
     def __init__(self) -> None:
         self._waiting: int | None = None
         self.puts = 0
-        """How many messages were put into the queue: a look that began before the last of them says nothing."""
+        """How many messages were put into the queue. An answer of the broker that was asked for before the last of them
+        is out of date.
+        """
 
     @property
     def is_empty(self) -> bool:
-        """Whether surely nothing is in the queue that has not come back."""
+        """Whether it is certain that the queue holds nothing that was not delivered yet."""
         return self._waiting == 0
 
     def put(self) -> None:
-        """One more goes into the queue."""
+        """Count a message that is put into the queue."""
         self.puts += 1
         if self._waiting is not None:
             self._waiting += 1
 
     def forget(self) -> None:
-        """Whether a put has reached the queue is not known."""
+        """Forget the count: it is not known whether a put has reached the queue."""
         self._waiting = None
 
-    def came_back(self) -> None:
-        """The first delivery of one that was in the queue."""
+    def delivered(self) -> None:
+        """Count the first delivery of a message from the queue."""
         if self._waiting:
             self._waiting -= 1
 
     def was_empty(self, puts: int) -> None:
-        """The broker says that nothing waited in the queue, asked when there had been so many `puts`."""
+        """The broker answered that the queue was empty. It was asked when `puts` had this value."""
         if puts == self.puts:
             self._waiting = 0

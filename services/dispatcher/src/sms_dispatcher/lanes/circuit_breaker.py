@@ -1,11 +1,10 @@
-"""The gate of a lane, which is its circuit breaker: open, shut for a while, or ajar for one message that tries.
+"""The circuit breaker of a lane: closed while messages may be sent, open for a while after failures, then half open.
 
-A shut lane costs no attempts: what waits before it is not claimed. Every stop ends with a single message that tries,
-whatever stopped the lane, so that a carrier that still refuses is asked once and not by all who waited.
+A message that waits for an open breaker is not claimed, so it costs no attempt. When the time is over, the breaker is
+half open: one message is sent as a trial. A carrier that still refuses is asked once, not by every message that waits.
 """
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,34 +14,42 @@ from typing import Self
 
 import structlog
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.errors import Misconfigured, SendFailure, Throttled
 from sms_common.telemetry import metrics
 
 log = structlog.get_logger()
 
-_FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS = 5.0, 900.0
-_FIRST_OUTAGE_SECONDS, _LONGEST_OUTAGE_SECONDS = 1.0, 300.0
-# How often one message asks whether a person has mended the account at the carrier; a change on our side opens at once.
-_PERSON_SECONDS = 60.0
-# An outage: of at least so many answers within the window, so many were failures that say nothing of the message.
+_THROTTLED = BackoffPolicy(5.0, 900.0)
+_OUTAGE = BackoffPolicy(1.0, 300.0)
+# How often a trial finds out whether somebody has corrected the account at the carrier. A change of the configuration
+# closes the breaker at once.
+_INTERVENTION_TRIAL_SECONDS = 60.0
+# An outage is this: at least so many answers within the window, and this share of them are failures that are not the
+# message's fault.
 _WINDOW_SECONDS = 30.0
 _FEWEST_ANSWERS = 20
 _SHARE_OF_FAILURES = 0.5
-# Or so many failures one after the other: a carrier that cannot be reached fails everything at once.
+# It is also this many failures in a row: a carrier that cannot be reached fails everything.
 _IN_A_ROW = 5
 
-# A retry for every five first attempts, and a few for quiet lanes.
+# One retry for every five first attempts, and a few for lanes with little traffic.
 _RETRIES_PER_ATTEMPT = 0.2
 _MOST_RETRIES = 20.0
 
 
 class BreakerState(StrEnum):
-    """What a gate does. `disabled` and `person` open by a change of configuration; `person` also asks by itself."""
+    """What the circuit breaker of a lane does. The pattern knows closed, half open and open; the last three here are
+    open.
 
-    OPEN = "open"
-    TRYING = "trying"
+    `paused` ends by itself. `needs_intervention` ends when the configuration changes, or when a trial succeeds.
+    `disabled` ends when the configuration is enabled. The order is that of the numbers in the metric `lane_state`.
+    """
+
+    CLOSED = "closed"
+    HALF_OPEN = "half_open"
     PAUSED = "paused"
-    PERSON = "person"
+    NEEDS_INTERVENTION = "needs_intervention"
     DISABLED = "disabled"
 
 
@@ -50,81 +57,81 @@ _STATE_NUMBERS = {state: float(number) for number, state in enumerate(BreakerSta
 
 
 class CircuitBreaker:
-    """One lane's gate. Times are of the monotonic clock, in seconds."""
+    """One lane's circuit breaker. Times are seconds of the monotonic clock."""
 
     def __init__(self, config_id: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._config_id = config_id
         self._clock = clock
-        self._until: float | None = None
-        self._trying: Permit | None = None
-        self._times = 0
+        self._open_until: float | None = None
+        self._trial: Permit | None = None
+        self._stops = 0
         self._answers: deque[tuple[float, bool]] = deque()
         self._failures = 0
         self._in_a_row = 0
         self._retries = _MOST_RETRIES / 2
         self._changed = asyncio.Event()
         self._disabled = False
-        self.why: SendFailure | None = None
+        self.cause: SendFailure | None = None
 
     @property
     def state(self) -> BreakerState:
-        """What the gate does now."""
+        """What the breaker does now."""
         if self._disabled:
             return BreakerState.DISABLED
-        if self._until is None:
-            return BreakerState.OPEN
-        if self._trying is not None or self._until <= self._clock():
-            return BreakerState.TRYING
-        return BreakerState.PERSON if isinstance(self.why, Misconfigured) else BreakerState.PAUSED
+        if self._open_until is None:
+            return BreakerState.CLOSED
+        if self._trial is not None or self._open_until <= self._clock():
+            return BreakerState.HALF_OPEN
+        return BreakerState.NEEDS_INTERVENTION if isinstance(self.cause, Misconfigured) else BreakerState.PAUSED
 
     @property
-    def is_open(self) -> bool:
-        """Whether everything may pass."""
-        return self._until is None and not self._disabled
+    def is_closed(self) -> bool:
+        """Whether every message may be sent."""
+        return self._open_until is None and not self._disabled
 
     @property
     def seconds_left(self) -> float:
-        """For how long the gate stays shut; 0 when it is open or ajar."""
-        return 0.0 if self._until is None else max(0.0, self._until - self._clock())
+        """How long the breaker stays open; 0 when it is closed or half open."""
+        return 0.0 if self._open_until is None else max(0.0, self._open_until - self._clock())
 
-    def pause(self, seconds: float, why: SendFailure) -> None:
-        """Shut for `seconds` from now, or longer if it was to be shut longer."""
-        self._until = max(self._until or 0.0, self._clock() + seconds)
-        self.why = why
-        self._show()
+    def pause(self, seconds: float, cause: SendFailure) -> None:
+        """Open the breaker for `seconds` from now, or for longer if it was to stay open for longer."""
+        self._open_until = max(self._open_until or 0.0, self._clock() + seconds)
+        self.cause = cause
+        self._publish_state()
 
-    def open(self) -> None:
-        """Let everything pass from now on."""
-        self._until, self._trying, self._times, self.why = None, None, 0, None
-        self._forget()
-        self._show()
+    def close(self) -> None:
+        """Let every message be sent from now on."""
+        self._open_until, self._trial, self._stops, self.cause = None, None, 0, None
+        self._clear_answers()
+        self._publish_state()
 
     def disable(self, disabled: bool) -> None:  # noqa: FBT001  # it is the state, not a mode of the call
-        """Follow the configuration's switch."""
+        """Stop the lane, or not, as the configuration says."""
         if disabled != self._disabled:
             self._disabled = disabled
-            self._show()
+            self._publish_state()
 
-    def _show(self) -> None:
+    def _publish_state(self) -> None:
         metrics.lane_state.labels(self._config_id).set(_STATE_NUMBERS[self.state])
         self.wake()
 
     def wake(self) -> None:
-        """Have everyone who waits look again."""
+        """Let every waiting message check again."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
-    def enter(self) -> "Permit | None":
-        """A passage through the gate, or None while it is shut or somebody else tries."""
-        if self.is_open:
+    def try_acquire(self) -> "Permit | None":
+        """A permit to send one message; None while the breaker is open, or half open while a trial is in flight."""
+        if self.is_closed:
             return Permit(self)
-        if self._disabled or self._trying is not None or self.seconds_left > 0:
+        if self._disabled or self._trial is not None or self.seconds_left > 0:
             return None
-        self._trying = Permit(self)
-        return self._trying
+        self._trial = Permit(self)
+        return self._trial
 
-    async def changes(self, within: float) -> None:
-        """Return when somebody wakes those who wait, when the gate comes ajar, or after `within` seconds."""
+    async def wait_for_change(self, within: float) -> None:
+        """Return on `wake`, when the breaker becomes half open, or after `within` seconds."""
         left = self.seconds_left
         try:
             async with asyncio.timeout(min(within, left) if left > 0 else within):
@@ -132,68 +139,69 @@ class CircuitBreaker:
         except TimeoutError:
             return
 
-    # -- what a passage asks and reports
+    # -- what a permit asks and reports
 
-    def lets(self, passage: "Permit") -> bool:
-        """Whether a passage given before still holds."""
-        return self.is_open or (passage is self._trying and not self._disabled)
+    def allows(self, permit: "Permit") -> bool:
+        """Whether a permit that was given before is still valid."""
+        return self.is_closed or (permit is self._trial and not self._disabled)
 
-    def answered(self, passage: "Permit") -> None:
-        """The carrier took the message, or refused it for what it is."""
+    def answered(self, permit: "Permit") -> None:
+        """The carrier accepted the message, or refused this very message: it works."""
         self._count(failed=False)
-        if passage is self._trying:
-            self.open()
-        elif self.is_open:
-            self._times = 0
+        if permit is self._trial:
+            self.close()
+        elif self.is_closed:
+            self._stops = 0
 
-    def failed(self, passage: "Permit", failure: SendFailure) -> None:
-        """The carrier did not do its work for anyone: the lane waits if it must."""
-        trying = passage is self._trying
-        if trying:
-            self._trying = None
+    def failed(self, permit: "Permit", failure: SendFailure) -> None:
+        """The carrier failed in a way that concerns every message. The breaker opens if that is enough."""
+        was_trial = permit is self._trial
+        if was_trial:
+            self._trial = None
         if isinstance(failure, Throttled):
             self._throttled(failure)
         elif isinstance(failure, Misconfigured):
             if not self.seconds_left:
-                log.error("lane.needs_a_person", config_id=self._config_id, code=failure.code, reason=failure.reason)
-            self.pause(failure.retry_after or _PERSON_SECONDS, failure)
-        elif trying or self._count(failed=True):
-            self._out(failure)
+                log.error(
+                    "lane.needs_intervention", config_id=self._config_id, code=failure.code, reason=failure.reason
+                )
+            self.pause(failure.retry_after or _INTERVENTION_TRIAL_SECONDS, failure)
+        elif was_trial or self._count(failed=True):
+            self._carrier_failing(failure)
 
-    def left(self, passage: "Permit") -> None:
-        """A passage ended; if it tried and learned nothing, somebody else may try."""
-        if passage is self._trying:
-            self._trying = None
-            self._show()
+    def released(self, permit: "Permit") -> None:
+        """Nothing more is done with a permit. After a trial without a result another message is the next trial."""
+        if permit is self._trial:
+            self._trial = None
+            self._publish_state()
 
     def _throttled(self, failure: Throttled) -> None:
-        """Requests that left before the gate was shut are refused with the first one and make it no worse."""
+        """Requests that were sent before the breaker opened are refused with the first one. They count once."""
         wish = failure.retry_after or 0.0
         if self.seconds_left > 0:
             self.pause(wish, failure)
             return
-        self.pause(max(self._grow(_FIRST_THROTTLE_SECONDS, _LONGEST_THROTTLE_SECONDS), wish), failure)
+        self.pause(max(self._next_pause(_THROTTLED), wish), failure)
 
-    def _out(self, failure: SendFailure) -> None:
+    def _carrier_failing(self, failure: SendFailure) -> None:
         if self.seconds_left > 0:
             return
-        seconds = self._grow(_FIRST_OUTAGE_SECONDS, _LONGEST_OUTAGE_SECONDS)
-        log.warning("lane.carrier_is_out", config_id=self._config_id, code=failure.code, seconds=round(seconds, 1))
-        self._forget()
+        seconds = self._next_pause(_OUTAGE)
+        log.warning("lane.carrier_unavailable", config_id=self._config_id, code=failure.code, seconds=round(seconds, 1))
+        self._clear_answers()
         self.pause(seconds, failure)
 
-    def _forget(self) -> None:
+    def _clear_answers(self) -> None:
         self._answers.clear()
         self._failures = self._in_a_row = 0
 
-    def _grow(self, first: float, longest: float) -> float:
-        """Equal jitter, growing while the carrier goes on refusing."""
-        self._times += 1
-        span = min(first * 2.0 ** min(self._times - 1, 10), longest)
-        return span / 2 + random.uniform(0, span / 2)  # noqa: S311  # jitter, not a secret
+    def _next_pause(self, policy: BackoffPolicy) -> float:
+        """Seconds to stay open. They grow while the carrier goes on refusing."""
+        self._stops += 1
+        return policy.delay(self._stops)
 
     def _count(self, *, failed: bool) -> bool:
-        """Note an answer; whether those of the window now say that the carrier is out."""
+        """Count an answer. Returns whether the answers of the window mean an outage."""
         now = self._clock()
         self._answers.append((now, failed))
         self._failures += failed
@@ -207,11 +215,11 @@ class CircuitBreaker:
     # -- the budget of retries
 
     def earn_retry(self) -> None:
-        """A first attempt was made."""
+        """Count a first attempt."""
         self._retries = min(self._retries + _RETRIES_PER_ATTEMPT, _MOST_RETRIES)
 
     def spend_retry(self) -> bool:
-        """Whether a retry may come soon; when most of what a lane does is retries, they must come late."""
+        """Whether a retry may follow soon. When a lane mostly retries, its retries must come later."""
         if self._retries < 1:
             metrics.retries_postponed_total.labels(self._config_id).inc()
             return False
@@ -220,27 +228,27 @@ class CircuitBreaker:
 
 
 class Permit:
-    """One message on its way through a gate. As a context it ends by itself."""
+    """Allows one message to be sent. As a context manager it is released at the end."""
 
-    def __init__(self, gate: CircuitBreaker) -> None:
-        self.gate = gate
+    def __init__(self, breaker: CircuitBreaker) -> None:
+        self.breaker = breaker
 
     def answered(self) -> None:
-        """See CircuitBreaker.answered."""
-        self.gate.answered(self)
+        """Report that the carrier accepted the message, or refused this very message."""
+        self.breaker.answered(self)
 
     def failed(self, failure: SendFailure) -> None:
-        """See CircuitBreaker.failed."""
-        self.gate.failed(self, failure)
+        """Report a failure that concerns every message."""
+        self.breaker.failed(self, failure)
 
     @property
-    def holds(self) -> bool:
-        """Whether it may still be gone: the gate has not been shut meanwhile."""
-        return self.gate.lets(self)
+    def is_valid(self) -> bool:
+        """Whether the message may still be sent: the breaker has not opened meanwhile."""
+        return self.breaker.allows(self)
 
-    def end(self) -> None:
-        """See CircuitBreaker.left."""
-        self.gate.left(self)
+    def release(self) -> None:
+        """Report that nothing more is done with this permit."""
+        self.breaker.released(self)
 
     def __enter__(self) -> Self:
         return self
@@ -248,4 +256,4 @@ class Permit:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        self.release()

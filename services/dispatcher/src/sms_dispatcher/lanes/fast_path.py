@@ -1,4 +1,4 @@
-"""The short way of a lane: a new text leaves at once, without having been in the lane's queue."""
+"""The fast path of a lane: a new message is sent at once, without a detour through the lane's queue."""
 
 import asyncio
 import time
@@ -14,134 +14,135 @@ from sms_dispatcher.ledger.entries import LedgerEntry
 
 log = structlog.get_logger()
 
-# How long the intake holds a message for a lane that is full: so many moments, while places become free in it.
+# A request waits for a free place while the lane makes progress: at least one place must become free in each moment. It
+# waits for so many moments at most.
 _MOMENT_SECONDS = 0.5
 _MOST_MOMENTS = 10
-# For each place in the lane so many may ask for one at a time.
-_ASKING_FOR_A_PLACE = 4
+# So many messages may wait for each place of the fast path.
+_WAITING_FOR_A_PLACE = 4
 
 
 class SendSlot:
-    """A message that may leave: its passage through the gate, and its turn among those of its order."""
+    """Allows a message to be sent: its permit from the circuit breaker, and its turn in its sender's queue."""
 
-    def __init__(self, passage: Permit, turn: Turn) -> None:
-        self.passage = passage
+    def __init__(self, permit: Permit, turn: Turn) -> None:
+        self.permit = permit
         self.turn = turn
 
 
 class FastSendSlot(SendSlot):
-    """One that leaves on the short way. Either it goes, or it ends."""
+    """A slot on the fast path. Whoever acquired it either sends with it or releases it."""
 
-    def __init__(self, passage: Permit, turn: Turn, way: "FastPath") -> None:
-        super().__init__(passage, turn)
-        self._way = way
+    def __init__(self, permit: Permit, turn: Turn, fast_path: "FastPath") -> None:
+        super().__init__(permit, turn)
+        self._fast_path = fast_path
 
-    def go(self, claimed: LedgerEntry, told: "asyncio.Future[None]") -> None:
-        """Send a claimed entry, beside what the caller does next; its outcome is told when all that is being `told`
-        has been.
+    def send(self, claimed: LedgerEntry, published: "asyncio.Future[None]") -> None:
+        """Send a claimed entry in the background. Its outcome is published once `published` is done, so that the PBX
+        gets the statuses in order.
         """
-        self._way.send(claimed, self, told)
+        self._fast_path.send(claimed, self, published)
 
-    def end(self) -> None:
-        """Make room for another."""
-        self.turn.end()
-        self.passage.end()
-        self._way.arrived()
+    def release(self) -> None:
+        """Free the place and let the next message have its turn."""
+        self.turn.release()
+        self.permit.release()
+        self._fast_path.released()
 
 
 class ClaimedSender(Protocol):
-    """What is done with a message that leaves on the short way."""
+    """Sends the messages of the fast path."""
 
-    async def send_claimed(self, entry: LedgerEntry, departure: SendSlot, told: "asyncio.Future[None]") -> None:
-        """Send an entry that is claimed already, and tell its outcome after what is being `told`."""
+    async def send_claimed(self, entry: LedgerEntry, slot: SendSlot, published: "asyncio.Future[None]") -> None:
+        """Send an entry that is already claimed, and publish its outcome once `published` is done."""
 
 
 class FastPath:
-    """`most` messages are on it at a time. What cannot leave within moments has to go into the queue, so that a slow
-    lane holds nothing else up.
+    """At most `most` messages are on it at a time. A message that cannot be sent within moments has to go into the
+    lane's queue, so that a slow lane delays no other one.
     """
 
     def __init__(
-        self, gate: CircuitBreaker, turns: KeyedQueue, underway: InFlight, sender: ClaimedSender, most: int
+        self, breaker: CircuitBreaker, turns: KeyedQueue, in_flight: InFlight, sender: ClaimedSender, most: int
     ) -> None:
-        self._gate = gate
+        self._breaker = breaker
         self._turns = turns
-        self._underway = underway
+        self._in_flight = in_flight
         self._sender = sender
         self._places = asyncio.Semaphore(most)
-        self._asking = 0
-        self._most_asking = _ASKING_FOR_A_PLACE * most
-        self._moved_at = time.monotonic()
-        self._shut = False
+        self._waiting = 0
+        self._most_waiting = _WAITING_FOR_A_PLACE * most
+        self._released_at = time.monotonic()
+        self._closed = False
         self.sending: set[asyncio.Task[None]] = set()
-        """What is on it."""
+        """The messages that are being sent."""
 
-    def shut(self) -> None:
-        """Let nothing in any more."""
-        self._shut = True
+    def close(self) -> None:
+        """Refuse every message from now on."""
+        self._closed = True
 
-    async def depart(self, entry: LedgerEntry) -> FastSendSlot | None:
-        """Let an entry leave; None when it has to go into the queue."""
-        if self._shut or not self._gate.is_open or self._asking >= self._most_asking:
+    async def try_acquire(self, entry: LedgerEntry) -> FastSendSlot | None:
+        """A slot to send this entry now; None when it has to go into the lane's queue."""
+        if self._closed or not self._breaker.is_closed or self._waiting >= self._most_waiting:
             return None
-        turn = self._turns.take(order_key(entry))
+        turn = self._turns.join(order_key(entry))
         try:
-            departure = await self._leave_soon(turn)
+            slot = await self._acquire_soon(turn)
         except BaseException:
-            turn.end()
+            turn.release()
             raise
-        if departure is None:
-            turn.end()
-        return departure
+        if slot is None:
+            turn.release()
+        return slot
 
-    async def _leave_soon(self, turn: Turn) -> FastSendSlot | None:
-        if turn.has_come and not self._places.locked():
+    async def _acquire_soon(self, turn: Turn) -> FastSendSlot | None:
+        if turn.is_ready and not self._places.locked():
             await self._places.acquire()
-        elif not await self._come_soon(turn):
+        elif not await self._wait_for_place_soon(turn):
             return None
-        passage = None if self._shut else self._gate.enter()
-        if passage is None:
+        permit = None if self._closed else self._breaker.try_acquire()
+        if permit is None:
             self._places.release()
             return None
-        self._underway.begin()
-        return FastSendSlot(passage, turn, self)
+        self._in_flight.begin()
+        return FastSendSlot(permit, turn, self)
 
-    async def _come_soon(self, turn: Turn) -> bool:
-        """Wait for a place for as long as the lane moves, and not for ever."""
-        self._asking += 1
-        coming = asyncio.ensure_future(self._come_to_a_place(turn))
+    async def _wait_for_place_soon(self, turn: Turn) -> bool:
+        """Wait for the turn and a place while the lane makes progress, for a limited time. False: it got none."""
+        self._waiting += 1
+        waiting = asyncio.ensure_future(self._wait_for_place(turn))
         try:
             for _ in range(_MOST_MOMENTS):
-                await asyncio.wait({coming}, timeout=_MOMENT_SECONDS)
-                if coming.done():
+                await asyncio.wait({waiting}, timeout=_MOMENT_SECONDS)
+                if waiting.done():
                     return True
-                if time.monotonic() - self._moved_at > _MOMENT_SECONDS:
+                if time.monotonic() - self._released_at > _MOMENT_SECONDS:
                     break
             return False
         finally:
-            self._asking -= 1
-            coming.cancel()
+            self._waiting -= 1
+            waiting.cancel()
 
-    async def _come_to_a_place(self, turn: Turn) -> None:
-        await turn.come()
+    async def _wait_for_place(self, turn: Turn) -> None:
+        await turn.wait()
         await self._places.acquire()
 
-    def send(self, claimed: LedgerEntry, departure: FastSendSlot, told: "asyncio.Future[None]") -> None:
-        """See FastSendSlot.go."""
-        task = asyncio.get_running_loop().create_task(self._send(claimed, departure, told))
+    def send(self, claimed: LedgerEntry, slot: FastSendSlot, published: "asyncio.Future[None]") -> None:
+        """Send an entry in the background, by a slot that was acquired for it."""
+        task = asyncio.get_running_loop().create_task(self._send(claimed, slot, published))
         self.sending.add(task)
         task.add_done_callback(self.sending.discard)
 
-    async def _send(self, claimed: LedgerEntry, departure: FastSendSlot, told: "asyncio.Future[None]") -> None:
+    async def _send(self, claimed: LedgerEntry, slot: FastSendSlot, published: "asyncio.Future[None]") -> None:
         try:
-            await self._sender.send_claimed(claimed, departure, told)
-        except Exception:  # a bug; the ledger's clock looks after the claim
+            await self._sender.send_claimed(claimed, slot, published)
+        except Exception:  # a bug; the scheduler ends the claim
             log.exception("lane.send_failed", message_id=claimed.message_id, tenant_id=claimed.tenant_id)
         finally:
-            departure.end()
+            slot.release()
 
-    def arrived(self) -> None:
-        """See FastSendSlot.end."""
+    def released(self) -> None:
+        """A slot was released."""
         self._places.release()
-        self._underway.end()
-        self._moved_at = time.monotonic()
+        self._in_flight.end()
+        self._released_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""Counts what is under way, so that somebody can wait until nothing is."""
+"""Counts the work in flight, so that somebody can wait until there is none."""
 
 import asyncio
 from types import TracebackType
@@ -6,28 +6,28 @@ from typing import Self
 
 
 class InFlight:
-    """As a context: one more piece of work is under way."""
+    """As a context manager it counts one more."""
 
     def __init__(self) -> None:
         self._count = 0
-        self._none = asyncio.Event()
-        self._none.set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     @property
     def count(self) -> int:
-        """How many pieces of work are under way."""
+        """How much work is in flight."""
         return self._count
 
     def begin(self) -> None:
-        """One more is under way."""
+        """Count one more."""
         self._count += 1
-        self._none.clear()
+        self._idle.clear()
 
     def end(self) -> None:
-        """One of them has ended."""
+        """Count one less."""
         self._count -= 1
         if not self._count:
-            self._none.set()
+            self._idle.set()
 
     def __enter__(self) -> Self:
         self.begin()
@@ -38,6 +38,6 @@ class InFlight:
     ) -> None:
         self.end()
 
-    async def none(self) -> None:
-        """Return when nothing is under way."""
-        await self._none.wait()
+    async def wait_idle(self) -> None:
+        """Return when nothing is in flight."""
+        await self._idle.wait()

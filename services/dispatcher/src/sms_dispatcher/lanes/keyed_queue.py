@@ -1,4 +1,4 @@
-"""Keeps the order of what arrives under one key, while everything else goes on side by side."""
+"""A queue for each key: what has the same key takes turns, and everything else runs at the same time."""
 
 import asyncio
 from types import TracebackType
@@ -6,40 +6,40 @@ from typing import Self
 
 
 class Turn:
-    """A place in the line of one key. As a context it ends by itself; ending it earlier lets the next one go."""
+    """A place in the queue of one key. As a context manager it is released at the end; it may be released earlier."""
 
-    def __init__(self, line: "KeyedQueue", key: str, before: "asyncio.Future[None] | None") -> None:
-        self._line = line
+    def __init__(self, queue: "KeyedQueue", key: str, previous: "asyncio.Future[None] | None") -> None:
+        self._queue = queue
         self._key = key
-        self._before = before
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._previous = previous
+        self.released: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     @property
-    def has_come(self) -> bool:
-        """Whether all that came before have ended."""
-        return self._before is None or self._before.done()
+    def is_ready(self) -> bool:
+        """Whether all earlier turns were released."""
+        return self._previous is None or self._previous.done()
 
-    async def come(self) -> None:
-        """Return when all that came before have ended."""
-        if self._before is None or self._before.done():
+    async def wait(self) -> None:
+        """Return when all earlier turns were released."""
+        if self._previous is None or self._previous.done():
             return
-        # A future of its own: to cancel one who waits must not end the turn that is waited for.
+        # A future of its own: cancelling a waiter must not release the turn that it waits for.
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._before.add_done_callback(lambda _: _wake(mine))
+        self._previous.add_done_callback(lambda _: _resolve(mine))
         await mine
 
-    def end(self) -> None:
-        """Let the next one go; one that leaves the line before its turn opens no gap in it."""
-        if self.ended.done():
+    def release(self) -> None:
+        """Let the next one have its turn. It still waits for those before this one, when there are any."""
+        if self.released.done():
             return
-        if self._before is None or self._before.done():
+        if self._previous is None or self._previous.done():
             self._finish()
         else:
-            self._before.add_done_callback(lambda _: self._finish())
+            self._previous.add_done_callback(lambda _: self._finish())
 
     def _finish(self) -> None:
-        _wake(self.ended)
-        self._line.forget(self._key, self.ended)
+        _resolve(self.released)
+        self._queue.forget(self._key, self.released)
 
     def __enter__(self) -> Self:
         return self
@@ -47,29 +47,29 @@ class Turn:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        self.release()
 
 
-def _wake(future: "asyncio.Future[None]") -> None:
+def _resolve(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
 
 
 class KeyedQueue:
-    """The lines of all keys. A key costs nothing once its line is empty."""
+    """The queues of all keys. A key whose queue is empty takes no memory."""
 
     def __init__(self) -> None:
         self._last: dict[str, asyncio.Future[None]] = {}
 
-    def take(self, key: str) -> Turn:
-        """Join the line of `key`: at once, so that the order of calls is the order of turns."""
+    def join(self, key: str) -> Turn:
+        """Join the queue of `key`. The order of calls is the order of turns."""
         turn = Turn(self, key, self._last.get(key))
-        self._last[key] = turn.ended
+        self._last[key] = turn.released
         return turn
 
-    def forget(self, key: str, ended: "asyncio.Future[None]") -> None:
-        """Drop the line of `key` if nobody joined after the one that ended."""
-        if self._last.get(key) is ended:
+    def forget(self, key: str, released: "asyncio.Future[None]") -> None:
+        """Forget the queue of `key` if nobody joined after the turn that was released."""
+        if self._last.get(key) is released:
             del self._last[key]
 
     def __len__(self) -> int:

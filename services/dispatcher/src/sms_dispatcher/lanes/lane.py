@@ -1,4 +1,29 @@
-"""One lane: the order and the pace in which its messages leave, and the gate that keeps them back."""
+"""One lane: the order and the pace in which its messages are sent, and the circuit breaker that stops them.
+
+A message that is delivered from the lane's queue waits in these states, one after the other, until it has a slot:
+
+    state      it waits for                                   it ends when
+    -------    -------------------------------------------    --------------------------------------------------------
+    turn       the messages before it in its order            all of them were sent or have left the lane
+    number     the pace of its sender's number                the number may send so many segments
+    head       the lock that one message of the lane has      it gets the lock, conversational messages first
+    breaker    the circuit breaker                            it has a permit: all have while it is closed, one
+                                                              message, the trial, while it is half open
+    pace       what the lane shares: its own pace, its        all of them allow its segments, and its permit is still
+               account's, its campaign's, its brand's         valid
+
+        turn --> number --> head --> breaker --> pace --> slot
+                   ^                  |  ^          |
+                   +------------------+  +----------+
+
+It goes back from the pace to the breaker when its permit is no longer valid, when a shared budget cannot be asked, or
+when the brand's budget of the day is used up, which opens the breaker. It goes back from the breaker to the number, and
+leaves the head to another message, when its number has used up its pace meanwhile.
+
+Two things end every wait after the turn: the lane drains (GiveBack), or the message has waited for PATIENCE_SECONDS
+(RetryLater). A message that has to wait for nothing gets its permit at once, and none of these states costs it
+anything.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -20,145 +45,149 @@ from sms_dispatcher.ledger.entries import LedgerEntry
 
 log = structlog.get_logger()
 
-# How long a delivery waits unacknowledged before it takes the long way through the retry ladder, which loses its place.
-# Well below the broker's 30 minutes for an acknowledgement.
+# How long a delivery waits unacknowledged. After that it goes through the retry ladder, where it loses its place.
+# RabbitMQ allows 30 minutes.
 PATIENCE_SECONDS = 1_200.0
-# Who waits longer than this is told of as `queued`, with the reason.
-_TELL_AFTER_SECONDS = 5.0
-_LOOK_AGAIN_SECONDS = 60.0
-_BUDGET_AWAY_SECONDS = 0.5
+# A message that waits for longer than this gets the status `queued`, with the reason.
+_REPORT_AFTER_SECONDS = 5.0
+_CHECK_AGAIN_SECONDS = 60.0
+_BUDGET_RETRY_SECONDS = 0.5
 
 
 class LaneSender(ClaimedSender, Protocol):
-    """What is done with a message that may leave, and with one that waits long for it."""
+    """Sends the messages of a lane, and reports those that wait for long."""
 
-    async def send(self, item: LaneEntry, departure: SendSlot) -> None:
+    async def send(self, item: LaneEntry, slot: SendSlot) -> None:
         """Claim the entry that a lane entry names, and send it."""
 
-    async def waits(self, item: LaneEntry, reason: str) -> None:
-        """Tell the PBX that it waits. Raises Unavailable."""
+    async def report_waiting(self, item: LaneEntry, reason: str) -> None:
+        """Publish that a message waits. Raises Unavailable."""
 
 
 class Lane:
-    """One configuration's lane while this process works on it.
+    """One configuration's lane while this process owns it.
 
-    New messages take the short way, at most `most` at a time, for as long as nothing limits the lane and nothing waits
-    in its queue.
+    While nothing limits the lane and its queue is empty, new messages are sent on the fast path, at most `most` at a
+    time.
     """
 
     def __init__(
-        self, gate: CircuitBreaker, pacer: Pacer, sender: LaneSender, clock: Callable[[], float], most: int
+        self, breaker: CircuitBreaker, pacer: Pacer, sender: LaneSender, clock: Callable[[], float], most: int
     ) -> None:
-        self.gate = gate
+        self.breaker = breaker
         self.pacer = pacer
         self.backlog = Backlog()
         self._sender = sender
         self._clock = clock
         self._turns = KeyedQueue()
-        self._underway = InFlight()
+        self._in_flight = InFlight()
         self._head = PriorityLock()
-        self._left = False
-        self.short_way = FastPath(gate, self._turns, self._underway, sender, most)
+        self._draining = False
+        self.fast_path = FastPath(breaker, self._turns, self._in_flight, sender, most)
 
-    async def depart(self, entry: LedgerEntry) -> FastSendSlot | None:
-        """Let an entry leave that is not in the queue; None when it has to go there."""
+    async def try_acquire(self, entry: LedgerEntry) -> FastSendSlot | None:
+        """A slot to send a new entry now; None when it has to go into the queue."""
         if not self.backlog.is_empty or not self.pacer.unlimited:
             return None
-        return await self.short_way.depart(entry)
+        return await self.fast_path.try_acquire(entry)
 
     def queue_was_empty(self, puts: int) -> None:
-        """See Backlog.was_empty. What is under way may come back to the queue."""
-        if not self._underway.count:
+        """The broker answered that the queue was empty, asked when the backlog's `puts` had this value. What is in
+        flight may still come back to the queue.
+        """
+        if not self._in_flight.count:
             self.backlog.was_empty(puts)
 
     async def handle(self, delivery: Delivery, *, bulk: bool) -> None:
-        """Send one lane entry when its turn has come. Raises RetryLater or GiveBack when it does not come."""
+        """Send one lane entry when it has a slot. Raises RetryLater or GiveBack when it gets none."""
         item = decode(LaneEntry.TYPE, delivery.body, accept=(LaneEntry,))
         assert isinstance(item, LaneEntry)
         if not (bulk or delivery.redelivered or delivery.deferrals):
-            self.backlog.came_back()
-        with self._underway, self._turns.take(item.order or item.message_id) as turn:
-            passage = self._at_once(turn) or await self._patiently(item, turn, bulk=bulk)
-            with passage:
-                await self._sender.send(item, SendSlot(passage, turn))
+            self.backlog.delivered()
+        with self._in_flight, self._turns.join(item.order or item.message_id) as turn:
+            permit = self._acquire_now(turn) or await self._wait_and_report(item, turn, bulk=bulk)
+            with permit:
+                await self._sender.send(item, SendSlot(permit, turn))
 
-    def _at_once(self, turn: Turn) -> Permit | None:
-        if self._left or not turn.has_come or self._head.taken or not self.pacer.unlimited:
+    def _acquire_now(self, turn: Turn) -> Permit | None:
+        if self._draining or not turn.is_ready or self._head.is_locked or not self.pacer.unlimited:
             return None
-        return self.gate.enter()
+        return self.breaker.try_acquire()
 
-    async def _patiently(self, item: LaneEntry, turn: Turn, *, bulk: bool) -> Permit:
-        telling = asyncio.ensure_future(self._tell_of_waiting(item))
+    async def _wait_and_report(self, item: LaneEntry, turn: Turn, *, bulk: bool) -> Permit:
+        reporting = asyncio.ensure_future(self._report_waiting(item))
         try:
-            return await self._come(item, turn, bulk=bulk)
+            return await self._wait(item, turn, bulk=bulk)
         finally:
-            # Not waited for: its pace is counted, and what it is told as next says more.
-            telling.cancel()
+            # Nobody waits for the report: the pace of this message is counted already, and its next status says more.
+            reporting.cancel()
 
-    async def _tell_of_waiting(self, item: LaneEntry) -> None:
-        await asyncio.sleep(_TELL_AFTER_SECONDS)
-        why = self.gate.why
-        reason = self.pacer.says if self.gate.is_open or why is None else why.reason
+    async def _report_waiting(self, item: LaneEntry) -> None:
+        await asyncio.sleep(_REPORT_AFTER_SECONDS)
+        cause = self.breaker.cause
+        reason = self.pacer.waiting_reason if self.breaker.is_closed or cause is None else cause.reason
         try:
-            await self._sender.waits(item, reason)
+            await self._sender.report_waiting(item, reason)
         except Unavailable as error:
-            log.debug("lane.wait_not_told", code=error.code)
-        except Exception:  # a bug must not keep the message from leaving
-            log.exception("lane.wait_not_told", message_id=item.message_id, tenant_id=item.tenant_id)
+            log.debug("lane.wait_not_published", code=error.code)
+        except Exception:  # a bug here must not stop the message
+            log.exception("lane.wait_not_published", message_id=item.message_id, tenant_id=item.tenant_id)
 
-    async def _come(self, item: LaneEntry, turn: Turn, *, bulk: bool) -> Permit:
-        """Wait for those before it, for the gate and for the pace."""
+    async def _wait(self, item: LaneEntry, turn: Turn, *, bulk: bool) -> Permit:
+        """Wait in all states that the module's docstring lists."""
         until = self._clock() + PATIENCE_SECONDS
-        await turn.come()
+        await turn.wait()
 
         def stop() -> bool:
-            return self._left or self._clock() >= until
+            return self._draining or self._clock() >= until
 
         number = item.sender or ""
         while not stop():
             wait = self.pacer.number_wait(number, item.segments)
             if wait > 0:
-                await self.gate.changes(min(wait, _LOOK_AGAIN_SECONDS))
+                await self.breaker.wait_for_change(min(wait, _CHECK_AGAIN_SECONDS))
                 continue
-            async with self._head.take(bulk=bulk):
-                passage = await self._at_head(number, item.segments, stop)
-            if passage is not None:
-                return passage
-        if self._left:
+            async with self._head.acquire(bulk=bulk):
+                permit = await self._wait_at_head(number, item.segments, stop)
+            if permit is not None:
+                return permit
+        if self._draining:
             raise GiveBack
-        raise RetryLater(self.gate.seconds_left)
+        raise RetryLater(self.breaker.seconds_left)
 
-    async def _at_head(self, number: str, segments: int, stop: Callable[[], bool]) -> Permit | None:
-        """A passage, with the pace counted; None when the message must give the head to another."""
+    async def _wait_at_head(self, number: str, segments: int, stop: Callable[[], bool]) -> Permit | None:
+        """A permit, with the pace counted; None when the message must leave the head to another one."""
         while not stop() and self.pacer.number_wait(number, segments) == 0:
-            passage = self.gate.enter()
-            if passage is None:
-                await self.gate.changes(_LOOK_AGAIN_SECONDS)
+            permit = self.breaker.try_acquire()
+            if permit is None:
+                await self.breaker.wait_for_change(_CHECK_AGAIN_SECONDS)
                 continue
             try:
-                leaves = await self._paced(passage, segments, stop)
+                allowed = await self._wait_for_pace(permit, segments, stop)
             except BaseException:
-                passage.end()
+                permit.release()
                 raise
-            if leaves:
+            if allowed:
                 self.pacer.count(number, segments)
-                return passage
-            passage.end()
+                return permit
+            permit.release()
         return None
 
-    async def _paced(self, passage: Permit, segments: int, stop: Callable[[], bool]) -> bool:
-        """Wait for the pace; False when the passage no longer holds, or a shared budget cannot be asked just now."""
+    async def _wait_for_pace(self, permit: Permit, segments: int, stop: Callable[[], bool]) -> bool:
+        """Whether the message may be sent. False when its permit is no longer valid, or a shared budget cannot be asked
+        at the moment.
+        """
         try:
-            paced = await self.pacer.wait(segments, self._head.waiting, lambda: stop() or not passage.holds)
+            paced = await self.pacer.wait(segments, self._head.waiting, lambda: stop() or not permit.is_valid)
         except Unavailable as error:
-            log.debug("lane.budget_not_asked", code=error.code)
-            await asyncio.sleep(_BUDGET_AWAY_SECONDS)
+            log.debug("lane.budget_unavailable", code=error.code)
+            await asyncio.sleep(_BUDGET_RETRY_SECONDS)
             return False
-        return paced and passage.holds
+        return paced and permit.is_valid
 
-    async def leave(self) -> None:
-        """Give back what waits, and return when what is being sent has ended."""
-        self._left = True
-        self.short_way.shut()
-        self.gate.wake()
-        await self._underway.none()
+    async def drain(self) -> None:
+        """Give back the messages that wait. Returns when those that are being sent are done."""
+        self._draining = True
+        self.fast_path.close()
+        self.breaker.wake()
+        await self._in_flight.wait_idle()

@@ -1,4 +1,4 @@
-"""What lies in a lane's queue, and which of it leaves one after the other. Pure."""
+"""What is in a lane's queue, and which messages are sent one after the other. Pure."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from sms_dispatcher.ledger.entries import LedgerEntry
 
 
 def lane_message(entry: LedgerEntry, now: datetime) -> Outgoing:
-    """The broker message that says: it is this entry's turn after those before it."""
+    """The message in the lane's queue that stands for this entry."""
     assert entry.config_id is not None
     body = LaneEntry(
         tenant_id=entry.tenant_id,
@@ -29,8 +29,8 @@ def lane_message(entry: LedgerEntry, now: datetime) -> Outgoing:
 
 
 def order_key(entry: LedgerEntry) -> str:
-    """Messages with one key leave one after the other: a number's conversational texts all, and what a campaign or a
-    service sends by recipient, since it may send to thousands from one number.
+    """Messages with the same key are sent one after the other. Conversational texts are ordered by sender. Bulk texts
+    and one-time passwords are ordered by sender and recipient: one number may send them to thousands.
     """
     if entry.bulk or entry.high_priority:
         return f"{entry.sender} {' '.join(entry.to)}"

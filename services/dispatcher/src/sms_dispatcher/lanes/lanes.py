@@ -1,5 +1,5 @@
-"""The lanes of this process: for each SMS configuration a queue of conversational and one of bulk texts, and their
-readers.
+"""The lanes that this process owns. Each SMS configuration has one, with a queue of conversational and one of bulk
+texts.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ from sms_dispatcher.lanes.lane_entries import lane_message
 from sms_dispatcher.lanes.pacer import Budgets, Pacer
 from sms_dispatcher.ledger.entries import LedgerEntry
 
-# Declarations under way at once: each is something that the broker writes to disk.
+# So many declarations run at the same time: the broker writes each of them to disk.
 DECLARATIONS_AT_A_TIME = 16
 
 
 class BulkLanes(Protocol):
-    """Where it is remembered which configurations have a bulk lane."""
+    """Remembers which configurations have a bulk lane."""
 
     async def remember_bulk_lane(self, config_id: str) -> None:
-        """Note that this configuration has one. Raises Unavailable."""
+        """Remember that this configuration has one. Raises Unavailable."""
 
     async def bulk_lanes(self) -> list[str]:
         """Every configuration that has one. Raises Unavailable."""
 
 
 class Lanes:
-    """All lanes, declared as they are needed; those that this process holds are read."""
+    """Declares the queues of any lane when it is first used, and reads those of the lanes that this process owns."""
 
     def __init__(
         self,
@@ -60,35 +60,35 @@ class Lanes:
         self._prefetch = prefetch
         self._declared: set[str] = set()
         self._opening: dict[str, asyncio.Lock] = {}
-        self._held: dict[str, Lane] = {}
+        self._owned: dict[str, Lane] = {}
         self._putting: Counter[str] = Counter()
         self._readers: dict[str, dict[bool, Subscription]] = {}
         self._allowances: Mapping[str, Allowance] = {}
         self._disabled: frozenset[str] = frozenset()
 
     @property
-    def held(self) -> Mapping[str, Lane]:
-        """The lanes that this process works on, by configuration."""
-        return self._held
+    def owned(self) -> Mapping[str, Lane]:
+        """The lanes that this process owns, by configuration."""
+        return self._owned
 
-    def follow(self, allowances: Mapping[str, Allowance], disabled: frozenset[str], changed: Iterable[str]) -> None:
-        """Keep to other allowances, and open the gates of what has changed: it may have been mended by this very
-        change; if not, the next call shuts them again.
+    def configure(self, allowances: Mapping[str, Allowance], disabled: frozenset[str], changed: Iterable[str]) -> None:
+        """Use these allowances from now on, and close the circuit breakers of the configurations that have changed:
+        this change may have corrected what was wrong. If not, the next call to the carrier opens them again.
         """
         self._allowances, self._disabled = allowances, disabled
         for config_id in changed:
-            lane = self._held.get(config_id)
+            lane = self._owned.get(config_id)
             if lane is not None:
-                lane.gate.open()
-        for config_id, lane in self._held.items():
+                lane.breaker.close()
+        for config_id, lane in self._owned.items():
             self._configure(config_id, lane)
 
     def _configure(self, config_id: str, lane: Lane) -> None:
-        lane.pacer.follow(self._allowances.get(config_id, Allowance()))
-        lane.gate.disable(config_id in self._disabled)
+        lane.pacer.configure(self._allowances.get(config_id, Allowance()))
+        lane.breaker.disable(config_id in self._disabled)
 
-    async def hold(self, config_ids: Collection[str]) -> None:
-        """Read these lanes too. Raises Unavailable when one could not be opened; all others are."""
+    async def acquire(self, config_ids: Collection[str]) -> None:
+        """Start to read these lanes. Raises Unavailable when one of them could not be read; all others are."""
         bulk = set(await self._bulk.bulk_lanes())
         await self._declare_all(config_ids)
 
@@ -100,18 +100,16 @@ class Lanes:
         await gather_all((one(config_id) for config_id in config_ids), at_a_time=DECLARATIONS_AT_A_TIME)
 
     async def read_bulk_lanes(self) -> None:
-        """Read the bulk lanes that others have begun for lanes held here. Raises Unavailable."""
-        begun = await self._bulk.bulk_lanes()
-        held = [config_id for config_id in begun if config_id in self._held]
-        await gather_all(self._read(config_id, bulk=True, only_if_held=True) for config_id in held)
+        """Read the bulk queues that other dispatchers have created for lanes owned here. Raises Unavailable."""
+        known = await self._bulk.bulk_lanes()
+        owned = [config_id for config_id in known if config_id in self._owned]
+        await gather_all(self._read(config_id, bulk=True, only_if_owned=True) for config_id in owned)
 
-    async def find_empty(self) -> None:
-        """Look which of the lanes held here, of which it is not known, have nothing in their queue. Raises
-        Unavailable.
-        """
+    async def find_empty_queues(self) -> None:
+        """Find out which lanes have an empty queue, of those of which it is not known. Raises Unavailable."""
         unsure = {
             topology.lane_queue(config_id): (lane, lane.backlog.puts)
-            for config_id, lane in self._held.items()
+            for config_id, lane in self._owned.items()
             if not lane.backlog.is_empty and not self._putting[config_id]
         }
         for name, waiting in (await self._waiting(unsure)).items():
@@ -119,8 +117,8 @@ class Lanes:
                 lane, puts = unsure[name]
                 lane.queue_was_empty(puts)
 
-    async def measure(self) -> None:
-        """Count what waits in the lanes held here. Raises Unavailable."""
+    async def measure_backlogs(self) -> None:
+        """Publish how much waits in the lanes owned here. Raises Unavailable."""
         queues = {
             topology.lane_queue(config_id, bulk=bulk): config_id
             for config_id, readers in self._readers.items()
@@ -134,8 +132,8 @@ class Lanes:
             metrics.lane_backlog.labels(config_id).set(backlog)
 
     def _is_empty(self, config_id: str) -> bool:
-        """Whether it is known without asking that nothing waits in the queue: of a thousand lanes, of most."""
-        lane = self._held.get(config_id)
+        """Whether it is known without asking that the queue is empty. Of a thousand lanes most are."""
+        lane = self._owned.get(config_id)
         return lane is not None and lane.backlog.is_empty
 
     async def _waiting(self, queues: Iterable[str]) -> Mapping[str, int]:
@@ -143,13 +141,13 @@ class Lanes:
         survey = await self._broker.survey(topology.Topology(queues=tuple(topology.Queue(name, "") for name in queues)))
         return {name: counts.waiting for name, counts in survey.queues.items()}
 
-    async def _read(self, config_id: str, *, bulk: bool, only_if_held: bool = False) -> None:
+    async def _read(self, config_id: str, *, bulk: bool, only_if_owned: bool = False) -> None:
         queue = topology.lane_queue(config_id, bulk=bulk)
         async with self._lock(config_id, bulk=bulk):
             await self._declare(config_id, bulk=bulk)
-            if only_if_held and config_id not in self._held:
+            if only_if_owned and config_id not in self._owned:
                 return
-            lane = self._held.get(config_id) or self._new(config_id)
+            lane = self._owned.get(config_id) or self._new(config_id)
             readers = self._readers.setdefault(config_id, {})
             if bulk in readers:
                 return
@@ -161,23 +159,23 @@ class Lanes:
             readers[bulk] = await self._broker.consume(queue, handle, prefetch=prefetch)
 
     def _new(self, config_id: str) -> Lane:
-        gate = CircuitBreaker(config_id, self._clock)
-        pacer = Pacer(gate, self._budgets, self._now, self._clock)
-        lane = self._held[config_id] = Lane(gate, pacer, self._sender, self._clock, self._prefetch)
+        breaker = CircuitBreaker(config_id, self._clock)
+        pacer = Pacer(breaker, self._budgets, self._now, self._clock)
+        lane = self._owned[config_id] = Lane(breaker, pacer, self._sender, self._clock, self._prefetch)
         self._configure(config_id, lane)
         return lane
 
-    async def drop(self, config_ids: Iterable[str]) -> None:
-        """Read these lanes no more; returns when nothing of them is being worked on."""
-        await gather_all(self._drop(config_id) for config_id in config_ids)
+    async def release(self, config_ids: Iterable[str]) -> None:
+        """Stop reading these lanes. Returns when nothing of them is in flight."""
+        await gather_all(self._release(config_id) for config_id in config_ids)
 
-    async def _drop(self, config_id: str) -> None:
+    async def _release(self, config_id: str) -> None:
         async with self._lock(config_id, bulk=False), self._lock(config_id, bulk=True):
             for reader in self._readers.pop(config_id, {}).values():
                 await reader.cancel()
-            lane = self._held.pop(config_id, None)
+            lane = self._owned.pop(config_id, None)
         if lane is not None:
-            await lane.leave()
+            await lane.drain()
         for gauge in (metrics.lane_state, metrics.lane_backlog):
             with suppress(KeyError):
                 gauge.remove(config_id)
@@ -186,8 +184,8 @@ class Lanes:
         return self._opening.setdefault(topology.lane_queue(config_id, bulk=bulk), asyncio.Lock())
 
     async def _declare_all(self, config_ids: Iterable[str]) -> None:
-        """Declare them in one go; what the broker refuses of it shows when they are declared one by one. Raises
-        Unavailable.
+        """Declare all of them at once. A refusal is ignored here: it is raised again when each is declared alone.
+        Raises Unavailable.
         """
         new = [config_id for config_id in config_ids if topology.lane_queue(config_id) not in self._declared]
         if new:
@@ -203,25 +201,25 @@ class Lanes:
                 await self._bulk.remember_bulk_lane(config_id)
             self._declared.add(queue)
 
-    async def depart(self, entry: LedgerEntry) -> FastSendSlot | None:
-        """Let a new entry leave at once; None when it has to go into the queue."""
-        lane = None if entry.bulk else self._held.get(entry.config_id or "")
-        return None if lane is None else await lane.depart(entry)
+    async def try_acquire(self, entry: LedgerEntry) -> FastSendSlot | None:
+        """A slot to send a new entry now; None when it has to go into the queue."""
+        lane = None if entry.bulk else self._owned.get(entry.config_id or "")
+        return None if lane is None else await lane.try_acquire(entry)
 
     async def put(self, entry: LedgerEntry) -> None:
         """Put an entry at the end of its lane. Raises Unavailable."""
         assert entry.config_id is not None
         if topology.lane_queue(entry.config_id, bulk=entry.bulk) not in self._declared:
-            await self._read(entry.config_id, bulk=entry.bulk, only_if_held=True)
+            await self._read(entry.config_id, bulk=entry.bulk, only_if_owned=True)
         if entry.bulk:
             await self._broker.publish(lane_message(entry, self._now()))
         else:
             await self._put(entry, entry.config_id)
 
     async def _put(self, entry: LedgerEntry, config_id: str) -> None:
-        """Put a conversational text: while that is under way, nobody may take the lane's queue for empty."""
+        """Put a conversational text. Meanwhile nobody may take the lane's queue for empty."""
         self._putting[config_id] += 1
-        lane = self._held.get(config_id)
+        lane = self._owned.get(config_id)
         if lane is not None:
             lane.backlog.put()
         try:
@@ -232,4 +230,4 @@ class Lanes:
             raise
         finally:
             self._putting[config_id] -= 1
-            self._putting += Counter()  # forgets the names that count nothing
+            self._putting += Counter()  # removes the zeros

@@ -1,6 +1,4 @@
-"""Lets the messages of a lane leave at the pace that its configuration, its numbers, its account, its campaign and its
-brand allow, conversational texts before bulk ones.
-"""
+"""The pace of a lane: how many segments its configuration, numbers, account, campaign and brand allow, and when."""
 
 import asyncio
 import math
@@ -15,33 +13,33 @@ from sms_dispatcher.lanes.allowances import Allowance
 from sms_dispatcher.lanes.circuit_breaker import CircuitBreaker
 from sms_dispatcher.lanes.token_bucket import SHARED_MARGIN, NumberBuckets, TokenBucket, brand_day, next_brand_day
 
-# Slots of a shared budget are reserved for so long ahead at once: fewer writes, and others wait no longer than this.
+# Slots of a shared budget are reserved for so long ahead. More would save writes, but make other lanes wait longer.
 _AHEAD_SECONDS = 0.1
-# A slot not used within its own length, or within this, is given up: used late it comes too close to its neighbours.
+# A slot that was not used within its own length, or within this, is dropped: used late it is too close to the next one.
 _LATE_SECONDS = 0.005
 
 
 class Budgets(Protocol):
-    """Budgets shared with other dispatchers; see Coordination."""
+    """Budgets that all dispatchers share."""
 
     async def reserve(self, key: str, slots: int, interval: float) -> float:
-        """Return in how many seconds the first of the next `slots` slots is. Raises Unavailable."""
+        """Reserve the next `slots` slots. Returns in how many seconds the first of them is. Raises Unavailable."""
 
     async def count(self, key: str, segments: int, cap: int) -> bool:
-        """Whether so many segments were still within a day's budget. Raises Unavailable."""
+        """Count segments against the budget of a day. Returns False when they exceed it. Raises Unavailable."""
 
 
 class Pacer:
-    """The pace of one lane in this process. What left before is unknown to it, so its buckets are empty at first."""
+    """The pace of one lane in this process. Its buckets are empty at first: what was sent before is unknown."""
 
     def __init__(
         self,
-        gate: CircuitBreaker,
+        breaker: CircuitBreaker,
         budgets: Budgets,
         now: Callable[[], datetime],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gate = gate
+        self._breaker = breaker
         self._budgets = budgets
         self._now = now
         self._clock = clock
@@ -50,8 +48,8 @@ class Pacer:
         self._numbers: NumberBuckets | None = None
         self._slots: tuple[_Slots, ...] = ()
 
-    def follow(self, allowance: Allowance) -> None:
-        """Keep to another allowance from now on."""
+    def configure(self, allowance: Allowance) -> None:
+        """Use another allowance from now on."""
         before, self._allowance = self._allowance, allowance
         limits, old, now = allowance.limits, before.limits, self._clock()
         if (limits.segments_per_second, limits.burst) != (old.segments_per_second, old.burst):
@@ -65,11 +63,11 @@ class Pacer:
 
     @property
     def unlimited(self) -> bool:
-        """Whether a message may leave without asking."""
+        """Whether every message may be sent at once."""
         return self._allowance.unlimited
 
     def at_most(self, most: int, seconds: float) -> int:
-        """How many messages, of `most`, to have waiting at a time: no more than leave within `seconds`."""
+        """How many messages to prefetch, `most` at most: no more than are sent within `seconds`."""
         limits = self._allowance.limits
         minute = limits.number_segments_per_minute
         own = [limits.segments_per_second, None if minute is None else minute / 60]
@@ -77,7 +75,7 @@ class Pacer:
         return max(1, min(most, math.floor(min(rates) * seconds))) if rates else most
 
     @property
-    def says(self) -> str:
+    def waiting_reason(self) -> str:
         """Why a message waits, as a sentence."""
         rate = self._allowance.limits.segments_per_second
         return (
@@ -85,19 +83,20 @@ class Pacer:
         )
 
     def number_wait(self, number: str, segments: int) -> float:
-        """Seconds until the number may send so many segments; 0 when it may now."""
+        """Seconds until the number may send so many segments; 0 when it may send them now."""
         if self._numbers is None:
             return 0.0
         now = self._clock()
         return self._numbers.of(number, now).wait(segments, now)
 
     async def wait(self, segments: int, waiting: int, stop: Callable[[], bool]) -> bool:
-        """Wait for everything that the whole lane shares, `waiting` messages being behind. False: `stop` says so, or
-        the brand's day is used up, and nothing was counted but what is shared. Raises Unavailable when that cannot be
-        asked.
+        """Wait for everything that the lane shares. `waiting` is how many messages wait behind this one.
+
+        Returns False when `stop` says so, or when the brand's budget of the day is used up. Slots of shared budgets are
+        used up all the same. Raises Unavailable when a shared budget cannot be asked.
         """
         while self._own is not None and (seconds := self._own.wait(segments, self._clock())) > 0:
-            await self._gate.changes(seconds)
+            await self._breaker.wait_for_change(seconds)
             if stop():
                 return False
         for slots in self._slots:
@@ -113,11 +112,11 @@ class Pacer:
         if await self._budgets.count(f"{name}:{brand_day(now)}", segments, cap):
             return True
         reason = "The brand's segments of this day are used up; it goes on at midnight Pacific time."
-        self._gate.pause((next_brand_day(now) - now).total_seconds(), Throttled(Code.BRAND_CAP_REACHED, reason))
+        self._breaker.pause((next_brand_day(now) - now).total_seconds(), Throttled(Code.BRAND_CAP_REACHED, reason))
         return False
 
     def count(self, number: str, segments: int) -> None:
-        """So many segments of this number leave now."""
+        """Count segments that this number sends now."""
         now = self._clock()
         if self._own is not None:
             self._own.take(segments, now)
@@ -136,7 +135,7 @@ class _Slots:
         self._reserved: deque[float] = deque()
 
     async def next(self, segments: int, waiting: int, stop: Callable[[], bool]) -> bool:
-        """Wait for the slot of a message of so many segments and use it up. `waiting`: how many come behind it."""
+        """Wait for the slots of a message and use them up. `waiting` is how many messages wait behind it."""
         while not stop():
             late = self._clock() - max(self._interval, _LATE_SECONDS)
             while self._reserved and self._reserved[0] < late:
@@ -156,6 +155,7 @@ class _Slots:
         count = max(segments, min(segments + waiting, ahead))
         asked = self._clock()
         first = await self._budgets.reserve(self._name, count, self._interval)
-        # The moment is counted from the answer: from the question it could be too early by as long as that took.
+        # Counted from the answer. Counted from the question, the slots would be too early by the time that the call
+        # took.
         start = max(asked, self._clock()) + first
         self._reserved = deque(start + n * self._interval for n in range(count))

@@ -1,4 +1,4 @@
-"""The head of a lane, at which one message at a time waits: a conversational one before any bulk one."""
+"""A lock for the head of a lane: one message at a time waits there, a conversational one before any bulk one."""
 
 import asyncio
 from collections import deque
@@ -7,49 +7,49 @@ from contextlib import asynccontextmanager
 
 
 class PriorityLock:
-    """Gives the head to one at a time, in the order of asking, the conversational ones first."""
+    """Held by one at a time: conversational messages first, and else in the order of their calls."""
 
     def __init__(self) -> None:
-        self._taken = False
-        self._lines: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (deque(), deque())
+        self._locked = False
+        self._queues: tuple[deque[asyncio.Future[None]], deque[asyncio.Future[None]]] = (deque(), deque())
 
     @property
-    def taken(self) -> bool:
-        """Whether somebody is at the head."""
-        return self._taken
+    def is_locked(self) -> bool:
+        """Whether somebody has the lock."""
+        return self._locked
 
     @property
     def waiting(self) -> int:
-        """How many wait behind the one at the head."""
-        return len(self._lines[0]) + len(self._lines[1])
+        """How many wait for the lock."""
+        return len(self._queues[0]) + len(self._queues[1])
 
     @asynccontextmanager
-    async def take(self, *, bulk: bool) -> AsyncIterator[None]:
-        """Be at the head for as long as the context lasts."""
-        await self._come(bulk=bulk)
+    async def acquire(self, *, bulk: bool) -> AsyncIterator[None]:
+        """Have the lock for as long as the context lasts."""
+        await self._acquire(bulk=bulk)
         try:
             yield
         finally:
-            self._leave()
+            self._release()
 
-    async def _come(self, *, bulk: bool) -> None:
-        if not self._taken:
-            self._taken = True
+    async def _acquire(self, *, bulk: bool) -> None:
+        if not self._locked:
+            self._locked = True
             return
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines[bulk].append(mine)
+        self._queues[bulk].append(mine)
         try:
             await mine
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
-                self._leave()
+                self._release()
             raise
 
-    def _leave(self) -> None:
-        for line in self._lines:
-            while line:
-                following = line.popleft()
+    def _release(self) -> None:
+        for queue in self._queues:
+            while queue:
+                following = queue.popleft()
                 if not following.done():
                     following.set_result(None)
                     return
-        self._taken = False
+        self._locked = False

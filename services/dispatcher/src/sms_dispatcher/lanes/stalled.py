@@ -1,27 +1,26 @@
-"""Which lanes stand still and why, kept where every dispatcher can read it, for people who ask any of them."""
+"""Which lanes are stalled, and why. It is stored where every dispatcher can read it: users may ask any of them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
-import structlog
-
-from sms_common.errors import Misconfigured, Unavailable
+from sms_common.errors import Misconfigured
+from sms_common.service.background_work import LoopEvents, periodically
 from sms_dispatcher.lanes.circuit_breaker import CircuitBreaker
 
-log = structlog.get_logger()
-
 EVERY_SECONDS = 5.0
+_EVENTS = LoopEvents("lanes.report_postponed", "lanes.report_failed", logging.DEBUG)
 
 Why = Literal["paused", "person"]
 
 
 @dataclass(frozen=True, slots=True)
 class StalledLane:
-    """A lane that stands still: `paused` goes on by itself, `person` until somebody mends the account. `since` is when
-    this was first told.
+    """A lane that sends nothing. `paused` ends by itself; `person` ends when somebody corrects the account. `since` is
+    when this was first recorded.
     """
 
     config_id: str
@@ -32,66 +31,56 @@ class StalledLane:
 
 
 class StalledLanes(Protocol):
-    """Where it is kept. Every method raises Unavailable."""
+    """Stores which lanes are stalled. Every method raises Unavailable."""
 
-    async def note_standing(self, standing: Sequence[StalledLane], moving: Iterable[str]) -> None:
-        """Keep the first, and forget what was kept of lanes that move."""
+    async def record_stalled(self, stalled: Sequence[StalledLane], running: Iterable[str]) -> None:
+        """Record the lanes that are stalled, and remove those that run."""
 
-    async def standing(self, config_ids: Iterable[str]) -> list[StalledLane]:
-        """Return those of these lanes that stand still."""
+    async def stalled(self, config_ids: Iterable[str]) -> list[StalledLane]:
+        """Those of these lanes that are stalled."""
 
 
 class HasCircuitBreaker(Protocol):
-    """A lane, as far as it matters here."""
+    """A lane."""
 
     @property
-    def gate(self) -> CircuitBreaker:
-        """Its gate."""
+    def breaker(self) -> CircuitBreaker:
+        """Its circuit breaker."""
 
 
 class StalledReport:
-    """Tells what has changed about the lanes that this process holds; at first everything, as another may have died."""
+    """Stores what has changed about the lanes that this process owns. At first that is everything: the former owner may
+    have died.
+    """
 
-    def __init__(self, held: Callable[[], Mapping[str, HasCircuitBreaker]], kept: StalledLanes) -> None:
-        self._held = held
-        self._kept = kept
-        self._told: dict[str, StalledLane | None] = {}
+    def __init__(self, owned: Callable[[], Mapping[str, HasCircuitBreaker]], store: StalledLanes) -> None:
+        self._owned = owned
+        self._store = store
+        self._published: dict[str, StalledLane | None] = {}
 
     async def run(self, stop: asyncio.Event, *, every: float = EVERY_SECONDS) -> None:
-        """Tell now and then until `stop`."""
-        while not stop.is_set():
-            try:
-                await self.tell()
-            except Unavailable as error:
-                log.debug("lanes.not_told", code=error.code)
-            except Exception:  # a bug in a report must not end the process
-                log.exception("lanes.report_failed")
-            try:
-                async with asyncio.timeout(every):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        """Publish every few seconds until `stop` is set."""
+        await periodically(self.publish, every, stop, _EVENTS)
 
-    async def tell(self) -> None:
-        """Tell once. Raises Unavailable; then all of it is told the next time."""
-        now = {config_id: stalled_lane(config_id, lane.gate) for config_id, lane in self._held().items()}
+    async def publish(self) -> None:
+        """Publish once. Raises Unavailable; the next time publishes all of it."""
+        now = {config_id: stalled_lane(config_id, lane.breaker) for config_id, lane in self._owned().items()}
         news = {
-            config_id: standing
-            for config_id, standing in now.items()
-            if config_id not in self._told or self._told[config_id] != standing
+            config_id: stalled
+            for config_id, stalled in now.items()
+            if config_id not in self._published or self._published[config_id] != stalled
         }
         if news:
-            standing = [one for one in news.values() if one is not None]
-            await self._kept.note_standing(standing, [config_id for config_id, one in news.items() if one is None])
-        self._told = now
+            stalled = [one for one in news.values() if one is not None]
+            await self._store.record_stalled(stalled, [config_id for config_id, one in news.items() if one is None])
+        self._published = now
 
 
-def stalled_lane(config_id: str, gate: CircuitBreaker) -> StalledLane | None:
-    """Return why a lane stands still, or None. A lane that lets one message try stands still until that is well.
-
-    One that was switched off needs no report: the configuration says so.
+def stalled_lane(config_id: str, breaker: CircuitBreaker) -> StalledLane | None:
+    """Why a lane is stalled, or None. A lane that is half open counts as stalled until its trial succeeds. A disabled
+    lane does not: the configuration says that it is disabled.
     """
-    why = gate.why
-    if gate.is_open or why is None:
+    why = breaker.cause
+    if breaker.is_closed or why is None:
         return None
     return StalledLane(config_id, "person" if isinstance(why, Misconfigured) else "paused", why.code, why.reason)

@@ -1,1 +1,1 @@
-"""Every message's one true state, in MongoDB."""
+"""The state of every message, in MongoDB."""

@@ -1,4 +1,4 @@
-"""The database's time, which all dispatchers share: what decides when a message is due, expires or is given up."""
+"""The database's time, which all dispatchers share. It decides when a message is due, expires or is given up."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -8,10 +8,10 @@ from sms_common.events import utc_now
 
 
 class DatabaseClock:
-    """Tells the database's time. Between two readings of it the process's monotonic clock counts on, so that whoever
-    sets the host's wall clock neither ends a message nor brings one early.
+    """Returns the database's time. Between two readings the process's monotonic clock counts on, so that setting the
+    host's wall clock neither ends a message nor makes one due.
 
-    Until the first reading it tells the host's time; nothing that is terminal is decided before that.
+    Until the first reading it returns the host's time. Nothing final is decided before that.
     """
 
     def __init__(self, wall: Callable[[], datetime] = utc_now, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -23,11 +23,13 @@ class DatabaseClock:
         """The database's time now, in UTC."""
         if self._read is None:
             return self._wall()
-        told, at = self._read
-        return told + timedelta(seconds=self._monotonic() - at)
+        database_time, at = self._read
+        return database_time + timedelta(seconds=self._monotonic() - at)
 
-    async def follow(self, read: Callable[[], Awaitable[datetime]]) -> None:
-        """Read the database's time anew; half of the time that took has passed since. Raises what `read` raises."""
+    async def synchronise(self, read: Callable[[], Awaitable[datetime]]) -> None:
+        """Read the database's time. The moment of its answer is taken as the middle of the call. Raises what `read`
+        raises.
+        """
         asked = self._monotonic()
-        told = await read()
-        self._read = told, (asked + self._monotonic()) / 2
+        database_time = await read()
+        self._read = database_time, (asked + self._monotonic()) / 2

@@ -1,4 +1,4 @@
-"""How an entry lies in MongoDB: pure conversion, both ways."""
+"""How an entry is stored in MongoDB: conversion in both directions. Pure."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ SCHEMA_VERSION = 1
 
 
 def to_document(entry: LedgerEntry, retention: timedelta) -> Document:
-    """The whole document of a new entry; MongoDB deletes it `retention` after the time it was to be sent."""
+    """The whole document of a new entry. MongoDB deletes it `retention` after the time at which it was to be sent."""
     echo = entry.echo
     return {
         "_id": entry.id,
@@ -53,14 +53,14 @@ def to_document(entry: LedgerEntry, retention: timedelta) -> Document:
 
 
 def _arrival(entry: LedgerEntry) -> Document:
-    """What only an inbound text has: its DID, by which a conversation is found, and where it was routed to."""
+    """The fields that only an inbound text has: its DID, which identifies conversations, and where it was routed to."""
     if entry.kind is not EntryKind.INBOUND:
         return {}
     return {"did": entry.to[0], "destination": entry.destination.model_dump() if entry.destination else None}
 
 
 def _routing(entry: LedgerEntry) -> Document:
-    """What only a message has that rules decided on."""
+    """The fields that only a message has on which rules decided."""
     if not (entry.rule_id or entry.dialled or entry.next_routes or entry.moves):
         return {}
     following = [_route_out(route) for route in entry.next_routes]
@@ -68,7 +68,7 @@ def _routing(entry: LedgerEntry) -> Document:
 
 
 def _present_route(entry: LedgerEntry) -> Document:
-    """What a move to another route changes."""
+    """The fields that change with the route."""
     return {
         "config_id": entry.config_id,
         "carrier": entry.carrier,
@@ -83,7 +83,7 @@ def _numbers(entry: LedgerEntry) -> list[str]:
 
 
 def claim_fields(entry: LedgerEntry) -> Document:
-    """What distinguishes a claimed entry from the same one when it was accepted."""
+    """The fields of a claimed entry that differ from those of the accepted one."""
     return {
         "status": entry.status.value,
         "claim_id": entry.claim_id,
@@ -94,7 +94,7 @@ def claim_fields(entry: LedgerEntry) -> Document:
 
 
 def changing_fields(entry: LedgerEntry) -> Document:
-    """What a change of an entry may touch, besides its claim."""
+    """The fields that a change of an entry may write, besides those of its claim."""
     return {
         "status": entry.status.value,
         "sequence": entry.sequence,
@@ -113,13 +113,13 @@ def changing_fields(entry: LedgerEntry) -> Document:
 
 
 def _recipient_out(recipient: Recipient) -> list[Any]:
-    """As a list, since there may be a thousand. What was decided for this one alone comes last, if anything was."""
+    """A list and not a document, since there may be a thousand. The decision for this recipient comes last, if any."""
     error = _error_out(recipient.error)
-    told = [recipient.to, recipient.message_id, recipient.status.value, recipient.sequence, error, recipient.reason]
+    stored = [recipient.to, recipient.message_id, recipient.status.value, recipient.sequence, error, recipient.reason]
     routed = recipient.routed
     if routed is None:
-        return told
-    return [*told, [[_route_out(route) for route in routed.routes], routed.rule_id, routed.send_after]]
+        return stored
+    return [*stored, [[_route_out(route) for route in routed.routes], routed.rule_id, routed.send_after]]
 
 
 def _recipient_in(item: list[Any]) -> Recipient:
@@ -141,7 +141,7 @@ def _route_in(item: list[Any]) -> SendRoute:
 
 
 def history_item(entry: LedgerEntry, change_id: str | None) -> Document:
-    """One line of a message's timeline. `change_id` tells a writer whether its change took effect."""
+    """One line of a message's timeline. By `change_id` a writer finds out whether its change was recorded."""
     item: Document = {"status": entry.status.value, "at": entry.updated_at, "sequence": entry.sequence}
     if entry.error is not None:
         item["code"] = entry.error.code
@@ -154,7 +154,7 @@ def history_item(entry: LedgerEntry, change_id: str | None) -> Document:
 
 
 def from_document(document: Mapping[str, Any]) -> LedgerEntry:
-    """The entry in a document."""
+    """The entry of a document."""
     extension, conversation_id, client_ref, metadata = document["echo"]
     rule_id, dialled, following, moves = document.get("routing") or (None, (), (), 0)
     destination = document.get("destination")
@@ -201,7 +201,7 @@ def from_document(document: Mapping[str, Any]) -> LedgerEntry:
 
 
 def _metadata_out(metadata: Mapping[str, Any] | None) -> str | None:
-    """As text: it comes back as it was, also with names that mean something to MongoDB."""
+    """A text, so that it is read as it was written, also with names that have a meaning in MongoDB."""
     return None if metadata is None else json.dumps(dict(metadata))
 
 
@@ -214,7 +214,7 @@ def _error_in(document: Mapping[str, Any] | None) -> StatusError | None:
 
 
 def record(document: Mapping[str, Any]) -> Document:
-    """A message record as the read API shows it, under PortSIP's names where it has one."""
+    """A message as the read API shows it. The fields have PortSIP's names where PortSIP has them."""
     inbound = document["direction"] == "IN"
     status = Status(document["status"])
     to = list(document["to"])
@@ -254,7 +254,7 @@ def record(document: Mapping[str, Any]) -> Document:
 
 
 def _rule_id(document: Mapping[str, Any]) -> str | None:
-    """The rule that decided, on the way out or in."""
+    """The rule that decided on an outbound or inbound message."""
     rule_id: str | None = (document.get("routing") or (None,))[0] or (document.get("destination") or {}).get("rule_id")
     return rule_id
 

@@ -1,6 +1,6 @@
-"""A ledger entry: what the gateway knows of one message, and the pure rules by which it advances. No I/O."""
+"""A ledger entry: what the gateway knows about one message, and the rules by which its status advances. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,16 +8,15 @@ from typing import Any
 
 from sms_common.errors import Code
 from sms_common.events import Route as Destination
-from sms_common.events import StatusError
+from sms_common.events import StatusError, event_id
 from sms_common.messages import ErrorClass, MsgType, Status
 from sms_common.phone import from_carrier
 
 
 class EntryKind(StrEnum):
-    """How an entry relates to the request it came from.
+    """How an entry relates to its request.
 
-    parent only remembers a request for several recipients and is never sent; each of its children is one message of
-    its own.
+    A parent stands for a request to several recipients and is never sent. Each of its children is a message.
     """
 
     SINGLE = "single"
@@ -29,13 +28,13 @@ class EntryKind(StrEnum):
 
 # From these a dispatcher may claim an entry for sending.
 CLAIMABLE = (Status.ACCEPTED, Status.QUEUED, Status.HELD)
-# A text that could not be handed over for a day is of no use to anyone any more.
+# A text that could not be sent for a day is of no use any more.
 GIVE_UP_AFTER = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What the PBX gave along and gets back in every event about the message."""
+    """What the PBX passed with the request and gets back in every event about the message."""
 
     extension: str | None = None
     conversation_id: str | None = None
@@ -45,8 +44,8 @@ class Echo:
 
 @dataclass(frozen=True, slots=True)
 class SendRoute:
-    """One way out: by which configuration and carrier, as whom, and the numbers the carrier is given (none: those in
-    `to`, as they are).
+    """One route of a message: its configuration, carrier and sender. `dialled` are the numbers for the carrier when
+    they differ from those in `to`.
     """
 
     config_id: str
@@ -57,7 +56,7 @@ class SendRoute:
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """What was decided for one message: its routes in the order to try (one at least), by which rule, and from when."""
+    """The decision for one message: its routes in the order to try (one at least), the rule, and the earliest time."""
 
     routes: tuple[SendRoute, ...]
     rule_id: str | None = None
@@ -66,9 +65,9 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient of a group message, whose receipts arrive on their own; or of a parent, as it was planned.
+    """One recipient of a group message, which has its own receipts; or of a parent, as it was planned.
 
-    `routed` is what was decided for this recipient of a parent; None: as for the parent itself.
+    `routed` is the decision for this recipient of a parent; None when it is the parent's.
     """
 
     to: str
@@ -82,14 +81,16 @@ class Recipient:
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One message. `sequence` grows with every recorded change and fences concurrent writers; `status_sequence` is the
-    one with which its own status came, and stays while only recipients of a group advance.
+    """One message.
 
-    `due_at` is when the ledger's clock looks after it, unless it has changed until then; every entry that is not final
-    has one.
+    `sequence` grows with every recorded change. A writer that does not know the latest one loses. `status_sequence` is
+    the sequence of the last change of the status itself: it stays while only recipients of a group advance.
 
-    `config_id`, `carrier`, `sender` and `dialled` are those of its present route, and `moves` counts how often that
-    changed. `to` stays as the PBX asked. `destination` is where an inbound text was routed to.
+    `due_at` is when the scheduler works on the entry, unless it has changed before. Every entry that is not final has
+    one.
+
+    `config_id`, `carrier`, `sender` and `dialled` are those of its present route. `moves` counts how often the route
+    has changed. `to` stays as the PBX asked. `destination` is where an inbound text was routed to.
     """
 
     tenant_id: str
@@ -133,12 +134,12 @@ class LedgerEntry:
 
     @property
     def id(self) -> str:
-        """The ledger's key, which also travels in the carrier's reference field."""
+        """The ledger's key. The carrier gets it as the reference of the message."""
         return entry_id(self.tenant_id, self.message_id)
 
     def but(self, **values: Any) -> "LedgerEntry":
-        """The same entry with other `values`: dataclasses.replace, which sets 36 fields one by one, at a tenth of its
-        cost. Raises TypeError for what is not a field.
+        """The same entry with other `values`. It does what dataclasses.replace does at a tenth of the cost: that sets
+        36 fields one by one. Raises TypeError for what is not a field.
         """
         if not values.keys() <= _FIELDS:
             raise TypeError(f"an entry has no {', '.join(sorted(values.keys() - _FIELDS))}")
@@ -148,7 +149,7 @@ class LedgerEntry:
 
     @property
     def deadline(self) -> datetime:
-        """When it is no longer tried to send it."""
+        """The time after which it is not sent any more."""
         give_up = (self.send_after or self.created_at) + GIVE_UP_AFTER
         return give_up if self.expires_at is None else min(give_up, self.expires_at)
 
@@ -157,18 +158,23 @@ _FIELDS = frozenset(one.name for one in fields(LedgerEntry))
 
 
 def entry_id(tenant_id: str, message_id: str) -> str:
-    """The ledger's key for a message. Neither part can hold a slash."""
+    """The ledger's key of a message. Neither part can contain a slash."""
     return f"{tenant_id}/{message_id}"
 
 
 def child_id(message_id: str, number: int) -> str:
-    """The id of the message to the `number`-th recipient (from 1) of a request."""
+    """The id of the message to a request's recipient with this number, counted from 1."""
     return f"{message_id}.{number}"
+
+
+def conversation_id(tenant_id: str | None, parties: Iterable[str]) -> str:
+    """The id of the conversation of these numbers. It does not depend on who writes, or on how they are spelled."""
+    return event_id("conversation", tenant_id, *sorted({from_carrier(number) for number in parties}))
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a carrier's receipt says, as the ledger needs it, and until when to wait for a further one."""
+    """What a carrier's receipt says. `wait_until` is how long to wait for the next one."""
 
     recipient: str
     status: Status
@@ -181,36 +187,33 @@ class Receipt:
 
 
 def changed(entry: LedgerEntry, status: Status, now: datetime, **values: Any) -> LedgerEntry:
-    """The entry with a new status, under the next sequence, and with other `values`."""
+    """The entry with a new status, the next sequence and other `values`."""
     sequence = entry.sequence + 1
     return entry.but(status=status, sequence=sequence, status_sequence=sequence, updated_at=now, **values)
 
 
-def claimed(entry: LedgerEntry, claim_id: str, look_at: datetime) -> LedgerEntry:
-    """An accepted entry as it is while it is being sent for the first time; `look_at` is when somebody looks whether
-    its sender died.
+def claimed(entry: LedgerEntry, claim_id: str, check_at: datetime) -> LedgerEntry:
+    """An accepted entry as it is while it is sent for the first time. At `check_at` the scheduler checks whether its
+    sender died.
     """
     return entry.but(
         status=Status.SUBMITTING,
         claim_id=claim_id,
         attempt=1,
         sequence=entry.sequence + 1,
-        due_at=look_at,
+        due_at=check_at,
     )
 
 
 def replaces(new: Status, old: Status) -> bool:
-    """Whether `new` may follow `old`: only a higher rank does, and what is final stays, save that a receipt which
-    came after
-    all upgrades `undetermined`.
+    """Whether `new` may follow `old`: only a status of a higher rank does. A final status stays, except that a late
+    receipt may replace `undetermined`.
     """
     return new.rank > old.rank
 
 
 def advance(entry: LedgerEntry, receipt: Receipt, now: datetime) -> LedgerEntry | None:
-    """The entry after a receipt, or None when the receipt changes nothing (a duplicate, or older than what is
-    known).
-    """
+    """The entry after a receipt; None when the receipt changes nothing, as a duplicate or an older one."""
     if entry.kind is EntryKind.GROUP:
         return _advance_group(entry, receipt, now)
     if not replaces(receipt.status, entry.status):
@@ -224,13 +227,13 @@ def advance(entry: LedgerEntry, receipt: Receipt, now: datetime) -> LedgerEntry 
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         segments=receipt.segments or entry.segments,
         occurred_at=receipt.occurred_at,
-        due_at=_next_look(entry, receipt.status, receipt),
+        due_at=_next_check(entry, receipt.status, receipt),
     )
 
 
-def _next_look(entry: LedgerEntry, status: Status, receipt: Receipt) -> datetime | None:
-    """When the clock looks after an entry that a receipt has brought to `status`: at the end of the receipt window,
-    which begins with this receipt when it is faster than the answer.
+def _next_check(entry: LedgerEntry, status: Status, receipt: Receipt) -> datetime | None:
+    """When the scheduler checks an entry that a receipt has brought to `status`: at the end of the receipt window. The
+    window begins with this receipt when it is faster than the carrier's answer.
     """
     if status.final:
         return None
@@ -240,14 +243,14 @@ def _next_look(entry: LedgerEntry, status: Status, receipt: Receipt) -> datetime
 
 
 def _advance_group(entry: LedgerEntry, receipt: Receipt, now: datetime) -> LedgerEntry | None:
-    """A group advances recipient by recipient; as a whole it is only as far as its slowest one."""
+    """Advance one recipient of a group. The group's own status is that of its slowest recipient."""
     known = member(entry, receipt.recipient)
     if known is None or not replaces(receipt.status, known.status):
         return None
-    told = replace(
+    advanced = replace(
         known, status=receipt.status, sequence=entry.sequence + 1, error=receipt.error, reason=receipt.reason
     )
-    recipients = tuple(told if r is known else r for r in entry.recipients)
+    recipients = tuple(advanced if r is known else r for r in entry.recipients)
     status, reason, error = _whole(recipients)
     advances = replaces(status, entry.status)
     if not advances:
@@ -261,14 +264,14 @@ def _advance_group(entry: LedgerEntry, receipt: Receipt, now: datetime) -> Ledge
         error=error,
         provider_msg_id=entry.provider_msg_id or receipt.provider_msg_id,
         occurred_at=receipt.occurred_at,
-        due_at=_next_look(entry, status, receipt),
+        due_at=_next_check(entry, status, receipt),
     )
     return after if advances else replace(after, status_sequence=entry.status_sequence)
 
 
 def member(group: LedgerEntry, number: str) -> Recipient | None:
-    """The recipient of a group that a carrier means by `number`, in whatever form either is written; None for one that
-    is not in it.
+    """The recipient of a group that a carrier means by `number`, however the two are spelled; None when the group has
+    no such recipient.
     """
     spoken_of = from_carrier(number)
     dialled = {from_carrier(dialled): to for dialled, to in zip(group.dialled, group.to, strict=False)}
@@ -277,8 +280,8 @@ def member(group: LedgerEntry, number: str) -> Recipient | None:
 
 
 def _whole(recipients: tuple[Recipient, ...]) -> tuple[Status, str | None, StatusError | None]:
-    """A group's status from its recipients'. A group that reached only some is `failed`, since "delivered" must be
-    true.
+    """A group's status, from those of its recipients. A group that reached only some of them is `failed`: "delivered"
+    must be true.
     """
     failed = [r for r in recipients if r.status is Status.FAILED]
     if any(not r.status.final for r in recipients):

@@ -1,4 +1,4 @@
-"""Message history as people read it: pages by time, and one message with its timeline. Changes nothing."""
+"""Message history for people: pages by time, and one message with its timeline. It only reads."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +12,14 @@ from sms_dispatcher.ledger.documents import Document, record
 from sms_dispatcher.ledger.entries import EntryKind, entry_id
 from sms_dispatcher.ledger.ledger import RARE
 
-# A person pages through so many at most, and waits so long for the number of them.
+# Messages are counted up to this number, and for so long at most.
 COUNT_UP_TO = 1_000
 _COUNT_MS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class MessageQuery:
-    """What a page of message history holds. `descending` is by time."""
+    """Selects a page of message history. `descending` is by time."""
 
     tenant_id: str
     number: str | None = None
@@ -43,9 +43,9 @@ class History:
         self._messages = database.get_collection("messages")
 
     async def page(self, query: MessageQuery) -> tuple[int, list[Document], bool]:
-        """How many messages match, one page of their records, and whether there are more than were counted.
+        """How many messages match, one page of them, and whether there are more than were counted.
 
-        Those of one millisecond come in the order of the index, which is the same for every page.
+        Messages of the same millisecond have the order of the index, which is the same for every page.
         """
         order = DESCENDING if query.descending else ASCENDING
         async with operation("page"):
@@ -59,14 +59,14 @@ class History:
         return counted, [record(document) for document in documents], False
 
     async def _count(self, query: MessageQuery) -> int | None:
-        """How many messages match, counted up to one more than COUNT_UP_TO; None when that took too long."""
+        """How many messages match, counted up to COUNT_UP_TO + 1; None when counting took too long."""
         try:
             return await self._messages.count_documents(_condition(query), **_counting(query))
         except ExecutionTimeout:
             return None
 
     async def read(self, tenant_id: str, message_id: str) -> Document | None:
-        """One message's record with its timeline, or None."""
+        """One message with its timeline, or None."""
         async with operation("find"):
             document = await self._messages.find_one({"_id": entry_id(tenant_id, message_id), "tenant_id": tenant_id})
         return None if document is None else record(document)
@@ -80,7 +80,7 @@ def _condition(query: MessageQuery) -> Document:
     if query.number is not None:
         condition["numbers"] = query.number
     if query.search is not None:
-        # The ids of a list's messages begin with its own and a dot; a slash is the next character after that.
+        # The ids of a list's messages begin with the list's id and a dot. The next character after a dot is a slash.
         id_ = entry_id(query.tenant_id, query.search)
         of_list = {"$gt": f"{id_}.", "$lt": f"{id_}/"}
         by_number = {"tenant_id": query.tenant_id, "numbers": query.search}
@@ -97,7 +97,7 @@ def _counting(query: MessageQuery) -> dict[str, Any]:
 
 
 def _hint(query: MessageQuery) -> str | None:
-    """The index by which a page is found, where the database would rather sort what another one finds."""
+    """The index to use for a page, where MongoDB would choose another one and sort."""
     if query.number is not None or query.search is not None:
         return None
     return "tenant_rare_time" if query.status in RARE else "tenant_time"

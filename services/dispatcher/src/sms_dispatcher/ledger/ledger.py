@@ -1,7 +1,8 @@
-"""The ledger: every message's one true state in MongoDB.
+"""The ledger: the state of every message, in MongoDB.
 
-Concurrent operations share writes: each kind has a group commit. Every change is conditional on what it changes, so of
-two writers one wins and the other learns the present state. All times that decide between writers are the database's.
+Concurrent operations share their writes: each kind has a group commit. Every change is conditional on the state that it
+changes. Of two writers one wins, and the other reads the present state. All times that decide between writers are the
+database's.
 """
 
 import uuid
@@ -17,8 +18,9 @@ from pymongo.errors import BulkWriteError
 
 from sms_common.errors import Unavailable
 from sms_common.messages import Status
+from sms_common.mongo.errors import failures_of, places_unstorable, unstorable
 from sms_common.telemetry import metrics
-from sms_dispatcher.ledger.database import MAJORITY, Database, failures_of, operation, unstorable
+from sms_dispatcher.ledger.database import MAJORITY, Database, operation
 from sms_dispatcher.ledger.database_clock import DatabaseClock
 from sms_dispatcher.ledger.documents import (
     Document,
@@ -33,14 +35,14 @@ from sms_dispatcher.ledger.group_commit import GroupCommit
 
 _CLAIMABLE = [status.value for status in CLAIMABLE]
 
-# Longer than the longest carrier call (25 s) and the writing of its result: a claim this old belongs to a dead process.
+# Longer than the longest carrier call (25 s) and recording its result: a claim this old belongs to a dead process.
 LEASE = timedelta(seconds=60)
-# Lines of a message's timeline. One that waits a day for a person to mend its account has over a thousand changes.
+# Lines of a message's timeline. A message that waits a day for a corrected account has over a thousand changes.
 _TIMELINE = 100
-# Making an index over millions of messages; cut short, it would begin anew at every try and never end.
+# Building an index of millions of messages. If it were cut short, every try would begin anew and none would end.
 INDEX_SECONDS = 600.0
 
-# What few messages end in, and many look for.
+# Few messages end in these, and people search for them.
 RARE = (Status.FAILED, Status.REJECTED, Status.EXPIRED, Status.CANCELED, Status.UNDETERMINED, Status.UNKNOWN)
 # A partial index serves only queries that repeat its filter.
 INDEXES = (
@@ -71,9 +73,9 @@ INDEXES = (
 
 @dataclass(frozen=True, slots=True)
 class MatchedReceipt:
-    """A receipt and how to find its message: by our reference, else by the carrier's id.
+    """A receipt and how to find its message: by the gateway's reference, else by the carrier's id.
 
-    `allowed` says whether the one who sent the receipt may speak for the message found.
+    `allowed` says whether the receipt's sender may speak for the message that was found.
     """
 
     receipt: Receipt
@@ -83,7 +85,7 @@ class MatchedReceipt:
 
 @dataclass(frozen=True, slots=True)
 class LedgerChange:
-    """An entry before and after; the same object twice when nothing changed."""
+    """An entry before and after a receipt. It is the same object twice when nothing changed."""
 
     before: LedgerEntry
     after: LedgerEntry
@@ -102,8 +104,8 @@ class _Write:
 
 
 class Ledger:
-    """All messages of all tenants. Every method raises Unavailable (store_unavailable) when MongoDB does not answer;
-    those that write raise UnreadableEvent for a value it cannot hold.
+    """All messages of all tenants. Every method raises Unavailable (store_unavailable) when MongoDB does not answer.
+    Those that write raise UnreadableEvent for a value that MongoDB cannot store.
     """
 
     def __init__(
@@ -124,24 +126,24 @@ class Ledger:
         self._recalling: GroupCommit[tuple[str, str], tuple[str, ...]] = GroupCommit(self._recall)
 
     async def prepare(self) -> None:
-        """Make the indexes; safe to repeat."""
+        """Create the indexes. It may be repeated."""
         async with operation("prepare"):
             with pymongo.timeout(INDEX_SECONDS):
                 await self._messages.create_indexes(list(INDEXES))
 
     async def set_clock(self) -> None:
-        """Read the database's time: all that is due, expires or is claimed goes by it."""
+        """Read the database's time, which decides what is due, has expired or is claimed."""
         async with operation("hello"):
-            await self._clock.follow(self._databases_time)
+            await self._clock.synchronise(self._databases_time)
 
     async def _databases_time(self) -> datetime:
-        # A command's answer is read as the driver reads by default, not as this database is, unless it is told.
+        # Without these options the driver would read the answer of a command with its own defaults.
         hello = await self._messages.database.command("hello", codec_options=self._messages.codec_options)
-        told: datetime = hello["localTime"]
-        return told
+        now: datetime = hello["localTime"]
+        return now
 
     async def check(self) -> str | None:
-        """Why the store cannot be used right now, or None: for a readiness probe."""
+        """Why the store cannot be used, for a readiness probe; None when it can."""
         try:
             async with operation("ping"):
                 await self._messages.database.command("ping")
@@ -150,15 +152,17 @@ class Ledger:
         return None
 
     async def accept(self, entry: LedgerEntry, claim: LedgerEntry | None = None) -> LedgerEntry | None:
-        """Record a new entry, with `claim` as one that is claimed already (see entries.claimed). Returns None when it
-        is new, else the entry that already has its id.
+        """Record a new entry; with `claim`, as one that is already claimed (see `entries.claimed`). Returns None when
+        it is new, else the entry that already has its id.
         """
         return await self._accepting.submit((entry, claim))
 
     async def _insert(
         self, accepted: list[tuple[LedgerEntry, LedgerEntry | None]]
     ) -> list[LedgerEntry | Exception | None]:
-        """One that can never be stored fails alone: those beside it are new, and tried again they would be repeats."""
+        """An entry that can never be stored fails alone. The others are new; if they were tried again they would be
+        taken for repeated.
+        """
         documents = [self._new_document(entry, claim) for entry, claim in accepted]
         async with _batch("accept", len(accepted)):
             try:
@@ -178,7 +182,7 @@ class Ledger:
         return document
 
     async def find(self, tenant_id: str, message_id: str) -> LedgerEntry | None:
-        """The entry of that id, or None."""
+        """The entry with this id, or None."""
         async with operation("find"):
             return (await self._by_id([entry_id(tenant_id, message_id)])).get(entry_id(tenant_id, message_id))
 
@@ -187,9 +191,11 @@ class Ledger:
         return {document["_id"]: from_document(document) async for document in cursor}
 
     async def claim(self, id_: str, claim_id: str) -> LedgerEntry | None:
-        """Take an entry for sending, under a `claim_id` never used before (or by a lost answer to this same call).
+        """Claim an entry for sending. Use a new `claim_id`, or the same one again when the answer to this call was
+        lost.
 
-        Returns the entry as it is now: it is yours if its claim_id is yours and it is submitting. None: no such entry.
+        Returns the entry as it is now. The claim has succeeded if it has this `claim_id` and is submitting. Returns
+        None when there is no such entry.
         """
         return await self._claiming.submit((id_, claim_id))
 
@@ -215,16 +221,16 @@ class Ledger:
         return [entries.get(id_) for id_, _ in wanted]
 
     async def finish(self, claimed: LedgerEntry, after: LedgerEntry, change_id: str) -> bool:
-        """Record how the sending of a claimed entry ended. False when it has moved on meanwhile (its receipt was
-        faster).
+        """Record the outcome of sending a claimed entry. Returns False when the entry has changed meanwhile, as by a
+        receipt that was faster.
 
-        May be repeated with the same `change_id` when the store was away.
+        It may be repeated with the same `change_id` when the store was away.
         """
         condition = {"_id": claimed.id, "sequence": claimed.sequence, "claim_id": claimed.claim_id}
         return await self._writing.submit(_Write(change_id, condition, after))
 
     async def note_carrier_id(self, claimed: LedgerEntry, provider_msg_id: str, segments: int | None) -> None:
-        """Remember the carrier's id of a message whose receipt was faster than the answer."""
+        """Record the carrier's id of a message whose receipt was faster than the carrier's answer."""
         async with operation("finish"):
             await self._messages.update_one(
                 {"_id": claimed.id, "provider_msg_id": None},
@@ -232,12 +238,12 @@ class Ledger:
             )
 
     async def change(self, before: LedgerEntry, after: LedgerEntry) -> bool:
-        """Record a change that is valid only if nobody changed the entry since it was read."""
+        """Record a change, unless somebody has changed the entry since it was read. Returns whether it was recorded."""
         condition = {"_id": before.id, "sequence": before.sequence}
         return await self._writing.submit(_Write(uuid.uuid4().hex, condition, after))
 
     async def abandon(self, claimed: LedgerEntry, after: LedgerEntry) -> bool:
-        """Record the end of a claim whose process is dead: only once its lease is over."""
+        """Record the end of a claim whose process is dead, once its lease is over. Returns whether it was recorded."""
         async with operation("abandon"):
             result = await self._messages.update_one(
                 {
@@ -250,30 +256,38 @@ class Ledger:
             )
         return result.matched_count == 1
 
-    async def _write(self, writes: list[_Write]) -> list[bool]:
+    async def _write(self, writes: list[_Write]) -> list[bool | Exception]:
+        """One that can never be stored fails alone: those beside it have taken effect, and tried again a receipt would
+        be a repeat that nobody is told of.
+        """
         updates = [UpdateOne(write.condition, _recording(write.after, write.change_id)) for write in writes]
         async with _batch("write", len(writes)):
-            result = await self._messages.bulk_write(updates, ordered=False)
-            if result.matched_count == len(writes):
-                return [True] * len(writes)
-            return await self._took_effect(writes)
+            refused: frozenset[int] = frozenset()
+            try:
+                result = await self._messages.bulk_write(updates, ordered=False)
+                if result.matched_count == len(writes):
+                    return [True] * len(writes)
+            except BulkWriteError as error:
+                refused = places_unstorable(error)
+            done = await self._took_effect(writes)
+        return [unstorable() if n in refused else one for n, one in enumerate(done)]
 
     async def _took_effect(self, writes: list[_Write]) -> list[bool]:
-        """Which of these writes are in their entry's history, by this or by an earlier try."""
+        """Which of these writes are in their entry's history, from this try or an earlier one."""
         ids = [write.condition["_id"] for write in writes]
         cursor = self._messages.find({"_id": {"$in": ids}}, {"history.change": 1})
         seen = {item.get("change") async for document in cursor for item in document["history"]}
         return [write.change_id in seen for write in writes]
 
     async def apply(self, receipt: MatchedReceipt) -> LedgerChange | None:
-        """Advance the message a receipt speaks of. None when no message is found that its sender may speak for."""
+        """Advance the message of a receipt. Returns None when there is no message that its sender may speak for."""
         return await self._receiving.submit(receipt)
 
-    async def _apply(self, receipts: list[MatchedReceipt]) -> list[LedgerChange | None]:
-        results: list[LedgerChange | None] = [None] * len(receipts)
+    async def _apply(self, receipts: list[MatchedReceipt]) -> list[LedgerChange | Exception | None]:
+        results: list[LedgerChange | Exception | None] = [None] * len(receipts)
         left = list(range(len(receipts)))
         while left:
-            entries = await self._spoken_of([receipts[n] for n in left])
+            entries = await self._messages_of([receipts[n] for n in left])
             present: dict[str, LedgerEntry] = {}
             writes: dict[str, _Write] = {}
             touched: dict[str, list[int]] = {}
@@ -292,10 +306,14 @@ class Ledger:
             if writes:
                 order = list(writes)
                 done = await self._write([writes[id_] for id_ in order])
-                left = [n for id_, ok in zip(order, done, strict=True) if not ok for n in touched[id_]]
+                for id_, ok in zip(order, done, strict=True):
+                    if isinstance(ok, Exception):
+                        for n in touched[id_]:
+                            results[n] = ok
+                left = [n for id_, ok in zip(order, done, strict=True) if ok is False for n in touched[id_]]
         return results
 
-    async def _spoken_of(self, receipts: list[MatchedReceipt]) -> list[LedgerEntry | None]:
+    async def _messages_of(self, receipts: list[MatchedReceipt]) -> list[LedgerEntry | None]:
         references = [r.reference for r in receipts if r.reference is not None]
         async with _batch("receipts", len(receipts)):
             by_reference = await self._by_id(references) if references else {}
@@ -334,14 +352,14 @@ class Ledger:
         return [tuple(dids.get(conversation, ())) for conversation in wanted]
 
     async def did_of(self, tenant_id: str, numbers: Collection[str], conversation_id: str) -> str | None:
-        """The DID to which one of these numbers wrote last in a conversation, by the conversation's recorded id."""
+        """The DID that one of these numbers wrote to last in the conversation with this recorded id."""
         texts = {"direction": "IN", "tenant_id": tenant_id, "sender": {"$in": list(numbers)}, "echo.1": conversation_id}
         async with operation("conversation"):
             found = await self._messages.find_one(texts, {"did": 1}, sort=[("created_at", DESCENDING)])
         return None if found is None else found["did"]
 
     async def take_due(self, limit: int) -> list[LedgerEntry]:
-        """Entries whose time has come, each given to one caller; it comes back after a lease unless its change is
+        """Entries that are due. Each is given to one caller. It is due again after a lease, unless a change of it is
         recorded.
         """
         taken: list[LedgerEntry] = []
@@ -358,19 +376,19 @@ class Ledger:
         return taken
 
     async def postpone(self, entry: LedgerEntry, until: datetime | None) -> None:
-        """The clock has looked after the entry and does so again at `until`, unless it changes; None: never."""
+        """Make the entry due again at `until`, or never with None, unless it has changed."""
         async with operation("due"):
             await self._messages.update_one({"_id": entry.id, "sequence": entry.sequence}, {"$set": {"due_at": until}})
 
     async def remember_bulk_lane(self, config_id: str) -> None:
-        """Note that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
+        """Record that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
         async with operation("lanes"):
             await self._bulk_lanes.update_one(
                 {"_id": config_id}, {"$setOnInsert": {"since": self._clock()}}, upsert=True
             )
 
     async def remember_tenants(self, tenant_ids: Collection[str]) -> None:
-        """Note that these tenants' requests have a queue, which is read even when the tenant is no more."""
+        """Record that these tenants have a queue of requests. It is read even after the tenant was deleted."""
         if tenant_ids:
             async with operation("tenants"):
                 notes = [
@@ -380,12 +398,12 @@ class Ledger:
                 await self._tenants.bulk_write(notes, ordered=False)
 
     async def tenants(self) -> list[str]:
-        """The tenants that had a queue ever."""
+        """All tenants that have ever had a queue."""
         async with operation("tenants"):
             return [document["_id"] async for document in self._tenants.find({})]
 
     async def remember_pbxs(self, pbxs: Mapping[str, Collection[str]]) -> None:
-        """Note which PBXs may reach these tenants' requests and are told of them, in addition to those known."""
+        """Record which further PBXs may send requests of these tenants and get their statuses."""
         if pbxs:
             async with operation("tenants"):
                 notes = [
@@ -395,7 +413,7 @@ class Ledger:
                 await self._tenants.bulk_write(notes, ordered=False)
 
     async def pbxs(self) -> dict[str, frozenset[str]]:
-        """The PBXs that each tenant ever had, of those tenants of whom it was noted."""
+        """All PBXs that each tenant has ever had. Tenants whose PBXs were never recorded are missing."""
         async with operation("tenants"):
             found = self._tenants.find({"pbxs": {"$exists": True}})
             return {document["_id"]: frozenset(document["pbxs"]) async for document in found}
@@ -405,9 +423,11 @@ class Ledger:
         async with operation("lanes"):
             return [document["_id"] async for document in self._bulk_lanes.find({})]
 
-    async def could_be(self, entry: LedgerEntry, carrier_ids: Collection[str]) -> frozenset[str]:
-        """Which of these carrier's ids belong to no message yet; none when another message between the same parties
-        waits for word of its fate too, or is being sent, so that it cannot be told which of them an id belongs to.
+    async def possible_carrier_ids(self, entry: LedgerEntry, carrier_ids: Collection[str]) -> frozenset[str]:
+        """Which of these carrier's ids may be the id of an unknown entry: those that no message has yet.
+
+        There is none when another message between the same parties is unknown or being sent, too: then an id could
+        belong to either.
         """
         rival = {"_id": {"$ne": entry.id}, "sender": entry.sender, "to": list(entry.to)}
         rivals = (
@@ -424,20 +444,20 @@ class Ledger:
             return frozenset(carrier_ids) - {document["provider_msg_id"] async for document in taken}
 
     async def count_unknown(self) -> int:
-        """How many messages wait for word of their fate."""
+        """How many messages have an unknown outcome."""
         async with operation("count"):
             return int(await self._messages.count_documents({"status": Status.UNKNOWN.value}))
 
 
 def _recording(after: LedgerEntry, change_id: str | None) -> Document:
-    """The update that records a change and adds it to the timeline, of which the newest lines are kept."""
+    """The update that records a change and adds it to the timeline. Only the newest lines of the timeline are kept."""
     line = {"$each": [history_item(after, change_id)], "$slice": -_TIMELINE}
     return {"$set": changing_fields(after), "$push": {"history": line}}
 
 
 @asynccontextmanager
 async def _batch(name: str, size: int) -> AsyncIterator[None]:
-    """An operation for `size` messages at once."""
+    """An operation on `size` messages at once."""
     metrics.ledger_batch_size.observe(size)
     async with operation(name):
         yield

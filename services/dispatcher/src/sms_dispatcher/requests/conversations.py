@@ -1,29 +1,26 @@
-"""Which of the tenant's numbers a conversation goes on with: the one the customer wrote to."""
+"""Which of the tenant's numbers continues a conversation: the one that the customer wrote to."""
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from sms_common.configuration import DispatcherSnapshot
-from sms_common.events import OutboundRequest, event_id
+from sms_common.events import OutboundRequest
 from sms_common.phone import from_carrier
+from sms_dispatcher.ledger.entries import conversation_id
 from sms_dispatcher.ledger.ledger import Ledger
 from sms_dispatcher.requests.routing import threads_to_look_up
 
 _MEXICAN = re.compile(r"\+52([0-9]{10})")
-# Our own ids of conversations are such UUIDs; whatever else a PBX calls one needs no looking up.
+# The gateway's conversation ids are such UUIDs. Any other id is the PBX's own and need not be looked up.
 _OURS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-def conversation_id(tenant_id: str | None, parties: Iterable[str]) -> str:
-    """The id of the conversation among these numbers, ours and theirs, whoever writes and however they are spelled."""
-    return event_id("conversation", tenant_id, *sorted({from_carrier(number) for number in parties}))
-
-
 async def conversations(request: OutboundRequest, snapshot: DispatcherSnapshot, ledger: Ledger) -> Mapping[str, str]:
-    """For each recipient the DID of the conversation with it, where there is one and it may decide about the sender:
-    that of the request's `conversation_id`, else the one it wrote to last. The members of a group have one
-    conversation, or none. Raises Unavailable.
+    """The DID of the conversation with each recipient, when there is one and it may decide about the sender.
+
+    It is the DID of the request's `conversation_id`, else the one that the recipient wrote to last. The members of a
+    group have one conversation or none. Raises Unavailable.
     """
     numbers = threads_to_look_up(request, snapshot)
     if not numbers:
@@ -38,22 +35,24 @@ async def conversations(request: OutboundRequest, snapshot: DispatcherSnapshot, 
 
 
 async def _written_to(ledger: Ledger, tenant_id: str, number: str) -> tuple[str, ...]:
-    """The DIDs that a number wrote to, the latest first; those that it wrote to under its present form lead."""
+    """The DIDs that a number wrote to, the latest first. Those that it wrote to in its present spelling come before."""
     found = await asyncio.gather(*(ledger.written_to(tenant_id, spelling) for spelling in _spellings(number)))
     return tuple(dict.fromkeys(from_carrier(did) for dids in found for did in dids))
 
 
 def _spellings(number: str) -> tuple[str, ...]:
-    """A number as the ledger may hold it of a sender: former versions kept it as the carrier wrote it, without a plus
-    or in Mexico's form of before 2019.
+    """The spellings of a sender's number in the ledger. Former versions stored it as the carrier wrote it: without a
+    plus, or in the form that Mexico used before 2019.
     """
     forms = [number, _MEXICAN.sub(r"+521\1", number)]
     return tuple(dict.fromkeys([*forms, *(form.removeprefix("+") for form in forms)]))
 
 
 async def _named(request: OutboundRequest, dids: Mapping[str, tuple[str, ...]], ledger: Ledger) -> Mapping[str, str]:
-    """The recipients for whom the `conversation_id` decides: it is that of all of them, of one alone, or, recorded, of
-    a conversation in which one of them wrote, such as a group of which some are answered.
+    """The DID of each recipient for whom the request's `conversation_id` decides.
+
+    It may be the id of the conversation with all of them, with one of them, or one that was recorded when one of them
+    wrote, such as that of a group of which only some are answered.
     """
     id_, tenant_id = request.conversation_id, request.tenant_id
     if id_ is None or not _OURS.fullmatch(id_):
@@ -71,5 +70,5 @@ async def _named(request: OutboundRequest, dids: Mapping[str, tuple[str, ...]], 
 
 
 def _answering_all(dids: Mapping[str, tuple[str, ...]]) -> str | None:
-    """The number of ours that is among the recipients, as whom a group is answered by who answers all of it."""
+    """The tenant's own number among the recipients: an answer to a whole group also goes to the number it wrote to."""
     return next((did for written in dids.values() for did in written if did in dids), None)

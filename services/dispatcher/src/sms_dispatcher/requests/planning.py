@@ -1,4 +1,4 @@
-"""Turns a request and the configuration into the messages to send, or says why not. Pure: no clock, no I/O."""
+"""Decides which messages a request becomes by the configuration, or why none. Pure: no clock, no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,16 +26,16 @@ from sms_dispatcher.ledger.entries import (
 from sms_dispatcher.requests.routing import Router, RoutingResult
 
 MOST_AHEAD = timedelta(days=366)
-# Shorter ones are services of a network for its own customers, and no carrier sends to them.
+# Shorter ones are services of a network for its own customers. No carrier sends to them.
 _ANSWERABLE_SHORT_CODE = 5
 NO_CONVERSATIONS: Mapping[str, str] = MappingProxyType({})
 
 
 class Planning:
-    """The planning of one request. `routings` are the decisions it took, in the order of the recipients.
+    """Plans one request. `routings` are its decisions, in the order of the recipients.
 
-    `conversations` holds the DID of the conversation with a recipient, when that may decide about the sender. With
-    `explain` the decisions hold every rule's verdict.
+    `conversations` has the DID of the conversation with a recipient, when that may decide about the sender. With
+    `explain` the decisions have every rule's verdict.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class Planning:
         self._explain = explain
 
     def entry(self) -> LedgerEntry:
-        """What to record of the request: its one message, or for a list of recipients the parent of its `children`.
+        """The entry to record: the request's one message, or for a list of recipients the parent of its `children`.
 
-        Raises Rejection when the request as a whole cannot be sent. In a list a bad number rejects its own message
-        only, and so does a rule, unless all are refused for the same reason.
+        Raises Rejection when the whole request is rejected. In a list a wrong number or a rule rejects only its own
+        message, unless all are rejected for the same reason.
         """
         request = self._request
         tenant = self._tenant()
@@ -100,7 +100,7 @@ class Planning:
         return routing
 
     def _message(self, router: Router, recipients: "list[_To]") -> LedgerEntry:
-        """One message: a group's, if more than one recipient is left."""
+        """The entry of one message. With more than one recipient it is a group."""
         routing = self._route(router, self._request.message_id, tuple(to.valid() for to in recipients))
         common = self._common(group=len(routing.to) > 1)
         kind = EntryKind.GROUP if len(routing.to) > 1 else EntryKind.SINGLE
@@ -110,8 +110,8 @@ class Planning:
         return replace(entry, recipients=_members(entry)) if kind is EntryKind.GROUP else entry
 
     def _list(self, router: Router, recipients: "list[_To]") -> LedgerEntry:
-        """A message for each recipient, but for the number that it would be sent as. The ids are by their places in the
-        list as it was asked for; one who is left alone gets the message of the request itself.
+        """The parent of a message to each recipient, except to the number that would be its sender. Their ids follow
+        from their places in the list as it was requested. When one recipient is left, the request is one message.
         """
         common = self._common(group=False)
         ids = [child_id(self._request.message_id, number) for number in range(1, len(recipients) + 1)]
@@ -127,7 +127,7 @@ class Planning:
         return replace(parent, due_at=None, recipients=tuple(_planned(one, whole) for one in left))
 
     def _common(self, *, group: bool) -> "_Common":
-        """What all messages of the request share, if they are a group's or not."""
+        """What all messages of the request have in common, as a group or not."""
         mms = bool(self._request.media) or group
         count = count_segments(self._request.text or "", mms=mms)
         encoding = None if mms else count.encoding.value
@@ -149,19 +149,19 @@ def plan(
     now: datetime,
     conversations: Mapping[str, str] = NO_CONVERSATIONS,
 ) -> LedgerEntry:
-    """What to record of a request: see Planning.entry. Raises Rejection."""
+    """The entry to record for a request, as by `Planning.entry`. Raises Rejection."""
     return Planning(request, snapshot, carriers, now, conversations=conversations).entry()
 
 
 def children(parent: LedgerEntry) -> tuple[LedgerEntry, ...]:
-    """The messages of a request to several recipients. They follow from its recorded parent alone: whenever the
-    request comes again, under whatever configuration, they are the same.
+    """The messages of a request to several recipients. They follow from the recorded parent alone, so they are the same
+    whenever the request is repeated, whatever the configuration is then.
     """
     return tuple(_child(parent, recipient) for recipient in parent.recipients)
 
 
 def rejected(request: OutboundRequest, rejection: Rejection, now: datetime) -> LedgerEntry:
-    """The entry of a request that is refused as a whole; its numbers stay as the PBX wrote them."""
+    """The entry of a request that is rejected as a whole. Its numbers stay as the PBX wrote them."""
     return LedgerEntry(
         tenant_id=request.tenant_id,
         message_id=request.message_id,
@@ -182,20 +182,20 @@ def rejected(request: OutboundRequest, rejection: Rejection, now: datetime) -> L
 
 
 def rejection_error(rejection: Rejection) -> StatusError:
-    """A refusal as the PBX sees it."""
+    """A rejection as the PBX sees it."""
     error_class = ErrorClass.POLICY if rejection.code is Code.BLOCKED_BY_RULE else ErrorClass.PERMANENT
     return StatusError(error_class=error_class, code=rejection.code, field=rejection.field)
 
 
 @dataclass(frozen=True, slots=True)
 class _To:
-    """One recipient: its number, normalised unless `rejection` says why it cannot be."""
+    """One recipient. Its number is normalised, unless `rejection` says why it cannot be."""
 
     number: str
     rejection: Rejection | None = None
 
     def valid(self) -> str:
-        """The number. Raises its Rejection."""
+        """The number. Raises its rejection."""
         if self.rejection is not None:
             raise self.rejection
         return self.number
@@ -203,7 +203,7 @@ class _To:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    """What was decided for one recipient of a list; no `routing` for what is no number."""
+    """The decision for one recipient of a list. A recipient that is not a number has no `routing`."""
 
     message_id: str
     to: _To
@@ -212,12 +212,12 @@ class _Decided:
 
     @property
     def is_own(self) -> bool:
-        """Whether the message would only go to the number that it is sent as."""
+        """Whether sender and recipient would be the same number."""
         return isinstance(self.what, Rejection) and self.what.code is Code.TO_OWN_NUMBER
 
     @property
-    def held(self) -> str | None:
-        """Why a rule keeps its message."""
+    def hold_reason(self) -> str | None:
+        """Why a rule holds its message."""
         return self.routing.reason if self.routing is not None and self.routing.hold_until is not None else None
 
 
@@ -247,7 +247,7 @@ def _echo(request: OutboundRequest) -> Echo:
 
 @dataclass(frozen=True, slots=True)
 class _Common:
-    """What all messages of one request share."""
+    """What all messages of one request have in common."""
 
     request: OutboundRequest
     now: datetime
@@ -257,12 +257,12 @@ class _Common:
 
     @property
     def send_after(self) -> datetime | None:
-        """When the PBX wants it sent, if that is still ahead."""
+        """When the PBX wants it to be sent; None when that is past."""
         wanted = self.request.send_after
         return wanted if wanted is not None and wanted > self.now else None
 
     def entry(self, kind: EntryKind, to: tuple[str, ...], routed: Routed | None) -> LedgerEntry:
-        """The entry of a message that was `routed`, or of a list of which none was."""
+        """The entry of a message; `routed` is None for a list of which no message has a route."""
         request = self.request
         unrouted: dict[str, Any] = {"status": Status.ACCEPTED, "config_id": request.config_id, "sender": request.sender}
         return LedgerEntry(
@@ -288,16 +288,16 @@ class _Common:
 
 
 def _on(routed: Routed, now: datetime, expires_at: datetime | None) -> dict[str, Any]:
-    """What a new entry is on its routes: accepted, or held until its time. It is looked after when that comes, or when
-    it expires before.
+    """The fields of a new entry that follow from its routes. It is accepted, or held until its time. It is due at that
+    time, or when it expires if that is earlier.
     """
     first, send_after = routed.routes[0], routed.send_after
-    held = send_after is not None
+    hold_reason = send_after is not None
     due = min(time for time in (send_after or now + GIVE_UP_AFTER, expires_at) if time is not None)
     return {
-        "status": Status.HELD if held else Status.ACCEPTED,
-        "sequence": 2 if held else 1,
-        "status_sequence": 2 if held else 1,
+        "status": Status.HELD if hold_reason else Status.ACCEPTED,
+        "sequence": 2 if hold_reason else 1,
+        "status_sequence": 2 if hold_reason else 1,
         "config_id": first.config_id,
         "carrier": first.carrier,
         "sender": first.sender,
@@ -310,7 +310,7 @@ def _on(routed: Routed, now: datetime, expires_at: datetime | None) -> dict[str,
 
 
 def _routed(parent: LedgerEntry) -> Routed:
-    """What was decided for a list, and for those of its recipients for whom nothing else was."""
+    """The decision for a list, and for those recipients that have none of their own."""
     assert parent.config_id is not None
     assert parent.sender is not None
     first = SendRoute(parent.config_id, parent.carrier or "", parent.sender, parent.dialled)
@@ -318,20 +318,22 @@ def _routed(parent: LedgerEntry) -> Routed:
 
 
 def _check_whole(routings: list[RoutingResult]) -> None:
-    """Raises the Rejection that all messages of a list have in common: it is the request's."""
+    """Raise the rejection that all messages of a list have in common, if there is one: it rejects the request."""
     refused = [routing.rejection for routing in routings if routing.rejection is not None]
     if refused and len(refused) == len(routings) and len({(why.code, why.reason) for why in refused}) == 1:
         raise refused[0]
 
 
 def _planned(decided: _Decided, whole: Routed | None) -> Recipient:
-    """One recipient of a list, `whole` being what was decided for the list."""
+    """One recipient of a list. `whole` is the decision for the list."""
     what, message_id = decided.what, decided.message_id
     if isinstance(what, Rejection):
         error = rejection_error(what)
         return Recipient(decided.to.number, message_id, Status.REJECTED, error=error, reason=what.reason)
     status = Status.ACCEPTED if what.send_after is None else Status.HELD
-    return Recipient(decided.to.number, message_id, status, reason=decided.held, routed=None if what == whole else what)
+    return Recipient(
+        decided.to.number, message_id, status, reason=decided.hold_reason, routed=None if what == whole else what
+    )
 
 
 def _child(parent: LedgerEntry, recipient: Recipient) -> LedgerEntry:

@@ -1,6 +1,6 @@
-"""What the PBX is told of requests that never became a message: unreadable, of an unknown tenant, or in conflict. Pure.
+"""The statuses of requests that never became a message: unreadable, of an unknown tenant, or in conflict. Pure.
 
-Their statuses have sequence 0, since the id may belong to another request: whatever is told of that one is newer.
+They have sequence 0, since their id may belong to another request. Every status of that one is newer.
 """
 
 import json
@@ -22,17 +22,17 @@ from sms_dispatcher.delivery.statuses import current, status_event
 from sms_dispatcher.ledger.entries import LedgerEntry
 
 _SHOWN = 64
-# It is the status's AMQP correlation_id as well, which holds 255 bytes.
+# It is also the status's AMQP correlation_id, which may have 255 bytes.
 _SHOWN_BYTES = 255
 _METADATA: TypeAdapter[dict[str, Any] | None] = TypeAdapter(Metadata | None)
 
 
 def unreadable(error: UnreadableEvent, delivery: Delivery, key_tenant: str | None, now: datetime) -> StatusEvent | None:
-    """The `rejected` of a body that did not validate, or None without a tenant: that of the body, else `key_tenant`,
-    under whose key it came.
+    """The status `rejected` of a body that is not valid. The tenant is that of the body, else `key_tenant`, which the
+    routing key names. Returns None when there is none.
 
-    The message_id is the body's as the PBX wrote it, whatever that is, cut to what can be shown; without one the AMQP
-    property, and else empty.
+    The message_id is the one in the body, as the PBX wrote it and cut to what can be shown. Without one it is the AMQP
+    property, else empty.
     """
     tenant_id = trimmed(_text(error.partial.get("tenant_id")) or "") or key_tenant
     if tenant_id is None:
@@ -57,7 +57,9 @@ def unreadable(error: UnreadableEvent, delivery: Delivery, key_tenant: str | Non
 
 
 def _shown_id(value: object) -> str:
-    """An id as it was written, without what no log and no AMQP property should hold; what is no text as JSON."""
+    """An id as it was written, without characters that no log and no AMQP property should contain. What is not a text
+    is shown as JSON.
+    """
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -75,7 +77,7 @@ def _echo(partial: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    """What was written, if it is a text or a number; None for nothing."""
+    """A text or a number as it was written; None when it is empty or anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = json.dumps(value)
     return value[:256] or None if isinstance(value, str) else None
@@ -89,12 +91,12 @@ def _texts(value: object) -> tuple[str, ...] | str | None:
 
 
 def unknown(entry: LedgerEntry) -> StatusEvent:
-    """The `rejected` of a request whose tenant is not known, or is not the one its key names."""
+    """The status `rejected` of a request whose tenant is unknown, or differs from the one in the routing key."""
     return status_event(replace(entry, status_sequence=0))
 
 
 def conflict(known: LedgerEntry, asked: LedgerEntry, rejection: Rejection) -> StatusEvent:
-    """The `rejected` of a request whose id belongs to another one; the other one's status is untouched."""
+    """The status `rejected` of a request whose id belongs to another one. The other one's status does not change."""
     event = status_event(replace(asked, status=Status.REJECTED, reason=rejection.reason, status_sequence=0))
     error = StatusError(error_class=ErrorClass.PERMANENT, code=rejection.code, field=rejection.field)
     return event.model_copy(
@@ -103,7 +105,7 @@ def conflict(known: LedgerEntry, asked: LedgerEntry, rejection: Rejection) -> St
 
 
 def too_late(entry: LedgerEntry, rejection: Rejection) -> StatusEvent:
-    """The answer to a cancel that came too late: the present status, and why it stays."""
+    """The answer to a cancel that came too late: the present status, and why it does not change."""
     error = StatusError(error_class=ErrorClass.POLICY, code=rejection.code, field=rejection.field)
     return current(entry)[-1].model_copy(
         update={
@@ -115,7 +117,7 @@ def too_late(entry: LedgerEntry, rejection: Rejection) -> StatusEvent:
 
 
 def to_default_pbx(event: StatusEvent) -> Outgoing:
-    """The broker message for a tenant the gateway does not know: the default PBX hears of it."""
+    """The message to the default PBX about a tenant that the gateway does not know."""
     return Outgoing(
         exchange=topology.SMS,
         routing_key=topology.status_key(topology.NO_TENANT, event.status),

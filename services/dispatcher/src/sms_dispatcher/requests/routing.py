@@ -1,7 +1,7 @@
-"""By which routes a message leaves, as whom and when: what the request names, the tenant's rules, and who the extension
-is. Pure.
+"""Decides the routes, the sender and the time of a message, from the request, the tenant's rules and the extension.
+Pure.
 
-The rules always say whether and when. By which configuration and as which sender, what the request names comes first.
+The rules always decide whether and when it is sent. For the configuration and the sender, the request comes first.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,15 +28,15 @@ from sms_common.rules import (
 )
 from sms_dispatcher.ledger.entries import Routed, SendRoute
 
-# What a rewritten number may look like: a short code at least, E.164's digits at most.
+# How many digits a rewritten number may have: from a short code to the most that E.164 allows.
 _DIALLED_DIGITS = range(3, 16)
-# For the many tenants that have none, without asking.
+# For the many tenants that have no rules: nothing has to be computed.
 _NO_RULE = OutboundDecision((), "No outbound rule matches.")
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A route that was looked at: as whom the message would leave by it and why, or the refusal that rules it out."""
+    """A route that was considered: the sender of the message on it and why, or the rejection that rules it out."""
 
     config_id: str | None
     dialled: tuple[str, ...]
@@ -45,7 +45,7 @@ class Considered:
     refusal: Rejection | None = None
 
     def own(self, to: tuple[str, ...]) -> frozenset[str]:
-        """Those of its recipients, `to`, that are the number it would be sent as."""
+        """Those of the recipients `to` that are the sender's own number."""
         if self.usable is None:
             return frozenset()
         pairs = zip(to, self.dialled, strict=True)
@@ -54,8 +54,8 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class RoutingResult:
-    """What was decided for one message, and why. Unless `rejection` is set, at least one considered route is usable,
-    and `to` are the recipients: those that were asked for, without the number it is sent as.
+    """The decision for one message, and why. Unless `rejection` is set, at least one considered route is usable, and
+    `to` are the recipients: those of the request, without the sender's own number.
     """
 
     reason: str
@@ -72,8 +72,8 @@ class RoutingResult:
         return next((route for route in self.considered if route.usable is not None), None)
 
     def routed(self, send_after: datetime | None) -> Routed:
-        """The decision as the ledger keeps it, for a message that is wanted at `send_after` at the earliest. Raises
-        its Rejection.
+        """The decision as the ledger records it. `send_after` is the earliest time that the PBX wants. Raises the
+        rejection, if there is one.
         """
         if self.rejection is not None:
             raise self.rejection
@@ -84,7 +84,7 @@ class RoutingResult:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The routes that were looked at, why none of them can be used, if so, and why it is one of no rule, if so."""
+    """The routes that were considered. `refusal` says why none of them is usable, and `why` why no rule decided."""
 
     considered: tuple[Considered, ...]
     refusal: Rejection | None = None
@@ -92,10 +92,10 @@ class _Found:
 
 
 class Router:
-    """Routes the messages of one request. `moment` is when they are to leave.
+    """Routes the messages of one request. `moment` is when they are to be sent.
 
-    `conversations` holds, for a recipient, the DID of the conversation with it. With `explain`, every rule's verdict is
-    in each decision.
+    `conversations` has the DID of the conversation with each recipient. With `explain`, each decision has every rule's
+    verdict.
     """
 
     def __init__(
@@ -121,11 +121,11 @@ class Router:
         self._wanted = _wanted_sender(request, tenant)
 
     def route(self, message_id: str, to: tuple[str, ...]) -> RoutingResult:
-        """The decision on the one message to `to`. A group's leaves by the routes of its first member, and only when
-        the rules of all its members let it.
+        """The decision for the message to `to`. A group uses the routes of its first member, and is sent only when the
+        rules allow it for all members.
 
-        Who answers all of a group writes to itself as well: the number the message is sent as is left out, and what is
-        left decides anew.
+        Whoever answers all members of a group also writes to the own number. The sender's number is left out, and the
+        decision is made again for the others.
         """
         left = to
         while left:
@@ -167,8 +167,8 @@ class Router:
         return self._rules.outbound_rules.decide(query, explain=self._explain)
 
     def _find(self, routes: Iterable[RuleRoute], to: tuple[str, ...]) -> "_Found":
-        """The rule's routes that the request leaves open, then, when it names what none of them has, the configuration
-        that has it.
+        """The rule's routes that the request allows. When it names a configuration or sender that none of them has, the
+        configuration that has it follows.
         """
         named = self._request.config_id
         considered = tuple(self._by(route, to) for route in routes if named in {None, route.config_id})
@@ -180,11 +180,11 @@ class Router:
         return _Found((*considered, chosen), chosen.refusal, why)
 
     def _choose(self, to: tuple[str, ...]) -> tuple[Considered, str]:
-        """By no rule's route: what the request names, else the number of the conversation, else the default."""
+        """A route that no rule gave: what the request names, else that of the conversation, else the default one."""
         named, wanted = self._request.config_id, self._wanted
         answering = self._answering(to) if named is None and wanted is None else None
         if answering is not None:
-            return answering, "It goes by the number of the conversation."
+            return answering, "The number of the conversation is used."
         try:
             config = choose_config(named, wanted, self._tenant, self._snapshot)
         except Rejection as refusal:
@@ -192,21 +192,22 @@ class Router:
         if named is not None:
             why = "The request names the SMS configuration."
         else:
-            why = "It goes by the sender's." if wanted is not None else "It goes by the tenant's default."
+            what = "sender's" if wanted is not None else "tenant's default"
+            why = f"The {what} SMS configuration is used."
         return self._through(config, None, to, to), why
 
     def _answering(self, to: tuple[str, ...]) -> Considered | None:
-        """Through the first configuration that can answer from the number of the conversation."""
+        """The route of the first configuration that can send from the number of the conversation."""
         did = self._conversation_did(to)
         if did is None:
             return None
         configs = self._snapshot.configs_of(self._tenant.id)
-        ways = (
+        routes = (
             self._through(config, None, to, to)
             for config in configs
-            if _holds(config, did, tenant=self._tenant, snapshot=self._snapshot)
+            if _owns_number(config, did, tenant=self._tenant, snapshot=self._snapshot)
         )
-        return next((way for way in ways if way.usable is not None), None)
+        return next((route for route in routes if route.usable is not None), None)
 
     def _conversation_did(self, to: tuple[str, ...]) -> str | None:
         return self._conversations.get(to[0])
@@ -226,8 +227,8 @@ class Router:
             limits = _usable(config, self._carriers)
             _check_content(self._request, limits)
             sender, why = self._sender(config, route, to)
-            way = SendRoute(config.id, config.carrier, sender, dialled if dialled != to else ())
-            considered = Considered(config.id, dialled, why, way)
+            usable = SendRoute(config.id, config.carrier, sender, dialled if dialled != to else ())
+            considered = Considered(config.id, dialled, why, usable)
             _check_numbers(dialled, len(to) - len(considered.own(to)), limits, sender)
         except Rejection as refusal:
             return Considered(config.id, dialled, refusal.reason, refusal=refusal)
@@ -235,7 +236,7 @@ class Router:
 
     def _sender(self, config: SmsConfig, route: RuleRoute | None, to: tuple[str, ...]) -> tuple[str, str]:
         query = SenderQuery(
-            owned=partial(_holds, config, tenant=self._tenant, snapshot=self._snapshot),
+            owned=partial(_owns_number, config, tenant=self._tenant, snapshot=self._snapshot),
             trunk_id=config.trunk_id,
             extension=self._extension,
             wanted=self._wanted,
@@ -251,9 +252,11 @@ class Router:
 
 
 def threads_to_look_up(request: OutboundRequest, snapshot: DispatcherSnapshot) -> tuple[str, ...]:
-    """The recipients whose conversation may decide as whom the request is sent: none when it names the sender, the
-    tenant has no choice of senders, or it is a group's and says nothing of the conversation: neither its id nor, as who
-    answers all does, the number of ours that is in it.
+    """The recipients whose conversation may decide about the sender of a request.
+
+    There are none when the request names its sender, or when the tenant has no choice of senders. A group has them only
+    when it names its conversation: by the id, or by one of the tenant's own numbers among the recipients, as an answer
+    to all does.
     """
     if request.sender is not None:
         return ()
@@ -277,8 +280,8 @@ def _is_own(number: str, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
 
 
 def choose_config(config_id: str | None, wanted: str | None, tenant: Tenant, snapshot: DispatcherSnapshot) -> SmsConfig:
-    """The named configuration, else the one that owns the wanted sender, else the tenant's default. Raises
-    Rejection.
+    """The configuration that the request names, else the one that has the wanted sender, else the tenant's default.
+    Raises Rejection.
     """
     if config_id is not None:
         named = snapshot.config(config_id)
@@ -296,7 +299,7 @@ def choose_config(config_id: str | None, wanted: str | None, tenant: Tenant, sna
 
 
 def _without_own(routing: RoutingResult, to: tuple[str, ...]) -> tuple[Considered, ...]:
-    """The routes that were considered; one that would send to its own sender is of no use for this message."""
+    """The routes that were considered. One that would send to its own sender is not usable."""
     refusal = Rejection(Code.TO_OWN_NUMBER, "One of the recipients is the number that it would be sent as.", field="to")
     return tuple(
         replace(route, usable=None, reason=refusal.reason, refusal=refusal) if route.own(to) else route
@@ -310,9 +313,7 @@ def _rejected(decision: OutboundDecision, code: Code, reason: str, field: str | 
 
 
 def _wanted_sender(request: OutboundRequest, tenant: Tenant) -> str | None:
-    """The explicit `from`: normalised when it is a number, else as written, since it may be an alphanumeric sender
-    id.
-    """
+    """The request's `from`. It is normalised when it is a number. Else it may be an alphanumeric sender id."""
     return None if request.sender is None else _number_or_name(request.sender.strip(), tenant)
 
 
@@ -324,7 +325,9 @@ def _number_or_name(text: str, tenant: Tenant) -> str:
 
 
 def _oldest_enabled(configs: Iterable[SmsConfig]) -> SmsConfig | None:
-    """A disabled one only when there is no other, so that the refusal names the true reason."""
+    """The first one that is enabled. A disabled one is chosen only when there is no other, so that the rejection says
+    so.
+    """
     found = list(configs)
     return next((config for config in found if config.enabled), found[0] if found else None)
 
@@ -356,11 +359,11 @@ def _usable(config: SmsConfig, carriers: Mapping[str, Carrier]) -> CarrierLimits
 
 
 def _owns(config: SmsConfig, sender: str, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
-    return sender == _sender_id(config, tenant) or _holds(config, sender, tenant=tenant, snapshot=snapshot)
+    return sender == _sender_id(config, tenant) or _owns_number(config, sender, tenant=tenant, snapshot=snapshot)
 
 
-def _holds(config: SmsConfig, number: str, *, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
-    """Whether the number is the tenant's on the configuration's trunk."""
+def _owns_number(config: SmsConfig, number: str, *, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:
+    """Whether the tenant owns the number on the configuration's trunk."""
     pool = snapshot.owner_of(number)
     return pool is not None and pool.tenant_id == tenant.id and pool.trunk_id == config.trunk_id
 
@@ -385,7 +388,7 @@ def _check_content(request: OutboundRequest, limits: CarrierLimits) -> None:
 
 
 def _check_numbers(dialled: tuple[str, ...], count: int, limits: CarrierLimits, sender: str) -> None:
-    """`count` are the recipients without the sender itself."""
+    """Raise Rejection when the carrier cannot take these numbers. `count` is without the sender's own number."""
     if count > 1 and limits.group_recipients <= 1:
         raise Rejection(Code.GROUP_NOT_SUPPORTED, "The carrier has no group messages.", field="group")
     if count > 1 and is_alphanumeric_sender(sender):

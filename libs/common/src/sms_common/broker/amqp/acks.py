@@ -1,21 +1,18 @@
-"""Which deliveries of a channel have been answered, and how few frames say so. Pure.
+"""Collects the acknowledgements of a channel and makes as few frames of them as possible. Pure.
 
-One acknowledgement of "all up to here" is one command for a quorum queue. Of single ones RabbitMQ 3.10 passes on 32 and
-keeps the others back, and when the channel closes then, it forgets these: their messages are delivered again.
+A frame that acknowledges all deliveries up to a tag is one command for a quorum queue. Of single acknowledgements
+RabbitMQ 3.10 passes 32 on and keeps the others back. When the channel closes then, it forgets those, and their messages
+are delivered again.
 """
 
-import struct
 from collections import OrderedDict
 
-_METHOD_FRAME, _BASIC, _ACK, _NACK = 1, 60, 80, 120
-_MULTIPLE, _REQUEUE = 1, 2
-_SIZE = 13
-_frame = struct.Struct(">BHIHHQBB").pack
-_FRAME_END = 0xCE
+from aiormq import spec
+from pamqp import frame
 
 
 class AckBatch:
-    """The answers of the channel numbered `channel` (AMQP 0-9-1, sections 1.8.3.13 and, of RabbitMQ, basic.nack)."""
+    """The acknowledgements of the channel with this number that have not been written yet."""
 
     def __init__(self, channel: int) -> None:
         self._channel = channel
@@ -23,31 +20,30 @@ class AckBatch:
         self._last = 0
         self._gapless = True
         self._acknowledged: list[int] = []
-        self._given_back: list[int] = []
+        self._returned: list[int] = []
 
     def delivered(self, tag: int) -> None:
         """Note a delivery, in the order in which the broker counts them."""
-        # Nobody here works on one that was passed over, and "all up to here" would acknowledge it.
+        # The broker may count a delivery that never reaches us. "All up to here" would acknowledge it unseen.
         self._gapless = self._gapless and tag == self._last + 1
         self._last = tag
         self._open[tag] = None
 
-    def answer(self, tag: int, *, acknowledge: bool) -> None:
-        """Have a delivery acknowledged, or given back to its queue, with the next frames."""
+    def settle(self, tag: int, *, acknowledge: bool) -> None:
+        """Acknowledge a delivery, or return it to its queue, with the next frames."""
         self._open.pop(tag, None)
-        (self._acknowledged if acknowledge else self._given_back).append(tag)
+        (self._acknowledged if acknowledge else self._returned).append(tag)
 
     def frames(self) -> bytes:
-        """What the broker has to be told since the last time."""
-        frames = [self._one(_NACK, tag, _REQUEUE) for tag in self._given_back]
+        """The frames for everything that was settled since the last call."""
+        methods: list[spec.Basic.Ack | spec.Basic.Nack] = [
+            spec.Basic.Nack(tag, multiple=False, requeue=True) for tag in self._returned
+        ]
         lowest_open = next(iter(self._open), self._last + 1) if self._gapless else 0
         below = [tag for tag in self._acknowledged if tag < lowest_open]
-        # After those given back: what has been answered already is not answered again by it.
+        # It comes after the returned ones: a tag that has been answered is not included in "all up to here".
         if below:
-            frames.append(self._one(_ACK, max(below), _MULTIPLE if len(below) > 1 else 0))
-        frames += [self._one(_ACK, tag, 0) for tag in self._acknowledged if tag >= lowest_open]
-        self._acknowledged, self._given_back = [], []
-        return b"".join(frames)
-
-    def _one(self, method: int, tag: int, bits: int) -> bytes:
-        return _frame(_METHOD_FRAME, self._channel, _SIZE, _BASIC, method, tag, bits, _FRAME_END)
+            methods.append(spec.Basic.Ack(max(below), multiple=len(below) > 1))
+        methods += [spec.Basic.Ack(tag, multiple=False) for tag in self._acknowledged if tag >= lowest_open]
+        self._acknowledged, self._returned = [], []
+        return b"".join(frame.marshal(method, self._channel) for method in methods)

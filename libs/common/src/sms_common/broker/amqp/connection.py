@@ -1,7 +1,6 @@
-"""Keeps one AMQP connection alive: connects with back-off, hands every new connection to its user, notices an alarm."""
+"""Keeps one AMQP connection open: connects with back-off, hands each new connection to its user, opens channels."""
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,12 +8,12 @@ from dataclasses import dataclass
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractConnection
-from aiormq.abc import AbstractConnection as WireConnection
-from aiormq.channel import Channel as Wire
+from aiormq.abc import AbstractConnection as RawConnection
+from aiormq.channel import Channel as RawChannel
 from aiormq.exceptions import ChannelInvalidStateError, InvalidFrameError, ProbableAuthenticationError
-from pamqp import commands as spec
 
 from sms_common.backoff import Backoff, was_cancelled
+from sms_common.broker.amqp import aiormq_internals
 from sms_common.broker.amqp.acks import AckBatch
 from sms_common.broker.amqp.write_buffer import WriteBuffer
 
@@ -25,13 +24,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds. `publish` is the deadline of a publish, waiting for a connection included; `connect` that of a
-    connection attempt and of each single request to the broker. A silent peer is given up after about three
-    heartbeats.
+    """Seconds. `publish` limits a publish, including the wait for a connection. `connect` limits a connection attempt,
+    and also each single request to the broker. A peer that is silent for about three heartbeats is given up.
 
-    `hold` is how long a delivery may wait, unacknowledged, for something Unavailable. RabbitMQ closes a channel on
-    which one stays so for 30 minutes, and counts every such return towards the queue's delivery limit; through the
-    ladder the message is no less safe.
+    `hold` limits how long a delivery stays unacknowledged while something is Unavailable. RabbitMQ closes a channel
+    with a delivery that was unacknowledged for 30 minutes, and counts each such return towards the queue's delivery
+    limit. A message is no less safe on the retry ladder.
     """
 
     publish: float = 5.0
@@ -42,52 +40,56 @@ class Timeouts:
 
 @dataclass(frozen=True, slots=True)
 class BrokerChannel:
-    """An open channel. `wire` speaks the protocol's own methods, which do not wait for what is in the `outbox`; the
-    connection is kept so that it lives as long.
+    """An open channel. `raw` is aiormq's, for the methods of the protocol; these do not wait for what is still in
+    `buffer`. `connection` is kept here so that it lives as long as the channel.
     """
 
-    wire: Wire
-    connection: WireConnection
-    outbox: WriteBuffer
-    answers: AckBatch
+    raw: RawChannel
+    connection: RawConnection
+    buffer: WriteBuffer
+    acks: AckBatch
     timeout: float
 
     @property
     def is_open(self) -> bool:
-        """Whether it can still be used; what was delivered on a closed one can no longer be acknowledged."""
-        return self.outbox.is_open
+        """Whether it can be used. On a closed channel nothing can be acknowledged any more."""
+        return self.buffer.is_open
 
     async def closed(self) -> None:
-        """Return once it is closed, by whomever and for whatever reason."""
-        await asyncio.wait([self.wire.closing])
+        """Return when the channel has been closed, by either side and for any reason."""
+        closing = self.raw.closing
+        try:
+            await asyncio.wait([closing])
+        finally:
+            closing.cancel()  # aiormq makes a new one for each caller and keeps it until the channel closes
 
     async def close(self) -> None:
-        """Close it. Never raises: a channel that does not answer goes down with its connection."""
-        self.outbox.shut()
+        """Close the channel. Never raises: a channel that does not answer is closed with its connection."""
+        self.buffer.stop()
         try:
-            await self.wire.close(exc=None, timeout=self.timeout)
-        except asyncio.CancelledError:  # aiormq hands it out as the reason why a connection died
+            await self.raw.close(exc=None, timeout=self.timeout)
+        except asyncio.CancelledError:  # aiormq also raises it as the reason why a connection ended
             if was_cancelled():
                 raise
         except Exception as error:  # noqa: BLE001  # whatever it was, nothing is left to be closed
             log.debug("channel_not_closed", error=type(error).__name__)
 
-    async def flush(self, prefetch: int = 0, timeout: float | None = None) -> None:  # noqa: ASYNC109  # of each wait
-        """Return once the broker has dealt with everything that was put into the outbox. `prefetch` is the channel's,
-        which this sets again: a request that is answered and changes nothing. `timeout` is in seconds.
+    async def flush(self, prefetch: int = 0, timeout: float | None = None) -> None:
+        """Return when the broker has processed everything that was put into the buffer. `timeout` is in seconds.
 
-        Raises ChannelClosed when the broker refused something of it, TimeoutError when it does not answer, or whatever
-        the loss of the connection looks like.
+        It sends a request that changes nothing and waits for the answer: it sets `prefetch`, which has to be the one
+        that the channel has already. Raises ChannelClosed when the broker refused something, TimeoutError when it does
+        not answer, or the reason why the connection was lost.
         """
         seconds = self.timeout if timeout is None else timeout
-        await self.outbox.written(seconds)
-        answer = asyncio.ensure_future(self.wire.basic_qos(prefetch_count=prefetch, timeout=seconds))
-        closed = asyncio.ensure_future(self.closed())  # or the answer would be waited for in vain
+        await self.buffer.flush(seconds)
+        answer = asyncio.ensure_future(self.raw.basic_qos(prefetch_count=prefetch, timeout=seconds))
+        closed = asyncio.ensure_future(self.closed())  # on a closed channel the answer never comes
         try:
             await asyncio.wait({answer, closed}, return_when=asyncio.FIRST_COMPLETED)
             if not answer.done() or isinstance(answer.exception(), ChannelInvalidStateError):
                 async with asyncio.timeout(self.timeout):
-                    await self.wire.closing  # why it was closed comes a little later than that it was
+                    await self.raw.closing  # the reason is set a little later than the channel is closed
                 raise ConnectionError("the channel was closed")
             await answer
         finally:
@@ -95,45 +97,36 @@ class BrokerChannel:
             closed.cancel()
             await asyncio.gather(answer, closed, return_exceptions=True)
 
-    def answer(self, tag: int, *, acknowledge: bool) -> None:
-        """Acknowledge a delivery or give it back. On a channel that has died there is nothing to answer: the broker
-        delivers again.
+    def settle(self, tag: int, *, acknowledge: bool) -> None:
+        """Acknowledge a delivery or return it to its queue. On a closed channel this does nothing: the broker delivers
+        the message again.
         """
         if self.is_open:
-            self.answers.answer(tag, acknowledge=acknowledge)
-            self.outbox.put(self.answers.frames)
+            self.acks.settle(tag, acknowledge=acknowledge)
+            self.buffer.put(self.acks.frames)
         else:
             log.debug("answer_skipped", acknowledge=acknowledge)
 
 
-async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> BrokerChannel:  # noqa: ASYNC109  # also covers aio-pika's own waits
-    """A new channel, within `timeout` seconds. With `confirms`, publishing on it waits for the broker's answer."""
+async def open_channel(connection: AbstractConnection, timeout: float, *, confirms: bool = False) -> BrokerChannel:
+    """A new channel, within `timeout` seconds. With `confirms`, the broker confirms what is published on it.
+
+    It is one of aiormq's: for each channel of aio-pika's that is closed, a callback stays with the connection (see
+    docs/decisions/0008), and channels are opened and closed here every few seconds.
+    """
     assert connection.transport is not None
     opened = connection.transport.connection
     async with asyncio.timeout(timeout):
         await opened.ready()
-        # Not by way of aio-pika: of each of its channels something stays with the connection when it is closed.
-        wire = await opened.channel(publisher_confirms=confirms, on_return_raises=False)
-    assert isinstance(wire, Wire)
-    return BrokerChannel(wire, wire.connection, WriteBuffer(wire), AckBatch(wire.number), timeout)
-
-
-def is_blocked(connection: WireConnection) -> bool:
-    """Whether the broker has an alarm on and reads nothing from this connection.
-
-    aiormq keeps connection.blocked to itself, but its `ready` suspends exactly while it lasts.
-    """
-    probe = connection.ready()
-    try:
-        probe.send(None)
-    except StopIteration:
-        return False
-    probe.close()
-    return True
+        raw = await opened.channel(publisher_confirms=confirms, on_return_raises=False)
+    assert isinstance(raw, RawChannel)
+    return BrokerChannel(raw, raw.connection, WriteBuffer(raw), AckBatch(raw.number), timeout)
 
 
 async def _end(task: asyncio.Future[None]) -> None:
-    """Cancel `task` until it has ended: an AMQP call that is answered at the same moment swallows a cancellation."""
+    """Cancel `task` until it has ended. Once is not enough: an AMQP call that is answered at the same moment loses a
+    cancellation.
+    """
     while not task.done():
         task.cancel()
         await asyncio.wait({task}, timeout=_CANCEL_AGAIN_SECONDS)
@@ -141,16 +134,12 @@ async def _end(task: asyncio.Future[None]) -> None:
 
 
 def _refusal(error: BaseException) -> str | None:
-    """What RabbitMQ refused of the address, as a sentence; None for all else.
-
-    Of a virtual host aiormq raises that it got another frame than it expected, and keeps to itself what the frame says.
-    """
+    """What is wrong with the address when RabbitMQ refused it, as a sentence; None for any other error."""
     if isinstance(error, ProbableAuthenticationError):
         return "RabbitMQ refuses the log-in: correct user and password of the address, percent-encoded where needed"
     if not isinstance(error, InvalidFrameError):
         return None
-    closes = (frame.f_locals.get("frame") for frame, _ in traceback.walk_tb(error.__traceback__))
-    said = next((one.reply_text for one in closes if isinstance(one, spec.Connection.Close)), None)
+    said = aiormq_internals.close_reason(error)
     if said is None:
         return None
     if "not found" in said:
@@ -160,10 +149,10 @@ def _refusal(error: BaseException) -> str | None:
     return "RabbitMQ refuses the vhost to this user: give the user permissions on it, or correct the address"
 
 
-class Link:
-    """One connection that is always being kept up. `serve` uses each new one for as long as it lives; `changed` is
-    called whenever `connected` changes. `reason` is why the last one ended, or none came about; `refusal`
-    says what RabbitMQ refuses and a person must mend.
+class ReconnectingConnection:
+    """A connection that is opened again whenever it is lost. `serve` uses each new one until it ends. `changed` is
+    called whenever `connected` changes. `reason` says why the last connection ended, or why the last attempt failed.
+    `refusal` says what RabbitMQ refuses, when a person has to correct something.
     """
 
     def __init__(
@@ -185,12 +174,12 @@ class Link:
         self.refusal: str | None = None
 
     async def run(self) -> None:
-        """Connect, serve, and begin again, until cancelled."""
+        """Connect and serve, again and again, until cancelled."""
         backoff = Backoff()
         while True:
             refusal: str | None = None
             try:
-                await self._live()
+                await self._connect_and_serve()
             except asyncio.CancelledError:
                 if was_cancelled():
                     raise
@@ -203,8 +192,8 @@ class Link:
             self._log.warning("broker_away", reason=reason, retry_in=round(delay, 2))
             await asyncio.sleep(delay)
 
-    async def _live(self) -> None:
-        """One connection from its beginning to its end. Always raises: the reason why it ended."""
+    async def _connect_and_serve(self) -> None:
+        """Use one connection until it ends. Always raises: the reason why it ended."""
         async with asyncio.timeout(self._timeouts.connect):
             connection = await aio_pika.connect(
                 self._url,
@@ -216,20 +205,20 @@ class Link:
         closing = connection.transport.connection.closing
         serving = asyncio.ensure_future(self._serve(connection))
         try:
-            if was_cancelled():  # connecting swallows a cancellation too, and nobody would cancel again
+            if was_cancelled():  # connecting can lose a cancellation too, and nobody would cancel again
                 raise asyncio.CancelledError
-            self._note(connected=True)
+            self._set(connected=True)
             self._log.info("broker_connected")
             await asyncio.wait({closing, serving}, return_when=asyncio.FIRST_COMPLETED)
-            # The user of a connection notices its end too, but less well why.
+            # `serve` fails too when the connection ends, but `closing` knows better why.
             await (closing if closing.done() else serving)
             raise ConnectionError("closed")
         finally:
-            self._note(connected=False)
+            self._set(connected=False)
             await _end(serving)
             await self._close(connection)
 
-    def _note(self, *, connected: bool) -> None:
+    def _set(self, *, connected: bool) -> None:
         self.connected = connected
         self._changed()
 

@@ -1,4 +1,4 @@
-"""Keeps consumers running: starts each on every new connection, on channels that they share, and stops them."""
+"""Keeps consumers running: starts them on every new connection, on shared channels, and stops them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -18,45 +18,47 @@ from sms_common.errors import Code, Unavailable
 
 log = structlog.get_logger(__name__)
 
-# Consumers share channels: a channel of its own for each of 1,000 lanes costs the broker a process and 2.5 times the
-# time to restore; one for all would make every lane suffer when the broker closes it.
+# Consumers share channels. A channel for each of 1,000 lanes costs the broker a process each, and a restart takes 2.5
+# times as long. One channel for all would stop every lane when the broker closes it.
 _CONSUMERS_PER_CHANNEL = 50
-# So many are being started at a time, each on another channel: the broker answers the requests of one in turn.
+# How many are started at once, each on another channel: the broker answers the requests of one channel in turn.
 _STARTERS = 8
 
 
 class Consumer:
-    """One consumed queue: what is asked of it, and on which channel it runs at present."""
+    """The consumer of one queue. `channel` is where it runs now, or None; `failed` says that its last start failed."""
 
     def __init__(self, queue: str, handler: Handler, prefetch: int, intake: "DeliveryIntake") -> None:
         self.reader = QueueReader(queue, handler)
         self.prefetch = prefetch
         self.backoff = Backoff()
-        self.suspect = False
-        self.queue_gone = False
-        self.tried = asyncio.Event()
-        self.place: _SharedChannel | None = None
+        self.failed = False
+        self.queue_deleted = False
+        self.first_try_done = asyncio.Event()
+        self.channel: _SharedChannel | None = None
         self.tag = ""
         self._intake = intake
 
     async def cancel(self) -> None:
-        """See Subscription.cancel."""
+        """Stop for good. See Subscription.cancel."""
         await self._intake.cancel(self)
 
 
 class DeliveryIntake:
-    """The consuming half of the broker. `made_again` is told of each queue that had been deleted under its consumer."""
+    """The consuming half of the broker. `queue_restored` is called for each queue that was deleted under its consumer,
+    once it exists again.
+    """
 
     def __init__(
         self,
         timeouts: Timeouts,
         declarations: Declarations,
         publish: Publish,
-        made_again: Callable[[str], Awaitable[None]],
+        queue_restored: Callable[[str], Awaitable[None]],
     ) -> None:
         self._timeouts = timeouts
         self._declarations = declarations
-        self._made_again = made_again
+        self._queue_restored = queue_restored
         self._deliveries = Deliveries(publish, timeouts.hold)
         self._consumers: dict[Consumer, None] = {}
         self._to_start: asyncio.Queue[Consumer] = asyncio.Queue()
@@ -64,10 +66,8 @@ class DeliveryIntake:
         self._connected = False
         self._drained = False
 
-    # -- what the broker asks of it
-
     async def consume(self, queue: str, handler: Handler, prefetch: int) -> Consumer:
-        """Begin to consume. When connected, returns after the first try; it goes on trying whatever that try gave."""
+        """Start to consume. When connected, it returns after the first try; a try that failed is repeated."""
         if prefetch < 1:
             raise ValueError("a prefetch below 1 would mean no limit")
         if self._drained:
@@ -76,42 +76,39 @@ class DeliveryIntake:
         self._consumers[consumer] = None
         if self._connected:
             self._to_start.put_nowait(consumer)
-            await consumer.tried.wait()
+            await consumer.first_try_done.wait()
         return consumer
 
     async def cancel(self, consumer: Consumer) -> None:
         """Stop one consumer for good."""
         self._consumers.pop(consumer, None)
-        consumer.tried.set()
-        place, consumer.place = consumer.place, None
+        consumer.first_try_done.set()
+        channel, consumer.channel = consumer.channel, None
         try:
-            if place is not None:
-                await place.remove(consumer, self._timeouts.connect)
+            if channel is not None:
+                await channel.remove(consumer, self._timeouts.connect)
         finally:
-            # Not before: what comes while the broker agrees would go back ahead of what came earlier and still waits.
+            # Only now. What is delivered before the broker answers would go back ahead of earlier messages that wait.
             consumer.reader.stopping.set()
 
-    async def drain(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
-        """Stop all consumers and end all handlers, those that need longer than `timeout` seconds by cancelling them."""
+    async def drain(self, timeout: float) -> None:
+        """Stop all consumers, wait up to `timeout` seconds for running handlers, then cancel those that still run."""
         self._drained = True
         await asyncio.gather(*(self.cancel(consumer) for consumer in list(self._consumers)))
-        await self._deliveries.end(timeout)
-        # An acknowledgement waits in a buffer that closing throws away: the answer to a request that was sent after it
-        # says that the broker has read it.
-        await asyncio.gather(*(place.flush() for place in self._channels))
-        await asyncio.gather(*(place.channel.close() for place in self._channels))
+        await self._deliveries.drain(timeout)
+        # Closing throws away the acknowledgements that are still buffered. So wait until the broker has read them.
+        await asyncio.gather(*(channel.flush() for channel in self._channels))
+        await asyncio.gather(*(channel.channel.close() for channel in self._channels))
 
-    def missing(self) -> list[str]:
-        """The queues that ought to be consumed and are not."""
-        return [consumer.reader.queue for consumer in self._consumers if consumer.place is None]
-
-    # -- one connection
+    def not_running(self) -> list[str]:
+        """The queues whose consumers do not run at present."""
+        return [consumer.reader.queue for consumer in self._consumers if consumer.channel is None]
 
     async def serve(self, connection: AbstractConnection) -> None:
-        """Run all consumers on `connection`, restarting those that lose their channel, for as long as it lives."""
+        """Run all consumers on `connection` until it ends. Those that lose their channel are started again."""
         self._to_start = asyncio.Queue()
         for consumer in self._consumers:
-            consumer.suspect = False
+            consumer.failed = False
             self._to_start.put_nowait(consumer)
         self._connected = True
         try:
@@ -122,13 +119,13 @@ class DeliveryIntake:
             self._connected = False
             self._channels.clear()
             for consumer in self._consumers:
-                consumer.place = None
-                consumer.tried.set()
+                consumer.channel = None
+                consumer.first_try_done.set()
 
     async def _start_all(self, connection: AbstractConnection) -> None:
-        while not was_cancelled():  # an AMQP call that is answered at the same moment swallows a cancellation
+        while not was_cancelled():  # an AMQP call that is answered at the same moment loses a cancellation
             consumer = await self._to_start.get()
-            if consumer in self._consumers and consumer.place is None:
+            if consumer in self._consumers and consumer.channel is None:
                 await self._start(consumer, connection)
 
     async def _start(self, consumer: Consumer, connection: AbstractConnection) -> None:
@@ -137,61 +134,61 @@ class DeliveryIntake:
         except (Exception, asyncio.CancelledError) as error:  # one consumer that cannot start must not stop the others
             if was_cancelled():
                 raise
-            consumer.suspect = True
+            consumer.failed = True
             log.warning("consumer_not_started", queue=consumer.reader.queue, reason=f"{type(error).__name__}: {error}")
             self._start_later(consumer)
         finally:
-            consumer.tried.set()
+            consumer.first_try_done.set()
 
     async def _try_to_start(self, consumer: Consumer, connection: AbstractConnection) -> None:
-        """Start on a channel with room. One that failed before is tried on a new channel, where it can do no harm."""
-        place = None if consumer.suspect else next((place for place in self._channels if place.has_room), None)
-        if consumer.suspect:
+        """Start on a channel with room. After a failure it gets a new channel, so that it cannot harm the others."""
+        channel = None if consumer.failed else next((channel for channel in self._channels if channel.has_room), None)
+        if consumer.failed:
             await self._declarations.restore_queue(connection, consumer.reader.queue)
-        if consumer.queue_gone:
-            consumer.queue_gone = False
-            await self._made_again(consumer.reader.queue)
-        if place is None:
-            place = _SharedChannel(await open_channel(connection, self._timeouts.connect), self, self._deliveries)
+        if consumer.queue_deleted:
+            consumer.queue_deleted = False
+            await self._queue_restored(consumer.reader.queue)
+        if channel is None:
+            channel = _SharedChannel(await open_channel(connection, self._timeouts.connect), self, self._deliveries)
         try:
-            await place.add(consumer, self._timeouts.connect)
+            await channel.add(consumer, self._timeouts.connect)
         except BaseException:
-            if place not in self._channels:
-                await place.channel.close()
+            if channel not in self._channels:
+                await channel.channel.close()
             raise
-        consumer.suspect = False
-        if place not in self._channels:
-            self._channels.append(place)
+        consumer.failed = False
+        if channel not in self._channels:
+            self._channels.append(channel)
         if consumer not in self._consumers:  # cancelled meanwhile
-            await place.remove(consumer, self._timeouts.connect)
+            await channel.remove(consumer, self._timeouts.connect)
 
     def _start_later(self, consumer: Consumer) -> None:
         asyncio.get_running_loop().call_later(consumer.backoff.delay(), self._to_start.put_nowait, consumer)
 
-    def lost_channel(self, place: "_SharedChannel", consumers: Iterable[Consumer]) -> None:
-        """`place` was closed, and `consumers` with it."""
-        if place in self._channels:
-            self._channels.remove(place)
-        lost = [consumer for consumer in consumers if consumer.place is place]
+    def on_channel_closed(self, channel: "_SharedChannel", consumers: Iterable[Consumer]) -> None:
+        """Start `consumers` again: `channel`, on which they ran, was closed."""
+        if channel in self._channels:
+            self._channels.remove(channel)
+        lost = [consumer for consumer in consumers if consumer.channel is channel]
         if lost:
             log.warning(
                 "consumers_lost", count=len(lost), queue=lost[0].reader.queue, reason="their channel was closed"
             )
         for consumer in lost:
-            consumer.place = None
+            consumer.channel = None
             self._start_later(consumer)
 
-    def lost_queue(self, place: "_SharedChannel", consumer: Consumer) -> None:
-        """The broker cancelled `consumer`: its queue was deleted or moved."""
-        if consumer.place is place:
+    def on_cancelled_by_broker(self, channel: "_SharedChannel", consumer: Consumer) -> None:
+        """Start `consumer` again: its queue was deleted or moved, so the broker cancelled it."""
+        if consumer.channel is channel:
             log.warning("consumers_lost", count=1, queue=consumer.reader.queue, reason="cancelled by the broker")
-            consumer.place = None
-            consumer.suspect = consumer.queue_gone = True
+            consumer.channel = None
+            consumer.failed = consumer.queue_deleted = True
             self._start_later(consumer)
 
 
 class _SharedChannel:
-    """A channel on which several consumers run, and who they are."""
+    """A channel on which several consumers run."""
 
     def __init__(self, channel: BrokerChannel, intake: DeliveryIntake, deliveries: Deliveries) -> None:
         self.channel = channel
@@ -201,69 +198,69 @@ class _SharedChannel:
         self._starting = False
         self._consumers: dict[str, Consumer] = {}
         self._numbers = count(1)
-        channel.wire.on_consumer_cancel_callbacks.add(self._on_cancel)
-        self._closing = channel.wire.closing
+        channel.raw.on_consumer_cancel_callbacks.add(self._on_cancel)
+        self._closing = channel.raw.closing
         self._closing.add_done_callback(self._on_close)
 
     @property
     def has_room(self) -> bool:
-        """Whether another consumer can be started here now."""
+        """Whether another consumer can be started on it now."""
         return self.channel.is_open and not self._starting and len(self._consumers) < _CONSUMERS_PER_CHANNEL
 
-    async def add(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of each request to the broker
-        """Start `consumer` here. Its prefetch applies to itself only, if nobody else is being started meanwhile."""
+    async def add(self, consumer: Consumer, timeout: float) -> None:
+        """Start `consumer`. One at a time: the prefetch is set on the channel, for the consumer that starts next."""
         self._starting = True
         try:
             await self._add(consumer, timeout)
         finally:
             self._starting = False
 
-    async def _add(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of each request to the broker
+    async def _add(self, consumer: Consumer, timeout: float) -> None:
         if self._prefetch != consumer.prefetch:
-            await self.channel.wire.basic_qos(prefetch_count=consumer.prefetch, timeout=timeout)
+            await self.channel.raw.basic_qos(prefetch_count=consumer.prefetch, timeout=timeout)
             self._prefetch = consumer.prefetch
 
         async def deliver(message: DeliveredMessage) -> None:
-            self._deliveries.begin(consumer.reader, self.channel, message)
+            self._deliveries.start(consumer.reader, self.channel, message)
 
-        # Known before the broker answers: it may cancel the consumer in the same breath.
+        # It is known before the broker answers, since the broker may cancel the consumer right after its answer.
         tag = f"consumer {next(self._numbers)}"
         self._consumers[tag] = consumer
         try:
-            await self.channel.wire.basic_consume(consumer.reader.queue, deliver, consumer_tag=tag, timeout=timeout)
+            await self.channel.raw.basic_consume(consumer.reader.queue, deliver, consumer_tag=tag, timeout=timeout)
         except BaseException:
             self._consumers.pop(tag, None)
             raise
         if tag not in self._consumers or not self.channel.is_open:
             raise ConnectionError("cancelled by the broker")
         consumer.tag = tag
-        consumer.place = self
+        consumer.channel = self
 
-    async def remove(self, consumer: Consumer, timeout: float) -> None:  # noqa: ASYNC109  # of one request to the broker
-        """Stop `consumer`. What the broker had sent before it agreed has reached `begin`."""
+    async def remove(self, consumer: Consumer, timeout: float) -> None:
+        """Stop `consumer`. What the broker sent before its answer has been started."""
         self._consumers.pop(consumer.tag, None)
         try:
-            await self.channel.wire.basic_cancel(consumer.tag, timeout=timeout)
+            await self.channel.raw.basic_cancel(consumer.tag, timeout=timeout)
         except asyncio.CancelledError:
             if was_cancelled():
                 raise
-        except Exception as error:  # noqa: BLE001  # a dead channel has no consumers left
+        except Exception as error:  # noqa: BLE001  # a closed channel has no consumers left
             log.debug("cancel_failed", queue=consumer.reader.queue, error=type(error).__name__)
 
     async def flush(self) -> None:
-        """Return once the broker has read everything that was written to this channel, or the channel is dead."""
+        """Return when the broker has read everything that was written to this channel, or the channel is closed."""
         try:
             await self.channel.flush(self._prefetch or 0)
         except asyncio.CancelledError:
             if was_cancelled():
                 raise
-        except Exception as error:  # noqa: BLE001  # a dead channel has nothing left to flush
+        except Exception as error:  # noqa: BLE001  # a closed channel has nothing left to flush
             log.debug("flush_failed", error=type(error).__name__)
 
     def _on_cancel(self, frame: spec.Basic.Cancel) -> None:
         consumer = self._consumers.pop(frame.consumer_tag or "", None)
         if consumer is not None:
-            self._intake.lost_queue(self, consumer)
+            self._intake.on_cancelled_by_broker(self, consumer)
 
     def _on_close(self, _: object) -> None:
-        self._intake.lost_channel(self, self._consumers.values())
+        self._intake.on_channel_closed(self, self._consumers.values())

@@ -1,9 +1,8 @@
-"""Declares topologies and remembers them, so that every new connection finds or makes all of it again."""
+"""Declares topologies and remembers them, so that they are declared again on every new connection."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
 
 import structlog
 from aio_pika.abc import AbstractConnection
@@ -19,24 +18,24 @@ from sms_common.topology import PBX_KIND, Binding, Exchange, Forwarding, Queue, 
 
 log = structlog.get_logger(__name__)
 
-# A thousand lanes are asked for without waiting for each answer, but in portions, and on a few channels, whose requests
-# the broker works on side by side. A cluster with slow disks makes some dozen queues a second.
-_PORTION = 50
+# A thousand lanes are declared in batches, without waiting for each answer, on a few channels: the broker works on the
+# requests of several channels at once. A cluster with slow disks makes a few dozen queues a second.
+_BATCH = 50
 _CHANNELS = 8
-_PORTION_SECONDS = 60.0
+_BATCH_SECONDS = 60.0
 
-Ask = Callable[[AbstractConnection, Sequence[Frame]], Awaitable[None]]
+Send = Callable[[AbstractConnection, Sequence[Frame]], Awaitable[None]]
 
 
 class NotDeclared(ConnectionError):
-    """What this process needs and may not declare itself; a service that may will do so."""
+    """Something is missing that this process may not declare. Another service will."""
 
     def __init__(self, missing: Sequence[str]) -> None:
         super().__init__(f"waiting for another service to declare {', '.join(missing)}")
 
 
 class Declarations:
-    """Everything that was ever declared: the base, without which nothing works, and what came later."""
+    """Everything that has been declared: the base, without which nothing works, and what was added later."""
 
     def __init__(self, base: Topology, timeout: float) -> None:
         self._base = base
@@ -48,7 +47,7 @@ class Declarations:
         self._retired: dict[Binding, None] = {}
 
     def remember(self, topology: Topology) -> None:
-        """Make `topology` a part of what is restored on a new connection."""
+        """Declare `topology` too on each new connection."""
         self._exchanges |= {exchange.name: exchange for exchange in topology.exchanges}
         self._queues |= {queue.name: queue for queue in topology.queues}
         self._forwardings |= dict.fromkeys(topology.forwardings)
@@ -61,125 +60,118 @@ class Declarations:
             there[binding] = None
 
     async def declare(self, connection: AbstractConnection, topology: Topology) -> None:
-        """Declare `topology` on channels of its own, since a refusal closes the channel. A user who may not declare
-        only looks whether somebody else has.
+        """Declare `topology` on new channels, since a refusal closes the channel. A user without the right to declare
+        only checks that everything exists.
 
-        Raises NotDeclared when nobody has; ChannelClosed when the broker refuses (it exists with other arguments), or
-        whatever the loss of the connection looks like.
+        Raises NotDeclared when something does not; ChannelClosed when the broker refuses, since it exists with other
+        arguments; or the reason why the connection was lost.
         """
         try:
-            await self._ask_for_one(connection, topology)
-            await self._all(connection, topology, self._ask)
+            await self._declare_first(connection, topology)
+            await self._send_all(connection, topology, self._send)
             if topology.retired:
                 await self._unbind(connection, topology.retired)
         except ChannelAccessRefused:
-            await self._look_for(connection, topology)
+            await self._check_exists(connection, topology)
 
-    async def _ask_for_one(self, connection: AbstractConnection, topology: Topology) -> None:
-        """Ask for one thing and wait for the answer. Who may not declare learns it here: of a refused portion a request
-        may leave behind the close of its channel, and RabbitMQ ends the whole connection for that.
+    async def _declare_first(self, connection: AbstractConnection, topology: Topology) -> None:
+        """Declare one thing and wait for the answer, before anything is sent in batches.
+
+        A user without the right to declare is refused here. When a batch is refused, a frame of it may follow the close
+        of its channel, and RabbitMQ ends the whole connection for that.
         """
-        if not topology.exchanges and not topology.queues:
-            return
-        channel = await open_channel(connection, self._timeout)
-        try:
-            if topology.exchanges:
-                one = topology.exchanges[0]
-                await channel.wire.exchange_declare(
-                    one.name, exchange_type=one.kind, durable=True, arguments=_of_exchange(one), timeout=self._timeout
-                )
-            else:
-                queue = topology.queues[0]
-                await channel.wire.queue_declare(
-                    queue.name, durable=True, arguments=_of_queue(queue), timeout=self._timeout
-                )
-        finally:
-            await channel.close()
+        frames = _declarations(topology, nowait=False)
+        if frames:
+            channel = await open_channel(connection, self._timeout)
+            try:
+                await channel.raw.rpc(frames[0], timeout=self._timeout)
+            finally:
+                await channel.close()
 
-    async def _look_for(self, connection: AbstractConnection, topology: Topology) -> None:
+    async def _check_exists(self, connection: AbstractConnection, topology: Topology) -> None:
         missing = (await survey(connection, topology, self._timeout)).missing
         if missing:
             raise NotDeclared(missing)
 
-    async def _all(self, connection: AbstractConnection, topology: Topology, ask: Ask) -> None:
-        """Ask for everything but what is retired, a few portions at a time, until one of them fails."""
+    async def _send_all(self, connection: AbstractConnection, topology: Topology, send: Send) -> None:
+        """Declare all of it but what is retired, a few batches at a time, until one of them fails."""
         for stage in _stages(topology):
-            portions = [stage[start : start + _PORTION] for start in range(0, len(stage), _PORTION)]
-            for start in range(0, len(portions), _CHANNELS):
-                asked = (ask(connection, portion) for portion in portions[start : start + _CHANNELS])
-                for result in await asyncio.gather(*asked, return_exceptions=True):
+            batches = [stage[start : start + _BATCH] for start in range(0, len(stage), _BATCH)]
+            for start in range(0, len(batches), _CHANNELS):
+                sending = (send(connection, batch) for batch in batches[start : start + _CHANNELS])
+                for result in await asyncio.gather(*sending, return_exceptions=True):
                     if isinstance(result, BaseException):
                         raise result
 
-    async def _ask(self, connection: AbstractConnection, portion: Sequence[Frame]) -> None:
+    async def _send(self, connection: AbstractConnection, batch: Sequence[Frame]) -> None:
         channel = await open_channel(connection, self._timeout)
         try:
-            frames = b"".join(frame.marshal(one, channel.wire.number) for one in portion)
-            channel.outbox.put(lambda: frames)
-            await channel.flush(timeout=max(self._timeout, _PORTION_SECONDS))
+            frames = b"".join(frame.marshal(one, channel.raw.number) for one in batch)
+            channel.buffer.put(lambda: frames)
+            await channel.flush(timeout=max(self._timeout, _BATCH_SECONDS))
         finally:
             await channel.close()
 
-    async def _ask_leniently(self, connection: AbstractConnection, portion: Sequence[Frame]) -> None:
-        """Of a portion that is refused ask for each thing by itself, and only log which one it is."""
+    async def _send_leniently(self, connection: AbstractConnection, batch: Sequence[Frame]) -> None:
+        """Send a batch that is refused once more, one by one, and only log what is refused."""
         try:
-            await self._ask(connection, portion)
+            await self._send(connection, batch)
         except ChannelClosed as error:
-            if len(portion) == 1:
+            if len(batch) == 1:
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
                 return
-            for one in portion:
-                await self._ask_leniently(connection, [one])
+            for one in batch:
+                await self._send_leniently(connection, [one])
 
     async def _unbind(self, connection: AbstractConnection, retired: Iterable[Binding]) -> None:
-        """Each waits for its answer: the protocol has no other way for this one."""
+        """Remove bindings, one by one: in AMQP this request is always answered."""
         channel = await open_channel(connection, self._timeout)
         try:
             for binding in retired:
                 if not channel.is_open:
                     channel = await open_channel(connection, self._timeout)
                 with suppress(ChannelNotFoundEntity):  # without queue or exchange there is no binding
-                    await channel.wire.queue_unbind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
+                    await channel.raw.queue_unbind(binding.queue, binding.exchange, binding.key, timeout=self._timeout)
         finally:
             await channel.close()
 
     async def restore(self, connection: AbstractConnection) -> None:
-        """Declare the base and then everything remembered.
+        """Declare the base, then everything that was added later.
 
-        A refusal of the base is raised. Of the rest each refused thing is only logged: one lane that somebody declared
-        differently must not keep all the others from working.
+        A refusal of the base is raised. Any other refusal is only logged: one lane that somebody declared differently
+        must not stop all the others.
         """
         await self.declare(connection, self._base)
-        later = Topology(
+        added = Topology(
             tuple(self._exchanges.values()),
             tuple(self._queues.values()),
             tuple(self._bindings),
             tuple(self._forwardings),
             tuple(self._retired),
         )
-        await self._all(connection, later, self._ask_leniently)
-        await self._unbind_remembered(connection)
+        await self._send_all(connection, added, self._send_leniently)
+        await self._unbind_retired(connection)
 
-    async def _unbind_remembered(self, connection: AbstractConnection) -> None:
-        """Unbind what is retired by now: a tenant may have moved while the rest was declared, which bound it anew."""
+    async def _unbind_retired(self, connection: AbstractConnection) -> None:
+        """Remove what is retired by now. A tenant may have moved while its old bindings were declared again."""
         retired = iter(tuple(self._retired))
         done = False
         while not done:
             try:
                 await self._unbind(connection, (binding for binding in retired if binding in self._retired))
                 done = True
-            except ChannelClosed as error:  # the one that was refused is passed, and the others follow
+            except ChannelClosed as error:  # skip the one that was refused, go on with the next
                 log.error("declaration_refused", reason=str(error))  # noqa: TRY400  # the broker's sentence says it all
 
     @property
     def size(self) -> int:
-        """How many things there are to declare."""
+        """How many things are declared."""
         exchanges_and_queues = len(self._exchanges) + len(self._queues)
         return exchanges_and_queues + len(self._bindings) + len(self._forwardings) + len(self._retired)
 
     def watched(self) -> Topology:
-        """What nobody else would miss: all exchanges, and the queues that no service reads. Of a queue that is read the
-        broker tells its reader when it is gone.
+        """What has to be checked: all exchanges, and the queues that no service reads. When any other queue is deleted,
+        the broker tells its consumer.
         """
         exchanges = {exchange.name: exchange for exchange in self._base.exchanges} | self._exchanges
         unread = (queue for queue in self._queues.values() if queue_kind(queue.name) == PBX_KIND)
@@ -187,14 +179,14 @@ class Declarations:
         return Topology(tuple(exchanges.values()), tuple(queues.values()))
 
     async def missing(self, connection: AbstractConnection) -> tuple[str, ...]:
-        """The names of what is watched and is not there. Raises Unavailable."""
+        """The names of what is watched and does not exist. Raises Unavailable."""
         watched = self.watched()
         if not watched.exchanges and not watched.queues:
             return ()
         return (await survey(connection, watched, self._timeout)).missing
 
     async def restore_queue(self, connection: AbstractConnection, name: str) -> None:
-        """Declare the queue `name` again, with its bindings, when it is one of those remembered or of the base."""
+        """Declare the queue `name` and its bindings again, if they were declared by this process."""
         known = [queue for queue in (*self._base.queues, *self._queues.values()) if queue.name == name]
         bindings = [binding for binding in (*self._base.bindings, *self._bindings) if binding.queue == name]
         if known:
@@ -202,35 +194,36 @@ class Declarations:
 
 
 def _stages(topology: Topology) -> Iterator[Sequence[Frame]]:
-    """What has to be asked for, each stage when the one before has been answered; a little in one go."""
-    stages: list[list[Frame]] = [
-        [_exchange(exchange) for exchange in topology.exchanges],
-        [_queue(queue) for queue in topology.queues],
-        [*map(_binding, topology.bindings), *map(_forwarding, topology.forwardings)],
+    """The frames to send, each stage after the answer to the one before. A small topology is one stage."""
+    declarations = _declarations(topology, nowait=True)
+    exchanges = len(topology.exchanges)
+    bindings = [*map(_binding, topology.bindings), *map(_forwarding, topology.forwardings)]
+    if len(declarations) + len(bindings) <= _BATCH:
+        return iter([[*declarations, *bindings]])
+    return iter([declarations[:exchanges], declarations[exchanges:], bindings])
+
+
+def _declarations(topology: Topology, *, nowait: bool) -> list[Frame]:
+    """The exchanges, then the queues. The broker answers unless `nowait`."""
+    return [
+        *(_exchange(exchange, nowait=nowait) for exchange in topology.exchanges),
+        *(_queue(queue, nowait=nowait) for queue in topology.queues),
     ]
-    return iter(stages) if sum(map(len, stages)) > _PORTION else iter([list(chain(*stages))])
 
 
-def _exchange(exchange: Exchange) -> Frame:
+def _exchange(exchange: Exchange, *, nowait: bool) -> Frame:
     return spec.Exchange.Declare(
         exchange=exchange.name,
         exchange_type=exchange.kind,
         durable=True,
-        nowait=True,
-        arguments=_of_exchange(exchange),
+        nowait=nowait,
+        arguments={"alternate-exchange": exchange.alternate} if exchange.alternate else None,
     )
 
 
-def _of_exchange(exchange: Exchange) -> FieldTable | None:
-    return {"alternate-exchange": exchange.alternate} if exchange.alternate else None
-
-
-def _queue(queue: Queue) -> Frame:
-    return spec.Queue.Declare(queue=queue.name, durable=True, nowait=True, arguments=_of_queue(queue))
-
-
-def _of_queue(queue: Queue) -> FieldTable:
-    return {"x-queue-type": "quorum", **queue.arguments}
+def _queue(queue: Queue, *, nowait: bool) -> Frame:
+    arguments: FieldTable = {"x-queue-type": "quorum", **queue.arguments}
+    return spec.Queue.Declare(queue=queue.name, durable=True, nowait=nowait, arguments=arguments)
 
 
 def _binding(binding: Binding) -> Frame:

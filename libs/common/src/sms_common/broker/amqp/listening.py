@@ -1,5 +1,6 @@
-"""Broadcasts: every process that listens to a key gets its own copy, through a queue that lives as long as its
-connection.
+"""Broadcasts: every process that listens to a key gets its own copy, from a queue that ends with its connection.
+
+It uses aiormq's public methods and not aio-pika's, see `open_channel`.
 """
 
 import asyncio
@@ -22,23 +23,23 @@ _BIND_EVERY = 20.0
 
 
 class QueueListening:
-    """One listener. Its calls never overlap, and come in the order of the messages."""
+    """One listener. It is called for one message after the other, in their order."""
 
     def __init__(self, key: str, listener: Listener, timeouts: Timeouts, listeners: "Listeners") -> None:
         self.key = key
         self._listener = listener
         self._timeouts = timeouts
         self._listeners = listeners
-        self._news: asyncio.Queue[Delivery | None] = asyncio.Queue()
-        self._telling = asyncio.ensure_future(self._tell())
+        self._messages: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._calling = asyncio.ensure_future(self._call_listener())
         self.connected = False
 
     async def cancel(self) -> None:
-        """See Subscription.cancel."""
+        """Stop for good. See Subscription.cancel."""
         await self._listeners.cancel(self)
 
     async def serve(self, connection: AbstractConnection) -> None:
-        """Listen on `connection` for as long as it lives."""
+        """Listen on `connection` until it ends."""
         backoff = Backoff()
         while True:
             try:
@@ -54,39 +55,39 @@ class QueueListening:
         timeout = self._timeouts.connect
         channel = await open_channel(connection, timeout)
         try:
-            declared = await channel.wire.queue_declare(exclusive=True, auto_delete=True, timeout=timeout)
+            declared = await channel.raw.queue_declare(exclusive=True, auto_delete=True, timeout=timeout)
             queue = declared.queue
             assert queue
 
             async def deliver(message: DeliveredMessage) -> None:
-                self._news.put_nowait(read(message, queue))
+                self._messages.put_nowait(read(message, queue))
 
-            await channel.wire.queue_bind(queue, SMS, self.key, timeout=timeout)
-            await channel.wire.basic_consume(queue, deliver, no_ack=True, timeout=timeout)
-            self._news.put_nowait(None)
+            await channel.raw.queue_bind(queue, SMS, self.key, timeout=timeout)
+            await channel.raw.basic_consume(queue, deliver, no_ack=True, timeout=timeout)
+            self._messages.put_nowait(None)
             self.connected = True
             while channel.is_open:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_BIND_EVERY):
                         await channel.closed()
                         return
-                # Whoever deletes the exchange takes the binding along, and tells nobody.
-                await channel.wire.queue_bind(queue, SMS, self.key, timeout=timeout)
+                # When somebody deletes the exchange, the binding is gone too, and the broker tells nobody.
+                await channel.raw.queue_bind(queue, SMS, self.key, timeout=timeout)
         finally:
             self.connected = False
             await channel.close()
 
     async def stop(self) -> None:
         """End the listener's task."""
-        self._telling.cancel()
-        await asyncio.gather(self._telling, return_exceptions=True)
+        self._calling.cancel()
+        await asyncio.gather(self._calling, return_exceptions=True)
 
-    async def _tell(self) -> None:
+    async def _call_listener(self) -> None:
         while True:
-            news = await self._news.get()
+            message = await self._messages.get()
             try:
-                await self._listener(news)
-            except Exception as error:  # noqa: BLE001  # the next news may well be understood
+                await self._listener(message)
+            except Exception as error:  # noqa: BLE001  # the next message may be understood
                 log.error(  # noqa: TRY400  # stack_of leaves out what the exception says
                     "listener_failed", key=self.key, error=type(error).__name__, stack=stack_of(error)
                 )
@@ -101,7 +102,7 @@ class Listeners:
         self._connection: AbstractConnection | None = None
 
     async def listen(self, key: str, listener: Listener) -> QueueListening:
-        """See Broker.listen."""
+        """Start a listener. See Broker.listen."""
         listening = QueueListening(key, listener, self._timeouts, self)
         self._serving[listening] = None
         self._start(listening)
@@ -115,8 +116,8 @@ class Listeners:
             await asyncio.gather(serving, return_exceptions=True)
         await listening.stop()
 
-    def missing(self) -> list[str]:
-        """The keys that ought to be listened to and are not."""
+    def not_running(self) -> list[str]:
+        """The keys whose listeners do not run at present."""
         return [listening.key for listening in self._serving if not listening.connected]
 
     async def close(self) -> None:
@@ -125,7 +126,7 @@ class Listeners:
             await self.cancel(listening)
 
     async def serve(self, connection: AbstractConnection) -> None:
-        """Run all listeners on `connection`, for as long as it lives."""
+        """Run all listeners on `connection` until it ends."""
         self._connection = connection
         try:
             for listening in self._serving:

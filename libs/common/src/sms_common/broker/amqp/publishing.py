@@ -11,8 +11,9 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import DeliveryError
 
 from sms_common.backoff import Backoff, was_cancelled
-from sms_common.broker.amqp.connection import BrokerChannel, Timeouts, is_blocked, open_channel
-from sms_common.broker.amqp.write_buffer import PublishingWire
+from sms_common.broker.amqp.aiormq_internals import is_blocked
+from sms_common.broker.amqp.connection import BrokerChannel, Timeouts, open_channel
+from sms_common.broker.amqp.write_buffer import ConfirmChannel
 from sms_common.broker.messages import Outgoing, Unroutable
 from sms_common.errors import Code, Unavailable
 from sms_common.telemetry import metrics
@@ -29,7 +30,7 @@ _failed = metrics.publish_total.labels("error")
 
 
 class _SameId:
-    """The messages under way that have one id, and whether one of them was returned."""
+    """How many messages with the same id are under way, and whether one of them was returned."""
 
     __slots__ = ("returned", "under_way")
 
@@ -39,18 +40,18 @@ class _SameId:
 
 
 class ConfirmedPublisher:
-    """The publishing half of the broker. `topology_ready` is set once the exchanges exist; `suspect` is called when
-    one of them, or a queue, may exist no more.
+    """The publishing half of the broker. `topology_ready` is set when the exchanges exist. `check_topology` is called
+    when an exchange or a queue may have been deleted.
     """
 
     def __init__(
-        self, timeouts: Timeouts, topology_ready: asyncio.Event, suspect: Callable[[], None] = lambda: None
+        self, timeouts: Timeouts, topology_ready: asyncio.Event, check_topology: Callable[[], None] = lambda: None
     ) -> None:
         self._timeouts = timeouts
         self._topology_ready = topology_ready
-        self._suspect = suspect
+        self._check_topology = check_topology
         self._channel: BrokerChannel | None = None
-        self._wire: PublishingWire | None = None
+        self._confirms: ConfirmChannel | None = None
         self._opened = asyncio.Event()
         self._closed = False
         self._pending: dict[str, _SameId] = {}
@@ -58,59 +59,59 @@ class ConfirmedPublisher:
         self._unblocking: asyncio.Task[None] | None = None
 
     async def serve(self, connection: AbstractConnection) -> None:
-        """Have a channel open on `connection` for as long as it lives; the broker closes one for a missing exchange."""
+        """Keep a channel open on `connection` until it ends. The broker closes it when an exchange is missing."""
         await self._topology_ready.wait()
         backoff = Backoff()
         while True:
             channel = await open_channel(connection, self._timeouts.connect, confirms=True)
-            channel.wire.on_return_callbacks.add(self._on_return)
+            channel.raw.on_return_callbacks.add(self._on_return)
             self._channel = channel
-            self._wire = PublishingWire(channel.wire, channel.outbox, self._timeouts.publish)
+            self._confirms = ConfirmChannel(channel.raw, channel.buffer, self._timeouts.publish)
             self._opened.set()
             try:
                 await channel.closed()
             finally:
-                self._channel = self._wire = None
+                self._channel = self._confirms = None
                 self._opened.clear()
                 if self._unblocking is not None:
                     self._unblocking.cancel()
-            self._suspect()
+            self._check_topology()
             await asyncio.sleep(backoff.delay())
 
     async def ready(self) -> None:
-        """Return once there is an open channel."""
+        """Return when there is an open channel."""
         await self._opened.wait()
 
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """Why nothing can be published right now, or None."""
         if self._channel is None:
             return "not connected to the broker for publishing"
         return _BLOCKED if self._is_blocked(self._channel) else None
 
     async def finish(self) -> None:
-        """Refuse further messages and wait until those under way are confirmed or given up."""
+        """Refuse further messages and wait until those under way are confirmed or have failed."""
         self._closed = True
         if self._pending:
             self._none_pending = asyncio.get_running_loop().create_future()
             await self._none_pending
 
     async def publish(self, message: Outgoing) -> None:
-        """See Publisher.publish."""
+        """Publish one message. See Publisher.publish."""
         if self._closed:
             raise Unavailable(Code.BROKER_UNAVAILABLE, "The broker connection has been closed.")
         try:
             if self._is_open:
-                await self._with_twins(message)  # the wire has the deadline, at a tenth of the cost
+                await self._publish_tracked(message)  # ConfirmChannel has the deadline, at a tenth of the cost
             else:
                 async with asyncio.timeout(self._timeouts.publish):
-                    await self._with_twins(message)
+                    await self._publish_tracked(message)
         except (TypeError, ValueError, struct.error):
             raise  # it cannot be written as an AMQP message at all: a mistake of the caller
         except asyncio.CancelledError as error:
             if was_cancelled():
                 raise
             raise self._failure(error) from None
-        except Exception as error:  # noqa: BLE001  # aiormq hands out whatever ended the connection
+        except Exception as error:  # noqa: BLE001  # aiormq raises whatever ended the connection
             raise self._failure(error) from None
         _confirmed.inc()
 
@@ -131,53 +132,54 @@ class ConfirmedPublisher:
         _failed.inc()
         return Unavailable(Code.BROKER_UNAVAILABLE, f"The broker connection was lost ({type(error).__name__}).")
 
-    async def _with_twins(self, message: Outgoing) -> None:
-        """Publish beside others that have the same id: a returned message is known by its id alone, so that none of
-        them counts as confirmed once one was returned. At worst one fails that was taken; a repeat with its id does
-        no harm.
+    async def _publish_tracked(self, message: Outgoing) -> None:
+        """Publish, and raise Unroutable if the message was returned.
+
+        A returned message is known by its id alone. So when one of several with the same id is returned, all of them
+        fail, though the broker may have taken some. Publishing those again does no harm, since they have the same id.
         """
         message_id = message.message_id or uuid4().hex
-        twins = self._pending.get(message_id)
-        if twins is None:
-            twins = self._pending[message_id] = _SameId()
-        twins.under_way += 1
+        same_id = self._pending.get(message_id)
+        if same_id is None:
+            same_id = self._pending[message_id] = _SameId()
+        same_id.under_way += 1
         try:
             await self._publish(message, message_id)
         finally:
-            twins.under_way -= 1
-            if not twins.under_way:
+            same_id.under_way -= 1
+            if not same_id.under_way:
                 del self._pending[message_id]
                 none_pending = self._none_pending
                 if none_pending is not None and not self._pending and not none_pending.done():
                     none_pending.set_result(None)
-        if twins.returned:
+        if same_id.returned:
             where = f"exchange {message.exchange!r} under {message.routing_key!r}"
             raise Unroutable(Code.BROKER_UNAVAILABLE, f"No queue takes what is published to {where}.")
 
     def _on_return(self, message: DeliveredMessage) -> None:
-        """Called before the confirm of the returned message is read, which for RabbitMQ is a positive one."""
-        self._suspect()
-        twins = self._pending.get(message.header.properties.message_id or "")
-        if twins is not None:
-            twins.returned = True
+        """Note that no queue took the message. RabbitMQ confirms it next, as if it had been taken."""
+        self._check_topology()
+        same_id = self._pending.get(message.header.properties.message_id or "")
+        if same_id is not None:
+            same_id.returned = True
 
     async def _publish(self, message: Outgoing, message_id: str) -> None:
         while not self._is_open:
-            # `serve` may not have noticed yet that the channel has died.
+            # `serve` may not have noticed yet that the channel is closed.
             self._opened.clear()
             await self._opened.wait()
         assert self._channel is not None
-        assert self._wire is not None
+        assert self._confirms is not None
         if self._is_blocked(self._channel):
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"{_BLOCKED.capitalize()}.")
-        await self._wire.publish(message, message_id)
+        await self._confirms.publish(message, message_id)
 
     @property
     def _is_open(self) -> bool:
         return self._channel is not None and self._channel.is_open
 
     def _is_blocked(self, channel: BrokerChannel) -> bool:
-        """Whether the broker has an alarm on. The first to ask sets the metric, until the alarm is over."""
+        """Whether the broker has an alarm on. Sets the metric until the alarm is over."""
         blocked = is_blocked(channel.connection)
         if blocked and self._unblocking is None:
             log.warning("broker_blocked")

@@ -13,14 +13,14 @@ from aiormq.exceptions import ChannelClosed
 
 from sms_common.backoff import was_cancelled
 from sms_common.broker.amqp import browsing
-from sms_common.broker.amqp.connection import Link, Timeouts
+from sms_common.broker.amqp.connection import ReconnectingConnection, Timeouts
 from sms_common.broker.amqp.consuming import DeliveryIntake
 from sms_common.broker.amqp.declaring import Declarations, NotDeclared
-from sms_common.broker.amqp.decoding import install_lenient_decoders
+from sms_common.broker.amqp.lenient_decoders import install_lenient_decoders
 from sms_common.broker.amqp.listening import Listeners
 from sms_common.broker.amqp.publishing import ConfirmedPublisher
 from sms_common.broker.amqp.watching import TopologyWatch
-from sms_common.broker.messages import Handler, Held, Listener, Outgoing, Restored, Subscription, Survey
+from sms_common.broker.messages import BrowseLimit, Handler, Held, Listener, Outgoing, Restored, Subscription, Survey
 from sms_common.errors import Code, Refused, Unavailable
 from sms_common.telemetry import metrics, redact_text
 from sms_common.topology import Topology
@@ -29,12 +29,12 @@ log = structlog.get_logger(__name__)
 
 
 class RabbitBroker:
-    """`async with RabbitBroker(url, name=..., topology=base()) as broker`: connects in the background.
+    """`async with RabbitBroker(url, name=..., topology=base()) as broker` connects in the background.
 
-    A broker that is away is no failure here: `ready` waits for it, `check` says what is wrong, `publish` raises
+    It is no error when RabbitMQ cannot be reached. `ready` waits for it, `check` says what is wrong, `publish` raises
     Unavailable after its deadline, and consumers start when it is back. `name` is shown in RabbitMQ's list of
-    connections. With `repairs` what somebody deletes is made again while the connection lives: for the one service that
-    declares everything.
+    connections. With `repairs`, an exchange or queue that somebody deletes is declared again at once. This is for the
+    one service that declares everything.
     """
 
     def __init__(
@@ -47,14 +47,16 @@ class RabbitBroker:
         self._topology_ready = asyncio.Event()
         self._declarations = Declarations(topology, self._timeouts.connect)
         self._watch = TopologyWatch(self._declarations, repairs=repairs)
-        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready, self._watch.suspect)
+        self._publisher = ConfirmedPublisher(self._timeouts, self._topology_ready, self._watch.check_soon)
         self._intake = DeliveryIntake(
-            self._timeouts, self._declarations, self._publisher.publish, self._watch.made_again
+            self._timeouts, self._declarations, self._publisher.publish, self._watch.queue_restored
         )
         self._listeners = Listeners(self._timeouts)
-        self._links = (
-            Link(url, f"{name} publishing", self._timeouts, self._publisher.serve, self._note_connected),
-            Link(url, f"{name} consuming", self._timeouts, self._serve, self._note_connected),
+        self._connections = (
+            ReconnectingConnection(
+                url, f"{name} publishing", self._timeouts, self._publisher.serve, self._update_connected
+            ),
+            ReconnectingConnection(url, f"{name} consuming", self._timeouts, self._serve, self._update_connected),
         )
         self._connection: AbstractConnection | None = None
         self._restored = asyncio.Event()
@@ -62,7 +64,7 @@ class RabbitBroker:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.ensure_future(link.run()) for link in self._links]
+        self._tasks = [asyncio.ensure_future(connection.run()) for connection in self._connections]
         return self
 
     async def __aexit__(
@@ -76,16 +78,16 @@ class RabbitBroker:
             await asyncio.gather(task, return_exceptions=True)
 
     async def publish(self, message: Outgoing) -> None:
-        """See Publisher.publish."""
+        """Publish one message. See Publisher.publish."""
         await self._publisher.publish(message)
 
     async def declare(self, topology: Topology) -> None:
-        """See Broker.declare. Even when it raises, `topology` is declared as soon as there is a connection."""
+        """Declare `topology`; if this raises, it is declared on the next connection. See Broker.declare."""
         self._declarations.remember(topology)
         await self.ensure(topology)
 
     async def ensure(self, topology: Topology) -> None:
-        """See Broker.ensure."""
+        """Declare `topology` once. See Broker.ensure."""
         try:
             async with asyncio.timeout(self._timeouts.publish):
                 await self._restored.wait()
@@ -106,55 +108,59 @@ class RabbitBroker:
             raise Unavailable(Code.BROKER_UNAVAILABLE, reason) from error
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Subscription:
-        """See Broker.consume. Returns at once when there is no connection; the consumer starts when there is one."""
+        """Start a consumer, or register it until there is a connection. See Broker.consume."""
         return await self._intake.consume(queue, handler, prefetch)
 
     async def listen(self, key: str, listener: Listener) -> Subscription:
-        """See Broker.listen."""
+        """Start a listener. See Broker.listen."""
         return await self._listeners.listen(key, listener)
 
     @asynccontextmanager
     async def browse(self, queue: str, *, limit: int, budget: int | None = None) -> AsyncIterator[Sequence[Held]]:
-        """See Broker.browse."""
-        share = browsing.Share(limit, budget)
-        async with browsing.browse(await self._connected(), queue, share, self._timeouts.connect) as held:
+        """Hold the first messages of `queue`. See Broker.browse."""
+        allowed = BrowseLimit(limit, budget)
+        async with browsing.browse(await self._connected(), queue, allowed, self._timeouts.connect) as held:
             yield held
 
     async def survey(self, topology: Topology) -> Survey:
-        """See Broker.survey."""
+        """Which parts of `topology` exist. See Broker.survey."""
         return await browsing.survey(await self._connected(), topology, self._timeouts.connect)
 
     async def ready(self) -> None:
-        """See Broker.ready."""
+        """Return when everything can be used. See Broker.ready."""
         await self._restored.wait()
         await self._publisher.ready()
 
-    def on_restored(self, told: Callable[[Restored], Awaitable[None]]) -> None:
-        """See Broker.on_restored."""
-        self._watch.tell(told)
+    def on_restored(self, callback: Callable[[Restored], Awaitable[None]]) -> None:
+        """Register a callback for restored exchanges and queues. See Broker.on_restored."""
+        self._watch.subscribe(callback)
 
     def check(self) -> str | None:
-        """See Broker.check."""
-        refused = next((link.refusal for link in self._links if not link.connected and link.refusal), None)
-        trouble = self._problem or refused or self._publisher.trouble()
-        if trouble is not None:
-            return trouble
+        """Why the broker cannot be used now, or None. See Broker.check."""
+        refused = next(
+            (connection.refusal for connection in self._connections if not connection.connected and connection.refusal),
+            None,
+        )
+        problem = self._problem or refused or self._publisher.problem()
+        if problem is not None:
+            return problem
         if not self._restored.is_set():
             return "not connected to the broker for consuming"
-        if (gone := self._watch.trouble()) is not None:
-            return gone
-        missing = self._intake.missing() + self._listeners.missing()
-        if missing:
-            return f"{len(missing)} of the consumers not running, one of them on {missing[0]}"
+        if (missing := self._watch.problem()) is not None:
+            return missing
+        if stopped := self._intake.not_running() + self._listeners.not_running():
+            return f"{len(stopped)} of the consumers not running, one of them on {stopped[0]}"
         return None
 
-    async def stop_consuming(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
-        """See Broker.stop_consuming."""
+    async def stop_consuming(self, timeout: float) -> None:
+        """Drain. See Broker.stop_consuming."""
         await self._intake.drain(timeout)
 
     def why_away(self) -> str | None:
-        """See Broker.why_away."""
-        reasons = (link.reason for link in self._links if not link.connected and link.reason)
+        """Why the last attempt to connect failed, or None. See Broker.why_away."""
+        reasons = (
+            connection.reason for connection in self._connections if not connection.connected and connection.reason
+        )
         return next((redact_text(reason) for reason in reasons), None)
 
     async def _connected(self) -> AbstractConnection:
@@ -166,8 +172,8 @@ class RabbitBroker:
         assert self._connection is not None
         return self._connection
 
-    def _note_connected(self) -> None:
-        metrics.broker_connected.set(all(link.connected for link in self._links))
+    def _update_connected(self) -> None:
+        metrics.broker_connected.set(all(connection.connected for connection in self._connections))
 
     async def _serve(self, connection: AbstractConnection) -> None:
         try:

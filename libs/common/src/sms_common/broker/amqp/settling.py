@@ -1,4 +1,4 @@
-"""Settles deliveries: runs a handler in a task of its own, records the outcome, then acknowledges or gives back."""
+"""Settles deliveries: runs the handler in a task, records the outcome, then acknowledges the message or returns it."""
 
 import asyncio
 import time
@@ -10,13 +10,14 @@ from typing import TypeVar
 import structlog
 from aiormq.abc import DeliveredMessage
 
-from sms_common.backoff import Backoff
+from sms_common.backoff import BackoffPolicy, retry_until_available
 from sms_common.broker import outcomes
 from sms_common.broker.amqp.connection import BrokerChannel
 from sms_common.broker.amqp.incoming import read
 from sms_common.broker.headers import continue_trace
 from sms_common.broker.messages import Delivery, GiveBack, Handler, Outgoing
 from sms_common.broker.outcomes import Outcome
+from sms_common.concurrency import is_set_within
 from sms_common.errors import Unavailable
 from sms_common.telemetry import bind_log_context, metrics
 from sms_common.topology import queue_kind
@@ -27,11 +28,12 @@ Publish = Callable[[Outgoing], Awaitable[None]]
 _T = TypeVar("_T")
 
 _LOG_EVERY = 5.0
+_AGAIN = BackoffPolicy(0.1, 3.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueueReader:
-    """Who works on the deliveries of a queue. Once `stopping` is set, what has not begun is given back."""
+    """A queue and the handler of its deliveries. Once `stopping` is set, waiting deliveries are returned."""
 
     queue: str
     handler: Handler
@@ -39,26 +41,28 @@ class QueueReader:
 
 
 class Deliveries:
-    """All deliveries that are being worked on. None is held unacknowledged for a dependency longer than `hold` seconds;
-    it goes through the ladder instead.
+    """All deliveries that are being worked on. A delivery that waits for a dependency for more than `hold` seconds goes
+    through the retry ladder.
     """
 
     def __init__(self, publish: Publish, hold: float) -> None:
         self._publish = publish
         self._hold = hold
         self._running: set[asyncio.Task[None]] = set()
-        self._waits = _QuietLog()
+        self._waits = _RateLimitedLog()
 
-    def begin(self, reader: QueueReader, channel: BrokerChannel, message: DeliveredMessage) -> None:
-        """Work on `message` in a task that the AMQP library does not own: it cancels its own when a channel dies."""
+    def start(self, reader: QueueReader, channel: BrokerChannel, message: DeliveredMessage) -> None:
+        """Work on `message` in a task of our own: aiormq cancels its tasks when the channel is closed."""
         assert message.delivery_tag is not None
-        channel.answers.delivered(message.delivery_tag)
+        channel.acks.delivered(message.delivery_tag)
         task = asyncio.get_running_loop().create_task(self._work(reader, channel, message), context=Context())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def end(self, timeout: float) -> None:  # noqa: ASYNC109  # the handlers get this long, not the call
-        """Wait up to `timeout` seconds for those that run now, then cancel them, which gives their messages back."""
+    async def drain(self, timeout: float) -> None:
+        """Wait up to `timeout` seconds for running handlers, then cancel those that still run. Their messages are
+        returned to the queue.
+        """
         running = set(self._running)
         if not running:
             return
@@ -81,23 +85,23 @@ class Deliveries:
         try:
             settled = await self._settle(reader, channel, delivery)
         except asyncio.CancelledError:
-            log.info("handler_cancelled")  # by drain; the message goes back below
+            log.info("handler_cancelled")  # by `drain`; the message is returned below
         except GiveBack:
-            pass  # it goes back below
-        except Exception as error:  # noqa: BLE001  # a mistake of ours; the broker delivers again, up to its limit
+            pass  # it is returned below
+        except Exception as error:  # noqa: BLE001  # a bug; the broker delivers the message again, up to its limit
             log.error(  # noqa: TRY400  # stack_of leaves out what the exception says
                 "delivery_not_settled", error=type(error).__name__, stack=outcomes.stack_of(error)
             )
-        channel.answer(tag, acknowledge=settled)
+        channel.settle(tag, acknowledge=settled)
 
     async def _settle(self, reader: QueueReader, channel: BrokerChannel, delivery: Delivery) -> bool:
-        """Work on `delivery` and record what has to be recorded. Whether it may be acknowledged."""
+        """Call the handler and record the outcome. Returns whether the delivery may be acknowledged."""
         if reader.stopping.is_set():
             return False
 
         async def handle() -> Outcome:
             nonlocal delivery
-            # Called again, the handler may find what it recorded itself before the answer was lost.
+            # When it is called again, the handler may find what it recorded itself before an answer was lost.
             this_time, delivery = delivery, replace(delivery, redelivered=True)
             return await outcomes.handle(reader.handler, this_time)
 
@@ -106,15 +110,15 @@ class Deliveries:
             if reader.stopping.is_set() or not channel.is_open:
                 return False
             outcome = outcomes.later(delivery, self._hold)
-        if outcome.message is not None and not await self._send_on(outcome.message, reader, channel):
+        if outcome.message is not None and not await self._publish_outcome(outcome.message, reader, channel):
             return False
         metrics.consumed_total.labels(queue_kind(reader.queue), outcome.result).inc()
         return True
 
-    async def _send_on(self, message: Outgoing, reader: QueueReader, channel: BrokerChannel) -> bool:
-        """Publish what became of a delivery: its way through the ladder, or its dead letter."""
+    async def _publish_outcome(self, message: Outgoing, reader: QueueReader, channel: BrokerChannel) -> bool:
+        """Publish the outcome of a delivery: the message for the retry ladder, or the dead letter."""
         if not channel.is_open:
-            return False  # it has been given to somebody else by now; publishing would double it
+            return False  # another reader has the message by now; publishing would duplicate it
 
         async def publish() -> bool:
             await self._publish(message)
@@ -130,25 +134,24 @@ class Deliveries:
         patience: float = float("inf"),
     ) -> _T | None:
         """Repeat `act` while it raises Unavailable. None: the reader stops, its channel died, or patience ran out."""
-        backoff = Backoff(first=0.1)
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
-        while True:
-            try:
-                return await act()
-            except Unavailable as error:
-                self._waits.warning("work_waits", code=error.code.value, reason=error.reason)
-            try:
-                async with asyncio.timeout(backoff.delay()):
-                    await reader.stopping.wait()
-            except TimeoutError:
-                if channel.is_open and loop.time() < until:
-                    continue
+
+        def note(error: Unavailable) -> None:
+            self._waits.warning("work_waits", code=error.code.value, reason=error.reason)
+
+        async def wait(seconds: float) -> bool:
+            stops = await is_set_within(seconds, reader.stopping)
+            return not stops and channel.is_open and loop.time() < until
+
+        try:
+            return await retry_until_available(act, policy=_AGAIN, on_failure=note, wait=wait)
+        except Unavailable:
             return None
 
 
-class _QuietLog:
-    """Says once in some seconds what thousands of deliveries have to say at once, and how many they were."""
+class _RateLimitedLog:
+    """Logs a warning at most once in a few seconds, with the number of times: thousands of deliveries may wait."""
 
     def __init__(self) -> None:
         self._silent_until = 0.0

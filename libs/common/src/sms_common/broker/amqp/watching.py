@@ -1,4 +1,4 @@
-"""Sees to it that what was declared stays there: somebody may delete an exchange while every connection lives."""
+"""Checks that what was declared still exists: somebody may delete an exchange while every connection is open."""
 
 import asyncio
 import time
@@ -18,95 +18,96 @@ from sms_common.telemetry import metrics
 
 log = structlog.get_logger(__name__)
 
-# Some 30 questions without a transaction, each of a fraction of a millisecond.
-_LOOK_EVERY = 5.0
-# A publish that failed, or something that is known to be gone, has it looked sooner, though never more often than this.
-_LOOK_AGAIN = 1.0
-# A binding cannot be looked for. So all is declared again from time to time, though no more than so many a second.
-_RENEW_EVERY = 30.0
-_RENEWED_A_SECOND = 100
-# What cannot be made again is not tried at every look: one try may be thousands of requests.
-_TRIED_EVERY = (5.0, 25.0)
+# Seconds. A check is about 30 requests without a transaction, each of a fraction of a millisecond.
+_CHECK_EVERY = 5.0
+# A failed publish, or something that is known to be missing, brings the next check forward. This is the shortest gap.
+_SHORTEST_GAP = 1.0
+# AMQP cannot say whether a binding exists. So everything is declared again from time to time, at this rate at most.
+_REDECLARE_EVERY = 30.0
+_REDECLARED_PER_SECOND = 100
+# The shortest and the longest time between two repairs. Not at each check: a repair may be thousands of requests.
+_REPAIR_EVERY = (5.0, 25.0)
 _REFUSED = "the broker refuses to have it again"
 
 
 class TopologyWatch:
-    """Looks for what `declarations` holds, and tells those who asked to be told of what was gone.
+    """Checks that everything in `declarations` exists, and tells subscribers what was missing and has been restored.
 
-    With `repairs` it makes that again. Only the process that knows all bindings may: an exchange that another made
-    again would have few, and would not be missed any more.
+    With `repairs` it declares what is missing again. Only the process that knows all bindings may do so. An exchange
+    that another process declared again would have few bindings, and would no longer be missing.
     """
 
     def __init__(self, declarations: Declarations, *, repairs: bool) -> None:
         self._declarations = declarations
         self._repairs = repairs
-        self._renew_at = self._try_at = 0.0
-        self._suspicion = asyncio.Event()
-        self._told: list[Callable[[Restored], Awaitable[None]]] = []
-        self._gone: tuple[str, ...] = ()
+        self._redeclare_at = self._repair_at = 0.0
+        self._check_now = asyncio.Event()
+        self._subscribers: list[Callable[[Restored], Awaitable[None]]] = []
+        self._missing: tuple[str, ...] = ()
         self._refusal: str | None = None
-        self._whole_at: datetime = utc_now()
+        self._complete_at: datetime = utc_now()
 
-    def tell(self, told: Callable[[Restored], Awaitable[None]]) -> None:
-        """Have `told` called whenever something had been gone and is there again."""
-        self._told.append(told)
+    def subscribe(self, callback: Callable[[Restored], Awaitable[None]]) -> None:
+        """Call `callback` whenever something was missing and exists again."""
+        self._subscribers.append(callback)
 
-    def suspect(self) -> None:
-        """Have it looked soon: something went wrong that has a missing exchange or queue as one of its causes."""
-        self._suspicion.set()
+    def check_soon(self) -> None:
+        """Bring the next check forward: an exchange or a queue may be missing."""
+        self._check_now.set()
 
-    def trouble(self) -> str | None:
-        """What is gone at present, or None."""
-        if not self._gone:
+    def problem(self) -> str | None:
+        """What is missing at present, as a sentence, or None."""
+        if not self._missing:
             return None
-        return f"gone from the broker: {', '.join(self._gone)}" + (f" ({self._refusal})" if self._refusal else "")
+        return f"gone from the broker: {', '.join(self._missing)}" + (f" ({self._refusal})" if self._refusal else "")
 
     async def serve(self, connection: AbstractConnection) -> None:
-        """Look on `connection`, which has just been given everything, for as long as it lives."""
-        await self._whole()
-        self._renewed()
-        while not was_cancelled():  # an AMQP call that is answered at the same moment swallows a cancellation
+        """Check on `connection`, on which everything has just been declared, until it ends."""
+        await self._note_complete()
+        self._schedule_redeclaring()
+        while not was_cancelled():  # an AMQP call that is answered at the same moment loses a cancellation
             began = time.monotonic()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_AGAIN if self._gone else _LOOK_EVERY):
-                    await self._suspicion.wait()
-            await asyncio.sleep(max(0.0, began + _LOOK_AGAIN - time.monotonic()))
-            self._suspicion.clear()
+                async with asyncio.timeout(_SHORTEST_GAP if self._missing else _CHECK_EVERY):
+                    await self._check_now.wait()
+            await asyncio.sleep(max(0.0, began + _SHORTEST_GAP - time.monotonic()))
+            self._check_now.clear()
             try:
-                await self._look(connection)
-            except Exception as error:  # noqa: BLE001  # the next look may be answered; a dead connection ends this
+                await self._check(connection)
+            except Exception as error:  # noqa: BLE001  # the next check may work; a lost connection ends this task
                 log.warning("topology_not_looked_at", error=type(error).__name__)
 
-    async def made_again(self, queue: str) -> None:
-        """Tell that a queue which somebody deleted is there again: its reader missed it first."""
-        await self._tell_of((queue,), self._whole_at)
+    async def queue_restored(self, queue: str) -> None:
+        """Tell subscribers that a deleted queue exists again. Its consumer noticed it first."""
+        await self._notify((queue,), self._complete_at)
 
-    async def _look(self, connection: AbstractConnection) -> None:
-        asked_at = utc_now()
+    async def _check(self, connection: AbstractConnection) -> None:
+        checked_at = utc_now()
         missing = await self._declarations.missing(connection)
         if not missing:
-            if self._repairs and time.monotonic() >= self._renew_at:
+            if self._repairs and time.monotonic() >= self._redeclare_at:
                 await self._declarations.restore(connection)
-                self._renewed()
-            await self._whole(asked_at)
+                self._schedule_redeclaring()
+            await self._note_complete(checked_at)
             return
-        self._note_gone(missing)
+        self._note_missing(missing)
         if not self._repairs:
             self._refusal = "another service declares it"
-        elif time.monotonic() >= self._try_at:
+        elif time.monotonic() >= self._repair_at:
             await self._repair(connection)
 
-    def _note_gone(self, missing: tuple[str, ...]) -> None:
-        if missing != self._gone:
+    def _note_missing(self, missing: tuple[str, ...]) -> None:
+        if missing != self._missing:
             log.error("topology_gone", missing=missing)
-            self._try_at = 0.0
-        self._gone = missing
+            self._repair_at = 0.0
+        self._missing = missing
         metrics.topology_missing.set(len(missing))
 
     async def _repair(self, connection: AbstractConnection) -> None:
-        """Make it again, and look whether it is there: of one thing among many a refusal is only logged."""
-        soonest, latest = _TRIED_EVERY
-        self._try_at = time.monotonic() + min(latest, max(soonest, self._declarations.size / _RENEWED_A_SECOND))
+        """Declare everything again and check that it exists: when only one of many is refused, that is just logged."""
+        shortest, longest = _REPAIR_EVERY
+        pause = min(longest, max(shortest, self._declarations.size / _REDECLARED_PER_SECOND))
+        self._repair_at = time.monotonic() + pause
         try:
             await self._declarations.restore(connection)
         except NotDeclared:
@@ -115,24 +116,25 @@ class TopologyWatch:
         except ChannelClosed as error:
             self._refusal = f"the broker refuses: {error}"
             return
-        self._renewed()
+        self._schedule_redeclaring()
         if await self._declarations.missing(connection):
             self._refusal = _REFUSED
         else:
-            await self._whole()
+            await self._note_complete()
 
-    def _renewed(self) -> None:
-        self._renew_at = time.monotonic() + max(_RENEW_EVERY, self._declarations.size / _RENEWED_A_SECOND)
+    def _schedule_redeclaring(self) -> None:
+        pause = max(_REDECLARE_EVERY, self._declarations.size / _REDECLARED_PER_SECOND)
+        self._redeclare_at = time.monotonic() + pause
 
-    async def _whole(self, at: datetime | None = None) -> None:
-        """Note that everything is there, and tell of it when something had not been."""
-        gone, since = self._gone, self._whole_at
-        self._gone, self._refusal, self._whole_at, self._try_at = (), None, at or utc_now(), 0.0
+    async def _note_complete(self, at: datetime | None = None) -> None:
+        """Note that everything exists, and tell subscribers when something was missing before."""
+        missing, since = self._missing, self._complete_at
+        self._missing, self._refusal, self._complete_at, self._repair_at = (), None, at or utc_now(), 0.0
         metrics.topology_missing.set(0)
-        if gone:
-            await self._tell_of(gone, since)
+        if missing:
+            await self._notify(missing, since)
 
-    async def _tell_of(self, names: tuple[str, ...], since: datetime) -> None:
+    async def _notify(self, names: tuple[str, ...], since: datetime) -> None:
         log.warning("topology_restored", names=names)
-        for told in self._told:
-            await told(Restored(frozenset(names), since))
+        for callback in self._subscribers:
+            await callback(Restored(frozenset(names), since))

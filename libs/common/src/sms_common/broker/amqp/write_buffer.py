@@ -1,8 +1,8 @@
-"""Writes to a channel: the bytes of a publish made here, and a crowd of them, or of answers, written as one piece.
+"""Writes to a channel: encodes each publish here, and writes many publishes or acknowledgements as one piece.
 
-aiormq's own way costs more than all the rest of a webhook together (70 of 110 microseconds), most of it in frames made
-field by field, and each frame is a system call here and a wake-up in the broker. The layout is that of AMQP 0-9-1,
-sections 2.3.5, 4.2 and 4.2.6.
+aiormq's own way costs more than all the rest of a webhook together (70 of 110 microseconds). Most of it is spent on
+frames made field by field, and each frame is a system call here and a wake-up in the broker. The layout is that of AMQP
+0-9-1, sections 2.3.5, 4.2 and 4.2.6.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from functools import lru_cache, partial
 from typing import Any
 
 from aiormq import spec
-from aiormq.abc import ChannelFrame
-from aiormq.channel import Channel as Wire
-from aiormq.channel import Returning
+from aiormq.channel import Channel as RawChannel
 from aiormq.exceptions import ChannelInvalidStateError
 from pamqp import encode, frame
 from pamqp.common import FieldTable
 
+from sms_common.broker.amqp import aiormq_internals
+from sms_common.broker.amqp.aiormq_internals import Confirmation, Confirmations
 from sms_common.broker.headers import TRACEPARENT, current_trace
 from sms_common.broker.messages import Outgoing
 from sms_common.events import utc_now
@@ -38,46 +38,42 @@ _seconds = struct.Struct(">Q").pack
 
 
 class WriteBuffer:
-    """What one channel has to say, written in the order in which it was put in, once the event loop comes round.
+    """What waits to be written to one channel. It is written in order, at the next turn of the event loop.
 
-    While the socket takes one piece the next gathers, so that a stalled connection holds its callers back.
+    While the socket takes one piece, the next one is gathered. So a stalled connection slows its callers down.
     """
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._shut = False
+    def __init__(self, raw: RawChannel) -> None:
+        self._raw = raw
+        self._closing = aiormq_internals.close_event(raw)
+        self._stopped = False
         self._waiting: list[Callable[[], bytes]] = []
         self._writing: asyncio.Task[None] | None = None
-        wire.closing.add_done_callback(self._give_up)
+        raw.closing.add_done_callback(self._discard)
 
     @property
     def is_open(self) -> bool:
-        """Whether what is put in still reaches the channel.
-
-        aiormq says `is_closed` some turns of the event loop after it has queued the frame that closes the channel, and
-        RabbitMQ ends the whole connection for a frame that comes behind that one (504, channel error).
-        """
-        closes: asyncio.Event = self._wire._Channel__close_event  # type: ignore[attr-defined]  # noqa: SLF001  # it tells nobody else
-        return not (self._shut or self._wire.is_closed or closes.is_set())
+        """Whether what is put in still reaches the channel."""
+        return not (self._stopped or self._raw.is_closed or self._closing.is_set())
 
     def put(self, frames: Callable[[], bytes]) -> None:
-        """Write the frames that `frames` returns when their turn has come; none of them are left out."""
+        """Write the frames that `frames` returns. It is called just before they are written and may return none."""
         self._waiting.append(frames)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.get_running_loop().create_task(self._write())
 
-    async def written(self, timeout: float) -> None:  # noqa: ASYNC109  # a stalled connection takes nothing
-        """Return once all that was put in is on its way, or the channel is closed. Raises TimeoutError when that takes
-        longer than `timeout` seconds.
+    async def flush(self, timeout: float) -> None:
+        """Return when everything has been written, or the channel is closed. Raises TimeoutError after `timeout`
+        seconds: a stalled connection takes nothing.
         """
         if self._writing is not None:
             await asyncio.wait({self._writing}, timeout=timeout)
             if not self._writing.done():
                 raise TimeoutError
 
-    def shut(self) -> None:
-        """Write nothing any more: the channel is about to be closed."""
-        self._shut = True
+    def stop(self) -> None:
+        """Write nothing more: the channel is about to be closed."""
+        self._stopped = True
 
     async def _write(self) -> None:
         while self._waiting:
@@ -86,120 +82,103 @@ class WriteBuffer:
                 return
             payload = b"".join([frames() for frames in waiting])
             if payload:
-                drained = self._wire.create_future()
-                await self._wire.write_queue.put(ChannelFrame(payload, should_close=False, drain_future=drained))
-                await asyncio.wait({drained})  # it fails when the channel dies, which `closing` says too
+                await aiormq_internals.write(self._raw, payload)
 
-    def _give_up(self, _: object) -> None:
-        """The queue of a dead connection is read by nobody, and waiting for room in it would never end."""
+    def _discard(self, _: object) -> None:
+        """The channel is closed. Nobody reads the queue of a dead connection, so waiting for it would never end."""
         self._waiting.clear()
         if self._writing is not None:
             self._writing.cancel()
 
 
-class _Confirmed(asyncio.Future[Any]):
-    """Whether a message was taken. aiormq sets the result of a returned one without looking whether its publisher has
-    given up meanwhile, and its reader would not survive the error.
-    """
-
-    def set_result(self, result: Any) -> None:
-        if not self.done():
-            super().set_result(result)
-
-
 @dataclass(slots=True, eq=False)
 class _PendingPublish:
-    """A publish under way; its tag is 0 until it has left."""
+    """A publish that the broker has not confirmed. `tag` is 0 until it is written."""
 
     payload: bytes
     message_id: str
-    confirmed: _Confirmed
+    confirmation: Confirmation
     tag: int = 0
 
     def fail(self, error: BaseException) -> None:
-        """Have its publisher raise `error`, unless there is an answer already."""
-        if not self.confirmed.done():
-            self.confirmed.set_exception(error)
+        """Make its publisher raise `error`, unless there is an answer already."""
+        if not self.confirmation.done():
+            self.confirmation.set_exception(error)
 
 
-class PublishingWire:
-    """One channel in confirm mode, on which nothing else publishes; each publish has `seconds`."""
+class ConfirmChannel:
+    """A channel in confirm mode. Nothing else may publish on it. Each publish has `seconds`."""
 
-    def __init__(self, wire: Wire, outbox: WriteBuffer, seconds: float) -> None:
-        self._wire = wire
-        self._outbox = outbox
+    def __init__(self, raw: RawChannel, buffer: WriteBuffer, seconds: float) -> None:
+        self._raw = raw
+        self._buffer = buffer
         self._seconds = seconds
+        self._largest = aiormq_internals.largest_body_frame(raw)
+        self._confirmations = Confirmations(raw)
         self._loop = asyncio.get_running_loop()
-        self._letters: OrderedDict[_PendingPublish, float] = OrderedDict()
-        self._of_id: Counter[str] = Counter()
+        self._pending: OrderedDict[_PendingPublish, float] = OrderedDict()
+        self._count_by_id: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
-        wire.closing.add_done_callback(self._fail_all)
+        raw.closing.add_done_callback(self._fail_all)
 
     async def publish(self, message: Outgoing, message_id: str) -> None:
-        """Return once the broker has confirmed `message`, or has returned and then confirmed it.
+        """Return when the broker has confirmed `message`, also when it has returned it before.
 
-        Raises DeliveryError when the broker refuses it, TimeoutError when it says nothing, whatever ended the channel
-        when that happened, and TypeError, ValueError or struct.error for what AMQP cannot carry.
+        Raises DeliveryError when the broker refuses it, TimeoutError when there is no answer, the reason why the
+        channel ended, and TypeError, ValueError or struct.error for a message that AMQP cannot carry.
         """
-        wire = self._wire
-        payload = encode_publish(message, message_id, channel=wire.number, largest=wire.max_content_size)
-        if not self._outbox.is_open:
+        payload = encode_publish(message, message_id, channel=self._raw.number, largest=self._largest)
+        if not self._buffer.is_open:
             raise ChannelInvalidStateError("the channel is closed")
-        letter = _PendingPublish(payload, message_id, _Confirmed(loop=self._loop))
-        self._letters[letter] = due = self._loop.time() + self._seconds
-        self._of_id[message_id] += 1
+        pending = _PendingPublish(payload, message_id, Confirmation(loop=self._loop))
+        self._pending[pending] = due = self._loop.time() + self._seconds
+        self._count_by_id[message_id] += 1
         if self._timer is None:
-            self._timer = self._loop.call_at(due, self._give_up_late_ones)
-        self._outbox.put(partial(self._counted, letter))
+            self._timer = self._loop.call_at(due, self._fail_late)
+        self._buffer.put(partial(self._frames_of, pending))
         try:
-            await letter.confirmed
+            await pending.confirmation
         finally:
-            self._forget(letter)
+            self._remove(pending)
 
-    def _counted(self, letter: _PendingPublish) -> bytes:
-        """Its bytes, and its place among all of this channel, which both sides count; nothing of one given up."""
-        if letter.confirmed.done():
+    def _frames_of(self, pending: _PendingPublish) -> bytes:
+        """The frames to write now, with the next delivery tag; none for a publish that was given up meanwhile."""
+        if pending.confirmation.done():
             return b""
-        wire = self._wire
-        wire.delivery_tag += 1
-        letter.tag = wire.delivery_tag
-        wire.confirmations[letter.tag] = letter.confirmed
-        wire.message_id_delivery_tag[letter.message_id] = letter.tag
-        return letter.payload
+        pending.tag = self._confirmations.add(pending.message_id, pending.confirmation)
+        return pending.payload
 
-    def _forget(self, letter: _PendingPublish) -> None:
-        del self._letters[letter]
-        letter.payload = b""  # it may be a while until the outbox comes to one that was given up
-        if letter.tag in self._wire.confirmations:
-            self._wire.confirmations[letter.tag] = Returning()  # as aiormq marks those that nobody waits for
-        self._of_id[letter.message_id] -= 1
-        if not self._of_id[letter.message_id]:
-            # Not before: the return of another one with this id would find its way by it.
-            del self._of_id[letter.message_id]
-            self._wire.message_id_delivery_tag.pop(letter.message_id, None)
+    def _remove(self, pending: _PendingPublish) -> None:
+        del self._pending[pending]
+        pending.payload = b""  # the buffer may hold a publish that was given up for a while
+        self._confirmations.abandon(pending.tag)
+        self._count_by_id[pending.message_id] -= 1
+        if not self._count_by_id[pending.message_id]:  # only then: a return finds another one with this id by it
+            del self._count_by_id[pending.message_id]
+            self._confirmations.forget(pending.message_id)
 
-    def _give_up_late_ones(self) -> None:
-        """One timer for all, since they are due in the order in which they came."""
+    def _fail_late(self) -> None:
+        """Fail the publishes whose time is over. One timer is enough: they are due in the order in which they came."""
         self._timer = None
-        for letter, due in self._letters.items():
+        for pending, due in self._pending.items():
             if due > self._loop.time():
-                self._timer = self._loop.call_at(due, self._give_up_late_ones)
+                self._timer = self._loop.call_at(due, self._fail_late)
                 return
-            letter.fail(TimeoutError())
+            pending.fail(TimeoutError())
 
     def _fail_all(self, closing: asyncio.Future[Any]) -> None:
         if self._timer is not None:
             self._timer.cancel()
         cause = None if closing.cancelled() else closing.exception()
         if cause is None or isinstance(cause, TypeError | ValueError | struct.error):
-            # What the broker wrote wrongly is no mistake of those who publish.
+            # The broker sent something unreadable. That is no mistake of those who publish.
             cause = ChannelInvalidStateError("the channel was closed")
-        for letter in self._letters:
-            letter.fail(cause)
+        for pending in self._pending:
+            pending.fail(cause)
 
 
 def encode_publish(message: Outgoing, message_id: str, *, channel: int, largest: int) -> bytes:
-    """The frames of one publish; `largest` is how many bytes of a body one frame may hold, 0 or less: any number.
+    """The frames of one publish; `largest` is how many bytes of the body one frame may hold; 0 or less: any number.
 
     Raises TypeError, ValueError or struct.error for what AMQP cannot carry.
     """
@@ -212,7 +191,7 @@ def encode_publish(message: Outgoing, message_id: str, *, channel: int, largest:
 
 
 def _flags(message: Outgoing) -> int:
-    """Which properties follow. An empty one is left out, as libraries do."""
+    """The flags of the properties that follow. Empty ones are left out, as in other libraries."""
     return (
         _ALWAYS
         | (_CONTENT_TYPE if message.content_type else 0)

@@ -79,8 +79,8 @@ def _failure(answer: Answer, document: dict[str, Any], private: Iterable[str], n
     ):
         return TemporaryFailure(Code.CARRIER_ERROR, reason, retry_after=wait, **carrier)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        elsewhere = status in _ABOUT_THE_ACCOUNT or _is_about_the_sender(document)
-        return PermanentFailure(Code.CARRIER_REFUSED, reason, elsewhere=elsewhere, **carrier)
+        about_us = status in _ABOUT_THE_ACCOUNT or _is_about_the_sender(document)
+        return PermanentFailure(Code.CARRIER_REFUSED, reason, try_next_route=about_us, **carrier)
     return OutcomeUnknown(Code.OUTCOME_UNKNOWN, f"{reason} It may or may not have been sent.", **carrier)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import yarl
 
+from sms_common.backoff import BackoffPolicy
 from sms_common.carriers.bandwidth.answers import json_object, retry_after
 from sms_common.carriers.exchange import Answer, NoAnswerError, post
 from sms_common.errors import Code, Misconfigured, TemporaryFailure, Throttled
@@ -25,8 +26,9 @@ from sms_common.telemetry import metrics
 RENEW_AHEAD = 60.0
 # Bandwidth publishes no lifetime; its command line client assumes an hour when the answer names none.
 ASSUMED_LIFETIME = 3600.0
-# After a failed call for a token the next one waits 1, 2, 4 ... seconds, this long at most.
-MAX_PAUSE = 30.0
+# After a failed call for a token the next one waits 1, 2, 4 ... seconds, 30 at most.
+# There is one renewal for all senders of a client, so there is nothing to spread.
+_AFTER_FAILURES = BackoffPolicy(1.0, 30.0, jitter=0.0)
 # A wish of the endpoint's for more patience is honoured up to here: without a token nothing at all can be sent.
 MAX_WISH = 300.0
 _MAX_TOKEN = 16 * 1024
@@ -156,8 +158,8 @@ class Tokens:
     def _failed(self, entry: _Entry, failure: TemporaryFailure) -> None:
         metrics.token_refresh_total.labels(result=failure.code).inc()
         entry.failure = failure
-        pause = min(2.0**entry.failures, MAX_PAUSE)
-        entry.failures = min(entry.failures + 1, 10)
+        entry.failures += 1
+        pause = _AFTER_FAILURES.delay(entry.failures)
         entry.retry_at = self._clock() + max(pause, min(failure.retry_after or 0.0, MAX_WISH))
 
 

@@ -5,7 +5,7 @@ import { h, time } from "../dom.js";
 import { field, form } from "../forms.js";
 import { head } from "../lists.js";
 import { go } from "../router.js";
-import { begin, enter } from "../session.js";
+import { enter, openSession } from "../session.js";
 import { say } from "../toast.js";
 import { ROLES } from "../words.js";
 import { PASSWORD_RULE } from "./users.js";
@@ -31,7 +31,7 @@ function password(user) {
     const wanted = data.get("password");
     await call("PATCH", `users/${user.id}`, { body: { password: wanted, current_password: data.get("current_password") }, inside: null });
     // The new password has ended every session, this one too.
-    enter(await begin(user.name, wanted));
+    enter(await openSession(user.name, wanted));
     go("account");
     say("Password changed. Everywhere else you are logged out.");
   };

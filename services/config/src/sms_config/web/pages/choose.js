@@ -1,4 +1,4 @@
-// For a system administrator who works in all tenants: which tenant a page is wanted for.
+// Lets a system administrator who works in all tenants choose the tenant for a page.
 
 import { combobox } from "../combobox.js";
 import { h, icon } from "../dom.js";
@@ -19,5 +19,5 @@ export function chooseTenant(session, path, what) {
       : h("div", { class: "field pick" }, h("label", { for: "choose", class: "offscreen" }, "Tenant"), combobox({ id: "choose", find: findTenant, placeholder: "Name or id", chosen: ({ value }) => { location.hash = inTenant(value, path); } })));
 }
 
-// Whether a page that is about one tenant needs to ask for it first.
+// Whether a page about one tenant must ask for the tenant first.
 export const needsTenant = ({ system, tenantId }) => system && tenantId === null;

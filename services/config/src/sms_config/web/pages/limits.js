@@ -19,7 +19,7 @@ const SHARED = [
 ];
 const ALL = [...OWN, ...SHARED];
 
-export const UNLIMITED = Object.fromEntries(ALL.map(([name]) => [name, name === "burst" ? 1 : null]));
+const UNLIMITED = Object.fromEntries(ALL.map(([name]) => [name, name === "burst" ? 1 : null]));
 
 export const limited = (limits) => ALL.some(([name]) => (limits[name] ?? null) !== UNLIMITED[name]);
 

@@ -6,7 +6,7 @@ import { badge, clock, h, icon, plural, time } from "../dom.js";
 import { names } from "../finding.js";
 import { field, option } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
-import { renew, whenChanged } from "../live.js";
+import { replaceContent, onMessagesChanged } from "../live.js";
 import { showErrors } from "../problems.js";
 import { back, hash, link } from "../router.js";
 import { say } from "../toast.js";
@@ -21,7 +21,7 @@ export async function messages({ query, system, tenantId, session, leaving }) {
   const top = head("Message history", "Every text that came in or went out, and what became of it.");
   if (system && tenantId === null) return [top, chooseTenant(session, "messages", "Messages belong")];
   const place = h("div", { class: "stacked" });
-  const shown = (found) => renew(place, ...listed(found, query));
+  const shown = (found) => replaceContent(place, ...listed(found, query));
   let wanted;
   try {
     wanted = wantedBy(query);
@@ -30,7 +30,7 @@ export async function messages({ query, system, tenantId, session, leaving }) {
     if (!(error instanceof ApiError) || error.status !== 422) throw error;
     return [top, ...refused(query, error)];
   }
-  const { bar, stop } = whenChanged({}, again(() => get("messages", wanted, { unattended: true }), shown));
+  const { bar, stop } = onMessagesChanged({}, again(() => get("messages", wanted, { unattended: true }), shown));
   leaving(stop);
   return [top, filters(query), bar, place];
 }
@@ -131,11 +131,11 @@ export async function message({ id, query, leaving, system }) {
     const show = (now) => {
       if (now.history.length === steps) return;
       steps = now.history.length;
-      renew(place, ...parts(now));
+      replaceContent(place, ...parts(now));
       say(`Status: ${STATUS[now.status]?.[0] ?? now.status}`);
       if (now.final) stop();
     };
-    const { bar: found, stop } = whenChanged({ message_id: item.id, tenant_id: item.tenant_id }, again(() => read({ unattended: true }), show));
+    const { bar: found, stop } = onMessagesChanged({ message_id: item.id, tenant_id: item.tenant_id }, again(() => read({ unattended: true }), show));
     bar = found;
     leaving(stop);
   }

@@ -44,11 +44,11 @@ function fields(item) {
 
 function zone(given) {
   const now = h("p", { class: "hint" });
-  const tell = (name) => {
+  const show = (name) => {
     now.textContent = known(name) ? `It is ${new Intl.DateTimeFormat(undefined, { timeZone: name, weekday: "long", hour: "numeric", minute: "2-digit" }).format(new Date())} there now.` : "";
   };
-  tell(given);
-  const place = picker({ name: "time_zone", label: "Time zone", required: true, value: given, text: given, free: true, find: findZone, chosen: ({ value }) => tell(value) });
+  show(given);
+  const place = picker({ name: "time_zone", label: "Time zone", required: true, value: given, text: given, free: true, find: findZone, chosen: ({ value }) => show(value) });
   place.append(now);
   return place;
 }

@@ -1,21 +1,23 @@
 // Adding and editing one SMS configuration, in the order PortSIP's form has, with the carrier's steps beside it.
 
 import { ApiError, call, get } from "../api.js";
-import { copyButton } from "../clipboard.js";
 import { carrierOf, carriers, credentialFields, stepText, typedCredentials } from "../carriers.js";
+import { copyButton } from "../clipboard.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
+import { drawn, entered } from "../declared.js";
 import { confirm } from "../dialogs.js";
 import { dateTime, h, time } from "../dom.js";
 import { findTrunk } from "../finding.js";
-import { changes, field, form, generated, option, text, toggle } from "../forms.js";
+import { changes, field, form, generated, option, text } from "../forms.js";
 import { head } from "../lists.js";
 import { back, go, hash, link } from "../router.js";
 import { sender } from "../senders.js";
+import { SMS_FIELDS } from "../sms_fields.js";
 import { say } from "../toast.js";
 import { FIELDS } from "../words.js";
 import { chooseTenant, needsTenant } from "./choose.js";
-import { UNLIMITED, limitFields, limited, readLimits } from "./limits.js";
+import { limitFields, limited, readLimits } from "./limits.js";
 import { state } from "./sms.js";
 import { removeOf } from "./trunks.js";
 import { healthOf, later, testsCard, webhooksSeen } from "./tests.js";
@@ -26,6 +28,14 @@ const POLICIES = [
   ["resend", "Send again: the recipient may get the text twice"],
   ["fail", "Report it as failed, without sending again"],
 ];
+// Declared fields that are not drawn, or not read, by their kind alone. `parts` are those of the page.
+const DRAWN = {
+  sender_id: (one, _, { item, trunk }) => sender(one, item, trunk),
+  failure_policy: ({ name, label }, value) => field({ name, label, as: "select", value, children: POLICIES.map(([policy, words]) => option(policy, words)) }),
+  limits: (_, value, { parts }) => limitsOf(value, parts),
+};
+const READ = { limits: readLimits };
+const ADVANCED = ["failure_policy", "limits"];
 
 export async function smsForm(context) {
   const item = context.id === "new" ? null : await get(`sms/${encodeURIComponent(context.id)}`);
@@ -39,30 +49,44 @@ export async function smsForm(context) {
   if (item === null && trunks.length === 0) {
     return [top, h("div", { class: "empty card" }, h("h2", {}, "First, add a trunk"), h("p", {}, "An SMS configuration sends through a trunk, and there is none yet."), h("a", { class: "button primary", href: link("trunks/new") }, "Add a trunk"))];
   }
-  const place = { carrier: firstCarrier(item, trunks, known), parts: [], known };
+  const parts = { known, carrier: firstCarrier(item, trunks, known), all: [] };
   return [
     h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("sms") }, "SMS/MMS")),
     top,
-    h("div", { class: "columns" }, h("div", {}, h("div", { id: "webhook" }, webhookCard(item, last, health, place)), fields(item, trunks, place)), h("div", {}, item && testsCard(item, (data) => typedCredentials(place.carrier, data, item.credentials_shown)), h("div", { id: "steps" }, part(place, (carrier) => steps(item, carrier))))),
+    h("div", { class: "columns" }, h("div", {}, h("div", { id: "webhook" }, webhookCard(item, last, health, parts)), fields(item, trunks, parts)), h("div", {}, item && testsCard(item, (data) => typedCredentials(parts.carrier, data, item.credentials_shown)), h("div", { id: "steps" }, part(parts, (carrier) => steps(item, carrier))))),
   ];
 }
 
-// Of what is edited; of a new one, as far as there is no choice.
+// The carrier of what is edited; of a new configuration, as far as there is no choice.
 function firstCarrier(item, trunks, known) {
   if (item !== null) return carrierOf(known, item.carrier);
   return trunks.length === 1 ? carrierOf(known, trunks[0].carrier) : known.length === 1 ? known[0] : null;
 }
 
 // A part of the page that depends on the trunk's carrier; `make` draws it for one, or for null.
-function part(place, make) {
-  const element = h("div", { class: "drawn" }, make(place.carrier));
-  place.parts.push((carrier) => element.replaceChildren(...[make(carrier)].flat().filter(Boolean)));
+function part(parts, make) {
+  const element = h("div", { class: "drawn" }, make(parts.carrier));
+  parts.all.push((carrier) => element.replaceChildren(...[make(carrier)].flat().filter(Boolean)));
   return element;
 }
 
-function draw(place, carrier) {
-  place.carrier = carrier;
-  for (const again of place.parts) again(carrier);
+// Draw what depends on the carrier for the trunk that was chosen.
+async function follow(parts, trunk) {
+  const chosen = () => trunk.querySelector('[name="provider_id"]').value;
+  const id = chosen();
+  const carrier = id ? carrierOf(parts.known, (await get(`trunks/${encodeURIComponent(id)}`)).carrier) : null;
+  if (carrier === parts.carrier || chosen() !== id) return;
+  parts.carrier = carrier;
+  for (const draw of parts.all) draw(carrier);
+}
+
+// What was typed is kept when the carrier's words for the limits change.
+function limitsOf(value, parts) {
+  let shown = null;
+  return part(parts, (carrier) => {
+    shown = limitFields(shown === null ? value : readLimits(new FormData(shown.closest("form"))), carrier);
+    return shown;
+  });
 }
 
 async function lastMessage(item) {
@@ -74,7 +98,7 @@ async function lastMessage(item) {
   }
 }
 
-function webhookCard(item, last, health, place) {
+function webhookCard(item, last, health, parts) {
   if (item === null) {
     return h("section", { class: "card note", "aria-labelledby": "webhook-title" }, h("h2", { id: "webhook-title" }, "Webhook"), h("p", {}, "The address for the carrier appears here as soon as you save. The credentials may follow later: until then it is a draft."));
   }
@@ -86,56 +110,51 @@ function webhookCard(item, last, health, place) {
     item.webhook === null
       ? h("p", { class: "problem" }, "The address cannot be read with the present key ring. Rotate it to get a new one.")
       : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "webhook address", { label: "Copy webhook" })),
-    h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health, place) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
+    h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health, parts) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
     later(health, (known) => webhooksSeen(known.get(item.id))),
     item.account_proved === null ? null : h("p", { class: "hint" }, item.account_proved ? "The trunk is lent, and these credentials are proved: texts to every tenant's numbers on it may come here." : "The trunk is lent, and these credentials are not proved for the lender's account: only texts to this tenant's own numbers are taken here. Test credentials says why."),
     item.webhook_former_until && h("p", { class: "hint" }, "The address before this one is taken until ", time(item.webhook_former_until), "."),
   );
 }
 
-function fields(item, trunks, place) {
+function fields(item, trunks, parts) {
   const user = item?.callback?.username ?? null;
-  const loaded = { name: item?.name, provider_id: item?.provider_id, sender_id: item?.sender_id, failure_policy: item?.failure_policy ?? "hold", limits: item?.limits ?? UNLIMITED };
+  const loaded = { provider_id: item?.provider_id, ...Object.fromEntries(SMS_FIELDS.map(({ name, unset }) => [name, item?.[name] ?? unset])) };
   const trunk = trunkField(item, trunks);
-  if (item === null && place.known.length > 1) trunk.addEventListener("change", () => follow(place, trunk));
+  const at = (wanted) => SMS_FIELDS.filter((one) => place(one) === wanted).map((one) => (DRAWN[one.name] ?? drawn)(one, loaded[one.name], { item, trunk, parts }));
+  if (item === null && parts.known.length > 1) trunk.addEventListener("change", () => follow(parts, trunk));
   const save = async (data) => {
-    const body = item === null ? {} : changes(plain(data), loaded);
-    if (item === null) Object.assign(body, plain(data));
-    const enabled = data.get("enabled") === "on";
-    if (item === null || enabled !== item.enabled) body.enabled = enabled;
-    Object.assign(body, typedCredentials(place.carrier, data, item?.credentials_shown), callback(data, user));
-    await store(item, body, place);
-  };
-  // What was typed is kept when the carrier's words for the limits change.
-  let limits = null;
-  const limitsOf = (carrier) => {
-    const now = limits === null ? loaded.limits : readLimits(new FormData(limits.closest("form")));
-    limits = limitFields(now, carrier);
-    return limits;
+    const body = item === null ? plain(data) : changes(plain(data), loaded);
+    Object.assign(body, typedCredentials(parts.carrier, data, item?.credentials_shown), callback(data, user));
+    await store(item, body, parts);
   };
   return form(
     { save, check, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: back("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
     h("div", { class: "card" },
-      field({ name: "name", label: "Name", required: true, value: item?.name ?? "", autocomplete: "off" }),
+      at("first"),
       trunk,
-      sender(item, trunk),
-      part(place, (carrier) => credentials(item, carrier)),
-      toggle({ name: "enabled", label: "Enable", checked: item?.enabled ?? true }),
+      at("main"),
+      part(parts, (carrier) => credentials(item, carrier)),
+      at("last"),
     ),
     h("details", { class: "card", open: user !== null || limited(loaded.limits) },
       h("summary", {}, "Advanced"),
-      part(place, (carrier) => callbackFields(item, user, carrier)),
-      field({ name: "failure_policy", label: FIELDS.failure_policy, as: "select", value: loaded.failure_policy, children: POLICIES.map(([value, words]) => option(value, words)) }),
-      part(place, limitsOf),
+      part(parts, (carrier) => callbackFields(item, user, carrier)),
+      at("advanced"),
     ),
   );
 }
 
-// Draw what depends on the carrier for the trunk that was chosen.
-async function follow(place, trunk) {
-  const id = trunk.querySelector('[name="provider_id"]').value;
-  const carrier = id ? carrierOf(place.known, (await get(`trunks/${encodeURIComponent(id)}`)).carrier) : null;
-  if (carrier !== place.carrier && trunk.querySelector('[name="provider_id"]').value === id) draw(place, carrier);
+// Every declared field has one.
+function place({ name, kind }) {
+  if (name === "name") return "first";
+  if (ADVANCED.includes(name)) return "advanced";
+  return kind === "switch" ? "last" : "main";
+}
+
+function trunkField(item, trunks) {
+  const chosen = item === null ? (trunks.length === 1 ? trunks[0] : null) : { id: item.provider_id, name: item.provider_name };
+  return picker({ name: "provider_id", label: "Trunk", required: true, value: chosen?.id ?? "", text: chosen?.name ?? "", find: findTrunk(item?.tenant_id), placeholder: "Choose a trunk" });
 }
 
 function credentials(item, carrier) {
@@ -154,11 +173,6 @@ function callbackFields(item, user, carrier) {
   ];
 }
 
-function trunkField(item, trunks) {
-  const chosen = item === null ? (trunks.length === 1 ? trunks[0] : null) : { id: item.provider_id, name: item.provider_name };
-  return picker({ name: "provider_id", label: "Trunk", required: true, value: chosen?.id ?? "", text: chosen?.name ?? "", find: findTrunk(item?.tenant_id), placeholder: "Choose a trunk" });
-}
-
 function fill(event, carrier) {
   const form = event.target.closest("form");
   form.elements["callback.password"].value = generated();
@@ -166,7 +180,7 @@ function fill(event, carrier) {
   say(`A password was generated; copy it to ${carrier.brand} before you save`);
 }
 
-const plain = (data) => ({ name: text(data, "name") ?? "", provider_id: text(data, "provider_id") ?? undefined, sender_id: text(data, "sender_id"), failure_policy: data.get("failure_policy"), limits: readLimits(data) });
+const plain = (data) => ({ provider_id: text(data, "provider_id") ?? undefined, ...Object.fromEntries(SMS_FIELDS.map((one) => [one.name, (READ[one.name] ?? entered)(data, one)])) });
 
 // Only a new password is held to the rule: one that is stored goes on working.
 function check(data) {
@@ -182,11 +196,11 @@ function callback(data, user) {
   return { callback: { username: name, ...(password === null ? {} : { password }) } };
 }
 
-async function store(item, body, place) {
+async function store(item, body, parts) {
   if (item === null) {
     const made = await call("POST", "sms", { body });
     go(`sms/${made.id}`);
-    say(`Saved. Copy the webhook into ${carrierOf(place.known, made.carrier)?.brand ?? made.provider_brand}.`);
+    say(`Saved. Copy the webhook into ${carrierOf(parts.known, made.carrier)?.brand ?? made.provider_brand}.`);
     return;
   }
   const shown = { ...FIELDS, ...Object.fromEntries(Object.keys(body).map((name) => [name, FIELDS[name] ?? name])) };
@@ -196,15 +210,15 @@ async function store(item, body, place) {
 }
 
 // The form beside it keeps what was typed.
-async function rotate(item, last, health, place) {
+async function rotate(item, last, health, parts) {
   const text = "The carrier must be given the new address. The old one is still taken for a day, so that nothing is lost meanwhile.";
   if (!(await confirm({ title: "Make a new webhook address?", text, action: "Make a new address", dangerous: false }))) return;
   const now = await call("POST", `sms/${item.id}/rotate-webhook`, { body: {} });
   // Unless somebody else has changed it too, the form is based on what is stored now.
   const version = now.version === item.version + 1 ? now.version : item.version;
   Object.assign(item, { version, webhook: now.webhook, webhook_former_until: now.webhook_former_until });
-  document.getElementById("webhook").replaceChildren(webhookCard(item, last, health, place));
-  document.getElementById("steps").replaceChildren(...[steps(item, place.carrier)].filter(Boolean));
+  document.getElementById("webhook").replaceChildren(webhookCard(item, last, health, parts));
+  document.getElementById("steps").replaceChildren(...[steps(item, parts.carrier)].filter(Boolean));
   say("There is a new webhook address");
 }
 

@@ -1,4 +1,4 @@
-// Test buttons of an SMS configuration, what they found, and how it does: when the last webhook came and how it was taken.
+// The tests of an SMS configuration and their results, and its health: the last webhook and how it was answered.
 
 import { ApiError, call, get } from "../api.js";
 import { badge, h, time } from "../dom.js";
@@ -11,7 +11,7 @@ const STEPS = {
   name: "Name",
   connection: "Connection",
   certificate: "Certificate",
-  route: "Way to ingress",
+  route: "Route to ingress",
   challenge: "Without credentials",
   answer: "Answer",
 };
@@ -24,7 +24,7 @@ const HEALTH = {
 };
 const RESULTS = { challenged: "without credentials", unauthorized: "with wrong credentials", unreadable: "not understood", not_handled: "of no use here" };
 
-// The card with both tests. `typed(data)` is what of the form is tried as it is typed.
+// The card with both tests. `typed(data)` is what of the form is tested as it is typed.
 export function testsCard(item, typed) {
   const place = h("div", { role: "status", "aria-label": "What the test found" });
   const button = (label, path, body) => {
@@ -34,8 +34,8 @@ export function testsCard(item, typed) {
   return h(
     "section",
     { class: "card", "aria-labelledby": "tests-title" },
-    h("h2", { id: "tests-title" }, "Try it"),
-    h("p", { class: "hint" }, "Credentials: what is typed is tried in place of what is saved, and nothing is sent. Webhook: it is called as the carrier would, and nothing comes in."),
+    h("h2", { id: "tests-title" }, "Test it"),
+    h("p", { class: "hint" }, "Credentials: what is typed is tested in place of what is saved, and nothing is sent. Webhook: it is called as the carrier would, and no message comes in."),
     h("div", { class: "actions" }, button("Test credentials", "test-credentials", () => typed(new FormData(document.querySelector('form[aria-label="SMS configuration"]')))), button("Test webhook", "test-webhook", () => undefined)),
     place,
   );
@@ -44,7 +44,7 @@ export function testsCard(item, typed) {
 async function run(button, place, label, path, body) {
   if (button.disabled) return;
   button.disabled = true;
-  place.replaceChildren(h("p", { class: "minor" }, "Trying…"));
+  place.replaceChildren(h("p", { class: "minor" }, "Testing…"));
   try {
     const found = await call("POST", path, { body: body() });
     place.replaceChildren(steps(found.steps));
@@ -63,14 +63,14 @@ const steps = (found) =>
     return h("li", { class: tone }, h("div", { class: "split" }, h("strong", {}, STEPS[step] ?? step), badge(words, tone)), h("p", {}, says));
   }));
 
-// What takes its time: an empty place that is filled when it has come.
+// An empty element that is filled when `promise` resolves.
 export function later(promise, show) {
   const place = h("span", { class: "block" });
   promise.then((found) => place.replaceChildren(...[show(found)].flat().filter(Boolean)));
   return place;
 }
 
-// How these SMS configurations do, by their ids; empty while that cannot be told.
+// The health of SMS configurations, by their ids; empty while it is unknown.
 export async function healthOf(items) {
   if (items.length === 0) return new Map();
   try {
@@ -85,8 +85,8 @@ export async function healthOf(items) {
 export function healthBadge(health) {
   if (!health) return h("span", { class: "minor" }, "Unknown");
   const [words, tone] = HEALTH[health.health] ?? [health.health, "off"];
-  const told = health.health === "failing" || health.health === "never_seen";
-  return h("span", { class: "stack" }, badge(words, tone), told ? h("span", { class: "minor clip", title: health.says }, health.says) : null);
+  const explained = health.health === "failing" || health.health === "never_seen";
+  return h("span", { class: "stack" }, badge(words, tone), explained ? h("span", { class: "minor clip", title: health.says }, health.says) : null);
 }
 
 export const lastWebhook = (health) => (health?.last_webhook ? time(health.last_webhook.at) : h("span", { class: "minor" }, "None yet"));
@@ -99,13 +99,13 @@ export function webhooksSeen(health) {
   return h(
     "div",
     { class: wrong ? "problem" : "note" },
-    h("p", {}, wrong ? health.says : taken ? ["Last webhook ", time(taken.at, { exact: true }), `: ${told(taken)}`] : "No webhook has come yet."),
-    wrong && taken ? h("p", {}, "Last one that was taken ", time(taken.at, { exact: true }), `: ${told(taken)}`) : null,
-    refused && wrong ? h("p", {}, "Last refused ", time(refused.at, { exact: true }), `: ${told(refused)}`) : null,
+    h("p", {}, wrong ? health.says : taken ? ["Last webhook ", time(taken.at, { exact: true }), `: ${inWords(taken)}`] : "No webhook has come yet."),
+    wrong && taken ? h("p", {}, "Last accepted ", time(taken.at, { exact: true }), `: ${inWords(taken)}`) : null,
+    refused && wrong ? h("p", {}, "Last refused ", time(refused.at, { exact: true }), `: ${inWords(refused)}`) : null,
   );
 }
 
-function told({ kind, result, status, source }) {
+function inWords({ kind, result, status, source }) {
   const how = RESULTS[result] ? `, ${RESULTS[result]}` : "";
   return `${kind ?? "webhook"}${how}, answered ${status}${source ? `, from ${source}` : ""}.`;
 }

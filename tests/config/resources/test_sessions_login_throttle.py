@@ -1,0 +1,206 @@
+"""A stranger's log-in attempts harm nobody else, wherever both come from. And who a client behind a proxy is."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.config.people import SESSION, Browser, system_admin
+from tests.config.world import BOOTSTRAP, INGRESS, PASSWORD, make_settings
+
+pytestmark = pytest.mark.loopback
+
+CASE = json.loads((Path(__file__).parents[2] / "data/cases/54-secure-cookie-over-http.json").read_text())
+TENANTS = "/api/v1/tenants"
+SNAPSHOT = "/internal/v1/snapshot/ingress"
+STRANGER, COLLEAGUE = "203.0.113.66", "198.51.100.10"
+BEHIND = "X-Forwarded-For"
+
+
+@pytest.fixture(params=["127.0.0.1", ""], ids=["a declared proxy", "an undeclared proxy"])
+async def api(request, serve):
+    """The service behind a proxy on this machine, which adds the address of its client."""
+    api = await serve(make_settings(trusted_proxies=request.param))
+    await api.made("/api/v1/users", system_admin("boss"))
+    return api
+
+
+async def guess(api, times: int, headers: dict[str, str], name: str = "boss") -> set[int]:
+    statuses = set()
+    for number in range(times):
+        body = {"username": name.format(number), "password": f"wrong {number}"}
+        statuses.add((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
+    return statuses
+
+
+async def log_in(api, headers: dict[str, str], password: str = PASSWORD) -> int:
+    body = {"username": "boss", "password": password}
+    return int((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
+
+
+async def test_who_guesses_a_name_is_shut_out_alone(api):
+    assert await guess(api, 15, {BEHIND: STRANGER}) == {401, 429}
+
+    assert await log_in(api, {BEHIND: STRANGER}) == 429
+    assert await log_in(api, {BEHIND: COLLEAGUE}) == 201
+
+
+async def test_who_guesses_many_names_is_shut_out_alone(api):
+    assert await guess(api, 30, {BEHIND: STRANGER}, "name {}") == {401, 429}
+
+    assert await log_in(api, {BEHIND: STRANGER}) == 429
+    assert await log_in(api, {BEHIND: COLLEAGUE}) == 201
+
+
+async def test_to_make_up_whom_one_speaks_for_helps_only_so_far(serve):
+    api = await serve(make_settings())
+    await api.made("/api/v1/users", system_admin("boss"))
+    for number in range(50):
+        assert await guess(api, 1, {BEHIND: f"203.0.113.{number}"}) == {401}
+
+    assert await log_in(api, {BEHIND: "203.0.113.250"}) == 429
+
+
+async def test_a_browser_that_was_here_before_is_let_in_whatever_strangers_do(serve):
+    api = await serve(make_settings())
+    await api.made("/api/v1/users", system_admin("boss"))
+    known = Browser(api)
+    assert (await known.log_in("boss")).status == 201
+    assert (await known.call("DELETE", SESSION)).status == 204
+    known.cookie = None
+
+    assert await guess(api, 30, {}) == {401, 429}
+
+    assert await log_in(api, {}) == 429
+    assert (await known.log_in("boss")).status == 201
+    assert [(await known.log_in("boss", f"wrong {n}")).status for n in range(11)] == [401] * 10 + [429]
+
+
+async def test_many_browsers_that_were_here_before_do_not_make_a_crowd_that_guesses(serve):
+    """Who had a password once may have collected cookies with it; they must not help to find the next one."""
+    api = await serve(make_settings())
+    await api.made("/api/v1/users", system_admin("boss"))
+    browsers = [Browser(api) for _ in range(8)]
+    for browser in browsers:
+        assert (await browser.log_in("boss")).status == 201
+
+    tried = [(await browser.log_in("boss", f"wrong {n}")).status for n in range(10) for browser in browsers]
+    assert (tried.count(401), tried.count(429)) == (60, 20)  # 50 as browsers known here, and 10 as anybody from there
+
+
+@pytest.mark.parametrize("spoiled", ["", "x", "a.b.c", "k1.{1}.{2}", "{0}.other.{2}", "{0}.{1}.AAAA", "{0}.{1}.{2}x"])
+async def test_a_made_up_browser_is_no_browser_that_was_here(serve, spoiled):
+    api = await serve(make_settings())
+    for name in ("boss", "other"):
+        await api.made("/api/v1/users", system_admin(name))
+    known = Browser(api)
+    assert (await known.log_in("other")).status == 201
+    assert known.device is not None
+    known.device = spoiled.format(*known.device.split("."))
+    known.cookie = None
+
+    assert await guess(api, 10, {}) == {401}
+    assert (await known.log_in("boss")).status == 429
+
+
+async def test_a_browser_is_known_for_half_a_year(serve, clock):
+    api = await serve(make_settings())
+    await api.made("/api/v1/users", system_admin("boss"))
+    known = Browser(api)
+    await known.log_in("boss")
+    known.cookie = None
+    clock.pass_time(days=181)
+
+    await guess(api, 10, {})
+    assert (await known.log_in("boss")).status == 429
+
+
+async def test_the_cookie_of_a_browser_opens_nothing_and_is_seen_by_no_script(serve):
+    api = await serve(make_settings(portal_url="https://sms-admin.example.com"))
+    await api.made("/api/v1/users", system_admin("boss"))
+    answer = await api.with_credential(None).call("POST", SESSION, {"username": "boss", "password": PASSWORD})
+    device = next(line for line in answer.headers.getall("Set-Cookie") if line.startswith("sms_device="))
+
+    assert {"HttpOnly", "Secure", "SameSite=Strict", f"Path={SESSION}"} <= set(device.split("; "))
+    opened = await api.with_credential(None).call("GET", SESSION, headers={"Cookie": device.split(";")[0]})
+    assert opened.status == 401
+
+
+async def test_wrong_keys_of_a_stranger_stop_no_key_that_was_made_even_a_fresh_one(api, key_for):
+    key = await key_for("read")
+    wrong = [await api.with_credential(f"sms_abcdefghijkl_{n:043}").get(TENANTS) for n in range(25)]
+
+    assert [answer.status for answer in wrong] == [401] * 20 + [429] * 5
+    assert (await key.get(TENANTS)).status == 200
+
+
+@pytest.mark.parametrize(("path", "right"), [(TENANTS, BOOTSTRAP), (SNAPSHOT, INGRESS)], ids=["bootstrap", "service"])
+async def test_wrong_keys_behind_a_declared_proxy_count_for_their_own_client(serve, path, right):
+    api = await serve(make_settings(trusted_proxies="127.0.0.1"))
+    for number in range(25):
+        await api.with_credential(f"guess-{number}").get(path, headers={BEHIND: STRANGER})
+
+    assert (await api.with_credential(right).get(path, headers={BEHIND: STRANGER})).status == 429
+    assert (await api.with_credential(right).get(path, headers={BEHIND: COLLEAGUE})).status == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "headers", "address"),
+    [
+        ("127.0.0.1", {BEHIND: f"10.0.0.9, {COLLEAGUE}"}, COLLEAGUE),
+        ("127.0.0.0/8, 10.0.0.0/8", {BEHIND: f"{COLLEAGUE}, 10.0.0.9"}, COLLEAGUE),
+        ("10.0.0.0/8", {BEHIND: COLLEAGUE}, "127.0.0.1"),
+        ("", {BEHIND: COLLEAGUE}, "127.0.0.1"),
+        ("127.0.0.1", {}, "127.0.0.1"),
+    ],
+)
+async def test_the_audit_names_the_client_as_far_as_proxies_are_declared(serve, proxies, headers, address):
+    api = await serve(make_settings(trusted_proxies=proxies))
+    await api.call("POST", TENANTS, {"id": "acme", "name": "Acme"}, headers=headers)
+
+    assert (await api.get("/api/v1/audit")).json["items"][0]["address"] == address
+
+
+PORTAL = "https://sms-admin.example.com"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Origin": "http://192.0.2.10:8081", "Host": "192.0.2.10:8081"}, 403),
+        ({"Host": "192.0.2.10:8081"}, 403),
+        ({"Origin": "http://sms-admin.example.com", "Host": "sms-admin.example.com"}, 403),
+        ({"Origin": "http://192.0.2.10:8081", "X-Forwarded-Proto": "http"}, 403),
+        ({"Origin": "http://[2001:db8::1]:8081"}, 403),
+        ({"Origin": "http://[nonsense"}, 403),
+        ({"Origin": PORTAL, "Host": "sms-admin.example.com"}, 201),
+        ({"Host": "sms-admin.example.com"}, 201),
+        ({"Origin": "http://192.0.2.10:8081", "X-Forwarded-Proto": "https"}, 201),
+        ({"Origin": "http://192.0.2.10:8081", "X-Forwarded-Proto": "https, http"}, 201),
+        ({"Origin": "http://localhost:8081"}, 201),
+        ({}, 201),
+    ],
+)
+async def test_a_log_in_over_http_for_a_portal_over_https_is_told_to_use_https(serve, headers, status):
+    assert CASE["expected"] == "a sentence: open it by https"
+    api = await serve(make_settings(portal_url=PORTAL))
+    await api.made("/api/v1/users", system_admin("boss"))
+    body = {"username": "boss", "password": PASSWORD}
+
+    answer = await api.with_credential(None).call("POST", SESSION, body, headers=headers)
+
+    assert answer.status == status
+    if status == 403:
+        assert answer.json["code"] == "https_needed"
+        assert answer.json["message"].startswith(f"Open the portal by https, at {PORTAL}")
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_the_cookie_is_for_tls_only_behind_several_proxies(serve):
+    api = await serve(make_settings())
+    await api.made("/api/v1/users", system_admin("boss"))
+    body = {"username": "boss", "password": PASSWORD}
+
+    answer = await api.with_credential(None).call("POST", SESSION, body, headers={"X-Forwarded-Proto": "https, http"})
+
+    assert all("Secure" in line for line in answer.headers.getall("Set-Cookie"))

@@ -1,0 +1,257 @@
+"""Held messages are sent at their time. What was waited for in vain ends; that is recorded before it is published."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from sms_common.errors import Code, TemporaryFailure, Unavailable
+from sms_common.messages import Status
+from sms_dispatcher.delivery.scheduler import DueScheduler
+from sms_dispatcher.ledger.documents import to_document
+from tests.dispatcher.builders import HANDSET, NOW, entry, receipt
+from tests.dispatcher.conftest import Rig
+
+SECOND = "+13125550132"
+DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
+
+
+def hours(number: float) -> float:
+    return number * 3600
+
+
+@pytest.mark.parametrize("delay", [1, 23, 25, 24 * 300], ids="after {} h".format)
+async def test_a_text_for_later_is_held_and_sent_at_its_time(rig, delay):
+    await rig.send(send_after=NOW + timedelta(hours=delay))
+    assert (rig.story(), rig.carrier.sent) == (["accepted", "held"], [])
+
+    await rig.let_pass(hours(delay) - 1)
+    assert await rig.scheduler.work() == 0
+    await rig.let_pass(2)
+    assert await rig.scheduler.work() == 1
+    await rig.idle()
+
+    assert rig.story() == ["accepted", "held", "submitted"]
+    assert await rig.scheduler.work() == 0
+
+
+@pytest.mark.parametrize("days", [367, 365 * 7000])
+async def test_a_text_for_a_far_future_is_refused(rig, days):
+    await rig.send(send_after=NOW + timedelta(days=days))
+
+    (event,) = rig.statuses()
+    assert (event.status, event.error.code, event.error.field) == (Status.REJECTED, "invalid_request", "send_after")
+
+
+async def test_a_held_text_stays_in_the_ledger_until_it_was_sent_and_some_days_longer(rig):
+    await rig.send(send_after=NOW + timedelta(days=300))
+    (held,) = rig.ledger.entries.values()
+
+    assert to_document(held, timedelta(days=90))["delete_at"] == NOW + timedelta(days=390)
+
+
+async def test_a_held_text_that_expires_before_its_time_is_not_sent(rig):
+    await rig.send(send_after=NOW + timedelta(hours=2), expires_at=NOW + timedelta(hours=1))
+    await rig.let_pass(hours(2))
+    await rig.scheduler.work()
+
+    assert (rig.story(), rig.carrier.sent) == (["accepted", "held", "expired"], [])
+
+
+async def test_a_held_text_whose_hand_over_was_cut_short_is_handed_over_again_and_sent_once(rig):
+    await rig.send(send_after=NOW + timedelta(hours=1))
+    await rig.let_pass(hours(1))
+    rig.broker.blocked = True
+    with pytest.raises(Unavailable):
+        await rig.scheduler.work()
+    rig.broker.blocked = False
+    await rig.let_pass(61)
+    await rig.scheduler.work()
+    await rig.idle()
+
+    assert rig.story() == ["accepted", "held", "submitted"]
+
+
+async def test_no_receipt_in_the_window_makes_a_message_undetermined(rig):
+    await rig.send()
+    await rig.let_pass(hours(101))
+    await rig.scheduler.work()
+    assert await rig.scheduler.work() == 0
+
+    last = rig.statuses()[-1]
+    assert (last.status, last.final, last.error.code, last.sequence) == (Status.UNDETERMINED, True, "no_receipt", 4)
+
+
+async def test_a_late_receipt_corrects_undetermined_once(rig):
+    await rig.send()
+    await rig.let_pass(hours(101))
+    await rig.scheduler.work()
+    await rig.carrier_says(receipt())
+    await rig.carrier_says(receipt(Status.FAILED))
+
+    assert rig.story() == ["accepted", "submitted", "undetermined", "delivered"]
+
+
+async def test_a_receipt_that_wins_the_race_against_the_clock_is_the_only_final_status(rig):
+    await rig.send()
+    await rig.let_pass(hours(101))
+    take = rig.ledger.take_due
+
+    async def take_and_hear(limit):
+        taken = await take(limit)
+        await rig.carrier_says(receipt())
+        rig.ledger.take_due = take
+        return taken
+
+    rig.ledger.take_due = take_and_hear
+    await rig.scheduler.work()
+
+    assert rig.story() == ["accepted", "submitted", "delivered"]
+
+
+async def test_an_end_that_was_recorded_and_not_told_is_told_later(rig):
+    await rig.send()
+    await rig.let_pass(hours(101))
+    rig.ledger.lose_answers.add("change")
+    with pytest.raises(Unavailable):
+        await rig.scheduler.work()
+    assert rig.story()[-1] == "submitted"
+
+    await rig.let_pass(61)
+    await rig.scheduler.work()
+    assert await rig.scheduler.work() == 0
+
+    assert rig.story() == ["accepted", "submitted", "undetermined"]
+
+
+async def test_a_receipt_before_the_last_one_does_not_make_the_window_longer(rig):
+    await rig.send()
+    await rig.let_pass(hours(99))
+    await rig.carrier_says(receipt(Status.SENT))
+    await rig.let_pass(hours(0.9))
+    assert await rig.scheduler.work() == 0
+    await rig.let_pass(hours(0.2))
+    await rig.scheduler.work()
+
+    assert rig.story() == ["accepted", "submitted", "sent", "undetermined"]
+
+
+async def test_a_message_that_was_sent_before_its_acceptance_was_known_ends_too(rig):
+    """The receipt is recorded, the answer is not: the window runs all the same."""
+    rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2)
+    await rig.carrier_says(receipt(Status.SENT))
+    await rig.let_pass(hours(101))
+    await rig.scheduler.work()
+
+    assert rig.story() == ["sent", "undetermined"]
+
+
+@pytest.mark.parametrize("rig", ["through the queue"], indirect=True)
+@pytest.mark.parametrize(
+    ("changes", "story"),
+    [
+        pytest.param({}, ["accepted", "failed"], id="at first"),
+        pytest.param({"to": [SECOND, HANDSET]}, ["accepted", "failed"], id="of a list"),
+        pytest.param({"send_after": NOW + timedelta(hours=1)}, ["accepted", "held", "failed"], id="at its time"),
+    ],
+)
+async def test_a_message_whose_lane_entry_vanished_ends_all_the_same(rig, changes, story):
+    rig.lose_lane_entries()
+    await rig.send(**changes)
+    for span in (1, 22.9, 1.2):
+        await rig.let_pass(hours(span))
+        await rig.scheduler.work()
+
+    id_ = "m-1.1" if "to" in changes else "m-1"
+    last = rig.statuses(id_)[-1]
+    assert (rig.story(id_), last.error.code, last.final) == (story, "retries_exhausted", True)
+
+
+async def test_a_message_whose_retry_vanished_ends_all_the_same(rig):
+    rig.carrier.script(HANDSET, DOWN)
+    await rig.send()
+    rig.lose_lane_entries()
+    for _ in range(25):
+        await rig.let_pass(hours(1))
+        await rig.scheduler.work()
+
+    assert (rig.story()[-1], rig.statuses()[-1].error.code) == ("failed", "retries_exhausted")
+
+
+async def test_a_dead_senders_message_whose_lane_entry_vanished_becomes_unknown(rig):
+    dead = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2, due_at=NOW + timedelta(hours=24))
+    rig.ledger.entries["acme/m-1"] = dead
+    rig.ledger.claimed_at["acme/m-1"] = NOW
+    await rig.let_pass(hours(25))
+    await rig.scheduler.work()
+    await rig.idle()
+
+    assert (rig.story(), rig.carrier.sent) == (["unknown"], [])
+
+
+async def test_an_entry_that_cannot_be_worked_on_keeps_no_other_from_its_end(rig):
+    broken = entry(message_id="broken", status=Status.HELD, config_id=None, due_at=NOW)
+    rig.ledger.entries[broken.id] = broken
+    await rig.send(send_after=NOW + timedelta(seconds=1))
+    await rig.let_pass(2)
+    await rig.scheduler.work()
+    await rig.idle()
+
+    assert rig.story("m-1")[-1] == "submitted"
+
+
+@pytest.mark.parametrize(
+    "error", [Unavailable(Code.STORE_UNAVAILABLE, "Away."), RuntimeError("bug")], ids=["away", "bug"]
+)
+async def test_the_clock_goes_on_after_trouble(rig, error):
+    stop, looks = asyncio.Event(), []
+    take = rig.ledger.take_due
+
+    async def trouble_at_first(limit):
+        looks.append(limit)
+        if len(looks) == 1:
+            raise error
+        stop.set()
+        return await take(limit)
+
+    rig.ledger.take_due = trouble_at_first
+    async with asyncio.timeout(5):
+        await rig.scheduler.run(stop, every=0.001)
+
+    assert len(looks) == 2
+
+
+async def test_hundreds_of_texts_for_one_moment_all_go(rig):
+    for n in range(600):
+        await rig.ledger.accept(entry(message_id=f"m-{n}", status=Status.HELD, send_after=NOW, due_at=NOW))
+
+    assert await rig.scheduler.work() == 600
+    await rig.idle()
+    assert len(rig.carrier.sent) == 600
+
+
+async def test_a_pbx_whose_queue_takes_nothing_keeps_no_other_from_its_end(rig, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.main._SHARED_WORK_SECONDS", 0.01)
+    fresh, publish = Rig(rig.clock, rig.ledger), rig.broker.publish
+    full = True
+
+    async def refuse_some(message) -> None:
+        if full and message.correlation_id == "stuck":
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The queue is full.")
+        await publish(message)
+
+    fresh.broker.publish = refuse_some  # type: ignore[method-assign]
+    for id_ in ("stuck", "free"):
+        ended = entry(message_id=id_, status=Status.HELD, expires_at=NOW, due_at=NOW)
+        fresh.ledger.entries[ended.id] = ended
+    await fresh.scheduler.work()
+    assert rig.story("free") == ["expired"]
+    full = False
+    rig.clock.now += timedelta(minutes=2)
+    await fresh.scheduler.work()
+
+    assert rig.story("stuck") == ["expired"]
+
+
+def test_the_clock_is_part_of_the_dispatcher(rig):
+    assert isinstance(rig.scheduler, DueScheduler)

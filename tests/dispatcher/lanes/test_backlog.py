@@ -1,0 +1,31 @@
+"""What is known about a lane's queue: nothing at first; once the broker was asked, everything that is put in."""
+
+import pytest
+
+from sms_dispatcher.lanes.backlog import Backlog
+
+ASKED = ("was_empty", 0)
+
+
+@pytest.mark.parametrize(
+    ("events", "empty"),
+    [
+        ([], False),
+        ([("delivered",)], False),
+        ([ASKED], True),
+        ([ASKED, ("put",)], False),
+        ([ASKED, ("put",), ("delivered",)], True),
+        ([ASKED, ("put",), ("put",), ("delivered",)], False),
+        ([ASKED, ("delivered",), ("put",)], False),
+        ([("put",), ASKED], False),
+        ([("put",), ("was_empty", 1)], True),
+        ([ASKED, ("put",), ("forget",), ("delivered",)], False),
+        ([ASKED, ("put",), ("forget",), ("was_empty", 1)], True),
+    ],
+)
+def test_a_queue_is_empty_only_when_that_is_known(events, empty):
+    backlog = Backlog()
+    for name, *arguments in events:
+        getattr(backlog, name)(*arguments)
+
+    assert backlog.is_empty is empty
