@@ -15,7 +15,14 @@ from sms_config.access.auth import Caller
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.problems import Invalid
 from sms_config.model.query import Clause, Column, Columns, Query, columns_of
-from sms_config.model.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.model.records import (
+    CALLBACK_PASSWORD,
+    CREDENTIALS,
+    WEBHOOK_TOKEN,
+    SmsConfigRecord,
+    TenantRecord,
+    TrunkRecord,
+)
 from sms_config.resources.account_proofs import is_proved
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.resources.sealing import Sealer, credentials_set, open_secret

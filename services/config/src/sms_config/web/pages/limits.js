@@ -2,7 +2,6 @@
 
 import { h } from "../dom.js";
 import { field, text } from "../forms.js";
-import { FIELDS } from "../words.js";
 
 // Name, label, unit or meaning, and the step of the number; without a step it is a text.
 const OWN = [
@@ -12,9 +11,9 @@ const OWN = [
 ];
 const SHARED = [
   ["account_segments_per_second", "Account, per second", "Of all configurations of this account.", "any"],
-  ["campaign_id", FIELDS.campaign_id, "As the carrier names it."],
+  ["campaign_id", "Campaign ID", "As the carrier names it."],
   ["campaign_segments_per_minute", "Campaign, per minute", "Of all configurations of this campaign.", "any"],
-  ["brand_id", FIELDS.brand_id, "As the carrier names it."],
+  ["brand_id", "Brand ID", "As the carrier names it."],
   ["brand_segments_per_day", "Brand, per day", "A day begins at midnight Pacific time.", "1"],
 ];
 const ALL = [...OWN, ...SHARED];
