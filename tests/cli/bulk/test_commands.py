@@ -553,7 +553,7 @@ async def test_somebody_elses_change_meanwhile_is_not_overwritten(admin: Command
     async with session(10, None) as http:
         mine = HttpApi(http, config_url, SecretStr(BOOTSTRAP), "config service")
         now = await fetch(mine)
-        planned = plan(wanted, now, lambda _: None)
+        planned = plan(wanted, now, lambda _: None, {})
         await api("PATCH", "/tenants/acme", {"name": "Theirs"})
         with pytest.raises(Failure) as caught:
             await apply(mine, planned, now, made.append)

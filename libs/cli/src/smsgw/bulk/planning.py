@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from sms_common.phone import NumberPool
+from smsgw.bulk.credentials import PREFIX, Declared, carrier_of, faults
 from smsgw.bulk.document import SECTIONS, Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
 from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import Key, ObjectKind, label
@@ -41,7 +42,7 @@ class Step:
     @property
     def before(self) -> Mapping[str, Any]:
         """What the fields are now."""
-        return {name: self.item.fields.get(name) for name in self.fields} if self.item else {}
+        return {name: _stored(self.item).get(name) for name in self.fields} if self.item else {}
 
     @property
     def label(self) -> str:
@@ -63,14 +64,21 @@ class Plan:
 
 
 def plan(
-    document: Document, now: Installation, secret_of: SecretOf, *, prune: bool = False, replace_secrets: bool = False
+    document: Document,
+    now: Installation,
+    secret_of: SecretOf,
+    declared: Declared,
+    *,
+    prune: bool = False,
+    replace_secrets: bool = False,
 ) -> Plan:
     """Compare. `secret_of` reads an environment variable; secrets that are stored stay, unless they are to be replaced.
+    `declared` are the carriers with their credentials.
 
     Raises Failure with a line for everything in the file that cannot be had.
     """
     wishes = _wishes(document, now)
-    problems = [*_ambiguous(wishes, now), *_dangling(wishes, now)]
+    problems = [*_ambiguous(wishes, now), *_dangling(wishes, now), *_misnamed(document, now, declared)]
     steps: list[Step] = []
     for wish in wishes:
         step, wrong = _step(wish, now.get(wish.kind, wish.key), secret_of, replace_secrets=replace_secrets)
@@ -153,6 +161,8 @@ def _wish_for_sms(entry: SmsEntry, reader: NumberReader) -> Wish:
     key = (entry.tenant, entry.name)
     fields = entry.given("tenant", "name", "credentials", "callback")
     variables = dict(entry.credentials.variables()) if entry.credentials else {}
+    if entry.credentials:
+        fields |= {PREFIX + name: value for name, value in entry.credentials.literals().items()}
     if entry.sender_id is not None:
         fields["sender_id"] = reader.sender(entry.sender_id)
     if "callback" in entry.model_fields_set:
@@ -193,14 +203,39 @@ def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
     return problems
 
 
+def _misnamed(document: Document, now: Installation, declared: Declared) -> Iterator[str]:
+    """Name every credential that is not one of the trunk's carrier, and every secret that stands in the file itself."""
+    trunks: dict[Key, tuple[object, object]] = {
+        (entry.tenant or "", entry.name): (entry.carrier, entry.brand) for entry in document.trunks
+    }
+    trunks |= {item.key: (item.fields["carrier"], item.fields["brand"]) for item in now.of(ObjectKind.TRUNK)}
+    for place, entry in enumerate(document.sms):
+        trunk = trunks.get((entry.tenant, entry.trunk)) or trunks.get(("", entry.trunk))
+        carrier = None if trunk is None else carrier_of(declared, *trunk)
+        if entry.credentials is not None and carrier is not None:
+            where = _placed(ObjectKind.SMS, (entry.tenant, entry.name), document.line("sms", place))
+            yield from (f"{where}: {fault}" for fault in faults(entry.credentials, carrier))
+
+
+def _stored(item: Item) -> dict[str, Any]:
+    """An object's fields, and the credentials of it that are shown."""
+    return {**item.fields, **{PREFIX + name: value for name, value in item.shown.items()}}
+
+
 def _step(
     wish: Wish, item: Item | None, secret_of: SecretOf, *, replace_secrets: bool
 ) -> tuple[Step | None, list[str]]:
     """What has to be done for one object, and what keeps it from being done."""
     what = _placed(wish.kind, wish.key, wish.line)
-    stored = item.secrets if item else frozenset()
-    there = item.fields if item else ROUTING_UNSET if wish.kind is ObjectKind.ROUTING else {}
-    changed = {name: value for name, value in wish.fields.items() if name not in there or there[name] != value}
+    stored = set(item.secrets) if item else set()
+    there = _stored(item) if item else ROUTING_UNSET if wish.kind is ObjectKind.ROUTING else {}
+    # What is set and not shown here, as on a lent trunk, cannot be compared: it is kept as a secret is.
+    unseen = set() if replace_secrets else {PREFIX + name for name in stored} - there.keys()
+    changed = {
+        name: value
+        for name, value in wish.fields.items()
+        if name not in unseen and (name not in there or there[name] != value)
+    }
     problems: list[str] = []
     secrets: dict[str, SecretStr] = {}
     for name, variable in wish.variables.items():
