@@ -37,7 +37,9 @@ def modules(package: Path) -> Iterator[Path]:
 
 
 def folders() -> list[Path]:
-    return [folder for package in SOURCES.values() for folder in {package, *(path.parent for path in modules(package))}]
+    return sorted(
+        {folder for package in SOURCES.values() for folder in (package, *(path.parent for path in modules(package)))}
+    )
 
 
 @pytest.mark.parametrize("folder", folders(), ids=lambda folder: folder.as_posix().partition("/src/")[2])
