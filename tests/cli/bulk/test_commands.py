@@ -17,8 +17,8 @@ from sms_config.storage.testing import InMemoryStore
 from smsgw.access.http_api import ServiceApi as HttpApi
 from smsgw.access.http_api import session
 from smsgw.bulk.applying import apply
+from smsgw.bulk.current import fetch
 from smsgw.bulk.document import parse
-from smsgw.bulk.installation import fetch
 from smsgw.bulk.planning import Step, plan
 from smsgw.terminal.running import Failure
 from tests.cli.world import Command, Ended

@@ -39,7 +39,7 @@ from sms_dispatcher.dispatcher import Dispatcher
 from sms_dispatcher.fleet.coordination import Coordination
 from sms_dispatcher.fleet.membership import FleetMember
 from sms_dispatcher.lanes.lanes import Lanes
-from sms_dispatcher.lanes.stalled import StalledReport
+from sms_dispatcher.lanes.stalled_lanes import StalledReport
 from sms_dispatcher.ledger.database import open_database
 from sms_dispatcher.ledger.database_clock import DatabaseClock
 from sms_dispatcher.ledger.history import History

@@ -6,7 +6,7 @@ from typing import Any
 
 from smsgw.access.http_api import ApiRefusal, JsonObject, ServiceApi
 from smsgw.bulk.credentials import PREFIX
-from smsgw.bulk.installation import Installation
+from smsgw.bulk.current import Installation
 from smsgw.bulk.kinds import Key, ObjectKind
 from smsgw.bulk.planning import CALLBACK_PASSWORD, Plan, Step
 from smsgw.bulk.references import references, with_ids

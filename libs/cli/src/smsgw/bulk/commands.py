@@ -12,8 +12,8 @@ from smsgw.access import gateway
 from smsgw.access.http_api import JsonObject
 from smsgw.bulk import applying, document, exporting
 from smsgw.bulk.credentials import fetch_declared
+from smsgw.bulk.current import Installation, fetch
 from smsgw.bulk.document import SECTIONS, STANDARD_INPUT, BadFile, Document
-from smsgw.bulk.installation import Installation, fetch
 from smsgw.bulk.kinds import ObjectKind, label
 from smsgw.bulk.planning import Plan, Step, plan
 from smsgw.settings import secret_from_environment

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from smsgw.access.http_api import ServiceApi
 from smsgw.bulk.document import CredentialsEntry
 
-# Before the name of a credential that stands in the file itself, in the fields of a wish and of an object.
+# Before the name of a credential that stands in the file itself, in the fields of a desired and of a stored object.
 PREFIX = "credentials."
 
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sms_common.configuration import PaceLimits
+from smsgw.bulk.current import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.document import VERSION
-from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import ObjectKind
 from smsgw.bulk.planning import CALLBACK_PASSWORD
 

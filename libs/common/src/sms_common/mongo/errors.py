@@ -22,7 +22,7 @@ from pymongo.errors import (
 )
 
 from sms_common.errors import Code, Unavailable, UnreadableEvent
-from sms_common.mongo.reasons import why_unusable
+from sms_common.mongo.driver_messages import why_unusable
 
 TRANSIENT: Final = "TransientTransactionError"
 COMMIT_UNKNOWN: Final = "UnknownTransactionCommitResult"

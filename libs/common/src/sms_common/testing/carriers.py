@@ -10,7 +10,6 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from sms_common.carriers.basic_auth import CHALLENGE, check_basic
 from sms_common.carriers.declaration import (
     BasicCallback,
     CarrierLimits,
@@ -26,6 +25,7 @@ from sms_common.carriers.protocol import (
     WebhookRequest,
     Window,
 )
+from sms_common.carriers.webhook_authentication import CHALLENGE, check_basic
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code, SendFailure, WebhookUnreadable
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage

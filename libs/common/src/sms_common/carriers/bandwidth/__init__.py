@@ -11,8 +11,8 @@ from sms_common.carriers.bandwidth.declaration import DECLARATION
 from sms_common.carriers.bandwidth.options import Options
 from sms_common.carriers.bandwidth.sending import BandwidthSender
 from sms_common.carriers.bandwidth.webhooks import parse
-from sms_common.carriers.basic_auth import CHALLENGE, check_basic
 from sms_common.carriers.protocol import Account, CheckStep, ParsedWebhook, WebhookRequest, Window
+from sms_common.carriers.webhook_authentication import CHALLENGE, check_basic
 from sms_common.configuration import CallbackCredentials
 from sms_common.messages import Accepted, OutboundMessage
 

@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 import yarl
 
-from sms_common.carriers.bandwidth import finding
+from sms_common.carriers.bandwidth import message_search
 from sms_common.carriers.bandwidth.answers import accepted
 from sms_common.carriers.bandwidth.declaration import DECLARATION
 from sms_common.carriers.bandwidth.oauth import OAuthClient, Tokens, basic
@@ -76,13 +76,15 @@ class BandwidthSender:
         """See Carrier.find_sent."""
         credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
         # Not by the URL's own means: they would leave the plus of a number as it is, which means a blank.
-        url = yarl.URL(f"{self._messages_url(credentials.account_id)}?{finding.query(message, window)}", encoded=True)
+        url = yarl.URL(
+            f"{self._messages_url(credentials.account_id)}?{message_search.query(message, window)}", encoded=True
+        )
         deadline = self._clock() + self._options.total_timeout
 
         async def ask(authorization: str) -> Answer:
             return await self._get(url, authorization)
 
-        return finding.alike(await self._authorised(credentials, ask, deadline), message)
+        return message_search.alike(await self._authorised(credentials, ask, deadline), message)
 
     async def close(self) -> None:
         """End what renews tokens in the background."""

@@ -5,10 +5,10 @@ import { carrierOf, carriers, credentialFields, stepText, typedCredentials } fro
 import { copyButton } from "../clipboard.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { drawn, entered } from "../declared.js";
+import { drawn, entered } from "../declared_fields.js";
 import { confirm } from "../dialogs.js";
 import { dateTime, h, time } from "../dom.js";
-import { findTrunk } from "../finding.js";
+import { findTrunk } from "../lookups.js";
 import { changes, field, form, generated, option, text } from "../forms.js";
 import { head } from "../lists.js";
 import { back, go, hash, link } from "../router.js";

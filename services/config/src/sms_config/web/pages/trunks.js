@@ -7,7 +7,7 @@ import { patch } from "../conflict.js";
 import { confirm, inform } from "../dialogs.js";
 import { badge, h } from "../dom.js";
 import { counted, counting } from "../entries.js";
-import { findTenant, names } from "../finding.js";
+import { findTenant, names } from "../lookups.js";
 import { changes, choices, field, form, option, text } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { sentenceOf } from "../problems.js";
