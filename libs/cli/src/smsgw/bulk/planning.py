@@ -11,10 +11,9 @@ from smsgw.bulk.credentials import PREFIX, Declared, carrier_of, faults
 from smsgw.bulk.document import SECTIONS, Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
 from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import Key, ObjectKind, label
-from smsgw.bulk.reading import NumberReader
 from smsgw.bulk.references import references
 from smsgw.bulk.rule_wishes import rule_wishes
-from smsgw.bulk.wishes import Wish
+from smsgw.bulk.wishes import NumberReader, Wish
 from smsgw.terminal.running import Failure
 
 Action = Literal["create", "update", "delete"]

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from sms_common.phone import NumberPool, normalise, normalise_sender
 from smsgw.bulk.kinds import Key, ObjectKind
 
 
@@ -27,3 +28,26 @@ def in_form(read: Callable[[], str], written: str) -> str:
         return read()
     except ValueError:
         return written
+
+
+class NumberReader(NamedTuple):
+    """How a tenant's numbers are read. What is no number comes back as it is, since the API says what is wrong."""
+
+    country: str = "US"
+    foreign_without_plus: bool = False
+
+    def number(self, written: str) -> str:
+        """One number in international form."""
+        return in_form(lambda: normalise(written, self.country, **self._how), written)
+
+    def sender(self, written: str) -> str:
+        """A number in international form, or a name."""
+        return in_form(lambda: normalise_sender(written, self.country, **self._how), written)
+
+    def pool(self, written: str) -> str:
+        """Numbers and ranges in the form in which pools are kept."""
+        return in_form(lambda: str(NumberPool.parse(written, self.country, **self._how)), written)
+
+    @property
+    def _how(self) -> dict[str, bool]:
+        return {"foreign_without_plus": self.foreign_without_plus}
