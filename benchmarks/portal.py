@@ -255,7 +255,7 @@ def settings_for(url: str, dispatcher_url: str) -> ConfigSettings:
         "ingress_token": INGRESS,
         "dispatcher_token": DISPATCHER,
         "dispatcher_url": dispatcher_url,
-        "dispatcher_api_token": READ_API,
+        "dispatcher_read_token": READ_API,
     }
     return ConfigSettings(**given)
 

@@ -201,7 +201,7 @@ class Corner:
             "DISPATCHER_MONGO_DATABASE": self._name,
             "DISPATCHER_CONFIG_URL": self._config_url,
             "DISPATCHER_CONFIG_TOKEN": "benchmark",
-            "DISPATCHER_API_TOKEN": "benchmark-token-of-the-read-api",
+            "DISPATCHER_READ_TOKEN": "benchmark-token-of-the-read-api",
             "DISPATCHER_CARRIER_OPTIONS": json.dumps(simulated_carrier(self._carrier_url)),
             "DISPATCHER_LOG_FORMAT": "json",
         }

@@ -24,9 +24,10 @@ SET_BY_COMPOSE = {
     "ingress": {"HOST", "PORT", "HEALTH_HOST", "HEALTH_PORT", "AMQP_URL", "CONFIG_URL", "CONFIG_TOKEN", "LOG_FORMAT"},
     "dispatcher": {
         *("HOST", "PORT", "AMQP_URL", "MONGO_URL", "MONGO_DATABASE", "CONFIG_URL", "CONFIG_TOKEN", "LOG_FORMAT"),
+        "READ_TOKEN",
     },
     "config": {
-        *("HOST", "PORT", "AMQP_URL", "MONGO_URL", "MONGO_DATABASE", "DISPATCHER_URL", "DISPATCHER_API_TOKEN"),
+        *("HOST", "PORT", "AMQP_URL", "MONGO_URL", "MONGO_DATABASE", "DISPATCHER_URL", "DISPATCHER_READ_TOKEN"),
         *("CARRIER_OPTIONS", "LOG_FORMAT"),
     },
 }
@@ -35,7 +36,7 @@ NEEDED = {
     "AMQP_URL": "amqp://rabbitmq",
     "MONGO_URL": "mongodb://mongo",
     "PUBLIC_URL": "https://sms.example.com",
-    "API_TOKEN": "a" * 32,
+    "READ_TOKEN": "a" * 32,
     "CONFIG_TOKEN": "c" * 32,
     "INGRESS_TOKEN": "i" * 32,
     "DISPATCHER_TOKEN": "d" * 32,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sms_common.errors import Code, Unavailable
 from sms_dispatcher.fleet.coordination import MEMBER_TTL, Coordination
 from sms_dispatcher.fleet.membership import LiveMembers
-from sms_dispatcher.lanes.stalled import StalledLane
+from sms_dispatcher.lanes.stalled_lanes import StalledLane
 
 
 class MemoryCoordination(Coordination):

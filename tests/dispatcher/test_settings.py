@@ -11,7 +11,7 @@ NEEDED = {
     "DISPATCHER_AMQP_URL": "amqp://user:SECRET@127.0.0.1:1/x",
     "DISPATCHER_MONGO_URL": "mongodb://user:SECRET@127.0.0.1:1/",
     "DISPATCHER_CONFIG_TOKEN": "SECRET",
-    "DISPATCHER_API_TOKEN": "SECRET",
+    "DISPATCHER_READ_TOKEN": "SECRET",
 }
 
 
@@ -82,3 +82,17 @@ def test_a_carriers_options_are_json(read):
     options = read(DISPATCHER_CARRIER_OPTIONS='{"bandwidth": {"total_timeout": 20}}').carrier_options
 
     assert options == {"bandwidth": {"total_timeout": 20}}
+
+
+def test_the_former_name_of_the_read_token_is_read_where_the_new_one_is_not_set(read):
+    former = read(DISPATCHER_READ_TOKEN=None, DISPATCHER_API_TOKEN="former-token")
+    both = read(DISPATCHER_READ_TOKEN="new-token", DISPATCHER_API_TOKEN="former-token")
+
+    assert former.read_token.get_secret_value() == "former-token"
+    assert former.renamed == {"DISPATCHER_API_TOKEN": "DISPATCHER_READ_TOKEN"}
+    assert both.read_token.get_secret_value() == "new-token"
+
+
+def test_a_missing_read_token_is_named_by_its_new_name(read):
+    with pytest.raises(ValidationError, match="read_token"):
+        read(DISPATCHER_READ_TOKEN=None)

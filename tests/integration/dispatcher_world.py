@@ -76,7 +76,7 @@ class World:
         self._env = env | {
             "DISPATCHER_CONFIG_URL": config_url,
             "DISPATCHER_CONFIG_TOKEN": "config-token",
-            "DISPATCHER_API_TOKEN": "api-token",
+            "DISPATCHER_READ_TOKEN": "api-token",
             "DISPATCHER_DUE_EVERY": "0.1",
             "DISPATCHER_CARRIER_OPTIONS": json.dumps(
                 {"bandwidth": {"messaging_url": simulator.messaging_url, "token_url": simulator.token_url}}

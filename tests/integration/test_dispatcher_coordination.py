@@ -12,7 +12,7 @@ from sms_common.errors import Unavailable
 from sms_dispatcher.fleet import coordination as module
 from sms_dispatcher.fleet.coordination import Coordination
 from sms_dispatcher.fleet.membership import LiveMembers
-from sms_dispatcher.lanes.stalled import StalledLane
+from sms_dispatcher.lanes.stalled_lanes import StalledLane
 from sms_dispatcher.ledger.database import open_database
 from tests.dispatcher.memory_coordination import MemoryCoordination
 from tests.stack import Database

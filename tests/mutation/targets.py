@@ -26,10 +26,12 @@ TARGETS = {
     ),
     "classifier": Target(
         ("sms_common.carriers.bandwidth.answers", "sms_common.carriers.bandwidth.codes"),
-        ("tests/carriers/bandwidth/test_answers.py", "tests/carriers/bandwidth/test_codes.py"),
+        ("tests/common/carriers/bandwidth/test_answers.py", "tests/common/carriers/bandwidth/test_codes.py"),
     ),
     "bucket": Target(("sms_dispatcher.lanes.token_bucket",), ("tests/dispatcher/lanes/test_token_bucket.py",)),
-    "authentication": Target(("sms_common.carriers.basic_auth",), ("tests/carriers/test_basic_auth.py",)),
+    "authentication": Target(
+        ("sms_common.carriers.webhook_authentication",), ("tests/common/carriers/test_webhook_authentication.py",)
+    ),
     "redaction": Target(("sms_common.telemetry.redaction",), ("tests/common/telemetry/test_redaction.py",)),
 }
 

@@ -35,10 +35,10 @@ def browser(native_settings: NativeSettings) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def serving(rabbitmq: Broker, mongodb: str) -> Any:
-    """Start a config service on a virtual host and a database of its own."""
+    """Start a config service on a virtual host and a database of its own; `module` is what runs it."""
 
     @contextmanager
-    def start(**settings: str) -> Iterator[Served]:
+    def start(module: str = "sms_config", **settings: str) -> Iterator[Served]:
         name = f"portal_{secrets.token_hex(5)}"
         rabbitmq.management.create_vhost(name)
         rabbitmq.management.create_user(name, name, name)
@@ -46,7 +46,11 @@ def serving(rabbitmq: Broker, mongodb: str) -> Any:
             with (
                 dispatcher(MESSAGES, EXPLAINED) as url,
                 Served.running(
-                    f"amqp://{name}:{name}@{rabbitmq.address}/{name}", Database(mongodb, name), url, **settings
+                    f"amqp://{name}:{name}@{rabbitmq.address}/{name}",
+                    Database(mongodb, name),
+                    url,
+                    module=module,
+                    **settings,
                 ) as served,
             ):
                 yield served

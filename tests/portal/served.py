@@ -36,7 +36,9 @@ class Served:
 
     @classmethod
     @contextmanager
-    def running(cls, amqp_url: str, database: Database, history_url: str, **settings: str) -> Iterator[Self]:
+    def running(
+        cls, amqp_url: str, database: Database, history_url: str, *, module: str = "sms_config", **settings: str
+    ) -> Iterator[Self]:
         port, key = free_port(), secrets.token_urlsafe(24)
         given = {
             "AMQP_URL": amqp_url,
@@ -47,14 +49,14 @@ class Served:
             "INGRESS_TOKEN": secrets.token_urlsafe(24),
             "DISPATCHER_TOKEN": secrets.token_urlsafe(24),
             "DISPATCHER_URL": history_url,
-            "DISPATCHER_API_TOKEN": "token-of-the-read-api",
+            "DISPATCHER_READ_TOKEN": "token-of-the-read-api",
             "KEY_RING": new_entry("k1"),
             "PORT": str(port),
             "LOG_FORMAT": "json",
             **settings,
         }
         environment = {**os.environ, **{f"CONFIG_{name}": value for name, value in given.items()}}
-        command = [sys.executable, "-m", "sms_config"]
+        command = [sys.executable, "-m", module]
         with subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         ) as process:

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from smsgw.access.http_api import ServiceApi as HttpApi
 from smsgw.access.http_api import session
 from smsgw.bulk.applying import apply
+from smsgw.bulk.current import fetch
 from smsgw.bulk.document import parse
-from smsgw.bulk.installation import fetch
 from smsgw.bulk.planning import Step, plan
 from smsgw.terminal.running import Failure
 from tests.cli.bulk.files import ACME, Api, changed, line_of, put
@@ -73,7 +73,7 @@ async def test_somebody_elses_change_meanwhile_is_not_overwritten(admin: Command
     async with session(10, None) as http:
         mine = HttpApi(http, config_url, SecretStr(BOOTSTRAP), "config service")
         now = await fetch(mine)
-        planned = plan(wanted, now, lambda _: None)
+        planned = plan(wanted, now, lambda _: None, {})
         await api("PATCH", "/tenants/acme", {"name": "Theirs"})
         with pytest.raises(Failure) as caught:
             await apply(mine, planned, now, made.append)

@@ -81,7 +81,7 @@ async def settings(dispatcher):
     app = web.Application()
     app.router.add_post("/{path:.*}", dispatcher.handle)
     async with TestServer(app) as server:
-        yield make_settings(dispatcher_url=str(server.make_url("")).rstrip("/"), dispatcher_api_token=TOKEN)
+        yield make_settings(dispatcher_url=str(server.make_url("")).rstrip("/"), dispatcher_read_token=TOKEN)
 
 
 @pytest.mark.parametrize(("path", "question"), [(OUTBOUND, TEXT), (INBOUND, ARRIVED)])

@@ -148,7 +148,7 @@ async def test_the_dispatcher_is_asked_for_lanes_and_may_be_away(serve, status, 
     app = web.Application()
     app.router.add_get("/{path:.*}", lanes)
     async with TestServer(app) as server:
-        given = {"dispatcher_url": str(server.make_url("")).rstrip("/"), "dispatcher_api_token": "token-of-the-api"}
+        given = {"dispatcher_url": str(server.make_url("")).rstrip("/"), "dispatcher_read_token": "token-of-the-api"}
         api = await serve(make_settings(**given))
         await api.made("/api/v1/tenants", {"id": "acme", "name": "Acme"})
         trunk = await api.made("/api/v1/trunks", {**TRUNK, "tenant_id": "acme"})

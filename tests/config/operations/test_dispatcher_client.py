@@ -16,7 +16,7 @@ def dispatcher():
 @pytest.fixture
 async def settings(dispatcher):
     async with served(dispatcher) as url:
-        yield make_settings(dispatcher_url=url, dispatcher_api_token=TOKEN)
+        yield make_settings(dispatcher_url=url, dispatcher_read_token=TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -49,15 +49,15 @@ async def test_a_record_of_another_form_is_a_503(ann, dispatcher):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"dispatcher_api_token": None}, "is not set up"),
-        ({"dispatcher_api_token": "another-token-of-16"}, "refuses this service"),
+        ({"dispatcher_read_token": None}, "is not set up"),
+        ({"dispatcher_read_token": "another-token-of-16"}, "refuses this service"),
         ({"dispatcher_url": "http://127.0.0.1:9"}, "cannot be reached now"),
     ],
     ids=["no token", "wrong token", "away"],
 )
 async def test_what_is_wrong_with_the_connection_is_said(serve, dispatcher, values, said):
     async with served(dispatcher) as url:
-        given = {"dispatcher_url": url, "dispatcher_api_token": TOKEN, **values}
+        given = {"dispatcher_url": url, "dispatcher_read_token": TOKEN, **values}
         api = await serve(make_settings(**given))
         await api.made("/api/v1/tenants", {"id": "acme", "name": "Acme"})
 

@@ -18,7 +18,7 @@ def dispatcher():
 @pytest.fixture
 async def settings(dispatcher):
     async with served(dispatcher) as url:
-        yield make_settings(dispatcher_url=url, dispatcher_api_token=TOKEN)
+        yield make_settings(dispatcher_url=url, dispatcher_read_token=TOKEN)
 
 
 async def test_a_page_of_ones_own_tenant(ann, dispatcher):

@@ -159,7 +159,7 @@ async def test_without_a_ticket_nothing_is_set_up(first):
         {"first_admin": "LongEnoughName", "first_admin_password": "longenoughname"},
         {"dispatcher_url": "not a url"},
         {"portal_url": "https://x/?a=b"},
-        {"dispatcher_api_token": "short"},
+        {"dispatcher_read_token": "short"},
     ],
 )
 def test_settings_that_cannot_be_are_refused(values):

@@ -1,6 +1,7 @@
 """What PBXs were seen to write: it is sent as meant, or answered with a sentence. Nobody waits for ever."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,8 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from sms_common.carriers.protocol import CarrierLimits
 from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
-from sms_common.testing.carriers import FakeCarrier
 from sms_dispatcher.ledger.entries import EntryKind
 from tests.dispatcher.builders import DID, HANDSET, arrived, config, receipt, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
@@ -237,8 +236,9 @@ async def test_a_further_route_that_would_write_to_its_own_sender_is_not_kept(ri
 # -- groups
 
 
-async def test_a_group_is_refused_where_the_carrier_has_none(rig, monkeypatch):
-    monkeypatch.setattr(FakeCarrier, "limits", CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=1))
+async def test_a_group_is_refused_where_the_carrier_has_none(rig):
+    limits = replace(rig.carrier.declaration.limits, group_recipients=1)
+    rig.carrier.declaration = replace(rig.carrier.declaration, limits=limits)
     await rig.send(to=[A, B], group=True)
 
     assert refusal(rig) == ("group_not_supported", "group")

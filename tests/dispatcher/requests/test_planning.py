@@ -81,7 +81,7 @@ def test_a_configuration_that_cannot_send_refuses(configs, expected):
 
 def test_missing_credentials_are_named():
     carrier = FakeCarrier()
-    carrier.required_credentials = ("account_id", "api_secret")
+    carrier.require("account_id", "api_secret")
 
     with pytest.raises(Rejection, match="api_secret") as caught:
         plan(request(), snapshot(), {"fake": carrier}, NOW)

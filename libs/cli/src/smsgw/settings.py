@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, PydanticBaseSe
 from sms_common.input.pasted import trimmed
 from sms_common.input.patterns import ID_PATTERN
 from sms_common.service.process import load_settings
-from sms_common.service.settings import AmqpUrl, HttpUrl, ProcessSettings, Token
+from sms_common.service.settings import AmqpUrl, HttpUrl, ProcessSettings, Token, value_of
 
 DEFAULT_ENV_FILE = Path(".env")
 _HERE = "127.0.0.1"
@@ -31,7 +31,7 @@ class CliSettings(ProcessSettings):
         default=f"http://{_HERE}:8082", description="Base address of the dispatcher's internal port"
     )
     dispatcher_token: Token | None = Field(
-        default=None, description="Token for the dispatcher's message history (DISPATCHER_API_TOKEN)"
+        default=None, description="Token for the dispatcher's message history (DISPATCHER_READ_TOKEN)"
     )
     ingress_url: HttpUrl = Field(
         default=f"http://{_HERE}:9080", description="Base address of ingress's internal port (health)"
@@ -78,7 +78,8 @@ class _LocalStack(PydanticBaseSettingsSource):
             "config_url": self._address("CONFIG_PORT"),
             "api_key": self._variables.get("CONFIG_BOOTSTRAP_API_KEY"),
             "dispatcher_url": self._address("DISPATCHER_PORT"),
-            "dispatcher_token": self._variables.get("DISPATCHER_API_TOKEN"),
+            # .env has the former name, which compose reads.
+            "dispatcher_token": value_of("DISPATCHER_READ_TOKEN", self._variables),
             "ingress_url": self._address("INGRESS_HEALTH_PORT"),
         }
         return {name: value for name, value in found.items() if value is not None}

@@ -13,7 +13,8 @@ from aiohttp import web
 
 from sms_common import topology
 from sms_common.broker import Broker, RabbitBroker
-from sms_common.carriers import CARRIERS
+from sms_common.carriers import CARRIERS, CarrierTable
+from sms_common.carriers.declaration import Declaration
 from sms_common.carriers.protocol import Carrier
 from sms_common.errors import Unavailable
 from sms_common.http.proxies import TrustedProxies
@@ -24,6 +25,7 @@ from sms_config.access.auth import Authenticator, FailureThrottle, ServiceTokens
 from sms_config.access.device_cookies import DeviceCookies
 from sms_config.access.passwords import Passwords
 from sms_config.http.app import AppSecurity, create_app
+from sms_config.http.carrier_routes import carrier_routes
 from sms_config.http.explanations import Explanations, explanation_routes
 from sms_config.http.operations_routes import Operations, operations_routes
 from sms_config.http.routes import Resources, routes
@@ -71,14 +73,14 @@ def _print_line(line: str) -> None:
     sys.stdout.flush()
 
 
-def run_service(settings: ConfigSettings) -> int:
+def run_service(settings: ConfigSettings, carriers: CarrierTable = CARRIERS) -> int:
     """Serve until a signal and return the exit status: 1 when stored data cannot be served, and the log says why."""
     refused = False
 
     async def serve_or_refuse(stop: asyncio.Event) -> None:
         nonlocal refused
         try:
-            await main(settings, stop)
+            await main(settings, stop, carriers=carriers)
         except StoreUnusable as unusable:
             refused = True
             _log.critical("config.cannot_start", reason=str(unusable))
@@ -88,7 +90,12 @@ def run_service(settings: ConfigSettings) -> int:
     return EXIT_REFUSED if refused else status
 
 
-async def main(settings: ConfigSettings, stop: asyncio.Event, show: Callable[[str], None] = _print_line) -> None:
+async def main(
+    settings: ConfigSettings,
+    stop: asyncio.Event,
+    show: Callable[[str], None] = _print_line,
+    carriers: CarrierTable = CARRIERS,
+) -> None:
     """Serve until `stop` is set. Then end the requests first and the connections last. Raises StoreUnusable at the
     start.
 
@@ -100,7 +107,7 @@ async def main(settings: ConfigSettings, stop: asyncio.Event, show: Callable[[st
         store = await stack.enter_async_context(MongoStore(settings.mongo_url, settings.mongo_database))
         startup = Startup(store, settings.keys, then=_first_administrator(settings, store, show))
         announcer = await stack.enter_async_context(Announcer(store, broker))
-        external = ExternalServices(broker)
+        external = ExternalServices(broker, carriers=carriers)
         app = build_app(settings, store, wake=announcer.wake, waiting_for=startup.waiting_for, external=external)
         add_health_routes(app, _health(stop, store, startup))
         await stack.enter_async_context(serve(app, settings.host, settings.port))
@@ -140,12 +147,13 @@ def _health(stop: asyncio.Event, store: Store, startup: Startup) -> Health:
 class ExternalServices:
     """What the application speaks to besides its store. Without a `broker`, requests that need one are answered as if
     RabbitMQ were down. `timing` is that of server-sent events. `trust` holds the certificate authorities that the
-    webhook test accepts; by default the public ones.
+    webhook test accepts; by default the public ones. `carriers` are those that the gateway speaks to.
     """
 
     broker: Broker | None = None
     timing: StreamTiming = field(default_factory=StreamTiming)
     trust: ssl.SSLContext | None = None
+    carriers: CarrierTable = field(default_factory=lambda: CARRIERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +171,13 @@ class _Base:
     @property
     def carriers(self) -> Mapping[str, Carrier]:
         """The carriers by name, without a connection."""
-        return {name: make(None, self.settings.carrier_options.get(name)) for name, make in CARRIERS.items()}
+        table, options = self.external.carriers, self.settings.carrier_options
+        return {name: make(None, options.get(name)) for name, make in table.items()}
+
+    @property
+    def declarations(self) -> Mapping[str, Declaration]:
+        """What the carriers declare, by their names."""
+        return {name: carrier.declaration for name, carrier in self.carriers.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +223,10 @@ def build_app(
         *rule_routes(_rules(base)),
         *operations_routes(operations),
         *explanation_routes(Explanations(store, clients.dispatcher)),
+        *carrier_routes(base.declarations),
     ]
-    app = create_app(table, Snapshots(store, ring), _security(base, accounts, waiting_for), version=VERSION)
+    security, declared = _security(base, accounts, waiting_for), base.declarations.values()
+    app = create_app(table, Snapshots(store, ring), security, version=VERSION, declared=declared)
     for part in (clients.dispatcher, clients.checks, clients.webhooks, prover):
         app.cleanup_ctx.append(part.connected)
     app.on_shutdown.append(operations.live.close)
@@ -218,8 +234,8 @@ def build_app(
 
 
 def _clients(settings: ConfigSettings, external: ExternalServices) -> _Clients:
-    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_api_token)
-    return _Clients(CarrierChecks(settings.carrier_options), WebhookTest(external.trust), dispatcher)
+    dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_read_token)
+    return _Clients(CarrierChecks(external.carriers, settings.carrier_options), WebhookTest(external.trust), dispatcher)
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
@@ -249,7 +265,7 @@ def _resources(base: _Base, accounts: _Accounts, configs: SmsConfigs, history: M
         trunks=Trunks(store, changes, base.carriers, most_of_tenant=settings.tenant_numbers_max),
         configs=configs,
         api_keys=ApiKeys(store, changes),
-        audit=Audit(store),
+        audit=Audit(store, base.ring),
         users=accounts.users,
         sessions=accounts.sessions,
         login_throttle=LoginThrottle(store, base.passwords, accounts.sessions, cookies, base.clock),

@@ -75,9 +75,9 @@ class ConfigSettings(ProcessSettings):
     dispatcher_url: HttpUrl = Field(
         default="http://127.0.0.1:8082", description="Base address of the dispatcher, which keeps the message history."
     )
-    dispatcher_api_token: Token | None = Field(
+    dispatcher_read_token: Token | None = Field(
         default=None,
-        description="The dispatcher's DISPATCHER_API_TOKEN. Unset: the portal shows no message history.",
+        description="The dispatcher's DISPATCHER_READ_TOKEN. Unset: the portal shows no message history.",
     )
     carrier_options: CarrierOptions = Field(
         default_factory=dict,

@@ -39,7 +39,7 @@ from sms_dispatcher.dispatcher import Dispatcher
 from sms_dispatcher.fleet.coordination import Coordination
 from sms_dispatcher.fleet.membership import FleetMember
 from sms_dispatcher.lanes.lanes import Lanes
-from sms_dispatcher.lanes.stalled import StalledReport
+from sms_dispatcher.lanes.stalled_lanes import StalledReport
 from sms_dispatcher.ledger.database import open_database
 from sms_dispatcher.ledger.database_clock import DatabaseClock
 from sms_dispatcher.ledger.history import History
@@ -163,10 +163,10 @@ async def _work(settings: DispatcherSettings, stop: asyncio.Event) -> None:
         health.add("fleet", parts.fleet.check)
         app = web.Application()
         add_health_routes(app, health)
-        MessagesApi(History(database), settings.api_token).add_to(app)
+        MessagesApi(History(database), settings.read_token).add_to(app)
         explainer = Explainer(ledger, carriers, lambda: parts.snapshot.latest, clock)
-        ExplainApi(explainer, settings.api_token).add_to(app)
-        LanesApi(stores.coordination, settings.api_token).add_to(app)
+        ExplainApi(explainer, settings.read_token).add_to(app)
+        LanesApi(stores.coordination, settings.read_token).add_to(app)
         await stack.enter_async_context(serve(app, settings.host, settings.port))
         await stack.enter_async_context(client)
         await broker.listen(topology.CONFIG_CHANGES, _on_announcement(client))

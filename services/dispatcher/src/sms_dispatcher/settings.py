@@ -43,7 +43,7 @@ class DispatcherSettings(ProcessSettings):
     mongo_database: Annotated[DatabaseName, Field(description="The ledger's database")] = "sms_dispatcher"
     config_url: Annotated[HttpUrl, Field(description="Base address of the config service")] = "http://127.0.0.1:8081"
     config_token: Annotated[Token, Field(description="Token for the dispatcher's snapshot")]
-    api_token: Annotated[Token, Field(description="Bearer token of the read API")]
+    read_token: Annotated[Token, Field(description="Bearer token of the read API")]
     carrier_options: Annotated[
         CarrierOptions,
         Field(description="By carrier, as JSON: addresses and timeouts", default_factory=dict),

@@ -63,7 +63,7 @@ def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_for
             "MONGO_URL": mongo_url,
             "PUBLIC_URL": f"http://{LOOPBACK}:{env['INGRESS_PORT']}",
             "DISPATCHER_URL": f"http://{LOOPBACK}:{env['DISPATCHER_PORT']}",
-            "DISPATCHER_API_TOKEN": env["DISPATCHER_API_TOKEN"],
+            "DISPATCHER_READ_TOKEN": env["DISPATCHER_API_TOKEN"],
             "CARRIER_OPTIONS": carrier,
         },
         "simulator": {},

@@ -49,7 +49,7 @@ class Gateway:
     async def dispatcher(self) -> AsyncIterator[ServiceApi]:
         """Open the dispatcher's message history. Raises Failure when there is no token."""
         settings = self.settings
-        token = _needed(settings.dispatcher_token, "SMSGW_DISPATCHER_TOKEN", "the dispatcher's DISPATCHER_API_TOKEN")
+        token = _needed(settings.dispatcher_token, "SMSGW_DISPATCHER_TOKEN", "the dispatcher's DISPATCHER_READ_TOKEN")
         async with session(settings.timeout, settings.ca_file) as http:
             yield ServiceApi(http, settings.dispatcher_url, token, "dispatcher")
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smsgw.access.http_api import ApiRefusal, JsonObject, ServiceApi
-from smsgw.bulk.installation import Installation
+from smsgw.bulk.credentials import PREFIX
+from smsgw.bulk.current import Installation
 from smsgw.bulk.kinds import Key, ObjectKind
 from smsgw.bulk.planning import CALLBACK_PASSWORD, Plan, Step
 from smsgw.bulk.references import references, with_ids
@@ -94,8 +95,10 @@ def _identity(step: Step) -> JsonObject:
 
 def _body(step: Step, state: _State) -> JsonObject:
     """The fields under the API's names, with ids instead of names and secrets in their places."""
-    body = with_ids(step.key[0], step.fields, state.ids)
-    credentials = {
+    literals = {name: value for name, value in step.fields.items() if name.startswith(PREFIX)}
+    rest = {name: value for name, value in step.fields.items() if name not in literals}
+    body = with_ids(step.key[0], rest, state.ids)
+    credentials = {name.removeprefix(PREFIX): value for name, value in literals.items()} | {
         name: secret.get_secret_value() for name, secret in step.secrets.items() if name != CALLBACK_PASSWORD
     }
     if credentials:

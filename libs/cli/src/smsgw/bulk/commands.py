@@ -11,8 +11,9 @@ import typer
 from smsgw.access import gateway
 from smsgw.access.http_api import JsonObject
 from smsgw.bulk import applying, document, exporting
+from smsgw.bulk.credentials import fetch_declared
+from smsgw.bulk.current import Installation, fetch
 from smsgw.bulk.document import SECTIONS, STANDARD_INPUT, BadFile, Document
-from smsgw.bulk.installation import Installation, fetch
 from smsgw.bulk.kinds import ObjectKind, label
 from smsgw.bulk.planning import Plan, Step, plan
 from smsgw.settings import secret_from_environment
@@ -124,7 +125,7 @@ def diff_file(  # each says what, or how
 
 def _read(file: Path) -> Document:
     try:
-        return document.read(file)
+        return document.read(file, literals=True)
     except BadFile as bad:
         raise typer.BadParameter(f"{_called(file)} cannot be used\n{bad}", param_hint="FILE") from None
 
@@ -182,8 +183,8 @@ async def _import(  # as the command
     access: gateway.Gateway, wanted: Document, *, prune: bool, replace_secrets: bool, yes: bool, as_json: bool
 ) -> None:
     async with access.config() as api:
-        now = await fetch(api)
-        planned = plan(wanted, now, secret_from_environment, prune=prune, replace_secrets=replace_secrets)
+        now, declared = await fetch(api), await fetch_declared(api)
+        planned = plan(wanted, now, secret_from_environment, declared, prune=prune, replace_secrets=replace_secrets)
         if not as_json:
             _show(planned)
         if planned.steps:
@@ -203,8 +204,8 @@ async def _diff(  # as the command
     access: gateway.Gateway, wanted: Document, *, prune: bool, replace_secrets: bool, exit_code: bool, as_json: bool
 ) -> int:
     async with access.config() as api:
-        now = await fetch(api)
-    planned = plan(wanted, now, secret_from_environment, prune=prune, replace_secrets=replace_secrets)
+        now, declared = await fetch(api), await fetch_declared(api)
+    planned = plan(wanted, now, secret_from_environment, declared, prune=prune, replace_secrets=replace_secrets)
     if as_json:
         output.write_json(_as_json(planned))
     else:

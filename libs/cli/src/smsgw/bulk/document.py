@@ -6,9 +6,10 @@ API's default in a new object; null means none.
 """
 
 import codecs
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -16,11 +17,11 @@ import yaml
 from pydantic import ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from sms_common.configuration import FailurePolicy, PaceLimits, SmsConfigFields
+from sms_common.input.pasted import trimmed
 from smsgw.bulk.entry import Name, StrictEntry, TenantId, empty_is_none
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
 
 VERSION = 1
-CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
 SECTIONS = ("tenants", "trunks", "sms", "extensions", "inbound_rules", "outbound_rules", "routing")
 MAX_BYTES = 16 * 1024 * 1024
 _TEXT = "tag:yaml.org,2002:str"
@@ -34,7 +35,11 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+_ENV = "_env"
+_ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
+EnvName = Annotated[str, Field(pattern=_ENV_NAME)]
+# As the API takes it.
+_MAX_CREDENTIAL = 512
 
 
 class BadFile(Exception):  # it is what the person is told
@@ -100,17 +105,25 @@ class LimitsEntry(PaceLimits):
 
 
 class CredentialsEntry(StrictEntry):
-    """Names of environment variables, read when the file is imported. What is not named stays as it is stored."""
+    """Credentials by the names that the trunk's carrier declares. What is not named stays as it is stored.
 
-    account_id_env: EnvName | None = None
-    application_id_env: EnvName | None = None
-    api_token_env: EnvName | None = None
-    api_secret_env: EnvName | None = None
+    `<name>_env` names the environment variable that is read when the file is imported. A credential that is no secret
+    may also stand here itself, as `<name>`.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Annotated[str, Field(max_length=_MAX_CREDENTIAL)] | None] = Field(init=False)
 
     def variables(self) -> dict[str, str]:
         """The variable of each credential that names one."""
-        named = {name: getattr(self, f"{name}_env") for name in CREDENTIALS}
-        return {name: variable for name, variable in named.items() if variable}
+        return {name.removesuffix(_ENV): value for name, value in self._given() if name.endswith(_ENV)}
+
+    def literals(self) -> dict[str, str]:
+        """The credentials that stand in the file themselves."""
+        return {name: value for name, value in self._given() if not name.endswith(_ENV)}
+
+    def _given(self) -> Iterator[tuple[str, str]]:
+        return ((name, value) for name, value in self.__pydantic_extra__.items() if value)
 
 
 class CallbackEntry(StrictEntry):
@@ -179,8 +192,11 @@ class Document(StrictEntry):
         return self
 
 
-def read(path: Path) -> Document:
-    """Read a file; `-` is standard input. Raises BadFile with a line for everything that is wrong."""
+def read(path: Path, *, literals: bool = False) -> Document:
+    """Read a file; `-` is standard input. Raises BadFile with a line for everything that is wrong.
+
+    With `literals` credentials may stand in it; whether they are secrets, only their carrier says.
+    """
     try:
         content = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STANDARD_INPUT else _bytes(path)
     except OSError as error:
@@ -188,7 +204,7 @@ def read(path: Path) -> Document:
     if len(content) > MAX_BYTES:
         raise BadFile(f"{path} has more than {MAX_BYTES} bytes")
     try:
-        return parse(content.decode(_encoding(content)))
+        return parse(content.decode(_encoding(content)), literals=literals)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise BadFile(f"{path} is not UTF-8: line {line} holds other bytes") from None
@@ -208,8 +224,8 @@ def _encoding(content: bytes) -> str:
     return "utf-16-be" if zeros == [True, False] else "utf-16-le" if zeros == [False, True] else "utf-8"
 
 
-def parse(text: str) -> Document:
-    """Read the text of a file. Raises BadFile."""
+def parse(text: str, *, literals: bool = False) -> Document:
+    """Read the text of a file, as `read` does. Raises BadFile."""
     try:
         node, content = _loaded(text.removeprefix("\ufeff"))
     except yaml.YAMLError as error:
@@ -221,13 +237,29 @@ def parse(text: str) -> Document:
     _check_keys(node)
     if not isinstance(content, dict):
         raise BadFile("it is no mapping with a `version`")
+    found: list[Any] = list(_credential_faults(content, literals=literals))
     try:
         document = Document.model_validate(content)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        raise BadFile("\n".join(_sentence(one, node) for one in found[:20])) from None
+        found += error.errors(include_url=False, include_input=False)
+    if found:
+        raise BadFile("\n".join(_sentence(one, node) for one in found[:20]))
     document._lines = _lines(node)  # noqa: SLF001  # nobody else knows them
     return document
+
+
+def _credential_faults(content: dict[Any, Any], *, literals: bool) -> Iterator[dict[str, Any]]:
+    """What is wrong with the names of credentials and of their variables, as pydantic tells it of a field."""
+    sections = content.get("sms")
+    for place, entry in enumerate(sections if isinstance(sections, list) else []):
+        credentials = entry.get("credentials") if isinstance(entry, dict) else None
+        for name, value in credentials.items() if isinstance(credentials, dict) else ():
+            where = {"loc": ("sms", place, "credentials", name)}
+            if not name.endswith(_ENV):
+                if not literals:
+                    yield {**where, "type": "extra_forbidden"}
+            elif isinstance(value, str) and trimmed(value) and not re.fullmatch(_ENV_NAME, trimmed(value)):
+                yield {**where, "type": "string_pattern_mismatch"}
 
 
 def _loaded(text: str) -> tuple[yaml.Node | None, Any]:

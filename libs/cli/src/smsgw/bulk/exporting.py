@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sms_common.configuration import PaceLimits
-from smsgw.bulk.document import CREDENTIALS, VERSION
-from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
+from smsgw.bulk.current import ROUTING_UNSET, Installation, Item
+from smsgw.bulk.document import VERSION
 from smsgw.bulk.kinds import ObjectKind
 from smsgw.bulk.planning import CALLBACK_PASSWORD
 
@@ -68,7 +68,8 @@ def _sms(item: Item, *, name_variables: bool) -> dict[str, Any]:
     entry = {**_without(_named(item), "limits"), **_limits(item)}
     if not name_variables:
         return entry
-    credentials = {f"{name}_env": _variable(item, name) for name in CREDENTIALS if name in item.secrets}
+    names = [name for name in item.secrets if name != CALLBACK_PASSWORD]
+    credentials = {f"{name}_env": _variable(item, name) for name in names}
     if credentials:
         entry["credentials"] = credentials
     if CALLBACK_PASSWORD in item.secrets:

@@ -7,13 +7,13 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from sms_common.phone import NumberPool
+from smsgw.bulk.credentials import PREFIX, Declared, carrier_of, faults
+from smsgw.bulk.current import ROUTING_UNSET, Installation, Item
+from smsgw.bulk.desired import DesiredObject, NumberReader
+from smsgw.bulk.desired_rules import desired_rules
 from smsgw.bulk.document import SECTIONS, Document, PoolEntry, SmsEntry, TenantEntry, TrunkEntry
-from smsgw.bulk.installation import ROUTING_UNSET, Installation, Item
 from smsgw.bulk.kinds import Key, ObjectKind, label
-from smsgw.bulk.reading import NumberReader
 from smsgw.bulk.references import references
-from smsgw.bulk.rule_wishes import rule_wishes
-from smsgw.bulk.wishes import Wish
 from smsgw.terminal.running import Failure
 
 Action = Literal["create", "update", "delete"]
@@ -41,7 +41,7 @@ class Step:
     @property
     def before(self) -> Mapping[str, Any]:
         """What the fields are now."""
-        return {name: self.item.fields.get(name) for name in self.fields} if self.item else {}
+        return {name: _stored(self.item).get(name) for name in self.fields} if self.item else {}
 
     @property
     def label(self) -> str:
@@ -63,30 +63,37 @@ class Plan:
 
 
 def plan(
-    document: Document, now: Installation, secret_of: SecretOf, *, prune: bool = False, replace_secrets: bool = False
+    document: Document,
+    now: Installation,
+    secret_of: SecretOf,
+    declared: Declared,
+    *,
+    prune: bool = False,
+    replace_secrets: bool = False,
 ) -> Plan:
     """Compare. `secret_of` reads an environment variable; secrets that are stored stay, unless they are to be replaced.
+    `declared` are the carriers with their credentials.
 
     Raises Failure with a line for everything in the file that cannot be had.
     """
-    wishes = _wishes(document, now)
-    problems = [*_ambiguous(wishes, now), *_dangling(wishes, now)]
+    desired = _desired_objects(document, now)
+    problems = [*_ambiguous(desired, now), *_dangling(desired, now), *_misnamed(document, now, declared)]
     steps: list[Step] = []
-    for wish in wishes:
-        step, wrong = _step(wish, now.get(wish.kind, wish.key), secret_of, replace_secrets=replace_secrets)
+    for one in desired:
+        step, wrong = _step(one, now.get(one.kind, one.key), secret_of, replace_secrets=replace_secrets)
         problems += wrong
         if step is not None:
             steps.append(step)
     if problems:
         raise Failure("The file cannot be imported here:\n  " + "\n  ".join(dict.fromkeys(problems)))
     touched = {(step.kind, step.key) for step in steps}
-    unchanged = sum((wish.kind, wish.key) not in touched for wish in wishes)
+    unchanged = sum((one.kind, one.key) not in touched for one in desired)
     ordered = _with_numbers_kept(_with_defaults_last(steps), now)
-    deletions = _deletions(document, wishes, now) if prune else []
+    deletions = _deletions(document, desired, now) if prune else []
     return Plan((*ordered, *_lost_defaults(ordered, deletions, now), *deletions), unchanged)
 
 
-def _wishes(document: Document, now: Installation) -> list[Wish]:
+def _desired_objects(document: Document, now: Installation) -> list[DesiredObject]:
     readers = {item.tenant: _reader(item.fields) for item in now.of(ObjectKind.TENANT)}
     for entry in document.tenants:
         given = {name: value for name, value in entry.given().items() if value is not None}
@@ -95,17 +102,17 @@ def _wishes(document: Document, now: Installation) -> list[Wish]:
     def reader(tenant: str) -> NumberReader:
         return readers.get(tenant, NumberReader())
 
-    wishes = [
-        *(_wish_for_tenant(entry) for entry in document.tenants),
-        *(_wish_for_trunk(entry, reader) for entry in document.trunks),
-        *(_wish_for_sms(entry, reader(entry.tenant)) for entry in document.sms),
-        *rule_wishes(document, lambda tenant: reader(tenant).country),
+    desired = [
+        *(_desired_tenant(entry) for entry in document.tenants),
+        *(_desired_trunk(entry, reader) for entry in document.trunks),
+        *(_desired_sms(entry, reader(entry.tenant)) for entry in document.sms),
+        *desired_rules(document, lambda tenant: reader(tenant).country),
     ]
-    return [replace(wish, line=line) for wish, line in zip(wishes, _lines(document), strict=True)]
+    return [replace(one, line=line) for one, line in zip(desired, _lines(document), strict=True)]
 
 
 def _lines(document: Document) -> Iterator[int | None]:
-    """Where each entry stands in the file, in the order of the wishes."""
+    """Where each entry stands in the file, in the order of the desired objects."""
     for section in SECTIONS:
         yield from (document.line(section, place) for place in range(len(getattr(document, section))))
 
@@ -118,14 +125,14 @@ def _reader(fields: Mapping[str, Any]) -> NumberReader:
     return NumberReader(str(fields["country"]).upper(), bool(fields["foreign_without_plus"]))
 
 
-def _wish_for_tenant(entry: TenantEntry) -> Wish:
+def _desired_tenant(entry: TenantEntry) -> DesiredObject:
     fields = entry.given("id")
     if entry.country:
         fields["country"] = entry.country.upper()
-    return Wish(ObjectKind.TENANT, (entry.id,), fields)
+    return DesiredObject(ObjectKind.TENANT, (entry.id,), fields)
 
 
-def _wish_for_trunk(entry: TrunkEntry, reader_of: Callable[[str], NumberReader]) -> Wish:
+def _desired_trunk(entry: TrunkEntry, reader_of: Callable[[str], NumberReader]) -> DesiredObject:
     key = (entry.tenant or "", entry.name)
     reader = reader_of(entry.tenant or "")
     fields = entry.given("tenant", "name")
@@ -137,7 +144,7 @@ def _wish_for_trunk(entry: TrunkEntry, reader_of: Callable[[str], NumberReader])
         fields["dids"] = reader.pool(entry.dids)
     if entry.default_did is not None:
         fields["default_did"] = reader.number(entry.default_did)
-    return Wish(ObjectKind.TRUNK, key, fields)
+    return DesiredObject(ObjectKind.TRUNK, key, fields)
 
 
 def _pool(entry: PoolEntry, reader: NumberReader) -> dict[str, str | None]:
@@ -149,22 +156,24 @@ def _pool(entry: PoolEntry, reader: NumberReader) -> dict[str, str | None]:
     }
 
 
-def _wish_for_sms(entry: SmsEntry, reader: NumberReader) -> Wish:
+def _desired_sms(entry: SmsEntry, reader: NumberReader) -> DesiredObject:
     key = (entry.tenant, entry.name)
     fields = entry.given("tenant", "name", "credentials", "callback")
     variables = dict(entry.credentials.variables()) if entry.credentials else {}
+    if entry.credentials:
+        fields |= {PREFIX + name: value for name, value in entry.credentials.literals().items()}
     if entry.sender_id is not None:
         fields["sender_id"] = reader.sender(entry.sender_id)
     if "callback" in entry.model_fields_set:
         fields["callback"] = {"username": entry.callback.username} if entry.callback else None
         if entry.callback and entry.callback.password_env:
             variables[CALLBACK_PASSWORD] = entry.callback.password_env
-    return Wish(ObjectKind.SMS, key, fields, variables)
+    return DesiredObject(ObjectKind.SMS, key, fields, variables)
 
 
-def _ambiguous(wishes: Iterable[Wish], now: Installation) -> list[str]:
+def _ambiguous(desired: Iterable[DesiredObject], now: Installation) -> list[str]:
     """Name what the file speaks of by a name that several stored objects have, unless it tells them all apart."""
-    wanted = {(wish.kind, wish.key): wish for wish in wishes}
+    wanted = {(one.kind, one.key): one for one in desired}
     problems: list[str] = []
     for (kind, _), keys in now.doubles.items():
         named = [wanted[kind, one] for one in keys if (kind, one) in wanted]
@@ -178,32 +187,57 @@ def _ambiguous(wishes: Iterable[Wish], now: Installation) -> list[str]:
     return problems
 
 
-def _dangling(wishes: Iterable[Wish], now: Installation) -> list[str]:
+def _dangling(desired: Iterable[DesiredObject], now: Installation) -> list[str]:
     """Name every reference to something that is neither in the file nor stored."""
-    wishes = list(wishes)
-    known = {(wish.kind, wish.key) for wish in wishes} | set(now.items)
+    desired = list(desired)
+    known = {(one.kind, one.key) for one in desired} | set(now.items)
     problems: list[str] = []
-    for wish in wishes:
-        wanted = references(wish.kind, wish.key, wish.fields, known.__contains__)
+    for one in desired:
+        wanted = references(one.kind, one.key, one.fields, known.__contains__)
         problems += [
-            f"{_placed(wish.kind, wish.key, wish.line)} names the {label(*missing)}, which does not exist"
+            f"{_placed(one.kind, one.key, one.line)} names the {label(*missing)}, which does not exist"
             for missing in wanted
             if missing not in known
         ]
     return problems
 
 
+def _misnamed(document: Document, now: Installation, declared: Declared) -> Iterator[str]:
+    """Name every credential that is not one of the trunk's carrier, and every secret that stands in the file itself."""
+    trunks: dict[Key, tuple[object, object]] = {
+        (entry.tenant or "", entry.name): (entry.carrier, entry.brand) for entry in document.trunks
+    }
+    trunks |= {item.key: (item.fields["carrier"], item.fields["brand"]) for item in now.of(ObjectKind.TRUNK)}
+    for place, entry in enumerate(document.sms):
+        trunk = trunks.get((entry.tenant, entry.trunk)) or trunks.get(("", entry.trunk))
+        carrier = None if trunk is None else carrier_of(declared, *trunk)
+        if entry.credentials is not None and carrier is not None:
+            where = _placed(ObjectKind.SMS, (entry.tenant, entry.name), document.line("sms", place))
+            yield from (f"{where}: {fault}" for fault in faults(entry.credentials, carrier))
+
+
+def _stored(item: Item) -> dict[str, Any]:
+    """An object's fields, and the credentials of it that are shown."""
+    return {**item.fields, **{PREFIX + name: value for name, value in item.shown.items()}}
+
+
 def _step(
-    wish: Wish, item: Item | None, secret_of: SecretOf, *, replace_secrets: bool
+    desired: DesiredObject, item: Item | None, secret_of: SecretOf, *, replace_secrets: bool
 ) -> tuple[Step | None, list[str]]:
     """What has to be done for one object, and what keeps it from being done."""
-    what = _placed(wish.kind, wish.key, wish.line)
-    stored = item.secrets if item else frozenset()
-    there = item.fields if item else ROUTING_UNSET if wish.kind is ObjectKind.ROUTING else {}
-    changed = {name: value for name, value in wish.fields.items() if name not in there or there[name] != value}
+    what = _placed(desired.kind, desired.key, desired.line)
+    stored = set(item.secrets) if item else set()
+    there = _stored(item) if item else ROUTING_UNSET if desired.kind is ObjectKind.ROUTING else {}
+    # What is set and not shown here, as on a lent trunk, cannot be compared: it is kept as a secret is.
+    unseen = set() if replace_secrets else {PREFIX + name for name in stored} - there.keys()
+    changed = {
+        name: value
+        for name, value in desired.fields.items()
+        if name not in unseen and (name not in there or there[name] != value)
+    }
     problems: list[str] = []
     secrets: dict[str, SecretStr] = {}
-    for name, variable in wish.variables.items():
+    for name, variable in desired.variables.items():
         if name in stored and not replace_secrets:
             continue
         secret = secret_of(variable)
@@ -211,17 +245,17 @@ def _step(
             problems.append(f"{what}: the environment variable {variable} ({name}) is not set")
         else:
             secrets[name] = secret
-    if changed.get("callback") and CALLBACK_PASSWORD not in (stored | secrets.keys() | wish.variables.keys()):
+    if changed.get("callback") and CALLBACK_PASSWORD not in (stored | secrets.keys() | desired.variables.keys()):
         problems.append(f"{what}: callback needs a password_env, since no password is stored")
     if item is not None and item.borrowed and changed:
         problems.append(f"{what}: it is lent to you, and only a system administrator changes it")
     if item is not None and "carrier" in changed:
         problems.append(f"{what}: its carrier is {item.fields['carrier']} and cannot be changed")
-    if (item is not None or wish.kind is ObjectKind.ROUTING) and not changed and not secrets:
+    if (item is not None or desired.kind is ObjectKind.ROUTING) and not changed and not secrets:
         return None, problems
     # A tenant's hours are there as soon as the tenant is.
-    action: Action = "update" if item or wish.kind is ObjectKind.ROUTING else "create"
-    return Step(action, wish.kind, wish.key, item, changed, secrets, wish.line), problems
+    action: Action = "update" if item or desired.kind is ObjectKind.ROUTING else "create"
+    return Step(action, desired.kind, desired.key, item, changed, secrets, desired.line), problems
 
 
 def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
@@ -275,9 +309,9 @@ def _wider(step: Step) -> str | None:
     return None if both in {before, after} else both
 
 
-def _deletions(document: Document, wishes: Iterable[Wish], now: Installation) -> list[Step]:
+def _deletions(document: Document, desired: Iterable[DesiredObject], now: Installation) -> list[Step]:
     """Delete what is stored and not in the file, users of a thing before the thing; only within the file's tenants."""
-    wanted = {(wish.kind, wish.key) for wish in wishes}
+    wanted = {(one.kind, one.key) for one in desired}
     scope = None if document.only_tenants is None else set(document.only_tenants)
     return [
         Step("delete", kind, item.key, item)

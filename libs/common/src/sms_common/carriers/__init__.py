@@ -5,8 +5,12 @@ Adding one is a folder and a line in CARRIERS; if it needs more, this protocol i
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TypeAlias
 
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.carriers.protocol import Carrier
 
-CARRIERS: Mapping[str, Callable[..., Carrier]] = MappingProxyType({"bandwidth": Bandwidth})
+# How each carrier is made, by its name.
+CarrierTable: TypeAlias = Mapping[str, Callable[..., Carrier]]
+
+CARRIERS: CarrierTable = MappingProxyType({"bandwidth": Bandwidth})

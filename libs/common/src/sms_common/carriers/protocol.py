@@ -1,6 +1,5 @@
-"""What the gateway asks of a carrier: a few methods and its limits. Only a carrier's own folder knows its words."""
+"""What the gateway asks of a carrier: its declaration and a few methods. Only its own folder knows its words."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any, Final, Protocol
 import aiohttp
 from pydantic import SecretStr
 
+from sms_common.carriers.declaration import Declaration
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
@@ -20,16 +20,6 @@ KEPT_FOR: Final = "X-Kept-For"
 # Ingress answers that body with this header: what it made of the request, in its own word.
 RESULT_HEADER: Final = "X-Webhook-Test"
 OTHER_SCHEME: Final = "other_scheme"
-
-
-@dataclass(frozen=True, slots=True)
-class CarrierLimits:
-    """What a carrier takes in one request. Lengths in characters."""
-
-    text: int
-    media: int
-    media_url: int
-    group_recipients: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,34 +70,14 @@ class CheckStep:
     code: Code | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CredentialPattern:
-    """The form of one credential: what the whole of it matches, and the sentence for what does not ("must be ...").
-
-    `ascii_only` False: the carrier takes characters outside ASCII in it, and blanks; invisible ones are refused all
-    the same.
-    """
-
-    regex: re.Pattern[str]
-    sentence: str
-    ascii_only: bool = True
-
-
 class Carrier(Protocol):
     """One carrier, both directions. Instances hold no message state and are shared by all configurations.
 
-    `credential_aliases` maps other names under which people know a credential onto the one this carrier uses.
-    `account_credential` names the one that tells accounts apart: its configurations share the account's limits.
-    `secret_credentials` names those by which somebody proves to have the account.
-    `credential_patterns` has the form of each credential that has one; all others are printable ASCII without blanks.
+    `declaration` says what it is configured by and what it takes.
     """
 
     name: str
-    limits: CarrierLimits
-    credential_aliases: Mapping[str, str]
-    account_credential: str
-    secret_credentials: tuple[str, ...]
-    credential_patterns: Mapping[str, CredentialPattern]
+    declaration: Declaration
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Take the HTTP session, needed for sending only, and the process's `options` (addresses, timeouts)."""
@@ -134,9 +104,6 @@ class Carrier(Protocol):
 
         Raises SendFailure when the list cannot be read.
         """
-
-    def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """Name the credentials that this carrier needs and the configuration lacks."""
 
     async def check(self, account: Account) -> list[CheckStep]:
         """Try the credentials with calls that send and change nothing; the last step is the first that failed.

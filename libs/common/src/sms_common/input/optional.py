@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -44,8 +44,8 @@ def only_given(model: type[BaseModel], value: object) -> object:
     """
     if not isinstance(value, dict):
         return value
-    shapes = _shapes(model)
-    return dict(pair for name, one in value.items() for pair in _given(name, one, shapes.get(name)))
+    shapes, other = _shapes(model), _other(model)
+    return dict(pair for name, one in value.items() for pair in _given(name, one, shapes.get(name, other)))
 
 
 def _given(name: str, value: object, shape: _Shape | None) -> Iterator[tuple[str, object]]:
@@ -66,6 +66,22 @@ def _is_empty(value: object, shape: _Shape) -> bool:
 @cache
 def _shapes(model: type[BaseModel]) -> Mapping[str, _Shape]:
     return {field.alias or name: _shape(field) for name, field in model.model_fields.items()}
+
+
+@cache
+def _other(model: type[BaseModel]) -> _Shape | None:
+    """The shape of fields of any other name, for a model that takes these and says what they hold."""
+    if model.model_config.get("extra") != "allow":
+        return None
+    kinds = list(_kinds(get_args(get_type_hints(model)["__pydantic_extra__"])[1]))
+    return _Shape(
+        optional=True,
+        nullable=type(None) in kinds,
+        secret=any(map(_is_secret, kinds)),
+        mapping=any(map(_is_model, kinds)),
+        verbatim=False,
+        filled=False,
+    )
 
 
 def _shape(field: FieldInfo) -> _Shape:
@@ -96,4 +112,7 @@ def _is_model(kind: Any) -> bool:
 
 
 def _is_secret(kind: Any) -> bool:
-    return kind is SecretStr or (_is_model(kind) and any(shape.secret for shape in _shapes(kind).values()))
+    if not _is_model(kind):
+        return kind is SecretStr
+    other = _other(kind)
+    return any(shape.secret for shape in _shapes(kind).values()) or (other is not None and other.secret)

@@ -6,7 +6,7 @@ import pymongo
 from pymongo.errors import PyMongoError
 
 from sms_common.input.addresses import blamed_option
-from sms_common.mongo.reasons import told_of_options
+from sms_common.mongo.driver_messages import told_of_options
 
 
 def check_address(url: str) -> None:

@@ -22,7 +22,7 @@ from pymongo.errors import (
 )
 
 from sms_common.errors import Code, Unavailable, UnreadableEvent
-from sms_common.mongo.reasons import why_unusable
+from sms_common.mongo.driver_messages import why_unusable
 
 TRANSIENT: Final = "TransientTransactionError"
 COMMIT_UNKNOWN: Final = "UnknownTransactionCommitResult"
@@ -38,7 +38,7 @@ DRIVER_ERRORS: Final = (PyMongoError, BSONError, OverflowError, UnicodeError)
 """What the driver raises: its own errors, and those of a value that it cannot write down."""
 
 
-class Fault(Enum):
+class ErrorCause(Enum):
     """Whose fault an error is."""
 
     CONTENT = "content"
@@ -46,17 +46,17 @@ class Fault(Enum):
     UNKNOWN = "unknown"
 
 
-def fault_of(error: Exception) -> Fault:
+def cause_of(error: Exception) -> ErrorCause:
     """Whose fault one of DRIVER_ERRORS is. A batch is the content's fault when all that failed of it is."""
     if not isinstance(error, PyMongoError):
-        return Fault.CONTENT
+        return ErrorCause.CONTENT
     if isinstance(error, BulkWriteError):
         codes = _codes(error)
         if codes and codes <= _UNSTORABLE:
-            return Fault.CONTENT
+            return ErrorCause.CONTENT
     elif isinstance(error, OperationFailure) and error.code in _UNSTORABLE:
-        return Fault.CONTENT
-    return Fault.MONGODB if _is_away(error) else Fault.UNKNOWN
+        return ErrorCause.CONTENT
+    return ErrorCause.MONGODB if _is_away(error) else ErrorCause.UNKNOWN
 
 
 def _is_away(error: PyMongoError) -> bool:

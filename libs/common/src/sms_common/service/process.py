@@ -130,9 +130,10 @@ def load_settings(settings: type[S]) -> S:
 
 
 def log_settings(settings: BaseModel) -> None:
-    """Write one line with the settings in use, secrets starred; then as `log_passed_over`."""
+    """Write one line with the settings in use, secrets starred; then as `log_passed_over` and `log_renamed`."""
     _log.info("service.settings", settings=settings.model_dump(mode="json"))
     log_passed_over(settings)
+    log_renamed(settings)
 
 
 def log_passed_over(settings: BaseModel) -> None:
@@ -142,6 +143,14 @@ def log_passed_over(settings: BaseModel) -> None:
             "service.setting_passed_over",
             setting=name,
             reason="Kubernetes sets this for a service of that name: set enableServiceLinks: false, or another name.",
+        )
+
+
+def log_renamed(settings: BaseModel) -> None:
+    """Write one line for each variable that is set under its former name."""
+    for former, name in getattr(settings, "renamed", {}).items():
+        _log.warning(
+            "service.setting_renamed", setting=name, former=former, reason="The next release reads the new name only."
         )
 
 

@@ -5,6 +5,7 @@ setting and holds nothing of the value.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from functools import partial
@@ -20,7 +21,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sms_common.carriers import CARRIERS
 from sms_common.http.proxies import Network, read_networks
@@ -33,6 +35,11 @@ from sms_common.telemetry import LogFormat, LogLevel
 _SERVICE_LINK: Final = re.compile(r"(?:tcp|udp|sctp)://\S+", re.IGNORECASE)
 # Of a duration or a count: more is a slip of the keyboard, and too much for the system's clocks.
 LONGEST: Final = 1_000_000_000
+# Names that variables had in release 1.0. They are read where the new one is not set, until the release after this one.
+FORMER_NAMES: Final[Mapping[str, str]] = {
+    "DISPATCHER_READ_TOKEN": "DISPATCHER_API_TOKEN",
+    "CONFIG_DISPATCHER_READ_TOKEN": "CONFIG_DISPATCHER_API_TOKEN",
+}
 
 
 def _secret(check: Any) -> Any:
@@ -94,6 +101,7 @@ CarrierOptions: TypeAlias = Annotated[
 Networks: TypeAlias = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
 
 __all__ = [
+    "FORMER_NAMES",
     "LONGEST",
     "AmqpUrl",
     "CarrierOptions",
@@ -113,7 +121,26 @@ __all__ = [
     "SettingsConfigDict",
     "Token",
     "sentence",
+    "value_of",
 ]
+
+
+def value_of(name: str, variables: Mapping[str, str]) -> str | None:
+    """The value of the variable `name`, or else of the name that it had before. None: neither is set, or both empty."""
+    return variables.get(name) or variables.get(FORMER_NAMES.get(name, name)) or None
+
+
+class _FormerNames(PydanticBaseSettingsSource):
+    """Reads variables under the names that they had before."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002  # the base class asks for it
+        """Return one field's value, as the base class requires."""
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        assert issubclass(self.settings_cls, ProcessSettings)
+        former = {name: FORMER_NAMES.get(self.settings_cls.variable(name)) for name in self.settings_cls.model_fields}
+        return {name: os.environ[one] for name, one in former.items() if one is not None and os.environ.get(one)}
 
 
 class ProcessSettings(BaseSettings):
@@ -123,6 +150,18 @@ class ProcessSettings(BaseSettings):
 
     _passed_over: tuple[str, ...] = PrivateAttr(default=())
     _PORTS: ClassVar[str] = "port"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take a variable under its former name where the new one is not set."""
+        return init_settings, env_settings, _FormerNames(settings_cls), dotenv_settings, file_secret_settings
 
     @model_validator(mode="wrap")
     @classmethod
@@ -147,6 +186,12 @@ class ProcessSettings(BaseSettings):
     def variable(cls, name: str) -> str:
         """The name of a setting as the environment has it."""
         return f"{cls.model_config.get('env_prefix', '')}{name}".upper()
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """The former names that are set, each with the name to use instead."""
+        names = {FORMER_NAMES.get(variable): variable for variable in map(self.variable, type(self).model_fields)}
+        return {former: name for former, name in names.items() if former is not None and os.environ.get(former)}
 
     @property
     def passed_over(self) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 from sms_common.telemetry import metrics
 from sms_common.telemetry.logs import LogFormat, LogLevel, bind_log_context, clear_log_context, configure
-from sms_common.telemetry.places import code_places
 from sms_common.telemetry.redaction import redact, redact_text
+from sms_common.telemetry.traceback_places import code_places
 
 __all__ = [
     "LogFormat",

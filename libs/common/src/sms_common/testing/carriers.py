@@ -1,26 +1,31 @@
 """A carrier for tests: what it answers is scripted by recipient, and what it was asked is recorded."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import aiohttp
 import orjson
-from pydantic import SecretStr
 
-from sms_common.carriers.basic_auth import CHALLENGE, check_basic
+from sms_common.carriers.declaration import (
+    BasicCallback,
+    CarrierLimits,
+    CredentialField,
+    CredentialPattern,
+    Declaration,
+    SetupStep,
+)
 from sms_common.carriers.protocol import (
     Account,
-    CarrierLimits,
     CheckStep,
-    CredentialPattern,
     ParsedWebhook,
     WebhookRequest,
     Window,
 )
+from sms_common.carriers.webhook_authentication import CHALLENGE, check_basic
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code, SendFailure, WebhookUnreadable
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
@@ -37,6 +42,51 @@ class Sent:
     account: Account
 
 
+FAKE: Final = Declaration(
+    brand="Fake",
+    credentials=(
+        CredentialField("account_id", "Account ID", secret=False, required=False),
+        CredentialField("api_token", "API token", secret=True, required=False),
+        CredentialField("api_secret", "API secret", secret=True, required=False),
+    ),
+    account="account_id",
+    limits=CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=10),
+    callback=BasicCallback(challenged=True),
+)
+# Nothing in it is as it is elsewhere, so whoever draws it from memory draws it wrong.
+SPICY: Final = Declaration(
+    brand="Spice & Söhne",
+    credentials=(
+        CredentialField(
+            "spice",
+            "Spice",
+            secret=False,
+            known_as="Gewürz",
+            pattern=CredentialPattern(
+                re.compile("[a-z]+ [0-9]{1,3} g"), "must be a spice and its weight", ascii_only=False
+            ),
+            hint="On the back of the jar.",
+        ),
+        CredentialField(
+            "paß-phrase",
+            "Paß phrase",
+            secret=True,
+            aliases=("watchword",),
+            pattern=CredentialPattern(re.compile(r".{3,}"), "must have 3 characters or more", ascii_only=False),
+        ),
+    ),
+    account="spice",
+    limits=CarrierLimits(text=1600, media=1, media_url=255, group_recipients=1, media_bytes=600_000),
+    setup=(
+        SetupStep("Jar", "Open the jar."),
+        SetupStep("Post", "Write {webhook} on the lid."),
+    ),
+    setup_note="A lid that is not shut loses its scent.",
+    campaign_name="Recipe",
+    brand_name="Kitchen",
+)
+
+
 class FakeCarrier:
     """Obeys the Carrier protocol without a network.
 
@@ -45,16 +95,11 @@ class FakeCarrier:
     """
 
     name = "fake"
-    limits = CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=10)
-    credential_aliases: Mapping[str, str] = MappingProxyType({})
-    account_credential = "account_id"
-    secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
-    credential_patterns: Mapping[str, CredentialPattern] = MappingProxyType({})
+    declaration = FAKE
 
     def __init__(self, http: aiohttp.ClientSession | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.http = http
         self.options = options
-        self.required_credentials: tuple[str, ...] = ()
         self.sent: list[Sent] = []
         self.closed = False
         self.checked: list[Account] = []
@@ -68,6 +113,11 @@ class FakeCarrier:
     def script(self, recipient: str, *outcomes: Outcome) -> None:
         """Set how sends to `recipient` end, one after the other; for a group the first scripted recipient counts."""
         self._scripts[recipient] = deque(outcomes)
+
+    def require(self, *names: str) -> None:
+        """Declare other credentials: these, and all of them required."""
+        fields = tuple(CredentialField(name, name, secret=False) for name in names)
+        self.declaration = replace(self.declaration, credentials=fields)
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
         """Record the call, then end it as scripted."""
@@ -121,10 +171,6 @@ class FakeCarrier:
             raise found
         return found
 
-    def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """Name the `required_credentials` that are not there."""
-        return [name for name in self.required_credentials if name not in credentials]
-
     async def check(self, account: Account) -> list[CheckStep]:
         """Record the call, then answer with `checks`."""
         self.checked.append(account)
@@ -139,3 +185,10 @@ class FakeCarrier:
         if script is None:
             return None
         return script.popleft() if len(script) > 1 else script[0]
+
+
+class SpicyCarrier(FakeCarrier):
+    """A carrier with odd credentials and without callback credentials, by which nobody has drawn anything yet."""
+
+    name = "spicy"
+    declaration = SPICY

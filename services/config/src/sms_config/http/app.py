@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from http import HTTPStatus
@@ -14,6 +14,7 @@ import structlog
 from aiohttp import hdrs, web
 from pydantic import BaseModel
 
+from sms_common.carriers.declaration import Declaration
 from sms_common.errors import Code, Unavailable
 from sms_common.http.proxies import TrustedProxies, says_https
 from sms_common.input.addresses import is_loopback
@@ -90,14 +91,23 @@ class AppSecurity:
         return self.portal.startswith("https:")
 
 
-def create_app(routes: list[ApiRoute], snapshots: Snapshots, security: AppSecurity, *, version: str) -> web.Application:
-    """Return the application. It holds no state. `version` is the release that the OpenAPI document shows."""
+def create_app(
+    routes: list[ApiRoute],
+    snapshots: Snapshots,
+    security: AppSecurity,
+    *,
+    version: str,
+    declared: Iterable[Declaration] = (),
+) -> web.Application:
+    """Return the application. It holds no state. The OpenAPI document shows the release `version` and the
+    credentials of the carriers that are `declared`.
+    """
     app = web.Application(middlewares=[_answer_in_one_shape], client_max_size=MAX_BODY_BYTES)
     app[PROXIES] = security.proxies
 
     @cache
     def document() -> bytes:
-        return orjson.dumps(openapi.document(routes, version))
+        return orjson.dumps(openapi.document(routes, version, declared))
 
     async def describe(_: web.Request) -> web.Response:
         return _json(document())
@@ -158,7 +168,8 @@ def _handler(route: ApiRoute, security: AppSecurity) -> Handler:
         _require_ready(security)
         if route.opens_session:
             _require_https(request, security)
-        caller = _anyone(request) if route.scope is None else await _caller(request, security)
+        known = route.scope is not None or route.any_scope
+        caller = await _caller(request, security) if known else _anyone(request)
         structlog.contextvars.bind_contextvars(caller=caller.id)
         if route.scope is not None:
             caller.require(route.scope)

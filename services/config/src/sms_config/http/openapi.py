@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from sms_common.carriers.declaration import Declaration
 from sms_config.http.requests import SESSION_COOKIE
 from sms_config.http.routes import ApiRoute
 from sms_config.model.problems import ErrorBody
@@ -58,8 +59,8 @@ _INVALID = ((HTTPStatus.UNPROCESSABLE_ENTITY, "A field or parameter is wrong"),)
 _CONFLICT = ((HTTPStatus.CONFLICT, "It collides with what is stored"),)
 
 
-def document(routes: Iterable[ApiRoute], version: str) -> Schema:
-    """Return the OpenAPI document of `routes`."""
+def document(routes: Iterable[ApiRoute], version: str, carriers: Iterable[Declaration] = ()) -> Schema:
+    """Return the OpenAPI document of `routes`, with the credentials that these carriers declare."""
     table = list(routes)
     paths: dict[str, Schema] = {}
     for route in table:
@@ -69,7 +70,7 @@ def document(routes: Iterable[ApiRoute], version: str) -> Schema:
         "info": {"title": "SMS gateway configuration", "version": version, "description": _DESCRIPTION},
         "paths": paths,
         "components": {
-            "schemas": _schemas(table),
+            "schemas": _with_credentials(_schemas(table), carriers),
             "securitySchemes": {
                 "api_key": {"type": "http", "scheme": "bearer", "description": "An API key"},
                 "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
@@ -83,7 +84,7 @@ def _operation(route: ApiRoute) -> Schema:
     operation: Schema = {
         "operationId": route.operation,
         "summary": route.summary.replace("_", " "),
-        "description": f"Needs the scope `{route.scope}`." if route.scope else "Needs no API key.",
+        "description": _needs(route),
         "tags": [route.path.split("/")[3]],
         "parameters": _parameters(route),
         "responses": {str(route.status.value): _success(route), **_failures(route)},
@@ -93,6 +94,12 @@ def _operation(route: ApiRoute) -> Schema:
         required = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": _json(_ref(name))}
     return operation
+
+
+def _needs(route: ApiRoute) -> str:
+    if route.scope:
+        return f"Needs the scope `{route.scope}`."
+    return "Needs an API key or a session, with any scope." if route.any_scope else "Needs no API key."
 
 
 def _parameters(route: ApiRoute) -> list[Schema]:
@@ -189,6 +196,21 @@ def _schemas(routes: list[ApiRoute]) -> Schema:
     for model in {route.body for route in routes if route.partial and route.body is not None}:
         schemas[model.__name__ + "Patch"] = _partial(model, schemas[model.__name__])
     return schemas
+
+
+def _with_credentials(schemas: Schema, carriers: Iterable[Declaration]) -> Schema:
+    """Name the fields of credentials, which depend on the carrier: all that any of them has."""
+    value = schemas["Credentials"]["additionalProperties"]
+    properties: Schema = {}
+    for carrier in carriers:
+        for field in carrier.credentials:
+            properties[field.name] = {**value, "title": field.label, "description": f"{carrier.brand}: {field.label}."}
+            said = f"Another name for {field.name}."
+            properties |= {alias: {**value, "title": field.label, "description": said} for alias in field.aliases}
+    return {
+        **schemas,
+        "Credentials": {**schemas["Credentials"], "properties": properties, "additionalProperties": False},
+    }
 
 
 def _partial(model: type[BaseModel], schema: Schema) -> Schema:

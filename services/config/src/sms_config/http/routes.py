@@ -90,7 +90,8 @@ Answer = BaseModel | Listing | Opened | SessionClosed | LiveStream | None
 class ApiRoute:
     """One operation. `body` is what it takes (with `partial` every field may be absent), `answer` what it shows.
 
-    `scope` None: anyone may call, and the handler checks the credentials itself. `asks` are the query parameters.
+    `scope` None: anyone may call, and the handler checks the credentials itself; with `any_scope` every known caller
+    may, and nobody else. `asks` are the query parameters.
     `single`: there is one such object, at an address without an id. `streams`: it answers with server-sent events.
     `opens_session`: it sets a session cookie, so it is refused where the browser would not keep the cookie.
     """
@@ -111,6 +112,7 @@ class ApiRoute:
     versioned: bool = False
     streams: bool = False
     opens_session: bool = False
+    any_scope: bool = False
 
 
 class Readable(Protocol[R]):
@@ -344,7 +346,7 @@ def routes(resources: Resources) -> list[ApiRoute]:
     sms = Resource("sms", "sms_configuration", configs.COLUMNS, SmsView, resources.configs.views, masked=_masked)
     key = Resource("api-keys", "api_key", api_keys.COLUMNS, ApiKeyView, each(api_keys.view), Scope.ADMIN, Scope.ADMIN)
     user = Resource("users", "user", users.COLUMNS, UserView, each(users.view), Scope.ADMIN, Scope.ADMIN)
-    record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(audit.view), Scope.ADMIN)
+    record = Resource("audit", "audit_record", audit.COLUMNS, AuditView, each(resources.audit.view), Scope.ADMIN)
     return [
         *readable(tenant, resources.tenants),
         create(tenant, TenantCreate, resources.tenants.create),

@@ -71,6 +71,10 @@ class Record(StoredRecord):
         """Return this record for the audit log: JSON values, without secrets and look-up hashes."""
         return self.model_dump(mode="json", exclude={*_STAMPS, *self.HIDDEN})
 
+    def shown(self) -> "Mapping[str, StoredSecret]":
+        """The encrypted values that the audit log shows, still encrypted."""
+        return {}
+
 
 class TenantRecord(Record):
     """A customer of the PBX."""
@@ -158,7 +162,10 @@ class TrunkRecord(Record):
 
 
 class StoredSecret(BaseModel):
-    """An encrypted value; `key_id` names its key. `last4` is set only for values that identify, not authenticate."""
+    """An encrypted value; `key_id` names its key. `last4` is set only for values that identify, not authenticate.
+
+    `shown`: the audit log shows it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -166,6 +173,7 @@ class StoredSecret(BaseModel):
     data: bytes = Field(repr=False)
     changed_at: datetime
     last4: str | None = None
+    shown: bool = False
 
     @property
     def sealed(self) -> Sealed:
@@ -204,6 +212,10 @@ class SmsConfigRecord(Record, SmsConfigFields):
     def place(self, field: str) -> Place:
         """Return what a sealed value of this record is bound to."""
         return Place(self.COLLECTION, self.id, self.tenant_id, field)
+
+    def shown(self) -> Mapping[str, StoredSecret]:
+        """The credentials that are no secrets."""
+        return {field: secret for field, secret in self.secrets.items() if secret.shown}
 
     def public(self) -> dict[str, Any]:
         """As for every record; of each secret only when it was set."""
@@ -290,7 +302,10 @@ ParkedAction = Literal["replayed", "discarded", "revealed"]
 
 
 class AuditRecord(StoredRecord):
-    """Who changed what, and from what to what. `version` is the object's version after the change."""
+    """Who changed what, and from what to what. `version` is the object's version after the change.
+
+    `shown_before` and `shown_after` are encrypted values of the object that may be shown.
+    """
 
     COLLECTION: ClassVar[str] = "audit"
     NOUN: ClassVar[str] = "audit record"
@@ -308,6 +323,12 @@ class AuditRecord(StoredRecord):
     changes: tuple[str, ...]
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    shown_before: Mapping[str, StoredSecret] = Field(default_factory=dict)
+    shown_after: Mapping[str, StoredSecret] = Field(default_factory=dict)
+
+    def place(self, field: str) -> Place:
+        """Return what an encrypted value of the object is bound to."""
+        return Place(self.kind, self.object_id, self.tenant_id or "", field)
 
     @property
     def owner(self) -> str | None:

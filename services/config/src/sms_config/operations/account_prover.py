@@ -124,7 +124,7 @@ class AccountProver:
     async def _prove(self, record: SmsConfigRecord, trunk: TrunkRecord) -> None:
         carrier = self._carriers[trunk.carrier]
         account = self._account_of(record)
-        if carrier.missing_credentials(account.credentials):
+        if carrier.declaration.missing(account.credentials):
             return
         digest = fingerprint(self._ring, record, trunk, trunk.account)
         known = self._attempts.get(record.id)

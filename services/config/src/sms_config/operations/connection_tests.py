@@ -15,8 +15,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from sms_common.carriers import CARRIERS
-from sms_common.carriers.credentials import misformed_credentials
+from sms_common.carriers import CarrierTable
 from sms_common.carriers.protocol import Account, Carrier, CheckStep
 from sms_common.errors import Code
 from sms_config.access.auth import Caller
@@ -29,7 +28,7 @@ from sms_config.resources.account_proofs import AccountClaim, AccountProofs, NoP
 from sms_config.resources.changes import require
 from sms_config.resources.sealing import credentials_set, open_secret
 from sms_config.schemas.bodies import CredentialTrial, JsonObject, parse
-from sms_config.schemas.credentials import check_credentials
+from sms_config.schemas.credentials import read_credentials
 from sms_config.schemas.views import StepView, TrialView
 from sms_config.storage.store_protocol import EVERYONE, Store
 
@@ -80,14 +79,15 @@ class ConnectionTestThrottle:
 class CarrierChecks:
     """The carriers with an HTTP session, while the application runs. `options` are those of the dispatcher."""
 
-    def __init__(self, options: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, table: CarrierTable, options: Mapping[str, Mapping[str, Any]]) -> None:
+        self._table = table
         self._options = options
         self._made: dict[str, Carrier] = {}
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
         """Keep the session."""
         async with aiohttp.ClientSession() as http:
-            self._made = {name: make(http, self._options.get(name)) for name, make in CARRIERS.items()}
+            self._made = {name: make(http, self._options.get(name)) for name, make in self._table.items()}
             yield
             for carrier in self._made.values():
                 await carrier.close()
@@ -122,8 +122,7 @@ class ConnectionTests:
         body = parse(CredentialTrial, given)
         record, trunk = await self._find(caller, config_id)
         carrier = self._carriers[trunk.carrier]
-        check_credentials(body.credentials, carrier)
-        typed = {} if body.credentials is None else body.credentials.given()
+        typed = read_credentials(body.credentials, carrier.declaration)
         stored = {name: self._open(record, CREDENTIALS + name) for name in credentials_set(record)}
         merged = {**stored, **typed}
         account = Account(record.id, {name: value for name, value in merged.items() if value is not None})
@@ -192,7 +191,7 @@ class ConnectionTests:
 
 def _misformed(carrier: Carrier, account: Account) -> list[CheckStep]:
     """Return the step that fails for what was stored unchecked: the carrier would only say that it is wrong."""
-    wrong = misformed_credentials(carrier, account.credentials)
+    wrong = carrier.declaration.faults(account.credentials)
     if not wrong:
         return []
     says = "; ".join(f"{name} {said}" for name, said in wrong.items())

@@ -49,7 +49,7 @@ class DispatcherClient:
 
     async def _ask(self, method: str, path: str, away: type[DispatcherAway], **options: Any) -> Any:
         if self._token is None or self._http is None:
-            raise away("The dispatcher is not set up here: CONFIG_DISPATCHER_API_TOKEN is missing.")
+            raise away("The dispatcher is not set up here: CONFIG_DISPATCHER_READ_TOKEN is missing.")
         headers = {"Authorization": f"Bearer {self._token.get_secret_value()}"}
         try:
             async with self._http.request(method, self._url + path, headers=headers, **options) as answer:
@@ -73,7 +73,7 @@ def _result(status: int, body: bytes, away: type[DispatcherAway]) -> Any:
             raise NotFound("There is no such message.")
         case HTTPStatus.UNAUTHORIZED:
             _log.error("dispatcher.refused", status=status)
-            raise away("The dispatcher refuses this service: CONFIG_DISPATCHER_API_TOKEN is not its token.")
+            raise away("The dispatcher refuses this service: CONFIG_DISPATCHER_READ_TOKEN is not its token.")
         case HTTPStatus.UNPROCESSABLE_ENTITY:
             with suppress(ValidationError):
                 raise Invalid(_Refusal.model_validate_json(body).errors)

@@ -25,7 +25,7 @@ from sms_common.carriers.protocol import KEPT_FOR, OTHER_SCHEME, RESULT_HEADER, 
 from sms_config.operations.replay_refusals import ReplayRefused
 from sms_config.schemas.views import StepView
 
-# How long Bandwidth waits for an answer. A slow answer gets a remark before that.
+# The least that a carrier waits for an answer. A slow answer gets a remark before that.
 TIMEOUT_SECONDS = 10.0
 _DNS_SECONDS = 5.0
 _SLOW_SECONDS = 5.0
@@ -221,7 +221,7 @@ class WebhookTest:
         return _passed("route", "Ingress answers there.")
 
     async def _challenge(self, target: WebhookTarget) -> StepView:
-        """Call it without credentials, as Bandwidth does at first."""
+        """Call it without credentials, as a carrier that waits to be asked does at first."""
         reply = await self._call("challenge", target, None)
         match target.username is not None, reply.status:
             case True, HTTPStatus.UNAUTHORIZED if reply.asks_basic:

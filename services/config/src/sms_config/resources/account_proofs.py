@@ -113,7 +113,7 @@ class AccountProofs:
 
     async def _callback_gap(self, record: SmsConfigRecord, carrier: Carrier) -> NoProofReason | None:
         """Check that only who has the account can call the webhook: by its address and its callback password."""
-        secrets = [CREDENTIALS + name for name in carrier.secret_credentials]
+        secrets = [CREDENTIALS + name for name in carrier.declaration.secrets]
         if await self._administered(record, secrets) == {False}:
             return None
         if record.callback_username is None:
@@ -174,7 +174,7 @@ class AccountProofs:
         return record, trunk
 
     def _account(self, record: SmsConfigRecord, carrier: Carrier) -> str | None:
-        return _clear(open_secret(self._ring, record, CREDENTIALS + carrier.account_credential))
+        return _clear(open_secret(self._ring, record, CREDENTIALS + carrier.declaration.account))
 
     async def _names_account(
         self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier, own: str | None
@@ -191,7 +191,7 @@ class AccountProofs:
         for other in (await self._store.find(SmsConfigRecord, query, EVERYONE)).items:
             if other.id == record.id or self._account(other, carrier) in {None, own}:
                 continue
-            if await self._administered(other, [CREDENTIALS + carrier.account_credential]) == {True}:
+            if await self._administered(other, [CREDENTIALS + carrier.declaration.account]) == {True}:
                 return False
         return True
 

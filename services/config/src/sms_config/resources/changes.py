@@ -211,6 +211,8 @@ def _audit_record(caller: Caller, change: Change[Any], now: datetime) -> AuditRe
         changes=change.fields(),
         before=change.before.public() if change.before else None,
         after=change.after.public() if change.after else None,
+        shown_before=change.before.shown() if change.before else {},
+        shown_after=change.after.shown() if change.after else {},
     )
 
 

@@ -8,19 +8,27 @@ from typing import Any, Literal
 import structlog
 from pydantic import SecretStr
 
+from sms_common.carriers.declaration import Declaration
 from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import PaceLimits, SmsConfigFields
 from sms_config.access.auth import Caller
 from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.problems import Invalid
 from sms_config.model.query import Clause, Column, Columns, Query, columns_of
-from sms_config.model.records import CALLBACK_PASSWORD, WEBHOOK_TOKEN, SmsConfigRecord, TenantRecord, TrunkRecord
+from sms_config.model.records import (
+    CALLBACK_PASSWORD,
+    CREDENTIALS,
+    WEBHOOK_TOKEN,
+    SmsConfigRecord,
+    TenantRecord,
+    TrunkRecord,
+)
 from sms_config.resources.account_proofs import is_proved
 from sms_config.resources.changes import Change, Changes, made_by, new_id, require, require_version
 from sms_config.resources.sealing import Sealer, credentials_set, open_secret
 from sms_config.resources.tenant_assets import assets_of, check_still_owned
-from sms_config.schemas.bodies import CREDENTIAL_NAMES, JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
-from sms_config.schemas.credentials import check_credentials
+from sms_config.schemas.bodies import JsonObject, Rotation, SmsCreate, SmsWrite, merge, parse
+from sms_config.schemas.credentials import read_credentials
 from sms_config.schemas.numbers import may_show, read_sender
 from sms_config.schemas.views import CallbackView, SecretState, SmsView
 from sms_config.storage.store_protocol import EVERYONE, Page, Store, StoreReader, Transaction
@@ -85,7 +93,6 @@ class SmsConfigs:
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
             trunk = await _trunk(transaction, body, caller)
-            check_credentials(body.credentials, self._carriers[trunk.carrier])
             tenant_id = _tenant_for_new(body, trunk, caller)
             _check_shared_limits(body.limits, PaceLimits(), trunk, caller)
             now = self._changes.clock()
@@ -97,7 +104,7 @@ class SmsConfigs:
                 **made_by(caller, now),
             )
             record = Sealer(self._ring, now).new_token(record, timedelta(0))
-            return Change("created", None, self._with_secrets(record, body))
+            return Change("created", None, self._with_secrets(record, body, trunk))
 
         return await self._changes.make(caller, work)
 
@@ -117,7 +124,6 @@ class SmsConfigs:
                 raise Invalid.of(
                     "provider_id", "must be a trunk of the same tenant and carrier; the webhook URL holds both"
                 )
-            check_credentials(body.credentials, self._carriers[trunk.carrier])
             if trunk.id != old_trunk.id:
                 has = await assets_of(transaction, before.tenant_id)
                 moved = has.with_config(config_id, trunk.id)
@@ -126,7 +132,7 @@ class SmsConfigs:
             _check_shared_limits(body.limits, known, trunk, caller)
             values = await _values(transaction, body, trunk, before.tenant_id)
             after = before.changed(self._changes.clock(), caller.id, **values)
-            return Change("updated", before, self._with_secrets(after, body))
+            return Change("updated", before, self._with_secrets(after, body, trunk))
 
         return await self._changes.make(caller, work)
 
@@ -189,11 +195,17 @@ class SmsConfigs:
             given = {**given, "callback": {name: value for name, value in callback.items() if name not in repeated}}
         return merge(SmsWrite, given, base=base, view=view)
 
-    def _with_secrets(self, record: SmsConfigRecord, body: SmsWrite) -> SmsConfigRecord:
-        sealer = Sealer(self._ring, record.updated_at)
+    def _declared(self, trunk: TrunkRecord) -> Declaration:
+        return self._carriers[trunk.carrier].declaration
+
+    def _with_secrets(self, record: SmsConfigRecord, body: SmsWrite, trunk: TrunkRecord) -> SmsConfigRecord:
+        sealer, declared = Sealer(self._ring, record.updated_at), self._declared(trunk)
         if "credentials" in body.model_fields_set:
-            record = sealer.credentials(record, body.credentials)
+            given = None if body.credentials is None else read_credentials(body.credentials, declared)
+            record = sealer.credentials(record, given, declared.shown, audited=trunk.owner is not None)
         if "callback" in body.model_fields_set:
+            if body.callback is not None and declared.callback is None:
+                raise Invalid.of("callback", f"must be null: {declared.brand} presents no user and password")
             record = sealer.callback(record, body.callback)
         return record
 
@@ -219,7 +231,8 @@ class SmsConfigs:
             provider_brand=trunk.brand,
             provider_hostname=trunk.hostname,
             carrier=trunk.carrier,
-            credentials_set=_credential_states(record),
+            credentials_set=_credential_states(record, self._declared(trunk)),
+            credentials_shown=self._shown(record, trunk),
             account_proved=None if trunk.owner is not None else is_proved(self._ring, record, trunk),
             callback=_callback_view(record),
             webhook=self._webhook(record, trunk),
@@ -228,17 +241,30 @@ class SmsConfigs:
 
     def _missing(self, record: SmsConfigRecord, trunk: TrunkRecord) -> tuple[str, ...]:
         present = {name: SecretStr("set") for name in credentials_set(record)}
-        return tuple(self._carriers[trunk.carrier].missing_credentials(present))
+        return tuple(self._declared(trunk).missing(present))
+
+    def _shown(self, record: SmsConfigRecord, trunk: TrunkRecord) -> dict[str, str]:
+        """What identifies, in the clear. On a lent trunk that is the lender's, which borrowers do not see."""
+        if trunk.owner is None:
+            return {}
+        found: dict[str, str] = {}
+        for name in self._declared(trunk).shown:
+            value = self._opened(record, CREDENTIALS + name)
+            if value is not None:
+                found[name] = value.get_secret_value()
+        return found
 
     def _webhook(self, record: SmsConfigRecord, trunk: TrunkRecord) -> str | None:
+        token = self._opened(record, WEBHOOK_TOKEN)
+        base = f"{self._options.public_url}/webhooks/{trunk.carrier}"
+        return None if token is None else f"{base}/{token.get_secret_value()}"
+
+    def _opened(self, record: SmsConfigRecord, field: str) -> SecretStr | None:
         try:
-            token = open_secret(self._ring, record, WEBHOOK_TOKEN)
+            return open_secret(self._ring, record, field)
         except SealBroken as broken:
-            _log.error("secret.unreadable", config_id=record.id, field=WEBHOOK_TOKEN, reason=str(broken))
+            _log.error("secret.unreadable", config_id=record.id, field=field, reason=str(broken))
             return None
-        return (
-            None if token is None else f"{self._options.public_url}/webhooks/{trunk.carrier}/{token.get_secret_value()}"
-        )
 
 
 def without_token(view: SmsView) -> SmsView:
@@ -254,13 +280,13 @@ def _state(record: SmsConfigRecord, missing: tuple[str, ...]) -> Literal["draft"
     return "active" if record.enabled else "disabled"
 
 
-def _credential_states(record: SmsConfigRecord) -> dict[str, SecretState]:
+def _credential_states(record: SmsConfigRecord, declared: Declaration) -> dict[str, SecretState]:
     present = credentials_set(record)
     return {
         name: SecretState(set=True, changed_at=present[name].changed_at, last4=present[name].last4)
         if name in present
         else SecretState(set=False)
-        for name in CREDENTIAL_NAMES
+        for name in declared.names
     }
 
 

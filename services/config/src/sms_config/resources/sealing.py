@@ -1,8 +1,9 @@
 """What of an SMS configuration is secret: credentials, callback password and webhook token, sealed and opened. Pure."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -17,7 +18,7 @@ from sms_config.model.records import (
     SmsConfigRecord,
     StoredSecret,
 )
-from sms_config.schemas.bodies import CREDENTIAL_NAMES, IDENTIFYING, Callback, Credentials
+from sms_config.schemas.bodies import Callback
 
 # 32 bytes: 256 bits from the operating system in 43 URL-safe characters.
 TOKEN_BYTES = 32
@@ -34,14 +35,24 @@ class Sealer:
         self._ring = ring
         self._now = now
 
-    def secret(self, value: SecretStr, place: Place, *, last4: str | None = None) -> StoredSecret:
-        """`value` sealed at its place."""
+    def secret(self, value: SecretStr, place: Place, **more: Any) -> StoredSecret:
+        """`value` sealed at its place; `more` are other fields of what is stored."""
         sealed = self._ring.seal(value, place)
-        return StoredSecret(key_id=sealed.key_id, data=sealed.data, changed_at=self._now, last4=last4)
+        return StoredSecret(key_id=sealed.key_id, data=sealed.data, changed_at=self._now, **more)
 
-    def credentials(self, record: SmsConfigRecord, given: Credentials | None) -> SmsConfigRecord:
-        """Return `record` with the `given` credentials: a value sets one, null removes it; None removes all."""
-        values = dict.fromkeys(CREDENTIAL_NAMES) if given is None else given.given()
+    def credentials(
+        self,
+        record: SmsConfigRecord,
+        given: Mapping[str, SecretStr | None] | None,
+        identifying: Collection[str],
+        *,
+        audited: bool,
+    ) -> SmsConfigRecord:
+        """Return `record` with the `given` credentials: a value sets one, null removes it; None removes all.
+
+        `identifying` names those that say who one is and do not prove it; `audited`: the audit log may show them.
+        """
+        values = dict.fromkeys(credentials_set(record)) if given is None else given
         kept = dict(record.secrets)
         for name, value in values.items():
             field = CREDENTIALS + name
@@ -49,8 +60,9 @@ class Sealer:
                 kept.pop(field, None)
             else:
                 text = value.get_secret_value()
-                last4 = text[-4:] if name in IDENTIFYING and len(text) >= _LAST4_FROM else None
-                kept[field] = self.secret(value, record.place(field), last4=last4)
+                identifies = name in identifying
+                last4 = text[-4:] if identifies and len(text) >= _LAST4_FROM else None
+                kept[field] = self.secret(value, record.place(field), last4=last4, shown=identifies and audited)
         return record.model_copy(update={"secrets": kept})
 
     def callback(self, record: SmsConfigRecord, given: Callback | None) -> SmsConfigRecord:

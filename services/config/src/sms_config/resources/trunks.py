@@ -153,7 +153,9 @@ class Trunks:
 
     def _carrier(self, body: TrunkCreate) -> str:
         """Return the carrier that is named, or the one that the brand names, in any case."""
-        carrier = (body.carrier or body.brand).lower()
+        wanted = (body.carrier or body.brand).casefold()
+        brands = {carrier.declaration.brand.casefold(): name for name, carrier in self._carriers.items()}
+        carrier = brands.get(wanted, wanted) if body.carrier is None else wanted
         if carrier not in self._carriers:
             field = "carrier" if body.carrier else "brand"
             raise Invalid.of(field, f"is none of the carriers known here: {', '.join(sorted(self._carriers))}")

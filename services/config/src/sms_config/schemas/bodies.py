@@ -107,7 +107,7 @@ class TrunkWrite(Body):
     """
 
     name: Name
-    brand: Name = Field(description="The carrier's name as people know it, such as Bandwidth.")
+    brand: Name = Field(description="The carrier's name as people know it: the `brand` of one of `GET /carriers`.")
     hostname: Hostname | None = None
     account: AccountId | None = Field(
         default=None,
@@ -131,37 +131,17 @@ class TrunkCreate(TrunkWrite):
 
 
 class Credentials(Body):
-    """Write-only. An absent name keeps its value, as an empty text does; null removes it."""
+    """Write-only. An absent name keeps its value, as an empty text does; null removes it.
 
-    account_id: Secret | None = None
-    application_id: Secret | None = None
-    api_token: Secret | None = None
-    api_secret: Secret | None = None
-    username: Secret | None = Field(default=None, description="Another name for api_token.")
-    password: Secret | None = Field(default=None, description="Another name for api_secret.")
+    Which names there are, the trunk's carrier says (`GET /api/v1/carriers`).
+    """
 
-    def given(self) -> dict[str, SecretStr | None]:
-        """Return the names that were given, under their first name. Raises Invalid when a name and its alias differ."""
-        values = {name: getattr(self, name) for name in self.model_fields_set}
-        for alias, name in _ALIASES.items():
-            if alias not in values:
-                continue
-            value = values.pop(alias)
-            if name in values and values[name] != value:
-                raise Invalid.of(f"credentials.{alias}", f"is another name for {name}, and the two differ")
-            values[name] = value
-        return values
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Secret | None] = Field(init=False)
 
-    def written(self, name: str) -> str:
-        """Return the name under which a credential was given: its own, or else its other one."""
-        others = (alias for alias, known in _ALIASES.items() if known == name)
-        return next((alias for alias in others if name not in self.model_fields_set), name)
-
-
-_ALIASES = {"username": "api_token", "password": "api_secret"}
-CREDENTIAL_NAMES = ("account_id", "application_id", "api_token", "api_secret")
-# These say who one is and do not prove it, so their ends may be shown to tell one account from another.
-IDENTIFYING = frozenset({"account_id", "application_id"})
+    def given(self) -> Mapping[str, SecretStr | None]:
+        """The names that were given."""
+        return self.__pydantic_extra__
 
 
 class Callback(Body):

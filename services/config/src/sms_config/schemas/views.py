@@ -116,6 +116,10 @@ class SmsView(Stamps, SmsConfigFields):
     provider_hostname: str | None
     carrier: str
     credentials_set: dict[str, SecretState]
+    credentials_shown: dict[str, str] = Field(
+        description="The values of those credentials that are no secrets, such as an account's id. Empty on a lent "
+        "trunk."
+    )
     account_proved: bool | None = Field(
         description="On a lent trunk: whether the carrier accepted these credentials for the lender's account, so that "
         "the webhook speaks for every tenant that the trunk is lent to. Null on a trunk of the tenant's own."
@@ -339,3 +343,7 @@ class AuditView(Shown):
     changes: tuple[str, ...]
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    credentials_before: dict[str, str] = Field(
+        description="The credentials that are no secrets, as `credentials.<name>`; on a lent trunk none."
+    )
+    credentials_after: dict[str, str]

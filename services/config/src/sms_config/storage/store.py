@@ -22,7 +22,7 @@ from pymongo.write_concern import WriteConcern
 from sms_common.backoff import BackoffPolicy
 from sms_common.errors import Code, Unavailable
 from sms_common.events import SeenWebhook
-from sms_common.mongo.errors import COMMIT_UNKNOWN, TRANSIENT, Fault, fault_of, unavailable
+from sms_common.mongo.errors import COMMIT_UNKNOWN, TRANSIENT, ErrorCause, cause_of, unavailable
 from sms_config.model.query import Query
 from sms_config.model.records import (
     SCHEMA,
@@ -94,25 +94,25 @@ _INDEX_CONFLICTS = {
 
 
 @asynccontextmanager
-async def _away() -> AsyncIterator[None]:
-    """Turn what the driver raises while MongoDB is away, slow or between primaries into Unavailable."""
+async def _translated_errors() -> AsyncIterator[None]:
+    """Turn what the driver raises while MongoDB is down, slow or between primaries into Unavailable."""
     try:
         yield
     except PyMongoError as error:
-        if fault_of(error) is not Fault.MONGODB:
+        if cause_of(error) is not ErrorCause.MONGODB:
             raise
         _log.warning("store.unavailable", error=type(error).__name__, code=getattr(error, "code", None))
         raise unavailable(error, "MongoDB cannot be used now") from error
 
 
 def _is_transient(error: PyMongoError | Unavailable) -> bool:
-    """Whether the transaction left nothing behind and may be tried again."""
+    """Whether the transaction left nothing behind and may be repeated."""
     cause = error.__cause__ if isinstance(error, Unavailable) else error
     return isinstance(cause, PyMongoError) and cause.has_error_label(TRANSIENT)
 
 
 def _require_one(count: int, record: Record) -> None:
-    """Raise Missing unless a change has found the one record it is about."""
+    """Raise Missing unless a change found its record."""
     if count != 1:
         raise Missing(f"{record.COLLECTION}/{record.id}")
 
@@ -127,7 +127,7 @@ class _Reading:
         self._session = session
 
     async def get(self, kind: type[R], record_id: str, tenancy: Tenancy) -> R | None:
-        async with _away():
+        async with _translated_errors():
             document = await self._database[kind.COLLECTION].find_one(
                 {"$and": [{"_id": record_id}, visible(kind, tenancy)]}, session=self._session
             )
@@ -136,7 +136,7 @@ class _Reading:
     async def find(self, kind: type[R], query: Query, tenancy: Tenancy) -> Page[R]:
         collection = self._database[kind.COLLECTION]
         wanted = condition(kind, query, tenancy)
-        async with _away():
+        async with _translated_errors():
             cursor = (
                 collection.find(wanted, session=self._session)
                 .sort(sort_keys(query))
@@ -275,7 +275,7 @@ class MongoStore(_Reading):
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in a transaction. Raises Unavailable also when it did not succeed within `patience` seconds."""
         deadline = monotonic() + self._patience
-        async with _away():
+        async with _translated_errors():
             try:
                 async with asyncio.timeout(self._patience):
                     await self._one_at_a_time.acquire()
@@ -321,7 +321,7 @@ class MongoStore(_Reading):
                 return result
 
     async def snapshot_version(self) -> str:
-        async with _away():
+        async with _translated_errors():
             return version_of(await self._database[_META].find_one({"_id": _SNAPSHOT}))
 
     async def everything(self, *, with_rules: bool = True) -> Everything:
@@ -330,48 +330,48 @@ class MongoStore(_Reading):
         async def work(transaction: _MongoTransaction) -> Everything:
             return await transaction.everything(self._cache, with_rules=with_rules)
 
-        async with _away():
+        async with _translated_errors():
             return await self._try_until(monotonic() + self._patience, work)
 
     async def api_key(self, prefix: str) -> ApiKeyRecord | None:
-        async with _away():
+        async with _translated_errors():
             document = await self._database[ApiKeyRecord.COLLECTION].find_one({"prefix": prefix})
         return None if document is None else to_record(ApiKeyRecord, document)
 
     async def touch_api_key(self, key_id: str, at: datetime) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database[ApiKeyRecord.COLLECTION].update_one({"_id": key_id}, {"$max": {"last_used_at": at}})
 
     async def touch_user(self, user_id: str, at: datetime) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database[UserRecord.COLLECTION].update_one({"_id": user_id}, {"$max": {"last_login_at": at}})
 
     async def add_ticket(self, ticket: Ticket) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database[Ticket.COLLECTION].insert_one(to_document(ticket))
 
     async def ticket(self, ticket_id: str) -> Ticket | None:
-        async with _away():
+        async with _translated_errors():
             document = await self._database[Ticket.COLLECTION].find_one({"_id": ticket_id})
         return None if document is None else Ticket.model_validate(with_id(document))
 
     async def extend_ticket(self, ticket_id: str, until: datetime) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database[Ticket.COLLECTION].update_one({"_id": ticket_id}, {"$max": {"expires_at": until}})
 
     async def delete_ticket(self, ticket_id: str) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database[Ticket.COLLECTION].delete_one({"_id": ticket_id})
 
     async def announcements(self, limit: int) -> list[Announcement]:
-        async with _away():
+        async with _translated_errors():
             documents = (
                 await self._database[Announcement.COLLECTION].find().sort("at", ASCENDING).limit(limit).to_list(None)
             )
         return [Announcement.model_validate(with_id(document)) for document in documents]
 
     async def remove_announcements(self, ids: Iterable[str]) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database[Announcement.COLLECTION].delete_many({"_id": {"$in": list(ids)}})
 
     async def record_webhooks(self, webhooks: Iterable[SeenWebhook]) -> None:
@@ -381,16 +381,16 @@ class MongoStore(_Reading):
             for one in webhooks
         ]
         if updates:
-            async with _away():
+            async with _translated_errors():
                 await self._database[WEBHOOKS_SEEN].bulk_write(updates, ordered=False)
 
     async def latest_webhooks(self, config_ids: Iterable[str]) -> list[SeenWebhook]:
-        async with _away():
+        async with _translated_errors():
             documents = await self._database[WEBHOOKS_SEEN].find({"_id": {"$in": list(config_ids)}}).to_list(None)
         return [webhook for document in documents for webhook in to_webhooks(document)]
 
     async def prepare(self) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._check_replica_set()
             for collection, indexes in INDEXES.items():
                 await self._ensure_indexes(collection, indexes)
@@ -402,7 +402,7 @@ class MongoStore(_Reading):
                     )
 
     async def ping(self) -> None:
-        async with _away():
+        async with _translated_errors():
             await self._database.command("ping")
 
     async def _check_replica_set(self) -> None:

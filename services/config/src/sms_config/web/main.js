@@ -4,7 +4,7 @@ import { ApiError, use } from "./api.js";
 import { combobox } from "./combobox.js";
 import { forget, isDirty, mayLeave } from "./dirty.js";
 import { h, icon } from "./dom.js";
-import { findTenant, tenantName } from "./finding.js";
+import { findTenant, tenantName } from "./lookups.js";
 import { errorPage, forgetProblem, problemPage, showUncaughtErrors } from "./problems.js";
 import { follow, here, inTenant, leadTo, link, remember, scrollBack } from "./router.js";
 import { current, end, enter, forgetSession, keepSession, refresh } from "./session.js";

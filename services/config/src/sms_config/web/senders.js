@@ -1,7 +1,7 @@
 // The sender field of an SMS configuration. It warns when the sender is not one of the trunk's numbers.
 
 import { ApiError, get } from "./api.js";
-import { drawn } from "./declared.js";
+import { drawn } from "./declared_fields.js";
 import { h } from "./dom.js";
 import { bare, range } from "./masks.js";
 

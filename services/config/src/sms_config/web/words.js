@@ -43,10 +43,6 @@ export const FIELDS = {
   provider_id: "Trunk",
   callback_username: "Callback user name",
   "callback.password": "Callback password",
-  "credentials.account_id": "Account ID",
-  "credentials.application_id": "Application ID",
-  "credentials.api_token": "API token",
-  "credentials.api_secret": "API secret",
   "webhook.token": "Webhook address",
   account_proof: "Proof of the lender's account",
   account: "Lender's account at the carrier",
@@ -84,13 +80,9 @@ export const FIELDS = {
   segments_per_second: "Per second",
   account_segments_per_second: "Account, per second",
   campaign_segments_per_minute: "Campaign, per minute",
-  campaign_id: "10DLC campaign ID",
+  campaign_id: "Campaign ID",
   brand_segments_per_day: "Brand, per day",
-  brand_id: "10DLC brand ID",
-  account_id: "Account ID",
-  application_id: "Application ID",
-  api_token: "API token",
-  api_secret: "API secret",
+  brand_id: "Brand ID",
   config_id: "SMS configuration",
   caller_id: "Caller ID",
   strip_digits: "Strip digits",
@@ -124,6 +116,9 @@ export const FIELDS = {
   unlisted_extensions: "Extensions that are not listed",
   pools: "Numbers lent to tenants",
 };
+
+// A word of a carrier's, for wherever the field is named. Of two carriers with one name for it, the first one's counts.
+export const learn = (name, label) => { FIELDS[name] ??= label; };
 
 // What can become of an inbound text, and whether that needs a destination.
 export const ACTIONS = {

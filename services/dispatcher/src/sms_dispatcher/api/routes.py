@@ -15,7 +15,7 @@ from sms_common.input.field_errors import predicate
 from sms_common.input.patterns import ID_PATTERN
 from sms_common.messages import Status
 from sms_dispatcher.api.explaining import Explainer, InboundQuestion, OutboundQuestion
-from sms_dispatcher.lanes.stalled import StalledLanes
+from sms_dispatcher.lanes.stalled_lanes import StalledLanes
 from sms_dispatcher.ledger.history import History, MessageQuery
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

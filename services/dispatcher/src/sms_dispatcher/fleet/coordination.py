@@ -11,7 +11,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from sms_common.mongo.errors import places_taken
 from sms_dispatcher.fleet.membership import LiveMembers
-from sms_dispatcher.lanes.stalled import StalledLane
+from sms_dispatcher.lanes.stalled_lanes import StalledLane
 from sms_dispatcher.ledger.database import Database, operation
 from sms_dispatcher.ledger.documents import Document
 

@@ -65,8 +65,8 @@ def _account(config: SmsConfig, carriers: Mapping[str, Carrier]) -> _Account:
     if carrier is None:
         return _Account(config.carrier, None, None)
     given = {name: secret.get_secret_value() for name, secret in config.credentials.items()}
-    proof = tuple(given.get(name, "") for name in carrier.secret_credentials)
-    return _Account(config.carrier, given.get(carrier.account_credential), proof if proof and all(proof) else None)
+    proof = tuple(given.get(name, "") for name in carrier.declaration.secrets)
+    return _Account(config.carrier, given.get(carrier.declaration.account), proof if proof and all(proof) else None)
 
 
 def _scopes(configs: Iterable[SmsConfig], accounts: Mapping[str, _Account]) -> dict[str, str]:

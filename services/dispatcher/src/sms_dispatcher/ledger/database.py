@@ -9,7 +9,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import WriteConcern
 from pymongo.errors import PyMongoError
 
-from sms_common.mongo.errors import DRIVER_ERRORS, Fault, fault_of, unavailable, unstorable
+from sms_common.mongo.errors import DRIVER_ERRORS, ErrorCause, cause_of, unavailable, unstorable
 from sms_common.telemetry import metrics
 from sms_dispatcher.ledger.documents import Document
 
@@ -46,7 +46,7 @@ async def operation(name: str) -> AsyncIterator[None]:
         try:
             yield
         except DRIVER_ERRORS as error:
-            if fault_of(error) is Fault.CONTENT:
+            if cause_of(error) is ErrorCause.CONTENT:
                 raise unstorable(
                     "MongoDB refuses it" if isinstance(error, PyMongoError) else type(error).__name__
                 ) from None

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from sms_common.carriers.protocol import Carrier, CarrierLimits
+from sms_common.carriers.declaration import CarrierLimits
+from sms_common.carriers.protocol import Carrier
 from sms_common.configuration import DispatcherSnapshot, SmsConfig, Tenant
 from sms_common.errors import Code, Rejection
 from sms_common.events import OutboundRequest
@@ -351,10 +352,10 @@ def _usable(config: SmsConfig, carriers: Mapping[str, Carrier]) -> CarrierLimits
     carrier = carriers.get(config.carrier)
     if carrier is None:
         raise Rejection(Code.CONFIG_INCOMPLETE, f"The carrier of the SMS configuration {config.id} is not known here.")
-    missing = carrier.missing_credentials(config.credentials)
+    missing = carrier.declaration.missing(config.credentials)
     if missing:
         raise Rejection(Code.CONFIG_INCOMPLETE, f"The SMS configuration {config.id} lacks {', '.join(missing)}.")
-    return carrier.limits
+    return carrier.declaration.limits
 
 
 def _owns(config: SmsConfig, sender: str, tenant: Tenant, snapshot: DispatcherSnapshot) -> bool:

@@ -1,7 +1,20 @@
-"""Reads a delivered AMQP message into a Delivery."""
+"""Reads a delivered AMQP message into a Delivery, however wrong its properties and headers are.
+
+pamqp refuses a whole frame for one text that is not UTF-8, one timestamp beyond the year 9999 (microseconds, say) or
+one header of an unknown kind. aiormq then closes the connection, and the broker delivers the message again. So one
+message of one careless client would keep every consumer of the process from working. Here such a value is repaired or
+left out instead.
+"""
+
+import struct
+from datetime import datetime
+from functools import cache
 
 from aiormq.abc import DeliveredMessage
+from pamqp import decode
+from pamqp.common import FieldTable
 
+from sms_common.broker.amqp.aiormq_internals import replace_decoders
 from sms_common.broker.headers import (
     DEAD_LETTER_HEADERS,
     DEATHS,
@@ -10,6 +23,8 @@ from sms_common.broker.headers import (
     read_retry_headers,
 )
 from sms_common.broker.messages import Delivery, HeaderValue
+
+_LENGTH = struct.Struct(">I")
 
 
 def read(message: DeliveredMessage, queue: str) -> Delivery:
@@ -45,3 +60,28 @@ def _with_last_death(headers: dict[str, HeaderValue], deaths: object) -> dict[st
     recorded = {LAST_DEATH_QUEUE: latest.get("queue"), FIRST_DEATH_REASON: latest.get("reason")}
     trusted = {name: value for name, value in headers.items() if name not in DEAD_LETTER_HEADERS}
     return trusted | {name: value for name, value in recorded.items() if isinstance(value, str)}
+
+
+def _text(value: bytes) -> tuple[int, str]:
+    end = value[0] + 1
+    return end, value[1:end].decode(errors="replace")
+
+
+def _timestamp(value: bytes) -> tuple[int, datetime | None]:
+    try:
+        return decode.timestamp(value)
+    except (ValueError, OverflowError, OSError):
+        return 8, None
+
+
+def _table(value: bytes) -> tuple[int, FieldTable]:
+    try:
+        return decode.field_table(value)
+    except (ValueError, OverflowError, OSError, RecursionError):
+        return _LENGTH.unpack(value[:4])[0] + 4, {}
+
+
+@cache
+def install_lenient_decoders() -> None:
+    """Let pamqp use the lenient decoders, once for the whole process."""
+    replace_decoders({"shortstr": _text, "timestamp": _timestamp, "table": _table})

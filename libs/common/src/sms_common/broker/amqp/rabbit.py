@@ -16,7 +16,7 @@ from sms_common.broker.amqp import browsing
 from sms_common.broker.amqp.connection import ReconnectingConnection, Timeouts
 from sms_common.broker.amqp.consuming import DeliveryIntake
 from sms_common.broker.amqp.declaring import Declarations, NotDeclared
-from sms_common.broker.amqp.lenient_decoders import install_lenient_decoders
+from sms_common.broker.amqp.incoming import install_lenient_decoders
 from sms_common.broker.amqp.listening import Listeners
 from sms_common.broker.amqp.publishing import ConfirmedPublisher
 from sms_common.broker.amqp.watching import TopologyWatch

@@ -5,15 +5,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
-from pydantic import SecretStr
 
 from sms_common.carriers.bandwidth.checking import Checker
-from sms_common.carriers.bandwidth.credentials import PATTERNS
+from sms_common.carriers.bandwidth.declaration import DECLARATION
 from sms_common.carriers.bandwidth.options import Options
-from sms_common.carriers.bandwidth.sending import CREDENTIAL_ALIASES, BandwidthSender, missing_credentials
+from sms_common.carriers.bandwidth.sending import BandwidthSender
 from sms_common.carriers.bandwidth.webhooks import parse
-from sms_common.carriers.basic_auth import CHALLENGE, check_basic
-from sms_common.carriers.protocol import Account, CarrierLimits, CheckStep, ParsedWebhook, WebhookRequest, Window
+from sms_common.carriers.protocol import Account, CheckStep, ParsedWebhook, WebhookRequest, Window
+from sms_common.carriers.webhook_authentication import CHALLENGE, check_basic
 from sms_common.configuration import CallbackCredentials
 from sms_common.messages import Accepted, OutboundMessage
 
@@ -23,16 +22,11 @@ __all__ = ["Bandwidth", "Options"]
 class Bandwidth:
     """The carrier Bandwidth; see Carrier for what each method promises.
 
-    Credentials: account_id, application_id, api_token, api_secret.
     `options` are the fields of Options; a wrong or unknown one raises a ValueError that names it.
     """
 
     name = "bandwidth"
-    limits = CarrierLimits(text=2048, media=10, media_url=4096, group_recipients=10)
-    credential_aliases = CREDENTIAL_ALIASES
-    account_credential = "account_id"
-    secret_credentials: tuple[str, ...] = ("api_token", "api_secret")
-    credential_patterns = PATTERNS
+    declaration = DECLARATION
 
     def __init__(
         self,
@@ -68,10 +62,6 @@ class Bandwidth:
         if self._sender is None:
             raise RuntimeError("finding needs an HTTP session")
         return await self._sender.find_sent(message, account, window)
-
-    def missing_credentials(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """Name what is absent or empty; the values are not tried."""
-        return missing_credentials(credentials)
 
     async def check(self, account: Account) -> list[CheckStep]:
         """Get a token, then look at the account's newest messages."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from sms_common.carriers.carrier_words import shown
+from sms_common.carriers.carrier_text import shown
 from sms_common.carriers.exchange import Answer
 from sms_common.errors import (
     Code,

@@ -14,9 +14,10 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import yarl
 
+from sms_common.carriers.bandwidth.declaration import DECLARATION
 from sms_common.carriers.bandwidth.oauth import Tokens, basic
 from sms_common.carriers.bandwidth.options import Options
-from sms_common.carriers.bandwidth.sending import ClearCredentials, clear_credentials, missing_credentials
+from sms_common.carriers.bandwidth.sending import ClearCredentials, clear_credentials
 from sms_common.carriers.exchange import Answer, NoAnswerError, get
 from sms_common.carriers.protocol import Account, CheckStep
 from sms_common.errors import Code, Misconfigured, TemporaryFailure
@@ -50,7 +51,7 @@ class Checker:
 
     async def check(self, account: Account) -> list[CheckStep]:
         """Return the steps up to the first that fails; see Carrier.check."""
-        missing = missing_credentials(account.credentials)
+        missing = DECLARATION.missing(account.credentials)
         if missing:
             says = f"Not all credentials are set; missing: {', '.join(missing)}."
             return [CheckStep("complete", ok=False, says=says, code=Code.CONFIG_INCOMPLETE)]

@@ -4,22 +4,21 @@ Request: https://dev.bandwidth.com/apis/messaging-apis/messaging, createMessage.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import orjson
 import yarl
-from pydantic import SecretStr
 
-from sms_common.carriers.bandwidth import finding
+from sms_common.carriers.bandwidth import message_search
 from sms_common.carriers.bandwidth.answers import accepted
+from sms_common.carriers.bandwidth.declaration import DECLARATION
 from sms_common.carriers.bandwidth.oauth import OAuthClient, Tokens, basic
 from sms_common.carriers.bandwidth.options import Options
 from sms_common.carriers.exchange import Answer, NoAnswerError, get, post
@@ -27,14 +26,10 @@ from sms_common.carriers.protocol import Account, Window
 from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFailure, TemporaryFailure
 from sms_common.messages import Accepted, OutboundMessage
 
-REQUIRED_CREDENTIALS = ("account_id", "application_id", "api_token", "api_secret")
-# What Bandwidth's old API users, and forms made for them, call the token and the secret.
-CREDENTIAL_ALIASES: Mapping[str, str] = MappingProxyType({"username": "api_token", "password": "api_secret"})
 _LEAST_SECONDS = 5.0
 _DATES = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
 # Makes a request with this value of the header Authorization.
 Ask = Callable[[str], Awaitable[Answer]]
-_ALIAS_OF = {name: alias for alias, name in CREDENTIAL_ALIASES.items()}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -81,13 +76,15 @@ class BandwidthSender:
         """See Carrier.find_sent."""
         credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
         # Not by the URL's own means: they would leave the plus of a number as it is, which means a blank.
-        url = yarl.URL(f"{self._messages_url(credentials.account_id)}?{finding.query(message, window)}", encoded=True)
+        url = yarl.URL(
+            f"{self._messages_url(credentials.account_id)}?{message_search.query(message, window)}", encoded=True
+        )
         deadline = self._clock() + self._options.total_timeout
 
         async def ask(authorization: str) -> Answer:
             return await self._get(url, authorization)
 
-        return finding.alike(await self._authorised(credentials, ask, deadline), message)
+        return message_search.alike(await self._authorised(credentials, ask, deadline), message)
 
     async def close(self) -> None:
         """End what renews tokens in the background."""
@@ -155,26 +152,16 @@ def encode(message: OutboundMessage, application_id: str) -> bytes:
         raise PermanentFailure(Code.INVALID_REQUEST, "The message holds characters that are no Unicode.") from None
 
 
-def missing_credentials(credentials: Mapping[str, SecretStr]) -> list[str]:
-    """Name the required credentials that are empty or absent, also under their other name."""
-    return [name for name in REQUIRED_CREDENTIALS if not _value(credentials, name)]
-
-
 def clear_credentials(account: Account, *, basic_auth: bool) -> ClearCredentials:
     """Return an account's credentials in the clear. Raises Misconfigured when one is missing."""
     given = account.credentials
-    account_id, application_id, token, secret = (_value(given, name) for name in REQUIRED_CREDENTIALS)
+    account_id, application_id, token, secret = (field.value(given) for field in DECLARATION.credentials)
     if not (account_id and application_id and token and secret):
-        missing = ", ".join(missing_credentials(given))
+        missing = ", ".join(DECLARATION.missing(given))
         raise Misconfigured(Code.CONFIG_INCOMPLETE, f"The configuration lacks {missing}.")
     auth = given.get("auth")
     wants_basic = basic_auth or (auth is not None and auth.get_secret_value() == "basic")
     return ClearCredentials(account_id, application_id, OAuthClient(token, secret), wants_basic)
-
-
-def _value(credentials: Mapping[str, SecretStr], name: str) -> str:
-    secret = credentials.get(name) or credentials.get(_ALIAS_OF.get(name, name))
-    return secret.get_secret_value() if secret is not None else ""
 
 
 def _private(message: OutboundMessage) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sms_common.carriers.bandwidth.codes import delivery_error
 from sms_common.carriers.bandwidth.media import media_for_people
-from sms_common.carriers.carrier_words import shown
+from sms_common.carriers.carrier_text import shown
 from sms_common.carriers.protocol import ParsedWebhook
 from sms_common.carriers.webhook_json import read_json
 from sms_common.errors import Code, WebhookUnreadable

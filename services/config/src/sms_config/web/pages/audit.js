@@ -1,6 +1,7 @@
 // The audit log: who changed what, when, and from what to what.
 
 import { get } from "../api.js";
+import { carriers } from "../carriers.js";
 import { h, time } from "../dom.js";
 import { field, option } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
@@ -10,6 +11,7 @@ import { FIELDS, KINDS, inWords } from "../words.js";
 const ACTIONS = { created: "Created", updated: "Changed", deleted: "Deleted", rotated: "New webhook", replayed: "Replayed", discarded: "Discarded", revealed: "Shown whole" };
 
 export async function audit({ query, system, tenantId }) {
+  await carriers(); // credentials are called as their carrier calls them
   const found = await get("audit", { top: 25, skip: query.get("skip"), search: query.get("search"), kind: query.get("kind"), action: query.get("action") });
   const top = head("Audit log", "Every change, and who made it. Secrets are never in it.");
   const filtered = ["search", "kind", "action"].some((name) => query.get(name));
@@ -51,10 +53,10 @@ const called = (object) => object?.name ?? object?.extension;
 function differences(item) {
   if (item.action !== "updated") return h("span", { class: "minor" }, item.action === "rotated" ? "The old address ends after a while" : "");
   const rows = item.changes.map((name) => {
-    const before = item.before?.[name];
-    const after = item.after?.[name];
+    const before = item.before?.[name] ?? item.credentials_before[name];
+    const after = item.after?.[name] ?? item.credentials_after[name];
     const words = FIELDS[name] ?? name;
-    const known = name in (item.before ?? {}) || name in (item.after ?? {});
+    const known = [item.before ?? {}, item.after ?? {}, item.credentials_before, item.credentials_after].some((one) => name in one);
     return h("li", {}, h("strong", {}, words), known ? [": ", h("del", {}, inWords(before)), " → ", h("ins", {}, inWords(after))] : " set");
   });
   return h("ul", { class: "plain" }, rows);

@@ -2,7 +2,7 @@
 
 import { combobox } from "../combobox.js";
 import { h, icon } from "../dom.js";
-import { findTenant } from "../finding.js";
+import { findTenant } from "../lookups.js";
 import { inTenant, link } from "../router.js";
 
 const BUTTONS = 8;

@@ -6,7 +6,7 @@ import { CODES } from "../codes.js";
 import { picker } from "../combobox.js";
 import { confirm, inform } from "../dialogs.js";
 import { badge, h, plural, time } from "../dom.js";
-import { findTenant } from "../finding.js";
+import { findTenant } from "../lookups.js";
 import { field, form, option, text } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
 import { back, goBack, hash, link } from "../router.js";

@@ -4,7 +4,7 @@ import { ApiError, call, get } from "../api.js";
 import { CODES } from "../codes.js";
 import { picker } from "../combobox.js";
 import { badge, dateTime, h, icon } from "../dom.js";
-import { findConfig, names } from "../finding.js";
+import { findConfig, names } from "../lookups.js";
 import { field, form, option, text } from "../forms.js";
 import { head, table } from "../lists.js";
 import { hash, link } from "../router.js";

@@ -5,7 +5,7 @@ import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm } from "../dialogs.js";
 import { badge, h } from "../dom.js";
-import { findTrunk, names } from "../finding.js";
+import { findTrunk, names } from "../lookups.js";
 import { changes, choices, field, form, text, words } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { back, go, goBack, hash, link } from "../router.js";

@@ -5,7 +5,7 @@ import { pickers } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm } from "../dialogs.js";
 import { h } from "../dom.js";
-import { findConfig, names } from "../finding.js";
+import { findConfig, names } from "../lookups.js";
 import { changes, choices, field, form, option, text, toggle } from "../forms.js";
 import { editor, hoursInWords, readHours, tidy } from "../hours.js";
 import { addButton, empty, enabledSwitch, head, nothingFound, paging, read, readAll, search, table } from "../lists.js";

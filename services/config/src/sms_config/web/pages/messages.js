@@ -3,7 +3,7 @@
 import { ApiError, get } from "../api.js";
 import { CODES } from "../codes.js";
 import { badge, clock, h, icon, plural, time } from "../dom.js";
-import { names } from "../finding.js";
+import { names } from "../lookups.js";
 import { field, option } from "../forms.js";
 import { empty, head, nothingFound, paging, table } from "../lists.js";
 import { replaceContent, onMessagesChanged } from "../live.js";

@@ -5,7 +5,7 @@ import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm } from "../dialogs.js";
 import { badge, h } from "../dom.js";
-import { findConfig, names } from "../finding.js";
+import { findConfig, names } from "../lookups.js";
 import { changes, choices, field, form, option, text, toggle, words } from "../forms.js";
 import { hoursInWords, tidy } from "../hours.js";
 import { addButton, empty, enabledSwitch, head, nothingFound, paging, read, search, table } from "../lists.js";

@@ -5,7 +5,7 @@ import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { h, icon } from "../dom.js";
 import { counting } from "../entries.js";
-import { findZone } from "../finding.js";
+import { findZone } from "../lookups.js";
 import { changes, choices, field, form, text } from "../forms.js";
 import { editor, readHours, tidy } from "../hours.js";
 import { head } from "../lists.js";

@@ -1,6 +1,7 @@
 // The list of SMS configurations.
 
 import { call } from "../api.js";
+import { carriers } from "../carriers.js";
 import { copyButton } from "../clipboard.js";
 import { badge, h } from "../dom.js";
 import { addButton, empty, head, nothingFound, paging, read, readCounted, search, table } from "../lists.js";
@@ -10,6 +11,7 @@ import { FIELDS } from "../words.js";
 import { healthBadge, healthOf, lastWebhook, later } from "./tests.js";
 
 export async function sms({ query, system, tenantId, session }) {
+  await carriers(); // what a draft still needs is called as its carrier calls it
   const found = await readCounted("sms", query, { orderby: "name", key: (item) => item.name });
   const lead = "Each one sends and receives texts through a trunk, with its own credentials and webhook.";
   const top = head("SMS/MMS", lead, addButton("sms/new", "Add"));
@@ -73,5 +75,5 @@ async function first(session, system) {
   if (trunks.count === 0) {
     return empty({ shape: "trunk", title: "First, add a trunk", text: "A trunk is the connection to the carrier, with the numbers that came with it. Then an SMS configuration can use it.", action: addButton("trunks/new", "Add a trunk") });
   }
-  return empty({ shape: "config", title: "Add the first SMS configuration", text: "Have your Bandwidth User ID, Application ID and API credentials at hand. You can save a draft without them and get the webhook address at once.", action: addButton("sms/new", "Add an SMS configuration") });
+  return empty({ shape: "config", title: "Add the first SMS configuration", text: "Have the credentials of your account at the carrier at hand. You can save a draft without them and get the webhook address at once.", action: addButton("sms/new", "Add an SMS configuration") });
 }

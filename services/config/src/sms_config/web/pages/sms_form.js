@@ -1,13 +1,14 @@
 // Adding and editing one SMS configuration, in the order PortSIP's form has, with the carrier's steps beside it.
 
 import { ApiError, call, get } from "../api.js";
+import { carrierOf, carriers, credentialFields, stepText, typedCredentials } from "../carriers.js";
 import { copyButton } from "../clipboard.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
-import { drawn, entered } from "../declared.js";
+import { drawn, entered } from "../declared_fields.js";
 import { confirm } from "../dialogs.js";
 import { dateTime, h, time } from "../dom.js";
-import { findTrunk } from "../finding.js";
+import { findTrunk } from "../lookups.js";
 import { changes, field, form, generated, option, text } from "../forms.js";
 import { head } from "../lists.js";
 import { back, go, hash, link } from "../router.js";
@@ -21,23 +22,17 @@ import { state } from "./sms.js";
 import { removeOf } from "./trunks.js";
 import { healthOf, later, testsCard, webhooksSeen } from "./tests.js";
 
-const CREDENTIALS = [
-  ["account_id", "Account ID (Bandwidth User ID)", "text"],
-  ["application_id", "Application ID", "text"],
-  ["api_token", "API Token", "text"],
-  ["api_secret", "API Secret", "password"],
-];
 const MIN_PASSWORD = 8;
 const POLICIES = [
   ["hold", "Wait for the receipt, never send again (recommended)"],
   ["resend", "Send again: the recipient may get the text twice"],
   ["fail", "Report it as failed, without sending again"],
 ];
-// Declared fields that are not drawn, or not read, by their kind alone.
+// Declared fields that are not drawn, or not read, by their kind alone. `parts` are those of the page.
 const DRAWN = {
-  sender_id: (one, _, item, trunk) => sender(one, item, trunk),
+  sender_id: (one, _, { item, trunk }) => sender(one, item, trunk),
   failure_policy: ({ name, label }, value) => field({ name, label, as: "select", value, children: POLICIES.map(([policy, words]) => option(policy, words)) }),
-  limits: (_, value) => limitFields(value),
+  limits: (_, value, { parts }) => limitsOf(value, parts),
 };
 const READ = { limits: readLimits };
 const ADVANCED = ["failure_policy", "limits"];
@@ -46,6 +41,7 @@ export async function smsForm(context) {
   const item = context.id === "new" ? null : await get(`sms/${encodeURIComponent(context.id)}`);
   // A trunk may be lent to several tenants, so the tenant comes first.
   if (item === null && needsTenant(context)) return [head("Add SMS configuration", null), chooseTenant(context.session, "sms/new", "SMS configurations belong")];
+  const known = await carriers();
   const trunks = item === null ? (await get("trunks", { top: 2 })).items : null;
   const last = item === null ? null : await lastMessage(item);
   const health = item === null ? null : healthOf([item]);
@@ -53,11 +49,44 @@ export async function smsForm(context) {
   if (item === null && trunks.length === 0) {
     return [top, h("div", { class: "empty card" }, h("h2", {}, "First, add a trunk"), h("p", {}, "An SMS configuration sends through a trunk, and there is none yet."), h("a", { class: "button primary", href: link("trunks/new") }, "Add a trunk"))];
   }
+  const parts = { known, carrier: firstCarrier(item, trunks, known), all: [] };
   return [
     h("nav", { class: "crumbs", "aria-label": "Back" }, h("a", { href: back("sms") }, "SMS/MMS")),
     top,
-    h("div", { class: "columns" }, h("div", {}, h("div", { id: "webhook" }, webhookCard(item, last, health)), fields(item, trunks)), h("div", {}, item && testsCard(item, CREDENTIALS.map(([name]) => name)), h("div", { id: "steps" }, steps(item)))),
+    h("div", { class: "columns" }, h("div", {}, h("div", { id: "webhook" }, webhookCard(item, last, health, parts)), fields(item, trunks, parts)), h("div", {}, item && testsCard(item, (data) => typedCredentials(parts.carrier, data, item.credentials_shown)), h("div", { id: "steps" }, part(parts, (carrier) => steps(item, carrier))))),
   ];
+}
+
+// The carrier of what is edited; of a new configuration, as far as there is no choice.
+function firstCarrier(item, trunks, known) {
+  if (item !== null) return carrierOf(known, item.carrier);
+  return trunks.length === 1 ? carrierOf(known, trunks[0].carrier) : known.length === 1 ? known[0] : null;
+}
+
+// A part of the page that depends on the trunk's carrier; `make` draws it for one, or for null.
+function part(parts, make) {
+  const element = h("div", { class: "drawn" }, make(parts.carrier));
+  parts.all.push((carrier) => element.replaceChildren(...[make(carrier)].flat().filter(Boolean)));
+  return element;
+}
+
+// Draw what depends on the carrier for the trunk that was chosen.
+async function follow(parts, trunk) {
+  const chosen = () => trunk.querySelector('[name="provider_id"]').value;
+  const id = chosen();
+  const carrier = id ? carrierOf(parts.known, (await get(`trunks/${encodeURIComponent(id)}`)).carrier) : null;
+  if (carrier === parts.carrier || chosen() !== id) return;
+  parts.carrier = carrier;
+  for (const draw of parts.all) draw(carrier);
+}
+
+// What was typed is kept when the carrier's words for the limits change.
+function limitsOf(value, parts) {
+  let shown = null;
+  return part(parts, (carrier) => {
+    shown = limitFields(shown === null ? value : readLimits(new FormData(shown.closest("form"))), carrier);
+    return shown;
+  });
 }
 
 async function lastMessage(item) {
@@ -69,9 +98,9 @@ async function lastMessage(item) {
   }
 }
 
-function webhookCard(item, last, health) {
+function webhookCard(item, last, health, parts) {
   if (item === null) {
-    return h("section", { class: "card note", "aria-labelledby": "webhook-title" }, h("h2", { id: "webhook-title" }, "Webhook"), h("p", {}, "The address for Bandwidth appears here as soon as you save. The credentials may follow later: until then it is a draft."));
+    return h("section", { class: "card note", "aria-labelledby": "webhook-title" }, h("h2", { id: "webhook-title" }, "Webhook"), h("p", {}, "The address for the carrier appears here as soon as you save. The credentials may follow later: until then it is a draft."));
   }
   const seen = last === null ? "No message yet" : last === undefined ? null : h("span", {}, "Last message ", h("a", { href: hash(`messages/${encodeURIComponent(last.id)}`, { tenant: item.tenant_id }) }, time(last.updated_at)));
   return h(
@@ -81,23 +110,23 @@ function webhookCard(item, last, health) {
     item.webhook === null
       ? h("p", { class: "problem" }, "The address cannot be read with the present key ring. Rotate it to get a new one.")
       : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "webhook address", { label: "Copy webhook" })),
-    h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
+    h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health, parts) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
     later(health, (known) => webhooksSeen(known.get(item.id))),
     item.account_proved === null ? null : h("p", { class: "hint" }, item.account_proved ? "The trunk is lent, and these credentials are proved: texts to every tenant's numbers on it may come here." : "The trunk is lent, and these credentials are not proved for the lender's account: only texts to this tenant's own numbers are taken here. Test credentials says why."),
     item.webhook_former_until && h("p", { class: "hint" }, "The address before this one is taken until ", time(item.webhook_former_until), "."),
   );
 }
 
-function fields(item, trunks) {
+function fields(item, trunks, parts) {
   const user = item?.callback?.username ?? null;
   const loaded = { provider_id: item?.provider_id, ...Object.fromEntries(SMS_FIELDS.map(({ name, unset }) => [name, item?.[name] ?? unset])) };
   const trunk = trunkField(item, trunks);
-  const at = (wanted) => SMS_FIELDS.filter((one) => partOf(one) === wanted).map((one) => (DRAWN[one.name] ?? drawn)(one, loaded[one.name], item, trunk));
-  const password = field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : `${MIN_PASSWORD} characters or more. Note it before you save: it is never shown again.`, after: h("button", { type: "button", class: "button", onclick: fill }, "Generate") });
+  const at = (wanted) => SMS_FIELDS.filter((one) => partOf(one) === wanted).map((one) => (DRAWN[one.name] ?? drawn)(one, loaded[one.name], { item, trunk, parts }));
+  if (item === null && parts.known.length > 1) trunk.addEventListener("change", () => follow(parts, trunk));
   const save = async (data) => {
     const body = item === null ? plain(data) : changes(plain(data), loaded);
-    Object.assign(body, secrets(data), callback(data, user));
-    await store(item, body);
+    Object.assign(body, typedCredentials(parts.carrier, data, item?.credentials_shown), callback(data, user));
+    await store(item, body, parts);
   };
   return form(
     { save, check, submit: item === null ? "Save" : "Save changes", secondary: [h("a", { class: "button", href: back("sms") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: () => remove(item) }, "Delete…")], label: "SMS configuration" },
@@ -105,14 +134,12 @@ function fields(item, trunks) {
       at("first"),
       trunk,
       at("main"),
-      CREDENTIALS.map(([name, label, type]) => credential(item, name, label, type)),
+      part(parts, (carrier) => credentials(item, carrier)),
       at("last"),
     ),
     h("details", { class: "card", open: user !== null || limited(loaded.limits) },
       h("summary", {}, "Advanced"),
-      h("p", { class: "hint" }, "Bandwidth can present a user name and a password at the webhook, besides its secret address. Enter the same ones there."),
-      field({ name: "callback.username", label: "Callback user", value: user ?? "", autocomplete: "off", spellcheck: "false", hint: user ? "Empty: no user name and password are asked for any more." : null }),
-      password,
+      part(parts, (carrier) => callbackFields(item, user, carrier)),
       at("advanced"),
     ),
   );
@@ -130,17 +157,27 @@ function trunkField(item, trunks) {
   return picker({ name: "provider_id", label: "Trunk", required: true, value: chosen?.id ?? "", text: chosen?.name ?? "", find: findTrunk(item?.tenant_id), placeholder: "Choose a trunk" });
 }
 
-function fill(event) {
-  const form = event.target.closest("form");
-  form.elements["callback.password"].value = generated();
-  form.elements["callback.username"].value ||= "bandwidth";
-  say("A password was generated; copy it to Bandwidth before you save");
+function credentials(item, carrier) {
+  if (carrier === null) return h("p", { class: "hint" }, "Choose a trunk: which credentials there are, its carrier decides.");
+  const set = ({ changed_at: at, last4 }) => `Set on ${dateTime(at)}${last4 ? `, ends in ${last4}` : ""}; leave empty to keep.`;
+  return credentialFields(carrier, { states: item?.credentials_set, shown: item?.credentials_shown, set });
 }
 
-function credential(item, name, label, type) {
-  const set = item?.credentials_set[name];
-  const hint = set?.set ? `Set on ${dateTime(set.changed_at)}${set.last4 ? `, ends in ${set.last4}` : ""}; leave empty to keep.` : null;
-  return field({ name: `credentials.${name}`, label, type, hint, placeholder: set?.set ? "••••••••" : "", autocomplete: type === "password" ? "new-password" : "off", spellcheck: "false" });
+function callbackFields(item, user, carrier) {
+  if (!carrier?.callback) return [];
+  const generate = h("button", { type: "button", class: "button", onclick: (event) => fill(event, carrier) }, "Generate");
+  return [
+    h("p", { class: "hint" }, `${carrier.brand} can present a user name and a password at the webhook, besides its secret address. Enter the same ones there.`),
+    field({ name: "callback.username", label: "Callback user", value: user ?? "", autocomplete: "off", spellcheck: "false", hint: user ? "Empty: no user name and password are asked for any more." : null }),
+    field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : `${MIN_PASSWORD} characters or more. Note it before you save: it is never shown again.`, after: generate }),
+  ];
+}
+
+function fill(event, carrier) {
+  const form = event.target.closest("form");
+  form.elements["callback.password"].value = generated();
+  form.elements["callback.username"].value ||= carrier.name;
+  say(`A password was generated; copy it to ${carrier.brand} before you save`);
 }
 
 const plain = (data) => ({ provider_id: text(data, "provider_id") ?? undefined, ...Object.fromEntries(SMS_FIELDS.map((one) => [one.name, (READ[one.name] ?? entered)(data, one)])) });
@@ -151,11 +188,6 @@ function check(data) {
   return password !== null && password.length < MIN_PASSWORD ? [{ field: "callback.password", message: `must have ${MIN_PASSWORD} characters or more; Generate makes one` }] : [];
 }
 
-function secrets(data) {
-  const given = CREDENTIALS.map(([name]) => [name, text(data, `credentials.${name}`)]).filter(([, value]) => value !== null);
-  return given.length ? { credentials: Object.fromEntries(given) } : {};
-}
-
 function callback(data, user) {
   const name = text(data, "callback.username");
   const password = text(data, "callback.password");
@@ -164,11 +196,11 @@ function callback(data, user) {
   return { callback: { username: name, ...(password === null ? {} : { password }) } };
 }
 
-async function store(item, body) {
+async function store(item, body, parts) {
   if (item === null) {
     const made = await call("POST", "sms", { body });
     go(`sms/${made.id}`);
-    say("Saved. Copy the webhook into Bandwidth.");
+    say(`Saved. Copy the webhook into ${carrierOf(parts.known, made.carrier)?.brand ?? made.provider_brand}.`);
     return;
   }
   const shown = { ...FIELDS, ...Object.fromEntries(Object.keys(body).map((name) => [name, FIELDS[name] ?? name])) };
@@ -178,15 +210,15 @@ async function store(item, body) {
 }
 
 // The form beside it keeps what was typed.
-async function rotate(item, last, health) {
-  const text = "Bandwidth must be given the new address. The old one is still taken for a day, so that nothing is lost meanwhile.";
+async function rotate(item, last, health, parts) {
+  const text = "The carrier must be given the new address. The old one is still taken for a day, so that nothing is lost meanwhile.";
   if (!(await confirm({ title: "Make a new webhook address?", text, action: "Make a new address", dangerous: false }))) return;
   const now = await call("POST", `sms/${item.id}/rotate-webhook`, { body: {} });
   // Unless somebody else has changed it too, the form is based on what is stored now.
   const version = now.version === item.version + 1 ? now.version : item.version;
   Object.assign(item, { version, webhook: now.webhook, webhook_former_until: now.webhook_former_until });
-  document.getElementById("webhook").replaceChildren(webhookCard(item, last, health));
-  document.getElementById("steps").replaceChildren(steps(item));
+  document.getElementById("webhook").replaceChildren(webhookCard(item, last, health, parts));
+  document.getElementById("steps").replaceChildren(...[steps(item, parts.carrier)].filter(Boolean));
   say("There is a new webhook address");
 }
 
@@ -196,22 +228,20 @@ async function remove(item) {
   await removeOf(`sms/${item.id}`, "sms", item.name);
 }
 
-function steps(item) {
+function steps(item, carrier) {
+  if (carrier === null || carrier.setup.length === 0) return null;
   const done = item !== null && item.state !== "draft";
+  const user = item?.callback ? ["the user ", h("code", {}, item.callback.username)] : "the callback user";
+  const one = ({ title, text: words }) => h("li", {},
+    h("strong", {}, `${title}. `),
+    stepText(words, { webhook: "the webhook address", user }),
+    words.includes("{webhook}") && item?.webhook ? h("p", {}, copyButton(item.webhook, `webhook address for ${carrier.brand}`)) : null);
+  const note = done ? "Everything is set here. Send a text to one of the numbers to try it." : carrier.setup_note;
   return h(
     "aside",
     { class: "card steps", "aria-labelledby": "steps-title" },
-    h("h2", { id: "steps-title" }, "In Bandwidth"),
-    h(
-      "ol",
-      {},
-      h("li", {}, h("strong", {}, "User ID. "), "In your account settings, note the User ID: it is the Account ID here."),
-      h("li", {}, h("strong", {}, "API credentials. "), "Create OAuth2 client credentials. The client ID is the API token, the client secret the API secret. User names and passwords end on 2 December 2026."),
-      h("li", {}, h("strong", {}, "Application. "), "Create a messaging application and link it to the location of your numbers. Note its Application ID."),
-      h("li", {}, h("strong", {}, "Webhook. "), "Paste the webhook address as both callback URLs, for inbound and for status.", item?.webhook ? h("p", {}, copyButton(item.webhook, "webhook address for Bandwidth")) : null),
-      h("li", {}, h("strong", {}, "Callback credentials. "), "Enter the user and password from Advanced, if you set them."),
-      h("li", {}, h("strong", {}, "Status events. "), "Switch on at least message-delivered and message-failed."),
-    ),
-    h("p", { class: done ? "hint" : "note" }, done ? "Everything is set here. Send a text to one of the numbers to try it." : "An application that is linked to no location takes texts and loses them without a word."),
+    h("h2", { id: "steps-title" }, `In ${carrier.brand}`),
+    h("ol", {}, carrier.setup.map(one)),
+    note && h("p", { class: done ? "hint" : "note" }, note),
   );
 }

@@ -5,7 +5,7 @@ import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm } from "../dialogs.js";
 import { h } from "../dom.js";
-import { findConfig, findZone, names } from "../finding.js";
+import { findConfig, findZone, names } from "../lookups.js";
 import { changes, field, form, text, toggle } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { back, go, goBack, inTenant, link } from "../router.js";

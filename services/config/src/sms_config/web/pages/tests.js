@@ -2,7 +2,6 @@
 
 import { ApiError, call, get } from "../api.js";
 import { badge, h, time } from "../dom.js";
-import { text } from "../forms.js";
 import { say } from "../toast.js";
 
 const STEPS = {
@@ -25,8 +24,8 @@ const HEALTH = {
 };
 const RESULTS = { challenged: "without credentials", unauthorized: "with wrong credentials", unreadable: "not understood", not_handled: "of no use here" };
 
-// The card with both tests. `credentials` names the form's fields whose typed values are tested.
-export function testsCard(item, credentials) {
+// The card with both tests. `typed(data)` is what of the form is tested as it is typed.
+export function testsCard(item, typed) {
   const place = h("div", { role: "status", "aria-label": "What the test found" });
   const button = (label, path, body) => {
     const element = h("button", { type: "button", class: "button", onclick: () => run(element, place, label, `sms/${item.id}/${path}`, body) }, label);
@@ -37,15 +36,9 @@ export function testsCard(item, credentials) {
     { class: "card", "aria-labelledby": "tests-title" },
     h("h2", { id: "tests-title" }, "Test it"),
     h("p", { class: "hint" }, "Credentials: what is typed is tested in place of what is saved, and nothing is sent. Webhook: it is called as the carrier would, and no message comes in."),
-    h("div", { class: "actions" }, button("Test credentials", "test-credentials", () => typed(credentials)), button("Test webhook", "test-webhook", () => undefined)),
+    h("div", { class: "actions" }, button("Test credentials", "test-credentials", () => typed(new FormData(document.querySelector('form[aria-label="SMS configuration"]')))), button("Test webhook", "test-webhook", () => undefined)),
     place,
   );
-}
-
-function typed(names) {
-  const data = new FormData(document.querySelector('form[aria-label="SMS configuration"]'));
-  const given = names.map((name) => [name, text(data, `credentials.${name}`)]).filter(([, value]) => value !== null);
-  return given.length ? { credentials: Object.fromEntries(given) } : {};
 }
 
 async function run(button, place, label, path, body) {

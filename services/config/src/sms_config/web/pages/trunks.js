@@ -1,13 +1,14 @@
 // Trunks with their pools of numbers.
 
 import { call, get } from "../api.js";
+import { carriers } from "../carriers.js";
 import { picker } from "../combobox.js";
 import { patch } from "../conflict.js";
 import { confirm, inform } from "../dialogs.js";
 import { badge, h } from "../dom.js";
 import { counted, counting } from "../entries.js";
-import { findTenant, names } from "../finding.js";
-import { changes, choices, field, form, text } from "../forms.js";
+import { findTenant, names } from "../lookups.js";
+import { changes, choices, field, form, option, text } from "../forms.js";
 import { addButton, empty, head, nothingFound, paging, readCounted, search, table } from "../lists.js";
 import { sentenceOf } from "../problems.js";
 import { back, go, goBack, inTenant, link } from "../router.js";
@@ -25,7 +26,7 @@ export async function trunks({ query, system, tenantId, session }) {
     const first = system && session.tenant_count === 0;
     return [top, first
       ? empty({ shape: "tenant", title: "First, add a tenant", text: "Every trunk belongs to a tenant.", action: addButton("tenants/new", "Add a tenant") })
-      : empty({ shape: "trunk", title: "No trunk yet", text: "Add the trunk from Bandwidth and the numbers it came with. Numbers may be typed as you have them.", action: addButton("trunks/new", "Add a trunk") })];
+      : empty({ shape: "trunk", title: "No trunk yet", text: "Add the trunk from your carrier and the numbers it came with. Numbers may be typed as you have them.", action: addButton("trunks/new", "Add a trunk") })];
   }
   const columns = [
     { title: "Name", cell: (item) => [h("a", { href: link(`trunks/${item.id}`) }, item.name), !all && item.pools ? h("span", { class: "minor" }, "Lent by the system") : null] },
@@ -58,7 +59,7 @@ export async function trunk(context) {
   const top = head(item?.name ?? "Add trunk", null, ...(lent ? [badge("Lent", "busy")] : []));
   if (lent && !everywhere(context)) return [crumbs, top, borrowed(item, context)];
   const tenantNames = lent ? await names("tenants", item.pools.map((pool) => pool.tenant_id)) : new Map();
-  return [crumbs, top, fields(item, context, tenantNames)];
+  return [crumbs, top, fields(item, context, tenantNames, await carriers())];
 }
 
 const everywhere = ({ system, tenantId }) => system && tenantId === null;
@@ -72,7 +73,7 @@ function borrowed(item, { system }) {
     system ? h("div", { class: "actions" }, h("a", { class: "button", href: inTenant(null, `trunks/${item.id}`) }, "Edit in all tenants")) : null);
 }
 
-function fields(item, context, tenantNames) {
+function fields(item, context, tenantNames, known) {
   const loaded = item ?? { pools: null };
   const chooses = item === null && everywhere(context);
   const save = async (data) => {
@@ -97,9 +98,16 @@ function fields(item, context, tenantNames) {
     { save, submit: item === null ? "Add trunk" : "Save changes", secondary: [h("a", { class: "button", href: back("trunks") }, "Back"), item && h("button", { type: "button", class: "button danger quiet push", onclick: remove }, "Delete…")], label: "Trunk" },
     h("div", { class: "card narrow" },
       field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
-      field({ name: "brand", label: "Brand", required: true, value: loaded.brand ?? "Bandwidth", autocomplete: "off", hint: "The carrier's name. Bandwidth is the carrier this version speaks to." }),
+      brand(item, known),
       field({ name: "hostname", label: "Host name", value: loaded.hostname ?? "", autocomplete: "off", hint: "Of the SIP trunk, for your own overview." })),
     chooses ? whose(context.session, loaded) : h("div", { class: "card narrow" }, item?.pools ? pools(item.pools, tenantNames, item.account) : numbers(loaded)));
+}
+
+// A carrier by its brand. What exists keeps its carrier, and its brand if that is written otherwise.
+function brand(item, known) {
+  const brands = known.filter((one) => item === null || one.name === item.carrier).map((one) => one.brand);
+  const all = [...new Set(item === null ? brands : [item.brand, ...brands])];
+  return field({ name: "brand", label: "Brand", as: "select", required: true, value: all[0], children: all.map((one) => option(one, one)), hint: item === null ? "The carrier. It cannot be changed later." : null });
 }
 
 const numbers = (loaded) => [

@@ -61,7 +61,8 @@ _SMS_UNSET = SmsConfigFields(name="").model_dump(mode="json", exclude={"name"})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object as it is stored: its fields under the file's names, and which secrets are set.
+    """One object as it is stored: its fields under the file's names, which secrets are set, in their carrier's order,
+    and the values of those that are none and are shown.
 
     `borrowed`: a trunk that is only lent to whom the API key is for, so it is used and neither written nor changed.
     """
@@ -71,7 +72,8 @@ class Item:
     id: str
     version: int
     fields: Mapping[str, Any]
-    secrets: frozenset[str] = frozenset()
+    secrets: tuple[str, ...] = ()
+    shown: Mapping[str, str] = field(default_factory=dict)
     borrowed: bool = False
 
     @property
@@ -188,10 +190,11 @@ def _sms(shown: JsonObject, names: Mapping[str, str]) -> Item:
     fields |= _copied({**_SMS_UNSET, **shown}, *_SMS_UNSET)
     callback = shown["callback"]
     fields["callback"] = {"username": callback["username"]} if callback else None
-    secrets = {name for name, state in shown["credentials_set"].items() if state["set"]}
+    secrets = [name for name, state in shown["credentials_set"].items() if state["set"]]
     if callback and callback["password_set"]:
-        secrets.add("callback.password")
-    return Item(ObjectKind.SMS, _key(shown), shown["id"], shown["version"], fields, frozenset(secrets))
+        secrets.append("callback.password")
+    ids = shown["credentials_shown"]
+    return Item(ObjectKind.SMS, _key(shown), shown["id"], shown["version"], fields, tuple(secrets), ids)
 
 
 def _copied(shown: JsonObject, *names: str) -> JsonObject:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_common.carriers.carrier_words import MAX_WORDS, shown
+from sms_common.carriers.carrier_text import MAX_WORDS, shown
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sms_common.carriers.bandwidth import Bandwidth
 from sms_common.errors import WebhookUnreadable
 
-SAMPLES = [json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "data" / "webhooks").glob("*.json")]
+SAMPLES = [json.loads(path.read_text()) for path in (Path(__file__).parents[3] / "data" / "webhooks").glob("*.json")]
 EVENTS = [event for sample in SAMPLES for event in (sample if isinstance(sample, list) else [sample])]
 
 VALUES = st.recursive(

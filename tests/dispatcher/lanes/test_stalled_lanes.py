@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sms_common.errors import Code, Misconfigured, Throttled, Unavailable
 from sms_dispatcher.api.routes import LanesApi
 from sms_dispatcher.lanes.circuit_breaker import CircuitBreaker
-from sms_dispatcher.lanes.stalled import StalledReport, stalled_lane
+from sms_dispatcher.lanes.stalled_lanes import StalledReport, stalled_lane
 from tests.dispatcher.memory_coordination import MemoryCoordination
 
 pytestmark = pytest.mark.loopback

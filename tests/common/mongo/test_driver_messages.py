@@ -2,7 +2,7 @@
 
 import pytest
 
-from sms_common.mongo.reasons import told_of_options, why_unusable
+from sms_common.mongo.driver_messages import told_of_options, why_unusable
 
 
 @pytest.mark.parametrize(

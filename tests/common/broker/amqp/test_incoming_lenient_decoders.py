@@ -5,7 +5,7 @@ import struct
 import pytest
 from pamqp import decode, encode
 
-from sms_common.broker.amqp.lenient_decoders import install_lenient_decoders
+from sms_common.broker.amqp.incoming import install_lenient_decoders
 
 
 @pytest.fixture(autouse=True)

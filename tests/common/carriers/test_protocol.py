@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from sms_common.carriers import CARRIERS
 from sms_common.carriers.bandwidth import Bandwidth
-from sms_common.carriers.credentials import misformed_credentials
-from sms_common.carriers.protocol import Account, Carrier, CarrierLimits, CredentialPattern, WebhookRequest
+from sms_common.carriers.declaration import CarrierLimits, CredentialField, CredentialPattern
+from sms_common.carriers.protocol import Account, Carrier, WebhookRequest
 from sms_common.configuration import CallbackCredentials
 from sms_common.errors import (
     Code,
@@ -110,14 +110,25 @@ def test_a_carrier_says_who_it_is_and_what_it_takes(subject):
     carrier: Carrier = subject.carrier
 
     assert carrier.name.isidentifier()
-    assert isinstance(carrier.limits, CarrierLimits)
-    assert all(limit > 0 for limit in (carrier.limits.text, carrier.limits.media, carrier.limits.group_recipients))
+    limits = carrier.declaration.limits
+    assert isinstance(limits, CarrierLimits)
+    assert all(limit > 0 for limit in (limits.text, limits.media, limits.group_recipients))
+
+
+def test_a_declaration_holds_together(subject):
+    declared = subject.carrier.declaration
+    names = [*declared.names, *declared.aliases]
+
+    assert len(set(names)) == len(names)
+    assert declared.account in declared.shown
+    assert declared.secrets
+    assert set(re.findall(r"{\w*}", "".join(step.text for step in declared.setup))) <= {"{webhook}", "{callback_user}"}
 
 
 def test_missing_credentials_are_named(subject):
-    required = subject.carrier.missing_credentials({})
+    required = subject.carrier.declaration.missing({})
 
-    assert subject.carrier.missing_credentials({name: SecretStr("x") for name in required}) == []
+    assert subject.carrier.declaration.missing({name: SecretStr("x") for name in required}) == []
 
 
 def test_wrong_or_missing_webhook_credentials_are_refused_and_the_challenge_asks_for_them(subject):
@@ -133,34 +144,31 @@ def test_wrong_or_missing_webhook_credentials_are_refused_and_the_challenge_asks
 
 @pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00ad", "\u00a0", "\n", "\u3164"], ids=ascii)
 def test_no_credential_may_hold_what_nobody_sees_and_the_sentence_does_not_hold_it(unseen, subject):
-    names = {*subject.carrier.credential_patterns, *subject.carrier.secret_credentials, "account_id"}
+    names = {*subject.carrier.declaration.names, *subject.carrier.declaration.aliases}
 
-    wrong = misformed_credentials(subject.carrier, {name: SecretStr(f"hush{unseen}hush") for name in names})
+    wrong = subject.carrier.declaration.faults({name: SecretStr(f"hush{unseen}hush") for name in names})
 
     assert set(wrong) == names
     assert all("at place 5" in said and "hush" not in said for said in wrong.values())
 
 
 def test_the_form_of_a_credential_is_told_in_a_sentence(subject):
-    for name, pattern in subject.carrier.credential_patterns.items():
+    declared = subject.carrier.declaration
+    for name, pattern in ((field.name, field.pattern) for field in declared.credentials if field.pattern):
         assert pattern.sentence.startswith("must ")
-        assert misformed_credentials(subject.carrier, {name: SecretStr("'quoted'")}) == {name: pattern.sentence}
+        assert declared.faults({name: SecretStr("'quoted'")}) == {name: pattern.sentence}
 
 
 def test_a_carrier_may_take_more_than_ascii_and_never_what_nobody_sees():
-    carrier = FakeCarrier()
-    carrier.credential_patterns = {
-        "password": CredentialPattern(re.compile(r".{3,}"), "must be long", ascii_only=False)
-    }
+    pattern = CredentialPattern(re.compile(r".{3,}"), "must be long", ascii_only=False)
+    password = CredentialField("password", "Password", secret=True, pattern=pattern)
 
-    said = [
-        misformed_credentials(carrier, {"password": SecretStr(text)})
-        for text in ("pässwörd mit Leerzeichen", "pä\u200bss", "ab")
-    ]
+    said = [password.fault(text) for text in ("pässwörd mit Leerzeichen", "pä\u200bss", "ab")]
 
-    assert said[0] == {}
-    assert "place 3" in said[1]["password"]
-    assert said[2] == {"password": "must be long"}
+    assert said[0] is None
+    assert said[1] is not None
+    assert "place 3" in said[1]
+    assert said[2] == "must be long"
 
 
 def test_a_webhook_is_read_the_same_every_time(subject):
@@ -247,10 +255,10 @@ async def test_the_fake_remembers_what_it_was_asked():
     fake = FakeCarrier(None, {"url": "x"})
     group: Any = OutboundMessage("g", "+12025550143", ("+13125550132", "+14045550121"), "Hi")
     fake.script("+14045550121", Accepted("group"))
-    fake.required_credentials = ("key",)
+    fake.require("key")
 
     assert await fake.send(group, account()) == Accepted("group")
     assert [sent.message for sent in fake.sent] == [group]
-    assert fake.missing_credentials({}) == ["key"]
+    assert fake.declaration.missing({}) == ["key"]
     await fake.close()
     assert fake.closed

@@ -1,9 +1,25 @@
-"""Numbers of a file as the API reads them for a tenant, so that what is stored already is no change. Pure."""
+"""What a file asks for of one object, in the form in which the API keeps it: what is stored already is no change."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from sms_common.phone import NumberPool, normalise, normalise_sender
-from smsgw.bulk.wishes import in_form
+from smsgw.bulk.kinds import Key, ObjectKind
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredObject:
+    """One object as the file asks for it. `variables` are the environment variables of its secrets.
+
+    `line` is where it stands in the file.
+    """
+
+    kind: ObjectKind
+    key: Key
+    fields: Mapping[str, Any]
+    variables: Mapping[str, str] = field(default_factory=dict)
+    line: int | None = None
 
 
 class NumberReader(NamedTuple):
@@ -27,3 +43,11 @@ class NumberReader(NamedTuple):
     @property
     def _how(self) -> dict[str, bool]:
         return {"foreign_without_plus": self.foreign_without_plus}
+
+
+def in_form(read: Callable[[], str], written: str) -> str:
+    """Numbers in the form in which they are stored; what is no number goes to the API, which says what is wrong."""
+    try:
+        return read()
+    except ValueError:
+        return written

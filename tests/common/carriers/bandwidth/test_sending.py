@@ -16,7 +16,7 @@ from sms_common.messages import Accepted, OutboundMessage
 
 pytestmark = pytest.mark.loopback
 
-SAMPLES = Path(__file__).parents[2] / "data" / "http"
+SAMPLES = Path(__file__).parents[3] / "data" / "http"
 TEN = datetime(2026, 7, 10, 10, 0, tzinfo=UTC)
 
 
@@ -167,7 +167,7 @@ async def test_a_missing_credential_stops_the_lane_before_anything_leaves(name, 
         await bandwidth.send(text(), incomplete)
 
     assert caught.value.code is Code.CONFIG_INCOMPLETE
-    assert bandwidth.missing_credentials(incomplete.credentials) == [name]
+    assert bandwidth.declaration.missing(incomplete.credentials) == [name]
     assert (stand_in.messages, stand_in.token_calls) == ([], [])
 
 
@@ -176,9 +176,9 @@ async def test_credentials_may_go_by_their_older_names(bandwidth, stand_in, acco
 
     await bandwidth.send(text(), older)
 
-    assert bandwidth.missing_credentials(older.credentials) == []
+    assert bandwidth.declaration.missing(older.credentials) == []
     assert stand_in.token_calls[0].authorization == _basic("older-user", "older-word")
-    assert dict(Bandwidth.credential_aliases) == {"username": "api_token", "password": "api_secret"}
+    assert dict(Bandwidth.declaration.aliases) == {"username": "api_token", "password": "api_secret"}
 
 
 async def test_an_account_may_ask_for_basic(bandwidth, stand_in, account):

@@ -20,7 +20,7 @@ from sms_common.messages import (
     Status,
 )
 
-SAMPLES = Path(__file__).parents[2] / "data" / "webhooks"
+SAMPLES = Path(__file__).parents[3] / "data" / "webhooks"
 MEDIA = "https://messaging.bandwidth.com/api/v2/users/5500001/media/"
 HANDSET = "Message delivered to handset."
 SMS, MMS, GROUP = "1783674000123vsozm773jfj2gerk", "1783674050123bdvbm7ipvkttxonj", "1783674120123ockbxynzmsdappsq"

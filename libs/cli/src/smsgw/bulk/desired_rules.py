@@ -1,4 +1,4 @@
-"""Rules, extensions and hours of a file as wishes, in the form in which the API keeps them. Pure."""
+"""Rules, extensions and hours of a file as desired objects, in the form in which the API keeps them. Pure."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,16 +8,16 @@ from sms_common.phone import normalise
 from sms_common.rules.extensions import extension_mask
 from sms_common.rules.prefixes import international_prefixes
 from sms_common.rules.writing import international
+from smsgw.bulk.desired import DesiredObject, in_form
 from smsgw.bulk.document import Document
 from smsgw.bulk.kinds import ObjectKind
 from smsgw.bulk.rule_entries import ExtensionEntry, InboundRuleEntry, OutboundRuleEntry, RoutingEntry
-from smsgw.bulk.wishes import Wish, in_form
 
 _CHANNELS = ("SMS", "MMS")
 _CATEGORIES = ("conversational", "transactional", "marketing", "otp")
 
 
-def rule_wishes(document: Document, country: Callable[[str], str]) -> Iterator[Wish]:
+def desired_rules(document: Document, country: Callable[[str], str]) -> Iterator[DesiredObject]:
     """What a file wants of rules. `country` tells a tenant's, which national numbers are read with."""
     yield from (_extension(entry, country(entry.tenant)) for entry in document.extensions)
     yield from (_inbound(entry, country(entry.tenant)) for entry in document.inbound_rules)
@@ -25,23 +25,23 @@ def rule_wishes(document: Document, country: Callable[[str], str]) -> Iterator[W
     yield from (_routing(entry, country(entry.tenant)) for entry in document.routing)
 
 
-def _extension(entry: ExtensionEntry, country: str) -> Wish:
+def _extension(entry: ExtensionEntry, country: str) -> DesiredObject:
     fields = entry.given("tenant", "extension")
     for caller_id in fields.get("caller_ids", ()):
         caller_id["number"] = _number(caller_id["number"], country)
     _as_sets(fields, "groups")
-    return Wish(ObjectKind.EXTENSION, (entry.tenant, entry.extension), fields)
+    return DesiredObject(ObjectKind.EXTENSION, (entry.tenant, entry.extension), fields)
 
 
-def _inbound(entry: InboundRuleEntry, country: str) -> Wish:
+def _inbound(entry: InboundRuleEntry, country: str) -> DesiredObject:
     fields = entry.given("tenant", "name")
     _as_masks(fields, country, "did_numbers", "caller_mask")
     _as_sets(fields, "configs")
     _in_order(fields, "channels", _CHANNELS)
-    return Wish(ObjectKind.INBOUND_RULE, (entry.tenant, entry.name), fields)
+    return DesiredObject(ObjectKind.INBOUND_RULE, (entry.tenant, entry.name), fields)
 
 
-def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
+def _outbound(entry: OutboundRuleEntry, country: str) -> DesiredObject:
     fields = entry.given("tenant", "name")
     for route in fields.get("routes", ()):
         route["caller_id"] = route["caller_id"] and _number(route["caller_id"], country)
@@ -49,14 +49,14 @@ def _outbound(entry: OutboundRuleEntry, country: str) -> Wish:
     _in_order(fields, "categories", _CATEGORIES)
     _as_read(fields, "prefixes", partial(international_prefixes, country=country))
     _as_read(fields, "extensions", partial(extension_mask, country=country))
-    return Wish(ObjectKind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
+    return DesiredObject(ObjectKind.OUTBOUND_RULE, (entry.tenant, entry.name), fields)
 
 
-def _routing(entry: RoutingEntry, country: str) -> Wish:
+def _routing(entry: RoutingEntry, country: str) -> DesiredObject:
     fields = entry.given("tenant")
     _as_masks(fields, country, "blocked_senders")
     _as_sets(fields, "holidays")
-    return Wish(ObjectKind.ROUTING, (entry.tenant,), fields)
+    return DesiredObject(ObjectKind.ROUTING, (entry.tenant,), fields)
 
 
 def _number(written: str, country: str) -> str:

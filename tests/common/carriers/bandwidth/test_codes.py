@@ -9,7 +9,7 @@ from sms_common.carriers.bandwidth.codes import CODES, delivery_error, meaning_o
 from sms_common.errors import Code
 from sms_common.messages import ErrorClass
 
-TABLE = json.loads((Path(__file__).parents[2] / "data" / "delivery-error-codes.json").read_text())["codes"]
+TABLE = json.loads((Path(__file__).parents[3] / "data" / "delivery-error-codes.json").read_text())["codes"]
 RETRIED = {
     "yes, with back-off",
     "at most once",

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from sms_common.carriers.bandwidth import finding
+from sms_common.carriers.bandwidth import message_search
 from sms_common.carriers.exchange import Answer
 from sms_common.carriers.protocol import Window
 from sms_common.errors import Misconfigured, SendFailure, TemporaryFailure, Throttled
@@ -57,13 +57,13 @@ def answer(*items, status=200, body=None):
     ],
 )
 def test_one_is_like_another_by_type_length_segments_and_recipients(sought, listed, alike):
-    assert finding.alike(answer(*listed), sought) == (["id-1"] if alike else [])
+    assert message_search.alike(answer(*listed), sought) == (["id-1"] if alike else [])
 
 
 def test_a_message_to_several_is_one_however_often_it_is_listed():
     listed = [item(messageId=id_, messageType="mms", recipientCount=2) for id_ in ("id-2", "id-1", "id-2")]
 
-    assert finding.alike(answer(*listed), message(recipients=(HANDSET, OTHER))) == ["id-1", "id-2"]
+    assert message_search.alike(answer(*listed), message(recipients=(HANDSET, OTHER))) == ["id-1", "id-2"]
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_a_message_to_several_is_one_however_often_it_is_listed():
 )
 def test_an_answer_that_is_no_list_says_nothing(given, failure):
     with pytest.raises(SendFailure) as caught:
-        finding.alike(given, message())
+        message_search.alike(given, message())
 
     assert type(caught.value) is failure
 
 
 def test_the_list_is_asked_for_the_parties_and_the_time_with_milliseconds():
-    asked = parse_qs(finding.query(message(recipients=(HANDSET, OTHER)), WINDOW))
+    asked = parse_qs(message_search.query(message(recipients=(HANDSET, OTHER)), WINDOW))
 
     assert asked == {
         "sourceTn": [OWN],
