@@ -16,7 +16,7 @@ from sms_common.events import utc_now
 from sms_common.topology import CARRIER, DEAD, carrier_key
 from sms_config.main import ExternalServices
 from sms_config.model.records import SmsConfigRecord
-from sms_config.operations.webhook_test import SENTENCES, StepCode
+from sms_config.operations.webhook_check import SENTENCES, StepCode
 from sms_ingress.webhook_activity import WebhookActivity
 from sms_ingress.webhook_handler import WebhookHandler
 from tests.cases import cases
