@@ -46,7 +46,6 @@ TESTED_ELSEWHERE = {
     "sms_common/carriers/webhook_json.py": "tests/common/carriers/bandwidth/test_webhooks_bodies.py",
     "sms_common/input/patterns.py": "tests/common/input/test_field_errors.py",
     "sms_common/rules/verdicts.py": "tests/common/rules/test_inbound.py",
-    "sms_common/telemetry/traceback_places.py": "tests/common/telemetry/test_traceback_places.py",
     "sms_common/testing/carriers.py": "tests/common/carriers/test_protocol.py",
     "sms_common/testing/queues.py": "tests/common/testing/test_broker.py",
     "sms_common/version.py": "tests/test_release.py",
@@ -69,6 +68,7 @@ TESTED_ELSEWHERE = {
     "sms_config/schemas/rule_bodies.py": "tests/config/schemas/test_bodies_optional_fields.py",
     "sms_config/storage/store_protocol.py": "tests/config/storage/test_testing.py",
     "sms_native/demonstration/seed.py": "tests/native/demonstration/test_demo.py",
+    "sms_native/engines/mongod.py": "tests/native/engines/test_mongodb.py",
     "sms_native/gateway/compose.py": "tests/test_release.py",
     "sms_native/gateway/stack.py": "tests/native/gateway/test_native.py",
 }
