@@ -297,8 +297,8 @@ sms:
   name: Main line
   trunk: BW                   # the name of a trunk of the same tenant
 @fields
-  credentials:                # names of environment variables, never values
-    account_id_env: ACME_ACCOUNT
+  credentials:                # names of environment variables
+    account_id: "9900123"     # a credential that is not secret may stand here itself
     application_id_env: ACME_APPLICATION
     api_token_env: ACME_TOKEN
     api_secret_env: ACME_SECRET
