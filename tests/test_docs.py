@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,27 @@ def test_only_what_a_service_does_not_start_without_must_be_set(settings):
     rows = [line for line in generated()["configuration.md"].splitlines() if line.startswith(f"| `{prefix}")]
     said = {row.split("`")[1] for row in rows if "| must be set |" in row}
     assert said == {prefix + name.upper() for name, field in settings.model_fields.items() if field.is_required()}
+
+
+def glossary() -> list[str]:
+    """The terms of the glossary, each as the first cell of its row."""
+    rows = [line.split("|")[1].strip() for line in (DOCS / "glossary.md").read_text().splitlines() if line[:2] == "| "]
+    return [term for term in rows if term not in {"term", "---"}]
+
+
+def test_the_glossary_has_each_term_once():
+    assert len(glossary()) > 100
+    assert [term for term, times in Counter(glossary()).items() if times > 1] == []
+
+
+def test_every_term_of_the_glossary_is_used():
+    folders = (DOCS, DOCS.parent / "libs", DOCS.parent / "services")
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".js", ".md"}]
+    used = "\n".join(path.read_text() for path in files if path.name != "glossary.md").lower()
+    # A class or a variable is named by a term without its blanks, or with underscores.
+    terms = [term for row in glossary() for term in re.sub(r"\(.*?\)", "", row).split(", ")]
+    patterns = {term: r"[\s_-]?".join(map(re.escape, re.findall(r"[^\s-]+", term.lower()))) for term in terms}
+    assert [term for term, pattern in patterns.items() if re.search(pattern, used) is None] == []
 
 
 def test_every_module_that_the_architecture_names_is_there():
