@@ -297,8 +297,8 @@ sms:
   name: Main line
   trunk: BW                   # the name of a trunk of the same tenant
 @fields
-  credentials:                # names of environment variables, never values
-    account_id_env: ACME_ACCOUNT
+  credentials:                # names of environment variables
+    account_id: "9900123"     # a credential that is not secret may stand here itself
     application_id_env: ACME_APPLICATION
     api_token_env: ACME_TOKEN
     api_secret_env: ACME_SECRET
@@ -346,6 +346,7 @@ A file of some tenants alone does not contain it.
 Objects are known by their names, so that a file can move between installations: a tenant by its id, everything else by tenant and name.
 A field that is absent stays as it is; in a new object it gets the API's default.
 Null means none.
+A secret cannot be in the file; the file names the environment variable with its value.
 A secret that is stored stays.
 One that is not stored is read from the variable that the file names; `--replace-secrets` sets all that are named.
 Numbers and masks may be written as people write them; they are compared in international form.

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -47,17 +48,44 @@ def test_only_what_a_service_does_not_start_without_must_be_set(settings):
     assert said == {prefix + name.upper() for name, field in settings.model_fields.items() if field.is_required()}
 
 
-def test_every_module_that_the_architecture_names_is_there():
-    named = re.findall(r"`((?:\w+/)*\w+\.py)`", (DOCS / "architecture.md").read_text())
-    there = [path for folder in ("libs", "services", "deploy") for path in (DOCS.parent / folder).rglob("*.py")]
-    assert len(named) > 10
-    assert [name for name in named if not any(f"/{path.as_posix()}".endswith(f"/{name}") for path in there)] == []
+def glossary() -> list[str]:
+    """The terms of the glossary, each as the first cell of its row."""
+    rows = [line.split("|")[1].strip() for line in (DOCS / "glossary.md").read_text().splitlines() if line[:2] == "| "]
+    return [term for term in rows if term not in {"term", "---"}]
+
+
+def test_the_glossary_has_each_term_once():
+    assert len(glossary()) > 100
+    assert [term for term, times in Counter(glossary()).items() if times > 1] == []
+
+
+def test_every_term_of_the_glossary_is_used():
+    folders = (DOCS, DOCS.parent / "libs", DOCS.parent / "services")
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in {".py", ".js", ".md"}]
+    used = "\n".join(path.read_text() for path in files if path.name != "glossary.md").lower()
+    # A class or a variable is named by a term without its blanks, or with underscores.
+    terms = [term for row in glossary() for term in re.sub(r"\(.*?\)", "", row).split(", ")]
+    patterns = {term: r"[\s_-]?".join(map(re.escape, re.findall(r"[^\s-]+", term.lower()))) for term in terms}
+    assert [term for term, pattern in patterns.items() if re.search(pattern, used) is None] == []
 
 
 ROOT = DOCS.parent
 PAGES = sorted(
     [*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / "deploy").glob("*.md"), *ROOT.glob("libs/*/README.md")]
 )
+
+
+def modules_named(page: Path) -> list[str]:
+    return re.findall(r"`((?:\w+/)*\w+\.py)`", page.read_text())
+
+
+def test_every_module_that_a_page_names_is_there():
+    there = [path.as_posix() for folder in ("libs", "services", "deploy") for path in (ROOT / folder).rglob("*.py")]
+    # The list of changes names what was there once.
+    named = {name: page.name for page in PAGES if page.name != "CHANGELOG.md" for name in modules_named(page)}
+    assert len(modules_named(DOCS / "architecture.md")) > 10
+    lost = {name: page for name, page in named.items() if not any(path.endswith(f"/{name}") for path in there)}
+    assert {name: page for name, page in lost.items() if not (ROOT / name).exists()} == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -41,7 +41,7 @@ def test_an_odd_carrier_is_set_up_by_what_it_declares(page: Page, served: Served
 
     open_page(page, "SMS/MMS")
     page.get_by_role("link", name="Add an SMS configuration").click()
-    expect(page.get_by_text("Choose a trunk: which credentials there are")).to_be_visible()
+    expect(page.get_by_text("Choose a trunk first. Its carrier decides which credentials are needed.")).to_be_visible()
     pick(page, "Trunk", "usual", "Usual")
     expect(page.get_by_label("Account ID (Bandwidth User ID)")).to_be_visible()
     expect(page.get_by_role("complementary", name="In Bandwidth")).to_contain_text("Switch on at least")

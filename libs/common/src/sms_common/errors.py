@@ -1,21 +1,21 @@
-"""Every failure the gateway knows, classed by what happens next rather than by what went wrong.
+"""All failures of the gateway, grouped by what happens next, not by what went wrong.
 
 GatewayError
     Rejection             the request cannot be sent as it is          -> status `rejected` or `expired`, acknowledged
     SendFailure           a carrier call did not end in an acceptance
         TemporaryFailure  nothing was sent, a later try may work       -> tried again later
             Throttled     the carrier asks for less                    -> the whole lane pauses
-            Misconfigured credentials or account refused               -> the lane pauses until a person acts
+            Misconfigured credentials or account refused               -> the lane needs manual intervention
         PermanentFailure  nothing was sent and a repeat cannot help    -> the next route, else status `failed`
         OutcomeUnknown    the request left and no answer came          -> status `unknown`, never repeated by default
     WebhookFailure        a carrier's webhook cannot be taken
         WebhookUnauthorized                                            -> 401
         WebhookUnreadable                                              -> 200 and a dead letter
-    UnreadableEvent       a broker message nobody can act on           -> dead letter
-    Unavailable           broker, store or config service is away      -> 503, or the work waits unacknowledged
+    UnreadableEvent       a broker message that cannot be handled           -> dead letter
+    Unavailable           broker, store or config service is down      -> 503, or the work waits unacknowledged
 
 A failure's `code` is stable: it appears in events, logs and metrics and never changes its meaning.
-Its `reason` is a sentence for a person, without secrets, texts or full numbers.
+Its `reason` is a sentence for people, without secrets, texts or full numbers.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from typing import Any
 
 
 class Code(StrEnum):
-    """The stable codes of the gateway itself. Carrier folders map a carrier's codes onto the ones marked `carrier`."""
+    """The gateway's own stable codes. A carrier's folder maps its codes to those under `carrier` here."""
 
     # the request
     INVALID_REQUEST = "invalid_request"
@@ -99,7 +99,7 @@ class Code(StrEnum):
 
 
 class GatewayError(Exception):
-    """The root: a stable code and a sentence for a person."""
+    """The base class: a stable code and a sentence for people."""
 
     def __init__(self, code: Code, reason: str) -> None:
         super().__init__(f"{code}: {reason}")
@@ -108,7 +108,7 @@ class GatewayError(Exception):
 
 
 class Rejection(GatewayError):
-    """The request cannot be sent as it is. `field` names the offending field as the PBX wrote it."""
+    """The request cannot be sent as it is. `field` is the name of the wrong field, as the PBX wrote it."""
 
     def __init__(self, code: Code, reason: str, *, field: str | None = None) -> None:
         super().__init__(code, reason)
@@ -117,11 +117,10 @@ class Rejection(GatewayError):
 
 @dataclass(eq=False, repr=False)
 class SendFailure(GatewayError):
-    """A carrier call that did not end in an acceptance; `carrier_code` and `carrier_text` are the carrier's own
-    words.
+    """A call to the carrier that it did not accept. `carrier_code` and `carrier_text` are the carrier's own words.
 
-    `try_next_route`: nothing was sent, and the fault lies with the account or the sender, neither with the recipient
-    nor with the text, so that another route may take it.
+    `try_next_route`: nothing was sent, and the account or the sender is the reason, not the recipient or the text. So
+    another route may be tried.
     """
 
     code: Code
@@ -137,20 +136,20 @@ class SendFailure(GatewayError):
 
 @dataclass(eq=False, repr=False)
 class TemporaryFailure(SendFailure):
-    """Nothing was sent; a later try may work. `retry_after` is the carrier's wish in seconds, when it gave one."""
+    """Nothing was sent; a later try may work. `retry_after`: after how many seconds, if the carrier said so."""
 
     _: KW_ONLY
     retry_after: float | None = None
 
 
 class Throttled(TemporaryFailure):
-    """The carrier asks for less (429): the account's queue is full, so the whole lane waits, not one message."""
+    """The carrier asks for less (429). The account's queue is full, so the whole lane waits, not only this message."""
 
 
 @dataclass(eq=False, repr=False)
 class Misconfigured(TemporaryFailure):
-    """Credentials or account are refused (401, 403, token refused): the lane waits for a person and the messages are
-    kept.
+    """Credentials or account are refused (401, 403, no token). The lane keeps its messages and needs
+    manual intervention.
     """
 
     _: KW_ONLY
@@ -163,8 +162,9 @@ class PermanentFailure(SendFailure):
 
 @dataclass(eq=False, repr=False)
 class OutcomeUnknown(SendFailure):
-    """The request left and no answer came: it may have been sent. `taken`: the carrier said that it took it, and
-    nothing more that could be read.
+    """The request left and no usable answer came, so the message may have been sent.
+
+    `taken`: the carrier said that it accepted the message, but its answer has no readable id.
     """
 
     _: KW_ONLY
@@ -176,21 +176,20 @@ class WebhookFailure(GatewayError):
 
 
 class WebhookUnauthorized(WebhookFailure):
-    """Missing or wrong credentials where the configuration asks for them. Never an attack by itself: some carriers send
-    credentials only after a challenge.
+    """Credentials are missing or wrong, and the configuration asks for them. By itself this is no attack: some carriers
+    send credentials only after a challenge.
     """
 
 
 class WebhookUnreadable(WebhookFailure):
-    """The caller is authenticated, and what it sent cannot be understood; a repeat cannot help."""
+    """The caller is authenticated, but its body cannot be understood. A repeat cannot help."""
 
 
 class UnreadableEvent(GatewayError):
-    """A broker message nobody can act on.
+    """A broker message that cannot be handled.
 
-    `partial` is the decoded object when the body was at least a JSON object, so that a status can still be told to
-    whom it
-    concerns; `field` names the first offending field.
+    `partial` is the decoded body if it is at least a JSON object, so that a status can still be published for it.
+    `field` is the name of the first wrong field.
     """
 
     def __init__(
@@ -202,8 +201,8 @@ class UnreadableEvent(GatewayError):
 
 
 class Unavailable(GatewayError):
-    """A dependency (broker, store, config service) is away, slow or blocked. Nothing is wrong with the work itself."""
+    """A dependency (broker, store, config service) is down, slow or blocked. The work itself is not at fault."""
 
 
 class Refused(Unavailable):
-    """The dependency is there and refuses this one thing: to ask again helps only once somebody has changed it."""
+    """The dependency answers and refuses this one thing. Another try helps only after somebody has corrected it."""

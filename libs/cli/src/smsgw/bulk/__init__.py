@@ -1,4 +1,4 @@
-"""`smsgw config`: tenants, trunks and SMS configurations as one file without secrets, out of a gateway and into one."""
+"""`smsgw config`: exports and imports tenants, trunks, SMS configurations and rules as one file without secrets."""
 
 from smsgw.bulk.commands import app
 

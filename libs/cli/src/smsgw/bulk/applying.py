@@ -1,4 +1,4 @@
-"""Makes the steps of a plan through the API, each on the version that was compared, so that nobody's change is lost."""
+"""Applies a plan through the API. Each step names the version that was compared, so that nobody's change is lost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,23 +12,23 @@ from smsgw.bulk.planning import CALLBACK_PASSWORD, Plan, Step
 from smsgw.bulk.references import references, with_ids
 from smsgw.terminal.running import Failure
 
-# Refusals that another step of the same plan may remove: a number or a name that another trunk still has, an object
-# still in use.
+# Another step of the same plan may remove the cause of these refusals: a number or a name that another trunk still
+# has, or an object that is still in use.
 _LATER = frozenset({"number_overlap", "name_taken", "in_use"})
 
 
 @dataclass
 class _State:
-    """Ids and versions as they become known."""
+    """The ids and versions of objects, as far as they are known."""
 
     ids: dict[tuple[ObjectKind, Key], str] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
 
 
 async def apply(api: ServiceApi, plan: Plan, now: Installation, done: Callable[[Step], None]) -> None:
-    """Make every step and call `done` after each. Raises Failure at the first that cannot be made.
+    """Apply all steps and call `done` after each. Raises Failure at the first that cannot be applied.
 
-    Steps that were made stay made; importing the file again goes on from there.
+    Steps before it stay applied. Importing the file again continues from there.
     """
     state = _State(
         {key: item.id for key, item in now.items.items()}, {item.id: item.version for item in now.items.values()}
@@ -54,7 +54,7 @@ async def apply(api: ServiceApi, plan: Plan, now: Installation, done: Callable[[
 
 
 def _can_be_made(step: Step, state: _State) -> bool:
-    """Whether what the step refers to exists by now; its own making may have been postponed."""
+    """Whether the objects that the step names exist. Steps that create them may have been postponed."""
     known = state.ids.__contains__
     return step.action == "delete" or all(map(known, references(step.kind, step.key, step.fields, known)))
 
@@ -94,7 +94,7 @@ def _identity(step: Step) -> JsonObject:
 
 
 def _body(step: Step, state: _State) -> JsonObject:
-    """The fields under the API's names, with ids instead of names and secrets in their places."""
+    """Return the request's body: the API's field names, ids instead of names, and the secrets."""
     literals = {name: value for name, value in step.fields.items() if name.startswith(PREFIX)}
     rest = {name: value for name, value in step.fields.items() if name not in literals}
     body = with_ids(step.key[0], rest, state.ids)
@@ -111,6 +111,6 @@ def _body(step: Step, state: _State) -> JsonObject:
 
 def _failure(step: Step, refused: ApiRefusal) -> Failure:
     if refused.code == "version_conflict":
-        said = f"The {step.label} was changed by somebody else meanwhile; nothing of it was overwritten. {refused}"
+        said = f"The {step.label} was changed by somebody else meanwhile, so it was not overwritten. {refused}"
         return Failure(f"{step.place}{said}")
     return Failure(f"{step.place}The {step.label} could not be {step.action}d: {refused}")

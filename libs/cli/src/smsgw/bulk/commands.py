@@ -33,11 +33,12 @@ File = Annotated[Path, typer.Argument(help="The YAML file; - is standard input."
 Prune = Annotated[
     bool,
     typer.Option(
-        "--prune", help="Also delete what the file does not have; with only_tenants in the file, of those tenants only."
+        "--prune", help="Also delete objects that are not in the file; with only_tenants, of those tenants only."
     ),
 ]
 ReplaceSecrets = Annotated[
-    bool, typer.Option("--replace-secrets", help="Set secrets that the file names again, also those that are stored.")
+    bool,
+    typer.Option("--replace-secrets", help="Set all secrets that the file names, including those that are stored."),
 ]
 
 
@@ -57,7 +58,7 @@ def export_file(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Write what is configured as a file, without any secret.
+    """Write the configuration to a file, without secrets.
 
     For example:
 
@@ -79,11 +80,11 @@ def import_file(  # each says what, or how
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Make the gateway as the file says: shows a plan, asks, applies it.
+    """Change the gateway to what the file says: show the changes, ask, apply them.
 
-    Importing a file twice changes nothing the second time. Nothing is deleted without --prune. Objects are known by
-    their names, so a renamed one is a new one. Secrets stay as they are stored; one that is missing is read from the
-    environment variable that the file names for it.
+    Importing a file twice changes nothing the second time. Nothing is deleted without --prune. Objects are identified
+    by their names, so a renamed object is a new one. Stored secrets stay. A missing secret is read from the environment
+    variable that the file names for it.
 
     For example:
 
@@ -94,7 +95,7 @@ def import_file(  # each says what, or how
       smsgw config import gateway.yaml --prune --yes --json
     """
     if file == STANDARD_INPUT and not yes:
-        raise typer.BadParameter("standard input holds the file, so nobody can be asked; say --yes")
+        raise typer.BadParameter("the file is on standard input, so the command cannot ask there; add --yes")
     access, wanted = gateway.of(ctx), _read(file)
     work = _import(access, wanted, prune=prune, replace_secrets=replace_secrets, yes=yes, as_json=as_json)
     run(_naming(file, work))
@@ -131,7 +132,7 @@ def _read(file: Path) -> Document:
 
 
 async def _naming(file: Path, work: Coroutine[Any, Any, int | None]) -> int | None:
-    """Do the work of a file, and name the file in what goes wrong."""
+    """Await `work`, and put the file's name before a failure."""
     try:
         return await work
     except Failure as failure:
@@ -164,7 +165,7 @@ async def _export(
 
 
 def _tell_doubles(now: Installation, tenants: list[str]) -> None:
-    """Say which objects have a name of the file's, since the gateway has one name for several."""
+    """Say which objects have the same name in the gateway, and under which names they are written."""
     for (kind, key), keys in now.doubles.items():
         if not tenants or key[0] in tenants:
             written = ", ".join(one[-1] for one in keys)

@@ -1,6 +1,4 @@
-"""Which credentials a carrier has, as the gateway declares them, and what of a file's entries fits that. Pure, but for
-`fetch_declared`.
-"""
+"""Checks a file's credentials against those that the gateway's carriers declare. Pure, except `fetch_declared`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,13 +6,13 @@ from dataclasses import dataclass
 from smsgw.access.http_api import ServiceApi
 from smsgw.bulk.document import CredentialsEntry
 
-# Before the name of a credential that stands in the file itself, in the fields of a desired and of a stored object.
+# The prefix of credentials among the fields of a desired or stored object, if their value is in the file or shown.
 PREFIX = "credentials."
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredCarrier:
-    """A carrier's name for people, and its credentials' names; `shown` are those that are no secrets."""
+    """A carrier's name for people, and the names of its credentials. `shown` are those that are not secret."""
 
     brand: str
     names: tuple[str, ...]
@@ -36,14 +34,14 @@ def _declared(brand: str, credentials: list[dict[str, object]]) -> DeclaredCarri
 
 
 def carrier_of(declared: Declared, carrier: object, brand: object) -> DeclaredCarrier | None:
-    """The carrier that a trunk is of, by its `carrier` or else its brand; None when neither says."""
+    """Return a trunk's carrier, by its `carrier` or else its brand; None if it is unknown."""
     wanted = str(carrier or brand).casefold()
     by_brand = {one.brand.casefold(): one for one in declared.values()}
     return declared.get(wanted) or (None if carrier else by_brand.get(wanted))
 
 
 def faults(entry: CredentialsEntry, carrier: DeclaredCarrier) -> Iterator[str]:
-    """Say of each credential in a file why it cannot stand there."""
+    """Return what is wrong with the credentials of an entry."""
     known = f"{carrier.brand} has {', '.join(carrier.names)}"
     for name in entry.variables():
         if name not in carrier.names:

@@ -1,4 +1,4 @@
-"""What is configured in a gateway, in the file's words: objects under their natural names. Pure, but for `fetch`."""
+"""Reads the configuration of a gateway, as objects under their names and with the file's fields."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -48,23 +48,22 @@ _RULES = {
     ),
 }
 _TENANT_FIELDS = ("name", "country", "foreign_without_plus", "time_zone", "pbx_id")
-# What a tenant's routing is before anybody has changed it.
+# The routing of a tenant before anybody has changed it.
 ROUTING_UNSET: Mapping[str, Any] = {
     "hours": None,
     "holidays": [],
     "blocked_senders": "",
     "unlisted_extensions": "ALLOW_WITH_SENDER_ID",
 }
-# The fields of an SMS configuration; a gateway that does not know one yet goes by its default.
+# The fields of an SMS configuration and their defaults, for a gateway that does not know a field yet.
 _SMS_UNSET = SmsConfigFields(name="").model_dump(mode="json", exclude={"name"})
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One object as it is stored: its fields under the file's names, which secrets are set, in their carrier's order,
-    and the values of those that are none and are shown.
+    """One stored object: its fields with the file's names, the credentials that are set, and the values that are shown.
 
-    `borrowed`: a trunk that is only lent to whom the API key is for, so it is used and neither written nor changed.
+    `borrowed`: a trunk that is lent to the tenants of the API key. It is used, but not exported and not changed.
     """
 
     kind: ObjectKind
@@ -78,19 +77,19 @@ class Item:
 
     @property
     def tenant(self) -> str:
-        """The tenant it belongs to, or is."""
+        """The id of its tenant; of a tenant its own."""
         return self.key[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """All objects by their names. `doubles`: a name that several have, and under which name each is here."""
+    """All objects by their names. `doubles`: for a name that several have, the names that they have here."""
 
     items: Mapping[tuple[ObjectKind, Key], Item] = field(default_factory=dict)
     doubles: Mapping[tuple[ObjectKind, Key], tuple[Key, ...]] = field(default_factory=dict)
 
     def of(self, kind: ObjectKind) -> list[Item]:
-        """The objects of one kind, the oldest first."""
+        """The objects of one kind, in the API's order."""
         return [item for item in self.items.values() if item.kind is kind]
 
     def get(self, kind: ObjectKind, key: Key) -> Item | None:
@@ -110,10 +109,10 @@ async def fetch(api: ServiceApi) -> Installation:
 
 
 def assemble(shown: Mapping[ObjectKind, Iterable[JsonObject]]) -> Installation:
-    """Bring the API's objects under their names.
+    """Index the API's objects by their names.
 
-    Of several with one name the oldest keeps it, and the others get a number behind it, so that a file tells them apart
-    and, imported again, finds each of them. Their references follow.
+    If several have the same name, the oldest keeps it and the others get a number after it, also where they are named
+    by others. So a file tells them apart, and finds each again when it is imported.
     """
     doubles: dict[tuple[ObjectKind, Key], tuple[Key, ...]] = {}
     found = {kind: _told_apart(kind, objects, doubles) for kind, objects in shown.items()}
@@ -125,7 +124,7 @@ def assemble(shown: Mapping[ObjectKind, Iterable[JsonObject]]) -> Installation:
 def _told_apart(
     kind: ObjectKind, objects: Iterable[JsonObject], doubles: dict[tuple[ObjectKind, Key], tuple[Key, ...]]
 ) -> list[JsonObject]:
-    """Return objects no two of which have one name, in their order, and note in `doubles` what was renamed."""
+    """Return the objects in their order, with unique names. Add those that were renamed to `doubles`."""
     stored = [{**one, "name": visible(one["name"])} if "name" in one else one for one in objects]
     if kind not in _NAMED:
         return stored
@@ -147,7 +146,7 @@ def _key(shown: JsonObject) -> Key:
 
 
 def _numbered(key: Key, taken: Collection[Key]) -> Key:
-    """The first free one of `Name (2)`, `Name (3)` and so on, no longer than a name may be."""
+    """Return the first free name of `Name (2)`, `Name (3)` and so on, cut to the longest allowed."""
     names = (f"{key[-1][: MAX_NAME - len(f' ({number})')]} ({number})" for number in count(2))
     return next((key[0], name) for name in names if (key[0], name) not in taken)
 
@@ -180,7 +179,7 @@ def _trunk(shown: JsonObject) -> Item:
     lent = shown["pools"] is not None
     if lent:
         fields |= {"pools": shown["pools"], "account": shown.get("account")}
-    # The system's administrator sees no numbers there but in the pools.
+    # A system administrator gets numbers in the pools only; a borrower gets its own in `dids`.
     borrowed = lent and bool(shown["dids"])
     return Item(ObjectKind.TRUNK, _key(shown), shown["id"], shown["version"], fields, borrowed=borrowed)
 

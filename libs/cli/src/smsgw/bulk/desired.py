@@ -1,4 +1,4 @@
-"""What a file asks for of one object, in the form in which the API keeps it: what is stored already is no change."""
+"""Objects as a file wants them, in the API's form, so that an equal stored value is not seen as a change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,10 +10,7 @@ from smsgw.bulk.kinds import Key, ObjectKind
 
 @dataclass(frozen=True, slots=True)
 class DesiredObject:
-    """One object as the file asks for it. `variables` are the environment variables of its secrets.
-
-    `line` is where it stands in the file.
-    """
+    """One object as the file wants it. `variables` are the environment variables of its secrets; `line` is its line."""
 
     kind: ObjectKind
     key: Key
@@ -23,7 +20,7 @@ class DesiredObject:
 
 
 class NumberReader(NamedTuple):
-    """How a tenant's numbers are read. What is no number comes back as it is, since the API says what is wrong."""
+    """How a tenant's numbers are read. What is not a number is returned unchanged, and the API says what is wrong."""
 
     country: str = "US"
     foreign_without_plus: bool = False
@@ -37,7 +34,7 @@ class NumberReader(NamedTuple):
         return in_form(lambda: normalise_sender(written, self.country, **self._how), written)
 
     def pool(self, written: str) -> str:
-        """Numbers and ranges in the form in which pools are kept."""
+        """Numbers and ranges in the form of stored pools."""
         return in_form(lambda: str(NumberPool.parse(written, self.country, **self._how)), written)
 
     @property
@@ -46,7 +43,7 @@ class NumberReader(NamedTuple):
 
 
 def in_form(read: Callable[[], str], written: str) -> str:
-    """Numbers in the form in which they are stored; what is no number goes to the API, which says what is wrong."""
+    """Return numbers in their stored form. What is not a number is left to the API, which says what is wrong."""
     try:
         return read()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Rules, extensions and hours of a file as desired objects, in the form in which the API keeps them. Pure."""
+"""Turns a file's rules, extensions and hours into desired objects, in the API's form. Pure."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,7 +18,7 @@ _CATEGORIES = ("conversational", "transactional", "marketing", "otp")
 
 
 def desired_rules(document: Document, country: Callable[[str], str]) -> Iterator[DesiredObject]:
-    """What a file wants of rules. `country` tells a tenant's, which national numbers are read with."""
+    """Return the rules of a file. `country` returns a tenant's country, by which national numbers are read."""
     yield from (_extension(entry, country(entry.tenant)) for entry in document.extensions)
     yield from (_inbound(entry, country(entry.tenant)) for entry in document.inbound_rules)
     yield from (_outbound(entry, country(entry.tenant)) for entry in document.outbound_rules)
@@ -80,7 +80,7 @@ def _as_sets(fields: dict[str, Any], *names: str) -> None:
 
 
 def _in_order(fields: dict[str, Any], name: str, order: tuple[str, ...]) -> None:
-    """Known words in the API's order; unknown ones go to it last, and it says what is wrong with them."""
+    """Put known words into the API's order, and unknown ones last; the API says what is wrong with those."""
     if name in fields:
         given = fields[name]
         fields[name] = [*(word for word in order if word in given), *(word for word in given if word not in order)]

@@ -1,8 +1,8 @@
-"""The file: what may stand in it, read and checked. Knows no server.
+"""The file: reads it and checks its form, without a server.
 
-An object is named by what people call it, never by an id that one installation made up: a tenant by its id, everything
-else by tenant and name, a trunk of the system by its name alone. A field that is absent stays as it is, and is the
-API's default in a new object; null means none.
+Objects are identified by their names, never by an id that one installation made: a tenant by its own id, everything
+else by tenant and name, and a trunk of the system by its name alone. An absent field stays as it is; a new object gets
+the API's default. Null means none.
 """
 
 import codecs
@@ -26,7 +26,7 @@ SECTIONS = ("tenants", "trunks", "sms", "extensions", "inbound_rules", "outbound
 MAX_BYTES = 16 * 1024 * 1024
 _TEXT = "tag:yaml.org,2002:str"
 STANDARD_INPUT = Path("-")
-# The longer ones first: UTF-32's begins as UTF-16's.
+# UTF-32 before UTF-16: a mark of UTF-32 begins with the bytes of one of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -38,12 +38,12 @@ _MARKS = (
 _ENV = "_env"
 _ENV_NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"
 EnvName = Annotated[str, Field(pattern=_ENV_NAME)]
-# As the API takes it.
+# The API's limit.
 _MAX_CREDENTIAL = 512
 
 
-class BadFile(Exception):  # it is what the person is told
-    """Why a file cannot be used: one line for each thing that is wrong."""
+class BadFile(Exception):  # its text is shown to the user
+    """A file cannot be used. The text has one line for each fault."""
 
 
 class TenantEntry(StrictEntry):
@@ -67,8 +67,8 @@ class PoolEntry(StrictEntry):
 
 
 class TrunkEntry(StrictEntry):
-    """A trunk with its numbers: a tenant's own, or without a tenant one of the system with a pool for each borrower and
-    the lender's account at the carrier.
+    """A trunk with its numbers. Without a tenant it is a trunk of the system, with a pool for each borrower and the
+    lender's account at the carrier.
     """
 
     tenant: TenantId | None = None
@@ -89,12 +89,12 @@ class TrunkEntry(StrictEntry):
 
     @property
     def label(self) -> str:
-        """Its name, after its tenant's."""
+        """Its tenant and its name."""
         return self.name if self.tenant is None else f"{self.tenant}/{self.name}"
 
 
 class LimitsEntry(PaceLimits):
-    """How fast it may send; what is not named is not limited."""
+    """How fast it may send. An absent limit means no limit."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
@@ -105,21 +105,21 @@ class LimitsEntry(PaceLimits):
 
 
 class CredentialsEntry(StrictEntry):
-    """Credentials by the names that the trunk's carrier declares. What is not named stays as it is stored.
+    """Credentials by the names that the trunk's carrier declares. Others stay as they are stored.
 
-    `<name>_env` names the environment variable that is read when the file is imported. A credential that is no secret
-    may also stand here itself, as `<name>`.
+    `<name>_env` names the environment variable that is read at the import. A credential that is not secret may be in
+    the file itself, as `<name>`.
     """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Annotated[str, Field(max_length=_MAX_CREDENTIAL)] | None] = Field(init=False)
 
     def variables(self) -> dict[str, str]:
-        """The variable of each credential that names one."""
+        """The environment variable of each credential that has one."""
         return {name.removesuffix(_ENV): value for name, value in self._given() if name.endswith(_ENV)}
 
     def literals(self) -> dict[str, str]:
-        """The credentials that stand in the file themselves."""
+        """The credentials with a value in the file."""
         return {name: value for name, value in self._given() if not name.endswith(_ENV)}
 
     def _given(self) -> Iterator[tuple[str, str]]:
@@ -127,7 +127,7 @@ class CredentialsEntry(StrictEntry):
 
 
 class CallbackEntry(StrictEntry):
-    """Who may call the webhook; the password stays as it is stored unless a variable is named."""
+    """Who may call the webhook. Without a variable the stored password stays."""
 
     username: str
     password_env: EnvName | None = None
@@ -146,7 +146,7 @@ class SmsEntry(StrictEntry, SmsConfigFields):
 
 
 class Document(StrictEntry):
-    """The whole file. With `only_tenants` it speaks of these alone, and nothing of others is ever deleted for it."""
+    """The whole file. With `only_tenants` it is about these tenants alone, and nothing of others is deleted."""
 
     version: Literal[1]
     only_tenants: list[TenantId] | None = None
@@ -185,7 +185,7 @@ class Document(StrictEntry):
         named |= {entry.tenant for entry in self.extensions} | {entry.tenant for entry in self.routing}
         named |= {rule.tenant for rule in self.inbound_rules} | {rule.tenant for rule in self.outbound_rules}
         if self.only_tenants is not None and any(entry.tenant is None for entry in self.trunks):
-            raise ValueError("only_tenants leaves no room for a trunk of the system")
+            raise ValueError("a file with only_tenants may not contain a trunk of the system")
         beyond = named - set(self.only_tenants) if self.only_tenants is not None else set()
         if beyond:
             raise ValueError(f"only_tenants does not name {', '.join(sorted(beyond))}")
@@ -193,9 +193,9 @@ class Document(StrictEntry):
 
 
 def read(path: Path, *, literals: bool = False) -> Document:
-    """Read a file; `-` is standard input. Raises BadFile with a line for everything that is wrong.
+    """Read a file; `-` is standard input. Raises BadFile with a line for each fault.
 
-    With `literals` credentials may stand in it; whether they are secrets, only their carrier says.
+    With `literals`, credentials may be in the file. Whether they are secret is checked later, by the carrier.
     """
     try:
         content = sys.stdin.buffer.read(MAX_BYTES + 1) if path == STANDARD_INPUT else _bytes(path)
@@ -207,7 +207,7 @@ def read(path: Path, *, literals: bool = False) -> Document:
         return parse(content.decode(_encoding(content)), literals=literals)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise BadFile(f"{path} is not UTF-8: line {line} holds other bytes") from None
+        raise BadFile(f"{path} is not UTF-8: line {line} has other bytes") from None
 
 
 def _bytes(path: Path) -> bytes:
@@ -216,7 +216,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _encoding(content: bytes) -> str:
-    """Which Unicode encoding a file has: by its byte order mark, or by where the zeros of its first letters stand."""
+    """Find a file's Unicode encoding by its byte order mark, or by the position of the first zero byte."""
     for mark, encoding in _MARKS:
         if content.startswith(mark):
             return encoding
@@ -244,12 +244,12 @@ def parse(text: str, *, literals: bool = False) -> Document:
         found += error.errors(include_url=False, include_input=False)
     if found:
         raise BadFile("\n".join(_sentence(one, node) for one in found[:20]))
-    document._lines = _lines(node)  # noqa: SLF001  # nobody else knows them
+    document._lines = _lines(node)  # noqa: SLF001  # only this function knows them
     return document
 
 
 def _credential_faults(content: dict[Any, Any], *, literals: bool) -> Iterator[dict[str, Any]]:
-    """What is wrong with the names of credentials and of their variables, as pydantic tells it of a field."""
+    """Return faults in the names of credentials and variables, in the form of pydantic's errors."""
     sections = content.get("sms")
     for place, entry in enumerate(sections if isinstance(sections, list) else []):
         credentials = entry.get("credentials") if isinstance(entry, dict) else None
@@ -263,7 +263,7 @@ def _credential_faults(content: dict[Any, Any], *, literals: bool) -> Iterator[d
 
 
 def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
-    """Return a file's nodes, which know their lines, and its content. Raises YAMLError."""
+    """Return a file's nodes, which have line numbers, and its content. Raises YAMLError."""
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -273,7 +273,7 @@ def _loaded(text: str) -> tuple[yaml.Node | None, Any]:
 
 
 def _check_keys(node: yaml.Node | None) -> None:
-    """Refuse a name that stands in a mapping twice, of which YAML keeps the last, and one that YAML reads as no text.
+    """Refuse a name that is twice in a mapping (YAML would keep the last), or that YAML does not read as text.
 
     Raises BadFile.
     """
@@ -311,7 +311,7 @@ def _lines(node: yaml.Node | None) -> dict[tuple[str, int], int]:
 
 
 def write(content: Mapping[str, Any]) -> str:
-    """Return the text of a file with this content, which holds nothing but JSON values."""
+    """Return the text of a file with this content, which has only JSON values."""
     body = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True, width=120)
     return (
         "# Configuration of an SMS gateway, written by `smsgw config export`. It holds no secrets: these stay where\n"
@@ -351,7 +351,7 @@ def _sentence(found: Any, node: yaml.Node | None) -> str:
 
 
 def _line(node: yaml.Node | None, place: Iterable[str | int]) -> int:
-    """The line of a field; of what is missing, the line of what lacks it."""
+    """Return the line of a field; of a missing one, the line of the entry that lacks it."""
     line = 1
     for part in place:
         within = _children(node).get(part)
@@ -362,7 +362,7 @@ def _line(node: yaml.Node | None, place: Iterable[str | int]) -> int:
 
 
 def _children(node: yaml.Node | None) -> dict[Any, tuple[int, yaml.Node]]:
-    """What stands in a node: a key begins on its own line, an entry where its content does."""
+    """Return a node's children by key or place, each with the line on which it begins."""
     if isinstance(node, yaml.MappingNode):
         return {key.value: (key.start_mark.line + 1, value) for key, value in node.value}
     if isinstance(node, yaml.SequenceNode):

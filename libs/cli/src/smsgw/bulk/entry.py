@@ -1,4 +1,4 @@
-"""The base of everything that stands in the file."""
+"""The base class of the entries in the file."""
 
 from typing import Annotated, Any
 
@@ -19,13 +19,13 @@ def _typed(value: object) -> object:
     return printable_ascii(value, blanks=True) if isinstance(value, str) else value
 
 
-# As the API keeps them, so that a file and what it made are the same.
+# As the API stores them, so that a file equals what it has created.
 Name = Annotated[str, BeforeValidator(_line), Field(min_length=1, max_length=MAX_NAME)]
 TenantId = Annotated[str, BeforeValidator(_typed), Field(pattern=ID_PATTERN)]
 
 
 def empty_is_none(model: type[BaseModel], value: object) -> object:
-    """Return what stands in the file, with a field's default in place of what is empty: a file may say "none"."""
+    """Return the given fields. An empty one gets its default, since a file may say "none" in this way."""
     given = only_given(model, value)
     if not isinstance(value, dict) or not isinstance(given, dict):
         return given
@@ -34,7 +34,7 @@ def empty_is_none(model: type[BaseModel], value: object) -> object:
 
 
 class StrictEntry(BaseModel):
-    """Base of what stands in the file: unknown fields and wrong types are refused. What is empty means none."""
+    """Base of the entries in the file. Refuses unknown fields and wrong types. An empty field means none."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -44,5 +44,5 @@ class StrictEntry(BaseModel):
         return empty_is_none(cls, value)
 
     def given(self, *without: str) -> dict[str, Any]:
-        """The fields that stand in the file."""
+        """The fields that are in the file."""
         return self.model_dump(mode="json", include=self.model_fields_set - set(without))

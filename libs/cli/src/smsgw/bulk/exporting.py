@@ -1,4 +1,4 @@
-"""An installation as the content of a file. Pure."""
+"""Turns an installation into the content of a file. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,8 +12,9 @@ from smsgw.bulk.planning import CALLBACK_PASSWORD
 
 
 def content(now: Installation, tenants: Iterable[str], *, name_variables: bool) -> dict[str, Any]:
-    """Return what a file of these `tenants` holds (none named: all). With `name_variables` it names an environment
-    variable for each secret that is stored.
+    """Return the content of a file of these `tenants`; of all, if none is named.
+
+    With `name_variables` it names an environment variable for each stored secret.
     """
     only = sorted(set(tenants))
 
@@ -58,7 +59,7 @@ def _without(fields: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def _limits(item: Item) -> dict[str, Any]:
-    """Only what is limited."""
+    """Only the limits that are set."""
     unlimited = PaceLimits().model_dump()
     limits = {name: value for name, value in item.fields["limits"].items() if value != unlimited[name]}
     return {"limits": limits} if limits else {}

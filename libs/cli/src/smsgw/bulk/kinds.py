@@ -1,4 +1,4 @@
-"""The kinds of objects that a file holds, and how a person calls one object."""
+"""The kinds of objects in a file, and their names for people."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ Key = tuple[str, ...]
 
 
 class ObjectKind(StrEnum):
-    """A kind of object. Its value is what a person calls it. Each needs none but those before it."""
+    """A kind of object. Its value is its name for people. Each kind may refer to those before it only."""
 
     TENANT = "tenant"
     TRUNK = "trunk"
@@ -18,7 +18,7 @@ class ObjectKind(StrEnum):
 
     @property
     def path(self) -> str:
-        """Where the API has these objects."""
+        """The API's path for these objects."""
         return f"/api/v1/{_PATHS[self]}"
 
 
@@ -34,5 +34,5 @@ _PATHS = {
 
 
 def label(kind: ObjectKind, key: Key) -> str:
-    """What a person calls one object."""
+    """The name of one object for people."""
     return f"{kind} {'/'.join(part for part in key if part)}"

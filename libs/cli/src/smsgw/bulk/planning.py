@@ -1,4 +1,4 @@
-"""What an import would do: the difference between a file and an installation, as steps in an order that works. Pure."""
+"""Plans an import: the differences between a file and an installation, as steps in an order that works. Pure."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,9 +25,9 @@ _USING = (ObjectKind.EXTENSION, ObjectKind.INBOUND_RULE, ObjectKind.OUTBOUND_RUL
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of one object. `fields` are to be set, `before` what they were; `secrets` to be set besides.
+    """One change of one object: the `fields` and `secrets` to set. `before` are the present values of the fields.
 
-    `line` is where the file asks for it.
+    `line` is the object's line in the file.
     """
 
     action: Action
@@ -40,23 +40,23 @@ class Step:
 
     @property
     def before(self) -> Mapping[str, Any]:
-        """What the fields are now."""
+        """The present values of the fields."""
         return {name: _stored(self.item).get(name) for name in self.fields} if self.item else {}
 
     @property
     def label(self) -> str:
-        """What a person calls the object."""
+        """The object's name for people."""
         return label(self.kind, self.key)
 
     @property
     def place(self) -> str:
-        """Where the file asks for it, before a sentence; empty for what no line of it asks for."""
+        """The start of a sentence with the object's line; empty if the object is not in the file."""
         return "" if self.line is None else f"line {self.line}: "
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All steps in the order in which they are best made, and how many objects stay as they are."""
+    """All steps in the best order, and the number of objects that do not change."""
 
     steps: tuple[Step, ...]
     unchanged: int
@@ -71,10 +71,9 @@ def plan(
     prune: bool = False,
     replace_secrets: bool = False,
 ) -> Plan:
-    """Compare. `secret_of` reads an environment variable; secrets that are stored stay, unless they are to be replaced.
-    `declared` are the carriers with their credentials.
+    """Compare a file with an installation. `secret_of` reads an environment variable. `declared` are the carriers.
 
-    Raises Failure with a line for everything in the file that cannot be had.
+    Stored secrets stay, unless `replace_secrets` is set. Raises Failure with a line for each fault in the file.
     """
     desired = _desired_objects(document, now)
     problems = [*_ambiguous(desired, now), *_dangling(desired, now), *_misnamed(document, now, declared)]
@@ -112,7 +111,7 @@ def _desired_objects(document: Document, now: Installation) -> list[DesiredObjec
 
 
 def _lines(document: Document) -> Iterator[int | None]:
-    """Where each entry stands in the file, in the order of the desired objects."""
+    """The line of each entry, in the order of the desired objects."""
     for section in SECTIONS:
         yield from (document.line(section, place) for place in range(len(getattr(document, section))))
 
@@ -172,7 +171,7 @@ def _desired_sms(entry: SmsEntry, reader: NumberReader) -> DesiredObject:
 
 
 def _ambiguous(desired: Iterable[DesiredObject], now: Installation) -> list[str]:
-    """Name what the file speaks of by a name that several stored objects have, unless it tells them all apart."""
+    """Return a fault for each name that several stored objects have, unless the file names all of them."""
     wanted = {(one.kind, one.key): one for one in desired}
     problems: list[str] = []
     for (kind, _), keys in now.doubles.items():
@@ -188,7 +187,7 @@ def _ambiguous(desired: Iterable[DesiredObject], now: Installation) -> list[str]
 
 
 def _dangling(desired: Iterable[DesiredObject], now: Installation) -> list[str]:
-    """Name every reference to something that is neither in the file nor stored."""
+    """Return a fault for each reference to an object that is neither in the file nor stored."""
     desired = list(desired)
     known = {(one.kind, one.key) for one in desired} | set(now.items)
     problems: list[str] = []
@@ -203,7 +202,7 @@ def _dangling(desired: Iterable[DesiredObject], now: Installation) -> list[str]:
 
 
 def _misnamed(document: Document, now: Installation, declared: Declared) -> Iterator[str]:
-    """Name every credential that is not one of the trunk's carrier, and every secret that stands in the file itself."""
+    """Return a fault for each credential that the trunk's carrier does not have, and each secret in the file itself."""
     trunks: dict[Key, tuple[object, object]] = {
         (entry.tenant or "", entry.name): (entry.carrier, entry.brand) for entry in document.trunks
     }
@@ -217,18 +216,18 @@ def _misnamed(document: Document, now: Installation, declared: Declared) -> Iter
 
 
 def _stored(item: Item) -> dict[str, Any]:
-    """An object's fields, and the credentials of it that are shown."""
+    """An object's fields, and its credentials that are shown."""
     return {**item.fields, **{PREFIX + name: value for name, value in item.shown.items()}}
 
 
 def _step(
     desired: DesiredObject, item: Item | None, secret_of: SecretOf, *, replace_secrets: bool
 ) -> tuple[Step | None, list[str]]:
-    """What has to be done for one object, and what keeps it from being done."""
+    """Return the step for one object, or None, and the faults that prevent it."""
     what = _placed(desired.kind, desired.key, desired.line)
     stored = set(item.secrets) if item else set()
     there = _stored(item) if item else ROUTING_UNSET if desired.kind is ObjectKind.ROUTING else {}
-    # What is set and not shown here, as on a lent trunk, cannot be compared: it is kept as a secret is.
+    # A credential that is set but not shown, as on a lent trunk, cannot be compared. It stays, as secrets do.
     unseen = set() if replace_secrets else {PREFIX + name for name in stored} - there.keys()
     changed = {
         name: value
@@ -248,18 +247,18 @@ def _step(
     if changed.get("callback") and CALLBACK_PASSWORD not in (stored | secrets.keys() | desired.variables.keys()):
         problems.append(f"{what}: callback needs a password_env, since no password is stored")
     if item is not None and item.borrowed and changed:
-        problems.append(f"{what}: it is lent to you, and only a system administrator changes it")
+        problems.append(f"{what}: it is lent to you, and only a system administrator can change it")
     if item is not None and "carrier" in changed:
         problems.append(f"{what}: its carrier is {item.fields['carrier']} and cannot be changed")
     if (item is not None or desired.kind is ObjectKind.ROUTING) and not changed and not secrets:
         return None, problems
-    # A tenant's hours are there as soon as the tenant is.
+    # The routing of a tenant exists as soon as the tenant does, so it is never created.
     action: Action = "update" if item or desired.kind is ObjectKind.ROUTING else "create"
     return Step(action, desired.kind, desired.key, item, changed, secrets, desired.line), problems
 
 
 def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
-    """Tenants, trunks, configurations, rules; then the tenants' default configurations, which have to exist by then."""
+    """Set the tenants' default configurations last, when they exist."""
     ordered: list[Step] = []
     defaults: list[Step] = []
     for step in steps:
@@ -276,8 +275,9 @@ def _with_defaults_last(steps: Iterable[Step]) -> list[Step]:
 
 
 def _with_numbers_kept(steps: Iterable[Step], now: Installation) -> list[Step]:
-    """Let a trunk that both gets and loses numbers get them first and lose the others last: rules and extensions may
-    move from one to the other in between.
+    """Split the change of a trunk that gets and loses numbers: it gets the new ones first and loses the others last.
+
+    In between, rules and extensions can move from the old numbers to the new ones.
     """
     using = {item.tenant for kind in _USING for item in now.of(kind)}
     ordered: list[Step] = []
@@ -293,7 +293,7 @@ def _with_numbers_kept(steps: Iterable[Step], now: Installation) -> list[Step]:
 
 
 def _wider(step: Step) -> str | None:
-    """The numbers of a trunk before and after a step together, when neither has all of the other's."""
+    """Return a trunk's numbers from before and after a step together; None if one contains the other."""
     if (
         step.kind is not ObjectKind.TRUNK
         or step.item is None
@@ -310,7 +310,7 @@ def _wider(step: Step) -> str | None:
 
 
 def _deletions(document: Document, desired: Iterable[DesiredObject], now: Installation) -> list[Step]:
-    """Delete what is stored and not in the file, users of a thing before the thing; only within the file's tenants."""
+    """Return deletions of objects that are not in the file, of its tenants only. Users of an object go before it."""
     wanted = {(one.kind, one.key) for one in desired}
     scope = None if document.only_tenants is None else set(document.only_tenants)
     return [
@@ -323,7 +323,7 @@ def _deletions(document: Document, desired: Iterable[DesiredObject], now: Instal
 
 
 def _lost_defaults(ordered: Iterable[Step], deletions: Iterable[Step], now: Installation) -> list[Step]:
-    """Take their default from tenants whose default configuration is deleted, unless the file gives them another."""
+    """Remove the default of tenants whose default configuration is deleted, unless the file sets another."""
     lost = {step.key for step in deletions if step.kind is ObjectKind.SMS}
     given = {step.key for step in ordered if "default_config" in step.fields}
     return [

@@ -1,4 +1,4 @@
-"""How what the file names is turned into the API's ids and back. Pure."""
+"""Turns the names in a file into the API's ids, and back. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,13 +10,13 @@ Known = Callable[[tuple[ObjectKind, Key]], bool]
 
 
 def trunk_place(tenant: str, name: str, known: Known) -> tuple[ObjectKind, Key]:
-    """Where a trunk of that name is: the tenant's own, or else one of the system's."""
+    """Return the key of the trunk with this name: the tenant's own, or else one of the system."""
     own, lent = (ObjectKind.TRUNK, (tenant, name)), (ObjectKind.TRUNK, ("", name))
     return lent if known(lent) and not known(own) else own
 
 
 def references(kind: ObjectKind, key: Key, fields: Mapping[str, Any], known: Known) -> Iterator[tuple[ObjectKind, Key]]:
-    """Everything that an object's fields name."""
+    """Return all objects that an object's fields name."""
     tenant = key[0]
     trunks = [fields.get("trunk"), *(one["trunk"] for one in fields.get("caller_ids") or ())]
     configs = [fields.get("default_config"), *(fields.get("configs") or ())]
@@ -30,7 +30,7 @@ def references(kind: ObjectKind, key: Key, fields: Mapping[str, Any], known: Kno
 
 
 def with_ids(tenant: str, fields: Mapping[str, Any], ids: Mapping[tuple[ObjectKind, Key], str]) -> JsonObject:
-    """The fields under the API's names, with ids instead of names."""
+    """Return the fields with the API's names, and ids instead of names."""
     body: JsonObject = dict(fields)
 
     def trunk(name: str) -> str:
@@ -54,7 +54,7 @@ def with_ids(tenant: str, fields: Mapping[str, Any], ids: Mapping[tuple[ObjectKi
 
 
 def with_names(shown: Mapping[str, Any], names: Mapping[str, str]) -> JsonObject:
-    """The opposite for what the API shows of a rule or an extension."""
+    """Return a rule's or an extension's fields from the API with the file's names, and names instead of ids."""
     fields: JsonObject = dict(shown)
 
     def name(object_id: str) -> str:

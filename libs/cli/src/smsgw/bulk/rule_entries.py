@@ -1,4 +1,4 @@
-"""What the file says of rules, extensions and hours. Others are named by their names; the API checks what is said."""
+"""The entries for rules, extensions and hours. Other objects are named by their names. The API checks the values."""
 
 from datetime import date
 from typing import Annotated, Final
@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from smsgw.bulk.entry import Name, StrictEntry, TenantId
 
-# From 1:00 on; earlier times begin with a 0, which makes them text. A 9 is no time: nobody knows of what.
+# From 1:00 on. Earlier times begin with a 0, so YAML reads them as text. A smaller number is not a time.
 _MINUTES: Final = range(60, 24 * 60 + 1)
 
 
@@ -28,7 +28,7 @@ Day = Annotated[str, BeforeValidator(_day)]
 
 
 class SpanEntry(StrictEntry):
-    """Open from a time to a time, HH:MM."""
+    """A span of opening hours, from HH:MM to HH:MM."""
 
     opens: TimeOfDay
     closes: TimeOfDay
@@ -71,7 +71,7 @@ class InboundRuleEntry(StrictEntry):
 
 
 class OutboundRouteEntry(StrictEntry):
-    """One way out. `config` is the name of an SMS configuration of the tenant."""
+    """One route. `config` is the name of an SMS configuration of the tenant."""
 
     config: Name
     enabled: bool = True
@@ -100,7 +100,7 @@ class OutboundRuleEntry(StrictEntry):
 
 
 class ExtensionCallerIdEntry(StrictEntry):
-    """A number that an extension may show. `trunk` is the name of a trunk of the tenant, or of one lent to it."""
+    """A number that an extension may send as. `trunk` is the name of a trunk of the tenant, or of one lent to it."""
 
     number: str
     trunk: Name
@@ -108,7 +108,7 @@ class ExtensionCallerIdEntry(StrictEntry):
 
 
 class ExtensionEntry(StrictEntry):
-    """What an extension may do, and as whom it sends."""
+    """Whether an extension may send, and as which numbers."""
 
     tenant: TenantId
     extension: Name
@@ -118,7 +118,7 @@ class ExtensionEntry(StrictEntry):
 
 
 class RoutingEntry(StrictEntry):
-    """A tenant's hours and the senders it blocks; its time zone stands with the tenant."""
+    """A tenant's hours and blocked senders. Its time zone is set with the tenant."""
 
     tenant: TenantId
     hours: HoursEntry | None = None

@@ -1,6 +1,6 @@
-"""The carriers the gateway speaks to, each in one folder with both directions in it.
+"""The carriers of the gateway. Each is one folder, with both directions in it.
 
-Adding one is a folder and a line in CARRIERS; if it needs more, this protocol is wrong and is mended first.
+Adding one takes a folder and a line in CARRIERS. If it needs more, correct the protocol or the declaration first.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A carrier's own words made fit to show and to log: short, on one line, and without anything of the message."""
+"""Makes a carrier's own words safe to show and to log: short, on one line, without numbers or the message's text."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,10 @@ _SHORTEST_PRIVATE = 4
 
 
 def shown(words: object, *, private: Iterable[str] = ()) -> str | None:
-    """Return `words` for a person, or None for what is not text or has nothing to show.
+    """Return `words` as one line of at most MAX_WORDS characters, or None for what is no text or is empty.
 
-    That is one line of at most MAX_WORDS characters, numbers masked and `private` strings taken out, except ones so
-    short that they would tear ordinary words apart.
+    Numbers are masked and `private` strings removed. Very short `private` strings stay, since they occur in ordinary
+    words.
     """
     if not isinstance(words, str):
         return None

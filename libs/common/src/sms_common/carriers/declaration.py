@@ -1,7 +1,6 @@
-"""What a carrier says of itself, once: its credentials, its limits, and the steps that set it up.
+"""A carrier's declaration: its credentials, its limits, and the steps to set it up. Pure.
 
-The API, the portal and the command line are drawn from this. So a carrier's own words stand in its folder and nowhere
-else. Pure.
+The API, the portal and the command line are built from it, so a carrier's own words are in its folder only.
 """
 
 import re
@@ -15,10 +14,10 @@ from sms_common.input.pasted import one_line, printable_ascii
 
 @dataclass(frozen=True, slots=True)
 class CarrierLimits:
-    """What a carrier takes in one request. Texts and addresses in characters, files in bytes.
+    """What a carrier accepts in one request. Texts and addresses are in characters, files in bytes.
 
-    `media_bytes` is the size of one file, `message_bytes` of all files together; None: the carrier names no limit.
-    `receipt_hours`: how long after sending the last receipt may still arrive, repeats included.
+    `media_bytes` is for one file, `message_bytes` for all files together; None: the carrier states no limit.
+    `receipt_hours`: how many hours after sending the last receipt may arrive, with its repeats.
     """
 
     text: int
@@ -31,16 +30,15 @@ class CarrierLimits:
 
     @property
     def groups(self) -> bool:
-        """Whether it sends one message to several recipients."""
+        """Whether one message can have several recipients."""
         return self.group_recipients > 1
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialPattern:
-    """The form of one credential: what the whole of it matches, and the sentence for what does not ("must be ...").
+    """The form of one credential: the whole value matches `regex`; if not, `sentence` says so ("must be ...").
 
-    `ascii_only` False: the carrier takes characters outside ASCII in it, and blanks; invisible ones are refused all
-    the same.
+    `ascii_only` False: it may contain blanks and characters outside ASCII. Invisible characters are refused anyway.
     """
 
     regex: re.Pattern[str]
@@ -50,10 +48,10 @@ class CredentialPattern:
 
 @dataclass(frozen=True, slots=True)
 class CredentialField:
-    """One credential. A `secret` one proves who one is and is never shown again; any other identifies and is shown.
+    """One credential. A `secret` one is never shown again. Any other only identifies the account, and is shown.
 
-    `aliases` are other names for it in the API. `known_as` is what the carrier's own pages call it, where that is
-    another word than `label`. Without a `pattern` it is printable ASCII without blanks.
+    `aliases` are other names for it in the API. `known_as` is its name in the carrier's own pages, if that is not the
+    `label`. Without a `pattern` it must be printable ASCII without blanks.
     """
 
     name: str
@@ -66,12 +64,12 @@ class CredentialField:
     hint: str | None = None
 
     def value(self, credentials: Mapping[str, SecretStr]) -> str:
-        """Return it in the clear, under whichever of its names it stands; empty when it is absent."""
+        """Return its value, given under any of its names; empty when it is absent."""
         found = next((credentials[name] for name in (self.name, *self.aliases) if credentials.get(name)), None)
         return "" if found is None else found.get_secret_value()
 
     def fault(self, text: str) -> str | None:
-        """Say why `text` cannot be this credential, or None. The sentence never holds the text."""
+        """Return why `text` cannot be this credential, or None. The sentence never contains the text."""
         try:
             if self.pattern is None or self.pattern.ascii_only:
                 printable_ascii(text)
@@ -84,9 +82,9 @@ class CredentialField:
 
 @dataclass(frozen=True, slots=True)
 class BasicCallback:
-    """A carrier can present a user name and a password at the webhook (HTTP Basic).
+    """A carrier can send a user name and a password to the webhook (HTTP Basic).
 
-    `challenged`: perhaps only after a 401 that asks for them.
+    `challenged`: it may send them only after a 401 that asks for them.
     """
 
     challenged: bool
@@ -105,12 +103,12 @@ class SetupStep:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """Everything about a carrier that a person or a program configures by.
+    """Everything about a carrier that people and programs need to configure it.
 
-    `brand` is its name for people. `account` names the credential that tells accounts apart: configurations of one
-    account share its limits. `callback` None: the carrier proves nothing at the webhook but that it knows the address.
-    `campaign_name` and `brand_name` are what it calls a registered campaign and its owner, whose limits are shared.
-    `setup_note` is what goes wrong without a word when a step was left out.
+    `brand` is its name for people. `account` is the name of the credential that tells accounts apart: configurations
+    with the same account share its limits. `callback` None: the carrier sends no credentials to the webhook.
+    `campaign_name` and `brand_name` are its words for a registered campaign and its owner, which have shared limits.
+    `setup_note` warns of what fails silently when a step is left out.
     """
 
     brand: str
@@ -130,33 +128,33 @@ class Declaration:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The names of those by which somebody proves to have the account."""
+        """The names of the secret credentials."""
         return tuple(field.name for field in self.credentials if field.secret)
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The names of those that may be shown."""
+        """The names of the credentials that may be shown."""
         return tuple(field.name for field in self.credentials if not field.secret)
 
     @property
     def aliases(self) -> Mapping[str, str]:
-        """The first name of every other name."""
+        """The credential's name for each alias."""
         return {alias: field.name for field in self.credentials for alias in field.aliases}
 
     def field(self, name: str) -> CredentialField | None:
-        """The credential that is called `name`, by its first name or another one."""
+        """The credential with this name or alias, or None."""
         return next((field for field in self.credentials if name == field.name or name in field.aliases), None)
 
     def missing(self, credentials: Mapping[str, SecretStr]) -> list[str]:
-        """Name the required credentials that are absent or empty, also under another name."""
+        """Return the names of the required credentials that are absent or empty under all of their names."""
         return [field.name for field in self.credentials if field.required and not field.value(credentials)]
 
     def faults(self, credentials: Mapping[str, SecretStr]) -> dict[str, str]:
-        """Say of each credential that cannot be one why not, beside its name. No sentence holds a value."""
+        """Return what is wrong with each credential, by its name. No sentence contains a value."""
         found = ((name, self._fault(name, value.get_secret_value())) for name, value in credentials.items())
         return {name: fault for name, fault in found if fault is not None}
 
     def _fault(self, name: str, text: str) -> str | None:
-        # What a former release stored under a name that is not known any more is looked at all the same.
+        # A former release may have stored it under a name that is no longer known. It is checked, too.
         field = self.field(name) or CredentialField(name, name, secret=True)
         return field.fault(text)

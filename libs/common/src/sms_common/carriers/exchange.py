@@ -1,4 +1,4 @@
-"""One HTTP exchange with a carrier, and the one thing its caller must know when it fails: whether the request left."""
+"""One HTTP exchange with a carrier. When it fails, the caller learns whether the request left."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import aiohttp
 import yarl
 from aiohttp.abc import AbstractStreamWriter
 
-# Far above any answer that tells how a send went; what is longer comes from somebody else and is not read to its end.
+# Far more than a carrier's answer to a send. A longer body comes from somebody else and is not read to its end.
 MAX_ANSWER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers and body of an answer; `body` is empty when it was too long or broke off."""
+    """Status, headers and body of an answer. `body` is empty if it was too long or the connection broke."""
 
     status: int
     headers: Mapping[str, str]
@@ -21,9 +21,9 @@ class Answer:
 
 
 class NoAnswerError(Exception):
-    """The exchange broke off before an answer. `left` is False when not one byte of the request can have left.
+    """No answer came. `left` is False if certainly not one byte of the request was sent.
 
-    `cause` names the kind of failure. The original exception is not kept: its text may hold the request's headers.
+    `cause` names the kind of failure. The original exception is not kept: its text may contain the request's headers.
     """
 
     def __init__(self, error: Exception, *, left: bool) -> None:
@@ -36,8 +36,8 @@ class NoAnswerError(Exception):
 class _Body(aiohttp.BytesPayload):
     """A request body that remembers whether it was handed to an open connection.
 
-    aiohttp writes the headers together with the first bytes of the body, so this is the moment the request leaves. A
-    kept-alive connection that the other side has closed meanwhile is found out here, before anything is written.
+    aiohttp writes the headers together with the first bytes of the body, so the request leaves at this moment. If the
+    other side has closed a kept-alive connection meanwhile, it is noticed here, before anything is written.
     """
 
     left = False
@@ -55,9 +55,9 @@ async def post(
     body: bytes,
     limits: aiohttp.ClientTimeout,
 ) -> Answer:
-    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError for whatever the network does.
+    """POST `body`, follow no redirect, and return the answer. Raises NoAnswerError for any network failure.
 
-    A kept-alive connection that turns out to be dead before anything is written is replaced once, by a new one.
+    If a kept-alive connection is found closed before anything is written, a new one is tried, once.
     """
     try:
         return await _exchange(session, url, headers, body, limits)
@@ -70,7 +70,9 @@ async def post(
 async def get(
     session: aiohttp.ClientSession, url: yarl.URL, headers: Mapping[str, str], limits: aiohttp.ClientTimeout
 ) -> Answer:
-    """GET, follow no redirect, and return the answer. Raises NoAnswerError; a GET may be repeated whatever it says."""
+    """GET, follow no redirect, and return the answer. Raises NoAnswerError, after which a GET may
+    always be repeated.
+    """
     try:
         async with session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
             return Answer(response.status, response.headers, await _read(response))

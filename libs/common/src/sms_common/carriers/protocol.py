@@ -1,4 +1,4 @@
-"""What the gateway asks of a carrier: its declaration and a few methods. Only its own folder knows its words."""
+"""What each carrier implements: a declaration and a few methods. Only its own folder knows its words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from sms_common.configuration import CallbackCredentials
 from sms_common.errors import Code
 from sms_common.messages import Accepted, CarrierEvent, OutboundMessage
 
-# With this body the gateway calls its own webhooks, to see what a carrier would meet: it is answered and not kept.
+# The body of a webhook test, in which the gateway calls its own webhook as a carrier would. Ingress keeps nothing.
 TEST_BODY: Final = b'[{"type":"sms-gateway-test"}]'
-# Beside a 200: the code for which ingress keeps the body as it came. A carrier does not look at it.
+# A header beside a 200: the code for which ingress kept the body as it came. Carriers ignore it.
 KEPT_FOR: Final = "X-Kept-For"
-# Ingress answers that body with this header: what it made of the request, in its own word.
+# A header in the answer to a webhook test: how ingress would have ended the request.
 RESULT_HEADER: Final = "X-Webhook-Test"
 OTHER_SCHEME: Final = "other_scheme"
 
@@ -32,7 +32,7 @@ class WebhookRequest:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose name a request is sent in. `credentials` are the carrier's own names and values."""
+    """The account that a request is sent with. `credentials` have the carrier's own names."""
 
     config_id: str
     credentials: Mapping[str, SecretStr]
@@ -40,7 +40,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From a moment to another, both aware."""
+    """A period. Both times have a zone."""
 
     since: datetime
     until: datetime
@@ -48,11 +48,10 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class ParsedWebhook:
-    """What a webhook's body says: its events in order, and for each element that could not be understood the reason.
+    """The contents of a webhook's body: its events in order, and a reason for each element that could not be read.
 
-    A body with `unreadable` elements is kept whole beside its published events, so that one bad element loses neither
-    itself nor its neighbours. `remarks` say what of an event that was read could not be used; they are logged. Neither
-    holds a number or a text.
+    If there are `unreadable` elements, the events are published and the whole body is kept, so that nothing is lost.
+    `remarks` name the parts of an event that could not be used; they are logged. Neither contains a number or a text.
     """
 
     events: tuple[CarrierEvent, ...]
@@ -62,7 +61,7 @@ class ParsedWebhook:
 
 @dataclass(frozen=True, slots=True)
 class CheckStep:
-    """One step of trying credentials. `says` is a sentence with what to do when it is not `ok`; never a secret."""
+    """One step of a credentials test. If it is not `ok`, `says` tells what to do. It never contains a secret."""
 
     step: str
     ok: bool
@@ -71,10 +70,7 @@ class CheckStep:
 
 
 class Carrier(Protocol):
-    """One carrier, both directions. Instances hold no message state and are shared by all configurations.
-
-    `declaration` says what it is configured by and what it takes.
-    """
+    """One carrier, both directions. Instances keep no message state and are shared by all configurations."""
 
     name: str
     declaration: Declaration
@@ -89,27 +85,27 @@ class Carrier(Protocol):
         """Return the headers of the 401 that makes this carrier send its credentials."""
 
     def parse(self, body: bytes) -> ParsedWebhook:
-        """Read every event in a webhook's body. Pure. Raises WebhookUnreadable when it yields not one."""
+        """Read all events in a webhook's body. Pure. Raises WebhookUnreadable if there is none."""
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
-        """Hand one message to the carrier.
+        """Send one message to the carrier.
 
-        Raises one of the SendFailure classes; never any other exception for what the network or the carrier did.
+        Raises one of the SendFailure classes, and no other exception for what the network or the carrier did.
         Cancellation passes through.
         """
 
     async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
-        """Return the carrier's ids of the messages it took within `window` that look like this one: same parties, same
-        size. It is a guess, since a carrier's list does not hold our reference.
+        """Return the carrier's ids of messages from within `window` with the same parties and size as this one.
 
-        Raises SendFailure when the list cannot be read.
+        It is a guess, since a carrier's list does not contain our reference. Raises SendFailure when the list cannot
+        be read.
         """
 
     async def check(self, account: Account) -> list[CheckStep]:
-        """Try the credentials with calls that send and change nothing; the last step is the first that failed.
+        """Test the credentials with calls that send and change nothing. Stops after the first step that failed.
 
         Never raises for what the network or the carrier did.
         """
 
     async def close(self) -> None:
-        """End what runs in the background (renewing a token, for example); the HTTP session stays open."""
+        """End background work, such as renewing a token. The HTTP session stays open."""

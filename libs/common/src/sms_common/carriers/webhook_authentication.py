@@ -12,10 +12,10 @@ CHALLENGE: Mapping[str, str] = MappingProxyType({"WWW-Authenticate": 'Basic real
 
 
 def check_basic(authorization: str | None, expected: CallbackCredentials | None) -> None:
-    """Compare an Authorization header with the credentials a configuration asks for; None asks for none.
+    """Compare an Authorization header with the credentials that a configuration asks for, if it asks for any.
 
-    They may come in UTF-8 or in ISO 8859-1, which clients choose without saying so (RFC 7617, section 2.1). All fields
-    are always compared, whatever is wrong with the header. Raises WebhookUnauthorized.
+    They may be in UTF-8 or ISO 8859-1, and the header does not say which (RFC 7617, section 2.1). All fields are always
+    compared, even if one is wrong. Raises WebhookUnauthorized.
     """
     if expected is None:
         return
@@ -29,7 +29,7 @@ def check_basic(authorization: str | None, expected: CallbackCredentials | None)
 
 
 def _decoded(encoded: str) -> bytes:
-    """Return the bytes behind base64, with or without its padding, or none at all for what is not base64."""
+    """Decode base64, with or without padding; empty for what is not base64."""
     bare = encoded.strip().rstrip("=")
     try:
         return base64.b64decode((bare + "=" * (-len(bare) % 4)).encode("ascii"), validate=True)

@@ -1,7 +1,7 @@
-"""Reads the JSON of webhooks as forgivingly as it can be read without a doubt. Pure.
+"""Reads the JSON of webhooks, and accepts faults whose meaning is clear. Pure.
 
-One odd character must not cost a text: a body may begin with a byte order mark, be in UTF-16 or in the charset that its
-header names, and hold half of a surrogate pair, which becomes U+FFFD.
+A text must not be lost because of one odd character. So a body may begin with a byte order mark, may be in UTF-16 or in
+the charset of its header, and may contain half a surrogate pair, which becomes U+FFFD.
 """
 
 import json
@@ -14,7 +14,7 @@ _HALVES = ("\ud800", "\udfff")
 
 
 def in_utf8(body: bytes, content_type: str | None) -> bytes:
-    """`body` in UTF-8 when it is in the charset that `content_type` names and in UTF-8 it cannot be; else as it is."""
+    """Convert `body` to UTF-8 from the charset in `content_type`, if it is not UTF-8 and is in that charset."""
     if body.isascii() or _decoded(body, "utf-8") is not None:
         return body
     text = _decoded(body, _charset(content_type))
@@ -22,7 +22,7 @@ def in_utf8(body: bytes, content_type: str | None) -> bytes:
 
 
 def read_json(body: bytes) -> Any:
-    """The document in `body`. Raises ValueError for what is no JSON, RecursionError for what is nested too deeply."""
+    """Return the document in `body`. Raises ValueError if it is not JSON, RecursionError if it is nested too deeply."""
     try:
         return orjson.loads(body)  # gives up at 1,024 levels by itself
     except orjson.JSONDecodeError:
@@ -37,7 +37,7 @@ def _charset(content_type: str | None) -> str | None:
 
 def _decoded(body: bytes, charset: str | None) -> str | None:
     try:
-        return None if charset is None else body.decode(charset)  # knows text encodings only, and no compression
+        return None if charset is None else body.decode(charset)  # accepts text encodings only, no compression
     except (LookupError, ValueError):
         return None
 

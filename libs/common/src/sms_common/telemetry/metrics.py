@@ -1,4 +1,4 @@
-"""Every metric of the gateway: its name, its labels, what it means and what to do when it changes.
+"""Every metric of the gateway: its name, its labels, what it means, and what to do when it changes.
 
 /metrics shows the documentation of each metric, and operators read it there. Labels have few values: carriers,
 configurations, queues, results; never a number or a message id.
@@ -19,7 +19,7 @@ ProcessCollector(registry=registry)
 PlatformCollector(registry=registry)
 GCCollector(registry=registry)
 
-# A local step, in seconds: a broker confirm or a database write takes 1 to 50 ms, and 5 s is the longest anyone waits.
+# A local step, in seconds: a broker confirm or a database write takes 1 to 50 ms; nothing waits longer than 5 s.
 _STEP: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # A call to a carrier, in seconds: usually 50 to 500 ms, cut at 25 s.
 _CALL: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 25.0, 40.0)
@@ -48,8 +48,8 @@ def _histogram(name: str, says: str, *labels: str, buckets: tuple[float, ...]) -
 
 ready: Final = _gauge(
     "ready",
-    "1 for each part of this process's readiness that is well, 0 for each that is not, as /readyz says with the reason."
-    " Looked at when this page is read and when /readyz is.",
+    "1 for each part of this process that is ready, 0 for each that is not. /readyz gives the reason. Checked whenever"
+    " /metrics or /readyz is read.",
     "part",
 )
 
@@ -68,29 +68,31 @@ build_info.labels(VERSION, platform.python_version()).set(1)
 
 file_limit_reached_total: Final = _counter(
     "file_limit_reached_total",
-    "Seconds in which this process could open no more files: new connections were closed unread. Raise the limit of"
-    " open files (process_max_fds), or run more processes.",
+    "Seconds during which this process had reached its limit of open files, so that it closed new connections unread."
+    " Raise the limit (process_max_fds), or run more processes.",
 )
 
-# the public door
+# webhooks
 
 webhook_requests_total: Final = _counter(
     "webhook_requests_total",
-    "Webhook requests by how they ended. unavailable, timed_out, busy or no_configuration: broker or configuration is"
-    " away or slow, and the carrier will repeat them; failed: a bug. unauthorized or unknown_webhook that last: the"
-    " carrier's console holds an old URL or old credentials. challenged is a carrier's first call, and normal.",
+    "Webhook requests by result. unavailable, timed_out, busy, no_configuration: the broker or the configuration is"
+    " unavailable or slow, and the carrier will repeat the request. failed: a bug. unauthorized or unknown_webhook for"
+    " long: the carrier's console has an old URL or old credentials. challenged: a carrier's first call, which is"
+    " normal.",
     "carrier",
     "result",
 )
 webhook_duration_seconds: Final = _histogram(
     "webhook_duration_seconds",
-    "Time from a webhook's arrival to its answer. Act when the 99th percentile passes 2.5 s: at 5 s the request ends as"
-    " timed_out, and the carrier sends it again.",
+    "Time from a webhook's arrival to its answer. Act when the 99th percentile exceeds 2.5 s: at 5 s the request ends"
+    " as timed_out, and the carrier sends it again.",
     buckets=_STEP,
 )
 webhook_events_total: Final = _counter(
     "webhook_events_total",
-    "Events inside the webhooks by type. Type `unknown` above zero: the carrier has news that we do not read yet.",
+    "Events in the webhooks by type. Type `unknown` above zero: the carrier sends a type of event that this version"
+    " does not know.",
     "carrier",
     "type",
 )
@@ -101,31 +103,34 @@ publish_total: Final = _counter(
     "publish_total",
     "Publishes by outcome: confirmed, returned, nacked, timeout, error, unrouted. Returned: a queue or binding is"
     " missing. Nacked: a queue is full. Timeout: the broker is blocked or slow. Unrouted: confirmed, but only"
-    " sms.unrouted took it, since its queue had been deleted; it was published again once that was there.",
+    " sms.unrouted got it, because its queue had been deleted. It is published again when the queue exists.",
     "outcome",
 )
 broker_connected: Final = _gauge(
-    "broker_connected", "1 while this process is connected to RabbitMQ. 0 for long: look at the broker and the network."
+    "broker_connected", "1 while this process is connected to RabbitMQ. 0 for long: check the broker and the network."
 )
 broker_blocked: Final = _gauge(
     "broker_blocked",
-    "1 while RabbitMQ blocks publishers: a memory or disk alarm. Free disk or drain queues; webhooks get 503 then.",
+    "1 while RabbitMQ blocks publishers because of a memory or disk alarm; webhooks then get 503. Free disk space or"
+    " drain queues.",
 )
 topology_missing: Final = _gauge(
     "topology_missing",
-    "Exchanges and queues that this process needs and somebody deleted. They are declared again within seconds; above"
-    " zero for longer: RabbitMQ refuses that, or no dispatcher runs. /readyz says which.",
+    "Exchanges and queues that this process needs and that do not exist. They are declared again within seconds. Above"
+    " zero for longer: RabbitMQ refuses the declaration, or no dispatcher runs. /readyz names them.",
 )
 consumed_total: Final = _counter(
     "consumed_total",
-    "Deliveries by kind of queue and result. Many retries: a dependency is away. Dead letters: see dead_letters_total.",
+    "Deliveries by kind of queue and result. Many retries: a dependency is unavailable. Dead letters have their own"
+    " metric, dead_letters_total.",
     "queue_kind",
     "result",
 )
 dead_letters_total: Final = _counter(
     "dead_letters_total",
-    "Messages that a service parked in sms.dead, by reason. Any increase needs a person: read the header x-reason,"
-    " mend, replay. What RabbitMQ parks by itself is not counted: watch the depth of sms.dead.",
+    "Messages that a service parked in sms.dead, by reason. Any increase needs manual intervention: read the header"
+    " x-reason, correct the cause, replay. Messages that RabbitMQ itself moves there are not counted: watch the depth"
+    " of sms.dead.",
     "reason",
 )
 # Every code of a dead letter. What RabbitMQ itself dead-letters has no code and is not counted here.
@@ -147,102 +152,106 @@ _from_zero(
     "webhook_unreadable",
 )
 
-# the dispatcher sends
+# sending
 
 outbound_total: Final = _counter(
     "outbound_total",
-    "Outbound requests taken from the PBX by result. A rejection's code that climbs: a PBX sends what cannot be sent.",
+    "Outbound requests of the PBXs by result. The code of a rejection rises: a PBX sends requests with this fault.",
     "result",
 )
 requests_total: Final = _counter(
     "requests_total",
-    "What became of the PBXs' requests when they were taken, each message of a list counted once: accepted, rejected,"
-    " expired, or repeated (known already). A share of rejected that climbs: a PBX or a configuration is wrong; the log"
-    " lines request.rejected and the codes in outbound_total say why.",
+    "Results of the PBXs' requests, counted once for each message of a list: accepted, rejected, expired, or repeated"
+    " (already known). The share of rejected rises: a PBX or a configuration is wrong; the log event request.rejected"
+    " and the codes in outbound_total say why.",
     "result",
 )
 _from_zero(requests_total, "accepted", "rejected", "expired", "repeated")
 dispatch_total: Final = _counter(
     "dispatch_total",
-    "Calls to a carrier by how they ended. Unknown above zero: see unknown_outcomes. Failures that climb: read the"
-    " carrier's codes in the ledger; a refused account pauses its lane until somebody corrects the credentials.",
+    "Calls to a carrier by result. Unknown above zero: watch unknown_outcomes. Failures rise: read the carrier's codes"
+    " in the message history. A refused account pauses its lane until somebody corrects the credentials.",
     "carrier",
     "class",
 )
 dispatch_duration_seconds: Final = _histogram(
     "dispatch_duration_seconds",
-    "Duration of a call to a carrier. Near 25 s: calls are cut, and each one cut is an unknown outcome.",
+    "Duration of a call to a carrier. Near 25 s: calls are cut off, and the outcome of each is unknown.",
     "carrier",
     buckets=_CALL,
 )
 queue_to_carrier_seconds: Final = _histogram(
     "queue_to_carrier_seconds",
-    "Time from accepting a message to its first call. High: the lane's pace is below its load, or the lane is paused.",
+    "Time from accepting a message to the first call to the carrier. High: the lane gets more than its pace allows, or"
+    " it is paused.",
     buckets=_WAIT,
 )
 lane_state: Final = _gauge(
     "lane_state",
     "What the circuit breaker of a configuration's lane does: 0 closed, so that messages are sent; 1 half open, one"
-    " message is sent as a trial; 2 paused by the carrier; 3 needs intervention; 4 disabled. 3: the carrier refuses the"
-    " account; correct the credentials or ask the carrier.",
+    " message is sent as a trial; 2 paused by the carrier; 3 needs intervention; 4 disabled. 3: the carrier refuses"
+    " the account; correct the credentials or ask the carrier.",
     "config",
 )
 lane_segments_total: Final = _counter(
-    "lane_segments_total", "Segments handed to a carrier by configuration: its rate is the lane's pace.", "config"
+    "lane_segments_total",
+    "Segments sent to a carrier, by configuration. Its rate is the actual pace of the lane.",
+    "config",
 )
 lane_backlog: Final = _gauge(
     "lane_backlog",
-    "Messages that wait in a configuration's lanes. Growing for long: more is asked than its pace allows.",
+    "Messages waiting in a configuration's lanes. Growing for long: it gets more than its pace allows.",
     "config",
 )
 lanes: Final = _gauge(
-    "lanes", "Lanes that there are: one for each configuration, and those of former ones in which something may wait."
+    "lanes", "All lanes: one for each configuration, and those of deleted configurations in which messages may wait."
 )
 lanes_owned: Final = _gauge(
     "lanes_owned",
-    "Lanes that this process works on. Their sum over all below lanes: nobody sends for the others.",
+    "Lanes that this process owns. Their sum over all processes is below `lanes`: nobody sends for the other lanes.",
 )
-lanes_held: Final = _gauge("lanes_held", "The former name of lanes_owned. The next release no longer has it.")
-fleet_members: Final = _gauge("fleet_members", "Dispatchers that this one sees at work, itself among them.")
+lanes_held: Final = _gauge("lanes_held", "The former name of lanes_owned. It is removed in the next release.")
+fleet_members: Final = _gauge("fleet_members", "Live dispatchers that this one knows of, including itself.")
 retries_postponed_total: Final = _counter(
     "retries_postponed_total",
-    "Retries put off because most of what the lane does is retrying. Climbing: the carrier fails much of what it gets.",
+    "Retries postponed because most sends of the lane are retries. Rising: many calls to the carrier fail.",
     "config",
 )
 token_refresh_total: Final = _counter(
     "token_refresh_total",
-    "Requests for a carrier's access token: granted, or the code of what went wrong. credentials_refused: correct the"
-    " credentials; the others: the token endpoint is away or busy.",
+    "Requests for a carrier's access token: granted, or the code of the failure. credentials_refused: correct the"
+    " credentials. The others: the token endpoint is unavailable or busy.",
     "result",
 )
 _from_zero(
     token_refresh_total, "granted", "carrier_busy", "carrier_error", "carrier_unreachable", "credentials_refused"
 )
 
-# the dispatcher keeps account and hears from carriers
+# the ledger, receipts and inbound messages
 
 ledger_batch_size: Final = _histogram(
-    "ledger_batch_size", "Writes in one bulk write. Always 1 under load: batching does not work.", buckets=_BATCH
+    "ledger_batch_size", "Records in one bulk write. Always 1 under load: batching does not work.", buckets=_BATCH
 )
 ledger_duration_seconds: Final = _histogram(
     "ledger_duration_seconds",
-    "Duration of a ledger operation. Above 0.5 s: MongoDB is short of memory, disk speed or an index.",
+    "Duration of a ledger operation. Above 0.5 s: MongoDB lacks memory, a faster disk or an index.",
     "operation",
     buckets=_STEP,
 )
 unknown_outcomes: Final = _gauge(
     "unknown_outcomes",
-    "Messages whose carrier answer was lost and that no receipt has settled yet. Growing: page somebody.",
+    "Messages for which the carrier's answer was lost and no receipt has come yet. Growing: needs manual intervention.",
 )
 reconciled_total: Final = _counter(
     "reconciled_total",
-    "Lost answers looked for in a carrier's list of messages: settled, open (none or several are alike) or failed.",
+    "Messages with a lost answer that were looked up in the carrier's list: settled, open (no match or several) or"
+    " failed.",
     "result",
 )
 undetermined_total: Final = _counter(
     "undetermined_total",
-    "Messages of which nothing was heard within the receipt window. Climbing: the carrier's application is not linked"
-    " to the number, or its webhook does not come here.",
+    "Messages without a receipt within the receipt window. Rising: the carrier's application is not linked to the"
+    " number, or its webhook has another address.",
     "config",
 )
 receipts_total: Final = _counter(
@@ -253,8 +262,8 @@ receipts_total: Final = _counter(
 )
 receipt_statuses_total: Final = _counter(
     "receipt_statuses_total",
-    "What receipts said of messages that they advanced: sent, delivered or failed. A share of failed that climbs: read"
-    " the carrier's codes in the message history.",
+    "New statuses of messages from receipts: sent, delivered or failed. The share of failed rises: read the carrier's"
+    " codes in the message history.",
     "carrier",
     "status",
 )
@@ -262,17 +271,20 @@ inbound_total: Final = _counter("inbound_total", "Inbound messages by result; du
 _from_zero(inbound_total, "blocked")
 unrouted_total: Final = _counter(
     "unrouted_total",
-    "Inbound messages to a DID that no tenant owns. Any increase: add it to a trunk. Messages wait in sms.unrouted.",
+    "Inbound messages to a DID that no tenant owns. Any increase: add the number to a trunk, then replay the messages"
+    " from sms.unrouted.",
 )
 
 # the config service and its readers
 
 config_snapshot_age_seconds: Final = _gauge(
     "config_snapshot_age_seconds",
-    "Seconds since the config service last confirmed the snapshot. Above 120: it is away; the old snapshot serves on.",
+    "Seconds since the config service last confirmed the snapshot. Above 120: it is unavailable, and the old snapshot"
+    " stays in use.",
 )
 secret_key_records: Final = _gauge(
     "secret_key_records",
-    "Records whose secrets are encrypted under a key of the ring. A key may leave the ring once its count is 0.",
+    "Records whose secrets are encrypted with this key of the ring. Remove a key from the ring only when its count is"
+    " 0.",
     "key",
 )

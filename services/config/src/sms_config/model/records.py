@@ -218,7 +218,7 @@ class SmsConfigRecord(Record, SmsConfigFields):
         return {field: secret for field, secret in self.secrets.items() if secret.shown}
 
     def public(self) -> dict[str, Any]:
-        """As for every record; of each secret only when it was set."""
+        """Return the fields that may be shown. Of each secret this is only the time when it was set."""
         shown = super().public()
         shown["secrets_set"] = {field: secret.changed_at.isoformat() for field, secret in sorted(self.secrets.items())}
         return shown

@@ -1,6 +1,6 @@
-"""Tests what was configured: the credentials at the carrier, without sending anything, and the webhook from outside.
+"""The tests of an SMS configuration: its credentials at the carrier, without sending anything, and its webhook.
 
-Each answer is a list of steps up to the first that fails, in words for administrators. No answer holds a secret.
+Each result is a list of steps, up to the first that failed, in sentences for administrators and without secrets.
 """
 
 from collections import OrderedDict, deque
@@ -34,7 +34,7 @@ from sms_config.storage.store_protocol import EVERYONE, Store
 
 _log = structlog.get_logger()
 
-# Enough for somebody who tests one change after the other; too few to guess credentials or to annoy a carrier.
+# Enough to test one change after the other, and too few to guess credentials or to burden a carrier.
 MAX_TESTS = 6
 WITHIN = timedelta(minutes=1)
 _REMEMBERED = 10_000
@@ -44,17 +44,17 @@ _UNPROVED = "so this webhook speaks for its own tenant's numbers only."
 LACKS: Mapping[NoProofReason, str] = {
     NoProofReason.ANOTHER_ACCOUNT: f"The trunk is lent, and its lender has another account, {_UNPROVED}",
     NoProofReason.ACCOUNT_NOT_NAMED: f"The trunk is lent and does not name its lender's account, {_UNPROVED} A system "
-    "administrator enters the account in the trunk.",
-    NoProofReason.CALLBACK_OF_TENANT: "A system administrator entered the credentials and somebody of the tenant the "
-    f"callback user or password, {_UNPROVED} A system administrator enters these too.",
-    NoProofReason.CALLBACK_MISSING: "A system administrator entered the credentials, and the webhook asks for no "
-    f"callback password though people of the tenant can read its address, {_UNPROVED} A system administrator enters a "
-    "callback user and password, here and at the carrier.",
+    "administrator must enter the account in the trunk.",
+    NoProofReason.CALLBACK_OF_TENANT: "A system administrator entered the credentials, but somebody of the tenant "
+    f"entered the callback user or password, {_UNPROVED} A system administrator must enter these, too.",
+    NoProofReason.CALLBACK_MISSING: "A system administrator entered the credentials, but the webhook asks for no "
+    f"callback password, and people of the tenant can read its address, {_UNPROVED} A system administrator must enter "
+    "a callback user and password, here and at the carrier.",
 }
 
 
 class ConnectionTestThrottle:
-    """Limits how often each SMS configuration is tested. It is kept in memory, for a bounded number of them."""
+    """Limits how often each SMS configuration is tested. Counts are kept in memory, for a limited number of them."""
 
     def __init__(self, clock: Callable[[], datetime], *, most: int = MAX_TESTS, within: timedelta = WITHIN) -> None:
         self._clock = clock
@@ -77,7 +77,7 @@ class ConnectionTestThrottle:
 
 
 class CarrierChecks:
-    """The carriers with an HTTP session, while the application runs. `options` are those of the dispatcher."""
+    """The carriers with an HTTP session, for as long as the application runs. `options` are those of the dispatcher."""
 
     def __init__(self, table: CarrierTable, options: Mapping[str, Mapping[str, Any]]) -> None:
         self._table = table
@@ -85,7 +85,7 @@ class CarrierChecks:
         self._made: dict[str, Carrier] = {}
 
     async def connected(self, _: web.Application) -> AsyncIterator[None]:
-        """Keep the session."""
+        """Keep the session open while the application runs."""
         async with aiohttp.ClientSession() as http:
             self._made = {name: make(http, self._options.get(name)) for name, make in self._table.items()}
             yield
@@ -97,7 +97,7 @@ class CarrierChecks:
 
 
 class ConnectionTests:
-    """Tests SMS configurations. `public_url` is the base of the webhooks: no other address is ever called."""
+    """Tests SMS configurations. `public_url` is the base of the webhooks; a webhook test calls no other address."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class ConnectionTests:
         self._public_url = public_url
 
     async def credentials(self, caller: Caller, config_id: str, given: JsonObject) -> TrialView:
-        """Test the stored credentials, or those in `given` in their place. Raises NotFound, Invalid, TooManyTests."""
+        """Test the stored credentials, with those in `given` replacing them. Raises NotFound, Invalid, TooManyTests."""
         body = parse(CredentialTrial, given)
         record, trunk = await self._find(caller, config_id)
         carrier = self._carriers[trunk.carrier]
@@ -134,7 +134,7 @@ class ConnectionTests:
         return _result(record, "credentials", views)
 
     async def _proved(self, record: SmsConfigRecord, trunk: TrunkRecord, last: StepView) -> list[StepView]:
-        """What the carrier's answer to the stored credentials says about the account of a lent trunk, for good."""
+        """Store or end the proof of a lent trunk's account, by the carrier's answer to the stored credentials."""
         if not last.ok:
             if last.code == Code.CREDENTIALS_REFUSED:
                 await self._proofs.end(record, trunk)
@@ -147,14 +147,17 @@ class ConnectionTests:
         return [StepView(step=_LENDER, ok=True, code=claim, says=LACKS[claim])]
 
     async def webhook(self, caller: Caller, config_id: str) -> TrialView:
-        """Call the webhook as the carrier would, and inject nothing. Raises NotFound, Conflict, TooManyTests."""
+        """Call the webhook as the carrier would, with a body that is not kept.
+
+        Raises NotFound, Conflict, TooManyTests.
+        """
         record, trunk = await self._find(caller, config_id)
         target = self._target(record, trunk)
         self._throttle.count(record.id)
         return _result(record, "webhook", await self._webhooks.run(target))
 
     async def reposter(self, config_id: str) -> Callable[[bytes], Awaitable[str | None]]:
-        """Return what posts a body to the webhook again, as the carrier did. Raises ReplayRefused."""
+        """Return a function that posts a body to the webhook again, as the carrier did. Raises ReplayRefused."""
         record = await self._store.get(SmsConfigRecord, config_id, EVERYONE)
         trunk = None if record is None else await self._store.get(TrunkRecord, record.provider_id, EVERYONE)
         if record is None or trunk is None:
@@ -168,17 +171,17 @@ class ConnectionTests:
         return partial(self._webhooks.repost, target)
 
     def _target(self, record: SmsConfigRecord, trunk: TrunkRecord) -> WebhookTarget:
-        """Return where a configuration's webhook is called, and with what. Raises Conflict."""
+        """Return the address and the credentials of a configuration's webhook. Raises Conflict."""
         token = self._open(record, WEBHOOK_TOKEN)
         if token is None:
-            raise Conflict("The webhook's address cannot be read; rotate it.")
+            raise Conflict("The webhook's address cannot be decrypted; rotate it.")
         base = f"{self._public_url}/webhooks/{trunk.carrier}"
         return WebhookTarget(base, token, record.callback_username, self._open(record, CALLBACK_PASSWORD))
 
     async def _find(self, caller: Caller, config_id: str) -> tuple[SmsConfigRecord, TrunkRecord]:
         record = await require(self._store, SmsConfigRecord, config_id, caller)
         trunk = await self._store.get(TrunkRecord, record.provider_id, EVERYONE)
-        assert trunk is not None, "a trunk is never deleted under its configurations"
+        assert trunk is not None, "a trunk with configurations cannot be deleted"
         return record, trunk
 
     def _open(self, record: SmsConfigRecord, field: str) -> SecretStr | None:
@@ -186,11 +189,11 @@ class ConnectionTests:
             return open_secret(self._ring, record, field)
         except SealBroken as broken:
             _log.error("secret.unreadable", config_id=record.id, field=field, reason=str(broken))
-            raise Conflict("A stored secret cannot be read with the present key ring; enter it again.") from None
+            raise Conflict("A stored secret cannot be decrypted with the present key ring; enter it again.") from None
 
 
 def _misformed(carrier: Carrier, account: Account) -> list[CheckStep]:
-    """Return the step that fails for what was stored unchecked: the carrier would only say that it is wrong."""
+    """Return a failed step if a stored credential has the wrong form: an older version stored it unchecked."""
     wrong = carrier.declaration.faults(account.credentials)
     if not wrong:
         return []

@@ -1,8 +1,8 @@
-"""Proofs that an SMS configuration on a lent trunk has the lender's account: what counts as one, and where it is kept.
+"""Proofs that an SMS configuration on a lent trunk uses the lender's account.
 
-A lent trunk has one account at the carrier, and one webhook there serves all tenants that borrow the trunk. So the
-webhook of a configuration speaks for other tenants' numbers only while the carrier is known to have accepted exactly
-its credentials for that account. Decision 0017 has the reasons.
+A lent trunk has one account at the carrier. One webhook there can bring texts for all tenants that borrow the trunk. So
+texts to other tenants' numbers are accepted at a configuration's webhook only after the carrier accepted its present
+credentials for that account. Decision 0017 has the reasons.
 """
 
 import hashlib
@@ -37,12 +37,12 @@ _log = structlog.get_logger()
 
 _GATEWAY = Caller("gateway", "gateway", frozenset(), EVERYONE)
 _CALLBACK = ("callback_username", CALLBACK_PASSWORD)
-# How many audit records of an object are read. The writer of a field that changed longer ago is unknown.
+# How many audit records of an object are read. If a field changed earlier than these, its writer is unknown.
 _AUDITED = 500
 
 
 class NoProofReason(StrEnum):
-    """Why the carrier's acceptance of credentials is no proof that the account is the lender's."""
+    """Why the account is not proved to be the lender's although the carrier accepted the credentials."""
 
     ANOTHER_ACCOUNT = "another_account"
     ACCOUNT_NOT_NAMED = "account_not_named"
@@ -52,7 +52,10 @@ class NoProofReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountClaim:
-    """A configuration whose account can be proved. `account` is the lender's, by the trunk or by who entered it."""
+    """A configuration whose account can be proved. `account` is the lender's.
+
+    The trunk names it, or a system administrator entered it.
+    """
 
     record: SmsConfigRecord
     trunk: TrunkRecord
@@ -60,11 +63,11 @@ class AccountClaim:
 
 
 class _Outdated(Exception):  # it ends a change that has become pointless
-    """What the carrier checked is no longer what is stored."""
+    """The stored credentials are no longer those that the carrier checked."""
 
 
 def is_proved(ring: KeyRing, record: SmsConfigRecord, trunk: TrunkRecord) -> bool:
-    """Whether the stored proof is of this configuration as it is now, and of the trunk's account."""
+    """Whether the stored proof is for the present configuration and the trunk's present account."""
     if trunk.owner is not None or trunk.account is None or ACCOUNT_PROOF not in record.secrets:
         return False
     try:
@@ -75,7 +78,7 @@ def is_proved(ring: KeyRing, record: SmsConfigRecord, trunk: TrunkRecord) -> boo
 
 
 def fingerprint(ring: KeyRing, record: SmsConfigRecord, trunk: TrunkRecord, account: str | None) -> str:
-    """Return the SHA-256 of everything that a proof covers: any change ends the proof at once. Raises SealBroken."""
+    """Return the SHA-256 of everything that a proof covers, so that any change ends the proof. Raises SealBroken."""
     fields = [*(CREDENTIALS + name for name in sorted(credentials_set(record))), CALLBACK_PASSWORD]
     opened = [(field, _clear(open_secret(ring, record, field))) for field in fields]
     whole = [trunk.id, trunk.carrier, account, record.callback_username, opened]
@@ -87,7 +90,7 @@ def _clear(secret: SecretStr | None) -> str | None:
 
 
 class AccountProofs:
-    """Stores and ends proofs. A proof changes no version, so it disturbs nobody who edits the configuration."""
+    """Stores and deletes proofs. This does not change the version, so it conflicts with nobody who edits."""
 
     def __init__(self, store: Store, changes: Changes, ring: KeyRing) -> None:
         self._store = store
@@ -95,13 +98,13 @@ class AccountProofs:
         self._ring = ring
 
     def is_proved(self, record: SmsConfigRecord, trunk: TrunkRecord) -> bool:
-        """Whether the webhook of a configuration speaks for all tenants that borrow its trunk."""
+        """Whether texts to all tenants that borrow the trunk are accepted at this configuration's webhook."""
         return is_proved(self._ring, record, trunk)
 
     async def claim(
         self, record: SmsConfigRecord, trunk: TrunkRecord, carrier: Carrier
     ) -> AccountClaim | NoProofReason:
-        """Return what the carrier's acceptance would prove, or why it would prove nothing. Raises SealBroken."""
+        """Return what is proved if the carrier accepts the credentials, or why nothing is. Raises SealBroken."""
         own, account = self._account(record, carrier), trunk.account
         if account is None and await self._names_account(record, trunk, carrier, own):
             account = own
@@ -112,7 +115,10 @@ class AccountProofs:
         return await self._callback_gap(record, carrier) or AccountClaim(record, trunk, account)
 
     async def _callback_gap(self, record: SmsConfigRecord, carrier: Carrier) -> NoProofReason | None:
-        """Check that only who has the account can call the webhook: by its address and its callback password."""
+        """Return why others than the account's owner could call the webhook; None if they cannot.
+
+        They could if they knew its address, and its callback password if it has one.
+        """
         secrets = [CREDENTIALS + name for name in carrier.declaration.secrets]
         if await self._administered(record, secrets) == {False}:
             return None
@@ -121,9 +127,9 @@ class AccountProofs:
         return None if await self._administered(record, _CALLBACK) == {True} else NoProofReason.CALLBACK_OF_TENANT
 
     async def keep(self, claim: AccountClaim) -> bool:
-        """Store that the carrier accepted the credentials, unless they have changed since.
+        """Store that the carrier accepted the credentials. Returns False if they have changed since.
 
-        A trunk that names no account gets this one. Returns whether the proof is stored.
+        A trunk that names no account gets this one.
         """
         digest = fingerprint(self._ring, claim.record, claim.trunk, claim.account)
 
@@ -148,7 +154,7 @@ class AccountProofs:
         return True
 
     async def end(self, record: SmsConfigRecord, trunk: TrunkRecord) -> None:
-        """Delete the proof because the carrier refuses these credentials, unless they have changed since."""
+        """Delete the proof, because the carrier refuses these credentials. Keep it if they have changed since."""
         if not self.is_proved(record, trunk):
             return
         digest = fingerprint(self._ring, record, trunk, trunk.account)
@@ -196,7 +202,7 @@ class AccountProofs:
         return True
 
     async def _administered(self, record: SmsConfigRecord, fields: Iterable[str]) -> set[bool | None]:
-        """Return whether the last writers of these fields administer the system; None for an unknown writer."""
+        """Return, for the last writers of these fields, whether they are system administrators; None if unknown."""
         query = _audits(record.COLLECTION, record.id, _AUDITED)
         last: dict[str, str] = {}
         for audit in (await self._store.find(AuditRecord, query, EVERYONE)).items:
@@ -215,7 +221,7 @@ class AccountProofs:
         return await self._administered_once(actor) if key is None else key.tenants is None
 
     async def _administered_once(self, actor: str) -> bool | None:
-        """Return the same of a deleted user or key, from the audit log."""
+        """Return the same for a deleted user or key, from the audit log."""
         for kind in (UserRecord, ApiKeyRecord):
             for audit in (await self._store.find(AuditRecord, _audits(kind.COLLECTION, actor, 1), EVERYONE)).items:
                 known = audit.before or {}
@@ -223,7 +229,7 @@ class AccountProofs:
         return None
 
     async def _tenant_reads(self, tenant_id: str) -> bool:
-        """Whether somebody of a tenant may read its webhook addresses. Disabled users and expired keys count too."""
+        """Whether a user or key of a tenant may read its webhook addresses, including disabled and expired ones."""
         people = Query((Clause("tenant_id", "eq", (tenant_id,)),), top=1)
         if (await self._store.find(UserRecord, people, EVERYONE)).items:
             return True

@@ -1,4 +1,4 @@
-"""The SMS configurations resource, in PortSIP's words: who sends through which trunk, with which credentials."""
+"""SMS configurations, with PortSIP's field names: the trunk that a tenant sends through, and the credentials for it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ COLUMNS = Columns(
     },
     searched=("name", "sender_id"),
 )
-# Fields of a callback that an answer shows and a body may repeat.
+# Fields of a callback that only answers have. A body may repeat them unchanged.
 _CALLBACK_READ_ONLY = frozenset(CallbackView.model_fields) - {"username"}
 _SHARED_LIMITS = (
     "account_segments_per_second",
@@ -60,7 +60,9 @@ _PLAIN_FIELDS = ("provider_id", *SmsConfigFields.model_fields)
 
 @dataclass(frozen=True, slots=True)
 class ConfigOptions:
-    """`public_url`: the base of webhook URLs. `grace`: how long a rotated webhook URL is still taken by default."""
+    """`public_url`: the base of webhook URLs. `grace`: how long a webhook URL is still accepted after a
+    rotation that names no time.
+    """
 
     public_url: str
     grace: timedelta
@@ -87,7 +89,7 @@ class SmsConfigs:
         return await require(self._store, SmsConfigRecord, config_id, caller)
 
     async def create(self, caller: Caller, given: JsonObject) -> SmsConfigRecord:
-        """Add an SMS configuration, complete or as a draft, with its webhook. Raises Invalid."""
+        """Add an SMS configuration with its webhook. Without all credentials it is a draft. Raises Invalid."""
         body = parse(SmsCreate, given)
         config_id = new_id()
 
@@ -111,8 +113,9 @@ class SmsConfigs:
     async def update(
         self, caller: Caller, config_id: str, given: JsonObject, *, version: int | None, replace: bool
     ) -> SmsConfigRecord:
-        """Change an SMS configuration. Raises NotFound, Invalid, VersionConflict; InUse when a rule's caller id would
-        not be on the new trunk.
+        """Change an SMS configuration.
+
+        Raises NotFound, Invalid, VersionConflict; InUse when the new trunk lacks the caller id of a rule.
         """
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
@@ -137,8 +140,9 @@ class SmsConfigs:
         return await self._changes.make(caller, work)
 
     async def delete(self, caller: Caller, config_id: str, *, version: int | None) -> None:
-        """Remove an SMS configuration that no rule uses; a tenant whose default it was has none then. Raises NotFound,
-        InUse, VersionConflict.
+        """Delete an SMS configuration that no rule uses. If it was the tenant's default, the tenant then has none.
+
+        Raises NotFound, InUse, VersionConflict.
         """
 
         async def work(transaction: Transaction) -> Change[SmsConfigRecord]:
@@ -160,7 +164,7 @@ class SmsConfigs:
         return await self.update(caller, config_id, {"enabled": enabled}, version=None, replace=False)
 
     async def rotate_webhook(self, caller: Caller, config_id: str, given: JsonObject) -> SmsConfigRecord:
-        """Give an SMS configuration a new webhook URL; the old one is taken for a while. Raises NotFound, Invalid."""
+        """Replace the webhook URL; the old one is accepted for a while longer. Raises NotFound, Invalid."""
         seconds = parse(Rotation, given).grace_seconds
         grace = self._options.grace if seconds is None else timedelta(seconds=seconds)
 
@@ -172,16 +176,16 @@ class SmsConfigs:
         return await self._changes.make(caller, work)
 
     async def views(self, records: Sequence[SmsConfigRecord]) -> list[SmsView]:
-        """SMS configurations as the API shows them, with what their trunks are called."""
+        """Return SMS configurations as the API shows them, with the names of their trunks."""
         ids = tuple({record.provider_id for record in records})
         found = await self._store.find(TrunkRecord, Query((Clause("id", "in", ids),)), EVERYONE)
         trunks = {trunk.id: trunk for trunk in found.items}
-        # A trunk is never deleted under its configurations; it can only be gone when both went between two reads.
+        # A trunk with configurations cannot be deleted. One is missing only if both were deleted between the two reads.
         return [self._view(record, trunks[record.provider_id]) for record in records if record.provider_id in trunks]
 
     def _merged(self, given: JsonObject, before: SmsConfigRecord, trunk: TrunkRecord, *, replace: bool) -> SmsWrite:
         base = {} if replace else before.model_dump(mode="json", include=set(_PLAIN_FIELDS))
-        # That may have become otherwise by itself since it was read.
+        # This can change without an edit, so a body may repeat an old value.
         given = {name: value for name, value in given.items() if name != "account_proved"}
         shown = self._view(before, trunk)
         view = shown.model_dump(mode="json")
@@ -244,7 +248,7 @@ class SmsConfigs:
         return tuple(self._declared(trunk).missing(present))
 
     def _shown(self, record: SmsConfigRecord, trunk: TrunkRecord) -> dict[str, str]:
-        """What identifies, in the clear. On a lent trunk that is the lender's, which borrowers do not see."""
+        """Return the credentials that are not secret, decrypted. On a lent trunk none: they are the lender's."""
         if trunk.owner is None:
             return {}
         found: dict[str, str] = {}
@@ -268,7 +272,7 @@ class SmsConfigs:
 
 
 def without_token(view: SmsView) -> SmsView:
-    """An SMS configuration for who may only read: whoever has the token can speak as the carrier."""
+    """Hide the webhook token from callers that may only read. Whoever has the token can post as the carrier."""
     if view.webhook is None:
         return view
     return view.model_copy(update={"webhook": f"{view.webhook.rpartition('/')[0]}/***"})
@@ -323,26 +327,29 @@ def _tenant_for_new(body: SmsCreate, trunk: TrunkRecord, caller: Caller) -> str:
 
 
 def _check_shared_limits(wanted: PaceLimits, known: PaceLimits, trunk: TrunkRecord, caller: Caller) -> None:
-    """On a lent trunk all tenants share account, campaigns and brands: no single one may change their limits. Raises
-    Invalid.
+    """On a lent trunk the tenants share account, campaigns and brands, so no single tenant may change their limits.
+
+    Raises Invalid.
     """
     if trunk.tenant_id is not None or caller.tenancy is EVERYONE:
         return
     for name in _SHARED_LIMITS:
         if getattr(wanted, name) != getattr(known, name):
             raise Invalid.of(
-                f"limits.{name}", "is shared by all who use this lent trunk, so no single tenant changes it"
+                f"limits.{name}", "is shared by all tenants of this lent trunk; only a system administrator changes it"
             )
 
 
 async def _values(reader: StoreReader, body: SmsWrite, trunk: TrunkRecord, tenant_id: str) -> dict[str, Any]:
-    """Return the plain fields of a body as they are stored; the sender in international form. Raises Invalid."""
+    """Return a body's plain fields as they are stored, with the sender in international form. Raises Invalid."""
     tenant = await reader.get(TenantRecord, tenant_id, EVERYONE)
-    assert tenant is not None, "a tenant is never deleted under its trunks"
+    assert tenant is not None, "a tenant with trunks cannot be deleted"
     values = {name: getattr(body, name) for name in _PLAIN_FIELDS}
     values["limits"] = PaceLimits.model_validate(body.limits.model_dump())
     if body.sender_id is not None:
         values["sender_id"] = read_sender(body.sender_id, tenant)
         if not may_show(trunk, tenant_id, values["sender_id"]):
-            raise Invalid.of("sender_id", "is not one of the tenant's numbers on this trunk, which others use too")
+            raise Invalid.of(
+                "sender_id", "is not one of the tenant's own numbers on this trunk, which is lent to several tenants"
+            )
     return values

@@ -1,4 +1,4 @@
-"""What of an SMS configuration is secret: credentials, callback password and webhook token, sealed and opened. Pure."""
+"""Encrypts and decrypts an SMS configuration's credentials, callback password and webhook token. Pure."""
 
 import secrets
 from collections.abc import Collection, Mapping
@@ -22,21 +22,21 @@ from sms_config.schemas.bodies import Callback
 
 # 32 bytes: 256 bits from the operating system in 43 URL-safe characters.
 TOKEN_BYTES = 32
-# Shorter values would be shown nearly whole.
+# The last four characters are kept only of values this long; of a shorter one they would show nearly all.
 _LAST4_FROM = 8
-# Rotating faster than the grace period runs out ends the oldest tokens early rather than growing the record for ever.
+# If tokens are rotated faster than their grace periods end, the oldest ones end early, so the record stays small.
 MAX_FORMER_TOKENS = 5
 
 
 class Sealer:
-    """Seals values of one record with the ring's first key, as of `now`."""
+    """Encrypts values of one record with the ring's first key. `now` becomes the time of the change."""
 
     def __init__(self, ring: KeyRing, now: datetime) -> None:
         self._ring = ring
         self._now = now
 
     def secret(self, value: SecretStr, place: Place, **more: Any) -> StoredSecret:
-        """`value` sealed at its place; `more` are other fields of what is stored."""
+        """Encrypt `value` for its place in the record. `more` are further fields of the stored secret."""
         sealed = self._ring.seal(value, place)
         return StoredSecret(key_id=sealed.key_id, data=sealed.data, changed_at=self._now, **more)
 
@@ -48,9 +48,9 @@ class Sealer:
         *,
         audited: bool,
     ) -> SmsConfigRecord:
-        """Return `record` with the `given` credentials: a value sets one, null removes it; None removes all.
+        """Return `record` with the `given` credentials: a value sets one, a null removes it. None removes all.
 
-        `identifying` names those that say who one is and do not prove it; `audited`: the audit log may show them.
+        `identifying` names the credentials that are not secret. `audited`: the audit log may show their values.
         """
         values = dict.fromkeys(credentials_set(record)) if given is None else given
         kept = dict(record.secrets)
@@ -66,7 +66,7 @@ class Sealer:
         return record.model_copy(update={"secrets": kept})
 
     def callback(self, record: SmsConfigRecord, given: Callback | None) -> SmsConfigRecord:
-        """Return `record` with the `given` callback; None removes it. Raises Invalid when one half would be missing."""
+        """Return `record` with the `given` callback; None removes it. Raises Invalid if user or password is missing."""
         kept = dict(record.secrets)
         username = None if given is None else record.callback_username
         if given is not None and "username" in given.model_fields_set:
@@ -82,13 +82,13 @@ class Sealer:
         return record.model_copy(update={"callback_username": username, "secrets": kept})
 
     def new_token(self, record: SmsConfigRecord, grace: timedelta) -> SmsConfigRecord:
-        """`record` with a fresh webhook token; the one before is taken for `grace` longer."""
+        """Return `record` with a new webhook token. The former one is accepted for `grace` longer."""
         token = secrets.token_urlsafe(TOKEN_BYTES)
         former = [old for old in record.former_tokens if old.valid_until > self._now]
         if record.webhook_sha256 and grace > timedelta(0):
             former.append(FormerToken(sha256=record.webhook_sha256, valid_until=self._now + grace))
         elif record.webhook_sha256:
-            # No grace means that the URL leaked: whatever older URL the leak held ends too.
+            # Rotated without grace because the URL leaked: older URLs may have leaked with it, so they end too.
             former = []
         kept = {**record.secrets, WEBHOOK_TOKEN: self.secret(SecretStr(token), record.place(WEBHOOK_TOKEN))}
         update = {
@@ -100,7 +100,7 @@ class Sealer:
 
 
 def credentials_set(record: SmsConfigRecord) -> Mapping[str, StoredSecret]:
-    """Return the credentials that are set, still sealed, by their names."""
+    """Return the credentials that are set, still encrypted, by their names."""
     return {
         field.removeprefix(CREDENTIALS): secret
         for field, secret in record.secrets.items()
@@ -109,13 +109,13 @@ def credentials_set(record: SmsConfigRecord) -> Mapping[str, StoredSecret]:
 
 
 def open_secret(ring: KeyRing, record: SmsConfigRecord, field: str) -> SecretStr | None:
-    """Return the value of one sealed field, or None when it is not set. Raises SealBroken."""
+    """Decrypt one field; None when it is not set. Raises SealBroken."""
     secret = record.secrets.get(field)
     return None if secret is None else ring.open(secret.sealed, record.place(field))
 
 
 def reseal(ring: KeyRing, record: SmsConfigRecord) -> SmsConfigRecord:
-    """`record` with every value sealed by the ring's first key. Nothing else changes. Raises SealBroken."""
+    """Return `record` with every value encrypted with the ring's first key. Raises SealBroken."""
     fresh = dict(record.secrets)
     for field, secret in record.secrets.items():
         if secret.key_id != ring.current:

@@ -20,9 +20,9 @@ __all__ = ["Bandwidth", "Options"]
 
 
 class Bandwidth:
-    """The carrier Bandwidth; see Carrier for what each method promises.
+    """The carrier Bandwidth. The protocol Carrier describes what each method must do.
 
-    `options` are the fields of Options; a wrong or unknown one raises a ValueError that names it.
+    `options` are the fields of Options. A wrong or unknown one raises a ValueError with its name.
     """
 
     name = "bandwidth"
@@ -40,15 +40,15 @@ class Bandwidth:
         self._checker = Checker(http, checked, clock=clock) if http is not None else None
 
     def authenticate(self, request: WebhookRequest, expected: CallbackCredentials | None) -> None:
-        """Check HTTP Basic, sent at once or after the challenge; None asks for nothing beyond the URL's token."""
+        """Check HTTP Basic, which may be sent at once or after the challenge. None: only the URL's token is needed."""
         check_basic(request.headers.get("authorization"), expected)
 
     def challenge(self) -> Mapping[str, str]:
-        """Return the header of the 401 after which, and perhaps only after which, Bandwidth sends its credentials."""
+        """Return the header of the 401 that asks Bandwidth for its credentials. It may not send them before."""
         return CHALLENGE
 
     def parse(self, body: bytes) -> ParsedWebhook:
-        """Read receipts, inbound messages and toll-free verification; what is new becomes an unknown notice."""
+        """Read receipts, inbound messages and toll-free verification. A new type becomes an unknown notice."""
         return parse(body)
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
@@ -58,13 +58,13 @@ class Bandwidth:
         return await self._sender.send(message, account)
 
     async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
-        """Look in the account's list of messages, which goes back 14 days."""
+        """Search the account's list of messages, which goes back 14 days."""
         if self._sender is None:
             raise RuntimeError("finding needs an HTTP session")
         return await self._sender.find_sent(message, account, window)
 
     async def check(self, account: Account) -> list[CheckStep]:
-        """Get a token, then look at the account's newest messages."""
+        """Get a token, then read the account's newest messages."""
         if self._checker is None:
             raise RuntimeError("checking needs an HTTP session")
         return await self._checker.check(account)

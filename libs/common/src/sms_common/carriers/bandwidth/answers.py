@@ -1,4 +1,4 @@
-"""What Bandwidth's answer to a send means: an acceptance or one failure. Pure; the table is in `accepted`.
+"""Reads Bandwidth's answer to a send: an acceptance or a failure. Pure. The table is in `accepted`.
 
 Statuses and bodies: Bandwidth's OpenAPI description and https://dev.bandwidth.com/docs/messaging/errors. It says that
 nothing is sent and nothing billed after a 4xx or 5xx.
@@ -25,31 +25,31 @@ from sms_common.errors import (
 )
 from sms_common.messages import Accepted
 
-# Bandwidth's longest queue takes four hours; a longer wish is a mistake that would silence a lane.
+# Bandwidth's longest queue takes four hours. A longer wait must be a mistake, and would stop the lane for too long.
 MAX_RETRY_AFTER = 4 * 3600.0
 _MAX_CARRIER_CODE = 64
-_SEGMENTS = range(1, 2**31)  # what no reader's number type refuses
+_SEGMENTS = range(1, 2**31)  # fits into a 32-bit number of any reader
 
-# A server that did not take the request in: nothing was sent, whoever answered.
+# The server did not read the request, so nothing was sent, whoever answered.
 _NOT_TAKEN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY})
-# What a 4xx may be about when another route may take the same text: the account, its application and the sender. A
-# field that is not listed here, and a refusal that names none, may be the recipient's or the text's.
+# A 4xx about the account, its application or the sender: another route may be tried. A field that is not listed here,
+# and a refusal that names no field, may be about the recipient or the text.
 _ABOUT_THE_ACCOUNT = frozenset({HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 _FIELDS_OF_THE_SENDER = frozenset({"from", "applicationId"})
-# Statuses of the gateways in front of Bandwidth, which cannot know what became of the request behind them.
+# Statuses of the proxies in front of Bandwidth, which do not know whether the request was processed.
 _FROM_A_PROXY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 
 
 def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
     """Return the acceptance in an answer, or raise the failure it stands for.
 
-    2xx with an id: Accepted. Without a readable one only a receipt can tell: OutcomeUnknown, and `taken` after a 202.
+    2xx with an id: Accepted. 2xx without a readable id: OutcomeUnknown, with `taken` after a 202.
     401, 403: Misconfigured. 429: Throttled. 408, 425: TemporaryFailure. Other 4xx: PermanentFailure, which says whether
-    another route may take the message.
-    5xx with Bandwidth's own error body, bar 502 and 504: TemporaryFailure.
-    Everything else, redirects included (nowhere documented, not followed): OutcomeUnknown.
+    another route may be tried.
+    5xx with Bandwidth's own error body, except 502 and 504: TemporaryFailure.
+    Everything else: OutcomeUnknown. This includes redirects, which are not documented and not followed.
 
-    `private` strings (numbers, the text) are kept out of what is told about a failure.
+    `private` strings (numbers, the text) are removed from a failure's sentences.
     """
     status, document = answer.status, json_object(answer.body)
     if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
@@ -57,7 +57,7 @@ def accepted(answer: Answer, private: Iterable[str], now: datetime) -> Accepted:
     identifier = document.get("id")
     if not isinstance(identifier, str) or not identifier:
         reason = f"Bandwidth answered HTTP {status} without a readable message id; a receipt will tell."
-        taken = status == HTTPStatus.ACCEPTED  # of another 2xx a proxy may be the author
+        taken = status == HTTPStatus.ACCEPTED  # another 2xx may come from a proxy
         raise OutcomeUnknown(Code.OUTCOME_UNKNOWN, reason, carrier_code=str(status), taken=taken)
     segments = document.get("segmentCount")
     usable = isinstance(segments, int) and not isinstance(segments, bool) and segments in _SEGMENTS
@@ -85,14 +85,14 @@ def _failure(answer: Answer, document: dict[str, Any], private: Iterable[str], n
 
 
 def _is_bandwidths_refusal(status: int, document: dict[str, Any]) -> bool:
-    """Tell whether a 5xx comes from Bandwidth's application: its own error object or the one of its framework."""
+    """Whether a 5xx comes from Bandwidth's application: it has its error object, or that of its framework."""
     own = isinstance(document.get("type"), str) and isinstance(document.get("description"), str)
     framework = document.get("status") == status and isinstance(document.get("error"), str)
     return status not in _FROM_A_PROXY and (own or framework)
 
 
 def _is_about_the_sender(document: dict[str, Any]) -> bool:
-    """Tell whether a refusal names fields, and only such as are the sender's."""
+    """Whether a refusal names fields, and only fields of the sender."""
     named = {str(error.get("fieldName")) for error in _field_errors(document)}
     return bool(named) and named <= _FIELDS_OF_THE_SENDER
 
@@ -103,7 +103,7 @@ def _field_errors(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _words(document: dict[str, Any], private: Iterable[str]) -> str | None:
-    """Join Bandwidth's description (or message) and its field errors to one line that is safe to show."""
+    """Join Bandwidth's description (or message) and its field errors into one line that is safe to show."""
     parts = [document.get("description") or document.get("message") or document.get("error")]
     parts.extend(f"{error.get('fieldName')}: {error.get('description')}" for error in _field_errors(document))
     return shown("; ".join(part.rstrip(".") for part in parts if isinstance(part, str)), private=private)

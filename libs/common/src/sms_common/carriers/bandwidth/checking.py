@@ -1,7 +1,7 @@
-"""Trying credentials at Bandwidth without sending anything: a token, then a look at the account's newest messages.
+"""Tests credentials at Bandwidth without sending anything: gets a token, then reads the account's newest messages.
 
-The list call (https://dev.bandwidth.com/apis/messaging-apis/messaging, listMessages) reads metadata only and asks for
-the same role as sending. Nothing but a send tells whether the Application ID is right.
+The list call (https://dev.bandwidth.com/apis/messaging-apis/messaging, listMessages) reads metadata only and needs the
+same role as sending. Only a send shows whether the Application ID is right.
 """
 
 import time
@@ -22,23 +22,23 @@ from sms_common.carriers.exchange import Answer, NoAnswerError, get
 from sms_common.carriers.protocol import Account, CheckStep
 from sms_common.errors import Code, Misconfigured, TemporaryFailure
 
-# A person waits; what takes longer is as good as no answer.
+# A person waits for the result, so an answer that takes longer does not count.
 PATIENCE_SECONDS: Final = 10.0
 _LOOK_BACK = timedelta(minutes=1)
-_NO_APPLICATION = "Whether the Application ID is right shows only when a text is sent."
+_NO_APPLICATION = "The Application ID is not tested: only sending a text shows whether it is right."
 _NO_GRANT = (
     "Bandwidth refuses this API token and secret. Copy both again from the OAuth2 credential: the client ID is the "
     "token, the client secret is shown only once. User names and passwords of API users end on 2 December 2026."
 )
 _REFUSED_ACCOUNT = (
-    "The token is good, and Bandwidth does not let it see this account. Check the Account ID (the User ID in the "
+    "The token is good, but Bandwidth does not let it read this account. Check the Account ID (the User ID in the "
     "account's settings), and that the credential has that account and the role for messaging."
 )
 _BASIC = "Signs in with user name and password. Bandwidth ends this on 2 December 2026: make OAuth2 client credentials."
 
 
 class Checker:
-    """Tries credentials over one HTTP session. Tokens are fetched anew each time: a cached one would prove nothing."""
+    """Tests credentials over one HTTP session. Each test fetches a new token: a cached one would prove nothing."""
 
     def __init__(
         self, http: aiohttp.ClientSession, options: Options, *, clock: Callable[[], float] = time.monotonic
@@ -50,7 +50,7 @@ class Checker:
         self._timeout = aiohttp.ClientTimeout(total=patience, connect=min(options.connect_timeout, patience))
 
     async def check(self, account: Account) -> list[CheckStep]:
-        """Return the steps up to the first that fails; see Carrier.check."""
+        """Return the steps up to the first that failed."""
         missing = DECLARATION.missing(account.credentials)
         if missing:
             says = f"Not all credentials are set; missing: {', '.join(missing)}."
@@ -64,7 +64,7 @@ class Checker:
         return steps
 
     async def _sign_in(self, credentials: ClearCredentials) -> tuple[str | None, CheckStep]:
-        """Return what goes into the Authorization header, and how it was got."""
+        """Return the Authorization header, or None, and the step in which it was fetched."""
         client = credentials.client
         if credentials.basic_auth:
             return basic(client.id, client.secret), CheckStep("token", ok=True, says=_BASIC)
@@ -95,7 +95,7 @@ class Checker:
 
     def _list_url(self, account_id: str) -> yarl.URL:
         since = datetime.now(UTC) - _LOOK_BACK
-        # Times need their milliseconds, and one filter at least is asked for.
+        # Bandwidth requires milliseconds in times, and at least one filter.
         query = {"fromDateTime": since.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "limit": "1"}
         base = self._options.messaging_url.rstrip("/")
         return yarl.URL(f"{base}/users/{quote(account_id, safe='')}/messages?{urlencode(query)}", encoded=True)
@@ -109,7 +109,7 @@ def _judged(answer: Answer) -> CheckStep:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN | HTTPStatus.NOT_FOUND:
             return CheckStep("account", ok=False, says=_REFUSED_ACCOUNT, code=Code.CREDENTIALS_REFUSED)
         case HTTPStatus.TOO_MANY_REQUESTS:
-            says = "Bandwidth is asked too often from here just now. Try again in five minutes."
+            says = "Bandwidth received too many requests from here. Try again in five minutes."
             return CheckStep("account", ok=False, says=says, code=Code.CARRIER_BUSY)
     says = f"Bandwidth answered HTTP {answer.status}, which says nothing about the credentials. Try again later."
     return CheckStep("account", ok=False, says=says, code=Code.CARRIER_ERROR)

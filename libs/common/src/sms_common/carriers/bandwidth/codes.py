@@ -1,6 +1,6 @@
-"""Bandwidth's delivery error codes in the gateway's words: data, and the rule for codes nobody has listed.
+"""Bandwidth's delivery error codes and their meanings, and the rule for codes that are not listed.
 
-Branch on the number only: Bandwidth's names are misspelt in places and its descriptions are for people.
+Decide by the number only: some of Bandwidth's names are misspelt, and its descriptions are for people.
 Codes: https://dev.bandwidth.com/docs/messaging/errors; 4476 and 5229 from the guide of Bandwidth's command line client,
 4794 from https://www.bandwidth.com/support/en/articles/13566494.
 """
@@ -17,7 +17,7 @@ _POLICY, _UNKNOWN = ErrorClass.POLICY, ErrorClass.UNKNOWN
 
 
 class Meaning(NamedTuple):
-    """What one code means for the one who sent."""
+    """What one code means for the sender."""
 
     error_class: ErrorClass
     code: Code
@@ -158,7 +158,7 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
         5630: Meaning(_TEMPORARY, Code.CARRIER_ERROR, _RETRY_ONCE),
         5650: Meaning(_TEMPORARY, Code.CARRIER_ERROR, _RETRY_ONCE),
         5999: Meaning(_TEMPORARY, Code.CARRIER_ERROR, _RETRY),
-        # nobody can say
+        # the outcome is unknown
         9902: Meaning(
             _UNKNOWN,
             Code.NO_RECEIPT,
@@ -168,8 +168,8 @@ CODES: Mapping[int, Meaning] = MappingProxyType(
     }
 )
 
-# A code's first digit says whose side failed and the second who reported it (6 and 7: the recipient's network), so what
-# is not listed still has a class.
+# A code's first digit says which side failed, and the second who reported it (6 and 7: the recipient's network). So a
+# code that is not listed has a class, too.
 _UNLISTED = "This version does not know the code; look it up in Bandwidth's list of delivery error codes."
 _FAMILIES: Mapping[int, Meaning] = MappingProxyType(
     {
@@ -188,7 +188,7 @@ _NO_CODE = Meaning(_UNKNOWN, Code.UNCLASSIFIED, "Bandwidth reported the failure 
 
 
 def delivery_error(error_code: int | None, description: str | None) -> DeliveryError:
-    """Explain a failed receipt's `errorCode` (None: it has none). `description` is passed on and never read."""
+    """Explain a failed receipt's `errorCode`; None: it has none. `description` is only passed on."""
     meaning = _NO_CODE if error_code is None else meaning_of(error_code)
     return DeliveryError(
         error_class=meaning.error_class,
@@ -200,5 +200,5 @@ def delivery_error(error_code: int | None, description: str | None) -> DeliveryE
 
 
 def meaning_of(error_code: int) -> Meaning:
-    """Return the listed meaning; else, as `unclassified`, what the first two digits say, or the first alone."""
+    """Return the listed meaning, else `unclassified` with the class of the first two digits, or of the first."""
     return CODES.get(error_code) or _FAMILIES.get(error_code // 100) or _SIDES.get(error_code // 1000, _NO_SIDE)

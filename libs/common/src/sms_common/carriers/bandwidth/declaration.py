@@ -1,6 +1,6 @@
-"""What Bandwidth says of itself: credentials, limits, and what to do in its pages.
+"""Bandwidth's declaration: credentials, limits, and what to do in its pages.
 
-Patterns are lenient: enough to notice that something else was pasted, whatever it was.
+The patterns are lenient. They only notice when something else was pasted.
 """
 
 import re
@@ -16,12 +16,12 @@ from sms_common.carriers.declaration import (
 )
 
 _UUID = "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
-# Bandwidth gives digits for the account and a UUID for the application; a simulator may have names for both.
+# Bandwidth's account id is digits, and its application id a UUID. A simulator may use names for both.
 _WORD = "[A-Za-z0-9_-]{1,128}"
 # Bandwidth waits 73 hours for a receipt, and repeats a webhook for 24.
 _RECEIPT_HOURS = 73 + 24
 
-# The other names of token and secret are those of Bandwidth's old API users, and of forms made for them.
+# The aliases of token and secret come from Bandwidth's old API users, and from forms made for them.
 _CREDENTIALS: Final = (
     CredentialField(
         "account_id",
@@ -50,7 +50,7 @@ DECLARATION: Final = Declaration(
     brand="Bandwidth",
     credentials=_CREDENTIALS,
     account="account_id",
-    # 3.5 MB a file; of all files together only toll-free numbers have a limit (525 KB), which depends on the sender.
+    # 3.5 MB for one file. A limit for all files together (525 KB) exists for toll-free senders only, so it is not here.
     limits=CarrierLimits(
         text=2048,
         media=10,
@@ -75,7 +75,7 @@ DECLARATION: Final = Declaration(
         SetupStep("Callback credentials", "Enter {callback_user} and the password from Advanced, if you set them."),
         SetupStep("Status events", "Switch on at least message-delivered and message-failed."),
     ),
-    setup_note="An application that is linked to no location takes texts and loses them without a word.",
+    setup_note="An application that is linked to no location accepts texts and loses them, without any error.",
     campaign_name="10DLC campaign ID",
     brand_name="10DLC brand ID",
 )

@@ -1,15 +1,15 @@
-"""Which parts of an inbound MMS are for people, and what type they are, judged by the URL's ending alone."""
+"""Finds the parts of an inbound MMS that are for people, and their types, by the endings of their URLs."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from sms_common.messages import InboundMedia
 
-# Layout instructions for the phone (SMIL), sent as one more part by AT&T and Verizon. Nobody wants to see them.
+# Layout instructions for the phone (SMIL), which AT&T and Verizon send as one more part. They are not for people.
 _LAYOUT_ENDINGS = frozenset({"smil", "smi", "xml"})
 _LAYOUT_TYPE = "application/smil"
 
-# The endings under which phones and networks send. Fixed here, since each machine's own table is another.
+# The endings that phones and networks use. This table is our own, because the tables of machines differ.
 _TYPES: Mapping[str, str] = MappingProxyType(
     {
         "3g2": "video/3gpp2",
@@ -55,8 +55,8 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 
 
 def media_for_people(files: Iterable[InboundMedia]) -> tuple[InboundMedia, ...]:
-    """Return the parts a person should see, in their order. A part whose type was not said has the one that its ending
-    stands for, or None.
+    """Return the parts that people should see, in their order. A part without a type gets the type of its ending, or
+    None.
     """
     return tuple(
         InboundMedia(file.url, file.content_type or _TYPES.get(ending))

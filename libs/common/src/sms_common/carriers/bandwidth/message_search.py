@@ -1,7 +1,7 @@
-"""Looking for a message whose answer was lost in Bandwidth's list of messages.
+"""Searches Bandwidth's list of messages for one whose answer was lost. Pure.
 
-The list (https://dev.bandwidth.com/apis/messaging-apis/messaging, listMessages) goes back 14 days and does not show our
-tag, so a message is known by its parties, its time, its type, its length and its segments. Pure.
+The list (https://dev.bandwidth.com/apis/messaging-apis/messaging, listMessages) goes back 14 days and does not contain
+our tag. So a message is recognised by its parties, time, type, length and segments.
 """
 
 from http import HTTPStatus
@@ -16,12 +16,12 @@ from sms_common.errors import Code, Misconfigured, TemporaryFailure, Throttled
 from sms_common.messages import OutboundMessage
 from sms_common.segments import count_segments
 
-# More than a few alike cannot be told apart anyway.
+# Several that look alike cannot be told apart anyway, so more are not needed.
 _MOST = 50
 
 
 def query(message: OutboundMessage, window: Window) -> str:
-    """The query string that finds what was sent to the first recipient; times need their milliseconds."""
+    """Return the query string for messages to the first recipient. Bandwidth requires milliseconds in times."""
     return urlencode(
         {
             "sourceTn": message.sender,
@@ -35,7 +35,7 @@ def query(message: OutboundMessage, window: Window) -> str:
 
 
 def alike(answer: Answer, message: OutboundMessage) -> list[str]:
-    """The ids of those listed that look like `message`. Raises TemporaryFailure for an answer that is no list."""
+    """Return the ids of listed messages that look like `message`. Raises TemporaryFailure for any other answer."""
     match answer.status:
         case HTTPStatus.OK:
             return sorted({str(item["messageId"]) for item in _listed(answer.body) if _is_like(item, message)})

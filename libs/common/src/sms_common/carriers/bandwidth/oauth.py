@@ -1,6 +1,6 @@
-"""OAuth2 client credentials (RFC 6749, 4.4) at Bandwidth: one cached token a credential, renewed ahead of its end.
+"""OAuth2 client credentials (RFC 6749, 4.4) at Bandwidth: one cached token for each client, renewed before it ends.
 
-However many senders wait, one renewal is in flight for a credential; after a failed one nobody calls for a while.
+A client has one renewal in flight at most, however many senders wait for it. After a failed one there is a back-off.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from sms_common.carriers.exchange import Answer, NoAnswerError, post
 from sms_common.errors import Code, Misconfigured, TemporaryFailure, Throttled
 from sms_common.telemetry import metrics
 
-# Both of Bandwidth's own clients renew this many seconds ahead.
+# Bandwidth's own two clients renew a token this many seconds before it ends.
 RENEW_AHEAD = 60.0
-# Bandwidth publishes no lifetime; its command line client assumes an hour when the answer names none.
+# Bandwidth documents no lifetime. Its command line client assumes an hour if the answer names none.
 ASSUMED_LIFETIME = 3600.0
 # After a failed call for a token the next one waits 1, 2, 4 ... seconds, 30 at most.
-# There is one renewal for all senders of a client, so there is nothing to spread.
+# No jitter: all senders of a client share one renewal, so there is nothing to spread.
 _AFTER_FAILURES = BackoffPolicy(1.0, 30.0, jitter=0.0)
-# A wish of the endpoint's for more patience is honoured up to here: without a token nothing at all can be sent.
+# The endpoint may ask for a longer wait, up to this: without a token nothing can be sent.
 MAX_WISH = 300.0
 _MAX_TOKEN = 16 * 1024
 _GRANT = b"grant_type=client_credentials"
@@ -37,7 +37,7 @@ _GRANT = b"grant_type=client_credentials"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class OAuthClient:
-    """An OAuth2 client id and its secret. Equal ones share a token; a changed secret is another client."""
+    """An OAuth2 client id and its secret. Equal pairs share a token. A changed secret makes another client."""
 
     id: str
     secret: str
@@ -45,7 +45,7 @@ class OAuthClient:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known for one client. Times are of the monotonic clock, in seconds."""
+    """The state of one client. Times are those of the monotonic clock, in seconds."""
 
     token: str = ""
     renew_at: float = 0.0
@@ -74,7 +74,7 @@ class Tokens:
         self._entries: dict[bytes, _Entry] = {}
 
     async def get(self, client: OAuthClient, deadline: float) -> str:
-        """Return a valid token. In its last RENEW_AHEAD seconds it is still given out while a new one is fetched.
+        """Return a valid token. In its last RENEW_AHEAD seconds it is still returned while a new one is fetched.
 
         `deadline` is a time of the clock. Raises Misconfigured when Bandwidth refuses the client, Throttled when it
         asks for less, and TemporaryFailure when no token came in time.
@@ -92,13 +92,13 @@ class Tokens:
         return self._held(entry)
 
     def refused(self, client: OAuthClient, token: str) -> None:
-        """Bandwidth did not take this token (401): forget it, unless another sender has already had it replaced."""
+        """Forget a token that Bandwidth refused (401), unless it has been replaced meanwhile."""
         entry = self._entry(client, self._clock())
         if entry.token == token:
             entry.token, entry.renew_at, entry.expires_at = "", 0.0, 0.0
 
     async def close(self) -> None:
-        """End the renewals that are under way."""
+        """Cancel the renewals in flight."""
         renewals = [entry.renewal for entry in self._entries.values() if entry.renewal is not None]
         for renewal in renewals:
             renewal.cancel()
@@ -122,7 +122,7 @@ class Tokens:
         key = _digest(client)
         entry = self._entries.get(key)
         if entry is None:
-            # A replaced secret is never asked for again, so what has ended is forgotten when something new comes.
+            # A replaced secret is never used again, so expired entries are deleted whenever a new client comes.
             for old in [
                 k for k, e in self._entries.items() if e.renewal is None and max(e.expires_at, e.retry_at) <= now
             ]:
@@ -131,7 +131,7 @@ class Tokens:
         return entry
 
     def _renew(self, client: OAuthClient, entry: _Entry) -> "asyncio.Task[None]":
-        """Return the one renewal in flight for a client; begin it if there is none."""
+        """Return the renewal in flight for a client; start one if there is none."""
         if entry.renewal is None:
             entry.renewal = asyncio.create_task(self._fetch(client, entry), name="bandwidth-token")
             entry.renewal.add_done_callback(_retrieve)
@@ -164,7 +164,7 @@ class Tokens:
 
 
 def _digest(client: OAuthClient) -> bytes:
-    """Return the cache's key, so that no secret is kept; the id's length keeps the two parts apart."""
+    """Return the cache's key. It is a digest, so that no secret is kept. The id's length separates the two parts."""
     digest = hashlib.sha256(f"{len(client.id)}:{client.id}:{client.secret}".encode("utf-8", "surrogatepass"))
     return digest.digest()
 
@@ -188,14 +188,14 @@ def _granted(answer: Answer) -> tuple[str, float]:
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer, document)
     token = document.get("access_token")
-    # It goes into a header: visible ASCII only.
+    # A token is put into a header, so it must be visible ASCII.
     if not isinstance(token, str) or not 0 < len(token) <= _MAX_TOKEN or not token.isascii() or not token.isprintable():
         raise TemporaryFailure(Code.CARRIER_ERROR, "Bandwidth's token endpoint answered without a usable token.")
     return token, _lifetime(document.get("expires_in"))
 
 
 def _lifetime(expires_in: object) -> float:
-    """Return the seconds a token lives, at least one, so that those who waited for it can use it."""
+    """Return a token's lifetime in seconds, at least one, so that the senders that waited for it can use it."""
     try:
         seconds = float(expires_in) if isinstance(expires_in, int | float | str) else ASSUMED_LIFETIME
     except (ValueError, OverflowError):
@@ -204,7 +204,7 @@ def _lifetime(expires_in: object) -> float:
 
 
 def _refusal(answer: Answer, document: dict[str, Any]) -> TemporaryFailure:
-    """Class a refusal: after most 4xx a person must look at the credentials; 429, 5xx and the rest pass."""
+    """Return the failure for a refusal. After most 4xx the credentials must be corrected; others pass by themselves."""
     status = answer.status
     reason = f"Bandwidth's token endpoint answered HTTP {status}."
     code = _error(document) or str(status)
@@ -223,6 +223,6 @@ def _error(document: dict[str, Any]) -> str | None:
 
 
 def _retrieve(renewal: "asyncio.Task[None]") -> None:
-    """Take note of an error nobody waits for: whoever needs the token next meets it again."""
+    """Read the exception of a renewal that nobody waits for. The next sender gets the failure from the entry."""
     if not renewal.cancelled():
         renewal.exception()

@@ -1,4 +1,4 @@
-"""What a process may set about Bandwidth: addresses, timeouts and the old way in. Checked once, at the start."""
+"""The options of a process for Bandwidth: addresses, timeouts and HTTP Basic. Checked once, at the start."""
 
 import ipaddress
 from typing import Annotated, Self
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Options(BaseModel):
-    """Bandwidth's addresses and the gateway's patience. An unknown name is an error, so a misspelt one is noticed."""
+    """Bandwidth's addresses and the timeouts of calls. An unknown name is an error, so a misspelt one is noticed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,7 +40,7 @@ class Options(BaseModel):
 
 
 def _check_address(name: str, address: str, *, allow_insecure: bool) -> None:
-    """Credentials and texts go to this address, so it is https, unless they never leave the machine."""
+    """Require https, since credentials and texts go to this address, unless it is on this machine."""
     parts = urlsplit(address)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError(f"{name} is not an http(s) address")

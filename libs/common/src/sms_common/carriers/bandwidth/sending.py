@@ -1,4 +1,4 @@
-"""Handing a message to Bandwidth: the request, the way in, and the outcome.
+"""Sends a message to Bandwidth: the request, the credentials, and the outcome.
 
 Request: https://dev.bandwidth.com/apis/messaging-apis/messaging, createMessage.
 """
@@ -34,7 +34,7 @@ Ask = Callable[[str], Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ClearCredentials:
-    """One account's credentials in the clear, for the time of one call."""
+    """One account's decrypted credentials, for one call."""
 
     account_id: str
     application_id: str
@@ -45,8 +45,8 @@ class ClearCredentials:
 class BandwidthSender:
     """Sends messages over one HTTP session. `clock` is monotonic, in seconds.
 
-    The session's connector must allow as many connections as there are sends in flight: waiting for a free one counts
-    as connecting.
+    The session's connector must allow as many connections as there are sends in flight, because waiting for a free one
+    counts as connecting.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class BandwidthSender:
         self._messages_url = lru_cache(maxsize=4096)(self._build_url)
 
     async def send(self, message: OutboundMessage, account: Account) -> Accepted:
-        """Hand over one message within `total_timeout` seconds. Raises one of the SendFailure classes."""
+        """Send one message within `total_timeout` seconds. Raises one of the SendFailure classes."""
         credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
         body = encode(message, credentials.application_id)
         deadline = self._clock() + self._options.total_timeout
@@ -73,9 +73,9 @@ class BandwidthSender:
         return accepted(answer, _private(message), datetime.now(UTC))
 
     async def find_sent(self, message: OutboundMessage, account: Account, window: Window) -> list[str]:
-        """See Carrier.find_sent."""
+        """Return the ids of listed messages that look like this one. Raises SendFailure."""
         credentials = clear_credentials(account, basic_auth=self._options.basic_auth)
-        # Not by the URL's own means: they would leave the plus of a number as it is, which means a blank.
+        # Encoded already: yarl would leave the plus of a number as it is, and a plus in a query means a blank.
         url = yarl.URL(
             f"{self._messages_url(credentials.account_id)}?{message_search.query(message, window)}", encoded=True
         )
@@ -87,11 +87,11 @@ class BandwidthSender:
         return message_search.alike(await self._authorised(credentials, ask, deadline), message)
 
     async def close(self) -> None:
-        """End what renews tokens in the background."""
+        """Cancel the renewals of tokens."""
         await self._tokens.close()
 
     async def _authorised(self, credentials: ClearCredentials, ask: Ask, deadline: float) -> Answer:
-        """Ask with the account's credentials; a refused token is replaced, and the request repeated, once."""
+        """Call `ask` with the account's credentials. If the token is refused, replace it and ask again, once."""
         client = credentials.client
         if credentials.basic_auth:
             return await ask(basic(client.id, client.secret))
@@ -114,9 +114,9 @@ class BandwidthSender:
 
     async def _post(self, url: yarl.URL, authorization: str, body: bytes, deadline: float) -> Answer:
         remaining = deadline - self._clock()
-        # With less than this the request would leave, and its answer be lost for want of time.
+        # With less time than this the request would be sent and its answer probably lost.
         if remaining < min(_LEAST_SECONDS, self._options.total_timeout / 4):
-            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, "No time was left to send after getting a token.")
+            raise TemporaryFailure(Code.CARRIER_UNREACHABLE, "Getting a token left no time for sending.")
         headers = {"Authorization": authorization, "Content-Type": "application/json", "Accept": "application/json"}
         timeout = aiohttp.ClientTimeout(total=remaining, connect=self._options.connect_timeout)
         try:
@@ -129,13 +129,13 @@ class BandwidthSender:
         raise TemporaryFailure(Code.CARRIER_UNREACHABLE, f"Bandwidth cannot be reached ({cause}).")
 
     def _build_url(self, account_id: str) -> yarl.URL:
-        """Build an account's address: the path says `users`, and its value is the account id."""
+        """Build the address of an account's messages. The path says `users`, but takes the account id."""
         base = self._options.messaging_url.rstrip("/")
         return yarl.URL(f"{base}/users/{quote(account_id, safe='')}/messages", encoded=True)
 
 
 def encode(message: OutboundMessage, application_id: str) -> bytes:
-    """Return the request's JSON body. Raises PermanentFailure for a text that is no Unicode (a lone surrogate)."""
+    """Return the request's JSON body. Raises PermanentFailure for a text that is not Unicode (a lone surrogate)."""
     request: dict[str, Any] = {"applicationId": application_id, "to": message.recipients, "from": message.sender}
     if message.text:
         request["text"] = message.text
@@ -149,11 +149,11 @@ def encode(message: OutboundMessage, application_id: str) -> bytes:
     try:
         return orjson.dumps(request, option=_DATES)
     except orjson.JSONEncodeError:
-        raise PermanentFailure(Code.INVALID_REQUEST, "The message holds characters that are no Unicode.") from None
+        raise PermanentFailure(Code.INVALID_REQUEST, "The message contains characters that are not Unicode.") from None
 
 
 def clear_credentials(account: Account, *, basic_auth: bool) -> ClearCredentials:
-    """Return an account's credentials in the clear. Raises Misconfigured when one is missing."""
+    """Return an account's credentials, decrypted. Raises Misconfigured when one is missing."""
     given = account.credentials
     account_id, application_id, token, secret = (field.value(given) for field in DECLARATION.credentials)
     if not (account_id and application_id and token and secret):
@@ -165,5 +165,5 @@ def clear_credentials(account: Account, *, basic_auth: bool) -> ClearCredentials
 
 
 def _private(message: OutboundMessage) -> tuple[str, ...]:
-    """Return what an answer may repeat and nobody may log."""
+    """Return what an answer may repeat and what must not be logged."""
     return (message.text or "", message.sender, *message.recipients, *message.media_urls)

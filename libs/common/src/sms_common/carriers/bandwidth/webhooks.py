@@ -1,7 +1,7 @@
-"""Bandwidth's webhooks in the gateway's words: pure functions from bytes to events.
+"""Reads Bandwidth's webhooks: pure functions from bytes to events.
 
 Shapes: Bandwidth's OpenAPI description and https://dev.bandwidth.com/docs/messaging/webhooks. A body is an array of
-events; a bare object is taken as well. Only what an event cannot do without is insisted on.
+events; a single object is accepted, too. Only the fields that an event needs are required.
 """
 
 import math
@@ -30,22 +30,22 @@ from sms_common.messages import (
 from sms_common.phone import from_carrier, mask
 
 MAX_ELEMENTS = 1_000
-# Ids and numbers are short; what is longer is not what it claims to be.
+# Ids and numbers are short. A longer value is something else.
 _MAX_NAME = 256
 _MAX_KIND = 64
-_COUNTS = range(2**31)  # what no reader's number type refuses
+_COUNTS = range(2**31)  # fits into a 32-bit number of any reader
 _EXACT = 2**53  # a float beyond it has lost digits
 _NUMBERS_END = 10**20  # longer than any number of E.164
-# An inbound event has a sender always; this one cannot be answered.
+# An inbound event always has a sender. This one cannot be answered.
 UNKNOWN_SENDER = "unknown"
-# The documented form of a file is its bare address. In RCS it is an object, and so it is in some fixtures for SMS.
+# The documented form of a file is its address alone. In RCS, and in some samples for SMS, it is an object.
 _FILE_ADDRESSES = ("url", "fileUrl", "mediaUrl", "uri", "href")
 _FILE_TYPES = ("contentType", "content_type", "mimeType", "type")
 _WEB_ADDRESS = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
-# message-sending and message-sent both say that Bandwidth handed the message on, and not that anybody took it. What was
-# read was delivered before, and the receipt for that may still be on its way.
+# message-sending and message-sent both mean that Bandwidth handed the message on, not that a network accepted it.
+# message-read means delivered, even if the receipt for that has not come yet.
 _RECEIPTS: Mapping[str, Status] = MappingProxyType(
     {
         "message-sending": Status.SENT,
@@ -58,14 +58,14 @@ _RECEIPTS: Mapping[str, Status] = MappingProxyType(
 
 
 class _UnreadableElement(Exception):
-    """One element of the array cannot be understood; its text says why, without numbers and texts."""
+    """One element of the array cannot be understood. The text says why, without numbers and texts."""
 
 
 def parse(body: bytes) -> ParsedWebhook:
-    """Every event in a webhook's body, in its order, and a reason for each element that is none.
+    """Return all events in a webhook's body, in order, and a reason for each element that cannot be read.
 
-    Raises WebhookUnreadable when there is not one event to be had: not JSON, nested too deeply, neither an array nor an
-    object, empty, more than MAX_ELEMENTS elements, or no element that can be understood.
+    Raises WebhookUnreadable if there is no event: not JSON, nested too deeply, neither an array nor an object, empty,
+    more than MAX_ELEMENTS elements, or no element that can be read.
     """
     events: list[CarrierEvent] = []
     unreadable: list[str] = []
@@ -115,9 +115,9 @@ def _event(element: object) -> CarrierEvent:
 
 
 def _receipt(kind: str, element: dict[str, Any]) -> DeliveryReceipt:
-    """Read a receipt. The outer `to` is the recipient it speaks of, since the receipts of a group share one id.
+    """Read a receipt. The outer `to` is its recipient, since all receipts of a group share one id.
 
-    `owner` is not read: Bandwidth's own examples disagree about what it holds.
+    `owner` is not read: Bandwidth's own examples disagree about its meaning.
     """
     message = _message(element)
     status = _RECEIPTS[kind]
@@ -137,9 +137,9 @@ def _receipt(kind: str, element: dict[str, Any]) -> DeliveryReceipt:
 
 
 def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage | CarrierNotice:
-    """Read a message to one of our numbers, the outer `to`; `message.to` lists everybody it went to.
+    """Read a message to one of our numbers, the outer `to`. `message.to` lists all recipients.
 
-    One that says of itself that it went out is none of them: given to the PBX, it would be answered for ever.
+    A message with the direction `out` becomes a notice: if the PBX got it, it would answer it, without end.
     """
     message = _message(element)
     if _text(message, "direction").lower().startswith("out"):
@@ -162,7 +162,7 @@ def _inbound(kind: str, element: dict[str, Any]) -> InboundMessage | CarrierNoti
 
 
 def _remarks(element: Any, event: CarrierEvent) -> Iterator[str]:
-    """What of an event that was read could not be used, without numbers and texts: an operator finds it in the log."""
+    """Name the parts of an event that could not be used, for the log, without numbers and texts."""
     if isinstance(event, CarrierNotice):
         return
     if event.occurred_at is None:
@@ -183,12 +183,12 @@ def _remarks(element: Any, event: CarrierEvent) -> Iterator[str]:
 
 
 def _received_text(message: dict[str, Any]) -> str:
-    """Return the text of an SMS or MMS, which may be null or missing; RCS has it one level down."""
+    """Return the text of an SMS or MMS, which may be null or missing. In RCS it is one level down."""
     return _written(message.get("text")) or _written(_object(message, "content").get("text"))
 
 
 def _suggestion_text(message: dict[str, Any]) -> str:
-    """Return what stood on the button that was tapped."""
+    """Return the text of the button that was tapped."""
     return _text(_object(message, "suggestionResponse"), "text")
 
 
@@ -224,19 +224,19 @@ def _media(message: dict[str, Any]) -> tuple[InboundMedia, ...]:
 
 
 def _files(message: dict[str, Any]) -> list[Any]:
-    """All that stands where files stand, usable or not."""
+    """All entries in the places for files, usable or not."""
     return [item for files in (message.get("media"), _object(message, "content").get("media")) for item in _list(files)]
 
 
 def _file(item: object) -> InboundMedia | None:
-    """A file by its address, alone or in an object."""
+    """Return a file, given as an address alone or in an object; None if there is no web address."""
     named = item if isinstance(item, dict) else {"url": item}
     url = next((trimmed(text) for name in _FILE_ADDRESSES if (text := _text(named, name))), "")
     kind = next((text for name in _FILE_TYPES if (text := _text(named, name))), None)
     return InboundMedia(url, kind) if _WEB_ADDRESS.match(url) else None
 
 
-# Toll-free verification speaks in bare objects without a type, one outcome each. Which field becomes which fact:
+# Toll-free verification sends a single object without a type, with one outcome. The fact for each of its fields:
 _VERIFICATION_FACTS: Mapping[str, str] = MappingProxyType(
     {
         "status": "status",
@@ -265,7 +265,7 @@ def _toll_free_verification(element: dict[str, Any]) -> CarrierNotice:
 
 
 def _fact(value: object) -> str:
-    """Return a value, or a list of them, as a short text that is safe to log; empty for nothing."""
+    """Return a value or a list as a short text that is safe to log; empty for nothing."""
     if isinstance(value, list):
         reasons = [_fact(item.get("reason") if isinstance(item, dict) else item) for item in value]
         return shown("; ".join(filter(None, reasons))) or ""
@@ -275,12 +275,12 @@ def _fact(value: object) -> str:
 
 
 def _identifier(value: object) -> str:
-    """Return an opaque id with nothing in it that could disturb a log; empty for what is no id."""
+    """Return an opaque id without characters that are unsafe in a log; empty for what is no id."""
     return _UNSAFE.sub("_", value)[:_MAX_KIND] if isinstance(value, str) else ""
 
 
 def _message_id(element: dict[str, Any]) -> dict[str, str]:
-    """Return the one fact of an unknown event that helps to find it again."""
+    """Return the id of an unknown event, by which it can be found again."""
     identifier = _identifier(_object(element, "message").get("id"))
     return {"carrier_message_id": identifier} if identifier else {}
 
@@ -293,7 +293,7 @@ def _message(element: dict[str, Any]) -> dict[str, Any]:
 
 
 def _outer_to(element: dict[str, Any], message: dict[str, Any], owner: object = None) -> str:
-    """Return the event's own `to`; without one, the message's if it went to one address only, else `owner`."""
+    """Return the event's own `to`, else the message's if it has one recipient only, else `owner`."""
     for candidates in (_addresses(element.get("to")), _addresses(message.get("to")), _addresses(owner)):
         if len(candidates) == 1:
             return from_carrier(candidates[0])
@@ -301,7 +301,7 @@ def _outer_to(element: dict[str, Any], message: dict[str, Any], owner: object = 
 
 
 def _name(message: dict[str, Any], key: str) -> str:
-    """Return an id the event cannot do without; digits may be a number."""
+    """Return a required id. It may be a number of digits."""
     value = _word(message.get(key))
     if not 0 < len(value) <= _MAX_NAME:
         raise _UnreadableElement(f"`message.{key}` is missing or unusable")
@@ -309,19 +309,19 @@ def _name(message: dict[str, Any], key: str) -> str:
 
 
 def _address(value: object) -> str:
-    """Return the one address that stands there, alone or in a list; empty for none."""
+    """Return the only address, alone or in a list; empty if there is none or more than one."""
     found = _addresses(value)
     return found[0] if len(found) == 1 else ""
 
 
 def _addresses(value: object) -> tuple[str, ...]:
-    """Return the addresses in a list, or the one that stands there alone."""
+    """Return the addresses of a list, or the single one."""
     words = (_word(item) for item in _list(value))
     return tuple(word for word in words if 0 < len(word) <= _MAX_NAME)
 
 
 def _word(value: object) -> str:
-    """Return a text without what is invisible at its ends; a whole number is its digits, anything else is empty."""
+    """Return a text without invisible characters at its ends, or a whole number's digits; empty for anything else."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -330,7 +330,7 @@ def _word(value: object) -> str:
 
 
 def _written(value: object) -> str:
-    """Return a text as it is; a whole number is its digits, anything else is empty."""
+    """Return a text as it is, or a whole number's digits; empty for anything else."""
     return value if isinstance(value, str) else _word(value)
 
 
@@ -340,7 +340,7 @@ def _list(value: object) -> list[Any]:
 
 
 def _time(element: dict[str, Any], message: dict[str, Any]) -> datetime | None:
-    """Return when it happened, in UTC: the time of reading where there is one, else the event's, else the message's."""
+    """Return when it happened, in UTC: the time of reading if there is one, else the event's, else the message's."""
     for value in (element.get("eventTime"), element.get("time"), message.get("time")):
         try:
             if isinstance(value, str):

@@ -1,12 +1,12 @@
-// How fast an SMS configuration may send: a part of its form.
+// The part of the form that sets how fast an SMS configuration may send.
 
 import { h } from "../dom.js";
 import { field, text } from "../forms.js";
 
-// Name, label, unit or meaning, and the step of the number; without a step it is a text.
+// Each row: name, label, hint, and the step of a number. A field without a step is text.
 const OWN = [
   ["segments_per_second", "Per second", "Of this configuration.", "any"],
-  ["burst", "Burst", "May leave at once after a pause.", "1"],
+  ["burst", "Burst", "This many may be sent at once after a pause.", "1"],
   ["number_segments_per_minute", "Per minute, each number", "Of one sender number.", "any"],
 ];
 const SHARED = [
@@ -22,7 +22,7 @@ const UNLIMITED = Object.fromEntries(ALL.map(([name]) => [name, name === "burst"
 
 export const limited = (limits) => ALL.some(([name]) => (limits[name] ?? null) !== UNLIMITED[name]);
 
-// The carrier's own names of what is shared.
+// A shared limit with the carrier's own words for it.
 function named([name, label, hint, step], carrier) {
   if (carrier === null) return [name, label, hint, step];
   const account = carrier.credentials.find((one) => one.name === carrier.account)?.label;
@@ -31,13 +31,13 @@ function named([name, label, hint, step], carrier) {
   return [name, labels[name] ?? label, hints[name] ?? hint, step];
 }
 
-// `carrier` null: not known yet.
+// `carrier` is null while it is not known.
 export function limitFields(limits, carrier) {
   const one = ([name, label, hint, step]) => field({ name: `limits.${name}`, label, hint, value: String(limits[name] ?? ""), autocomplete: "off", ...(step ? { type: "number", min: "0", step, placeholder: name === "burst" ? "1" : "Unlimited" } : { maxlength: "64", spellcheck: "false", placeholder: "None" }) });
   return h("fieldset", { class: "field limits" }, h("legend", {}, "Limits, in segments"),
-    h("p", { class: "hint" }, "Empty: as fast as the carrier takes them. What waits for its turn is queued, never lost."),
+    h("p", { class: "hint" }, "Leave empty to send as fast as the carrier accepts. Texts above a limit wait in the queue; none is lost."),
     h("div", { class: "fields" }, OWN.map(one)),
-    h("p", { class: "hint" }, "Shared with other configurations on trunks of the same owner, or with the same secrets; of several limits of one name, the lowest holds."),
+    h("p", { class: "hint" }, "These limits are shared by configurations on trunks of the same owner, and by those with the same secrets. If several set a limit for one account, campaign or brand, the lowest applies."),
     h("div", { class: "fields" }, SHARED.map((limit) => one(named(limit, carrier)))),
     h("p", { id: "field-limits-error", class: "error" }));
 }

@@ -11,7 +11,7 @@ import { FIELDS } from "../words.js";
 import { healthBadge, healthOf, lastWebhook, later } from "./tests.js";
 
 export async function sms({ query, system, tenantId, session }) {
-  await carriers(); // what a draft still needs is called as its carrier calls it
+  await carriers(); // the labels of the credentials that a draft lacks
   const found = await readCounted("sms", query, { orderby: "name", key: (item) => item.name });
   const lead = "Each one sends and receives texts through a trunk, with its own credentials and webhook.";
   const top = head("SMS/MMS", lead, addButton("sms/new", "Add"));
@@ -35,7 +35,7 @@ export async function sms({ query, system, tenantId, session }) {
   ];
 }
 
-// A state in words, and what a draft still lacks.
+// The state in words, and the credentials that a draft lacks.
 export function state(item) {
   if (item.state === "active") return badge("Active", "good");
   if (item.state === "disabled") return badge("Disabled", "off");
@@ -43,7 +43,7 @@ export function state(item) {
   return h("span", { class: "stack" }, badge("Draft", "warn"), h("span", { class: "minor" }, `Needs ${missing}`));
 }
 
-// What works is judged by its webhooks; what does not work yet says why.
+// An active configuration shows its health, by its webhooks; any other shows its state.
 const doing = (item, health) => (item.state === "active" ? healthBadge(health) : state(item));
 
 function enabled(item) {
@@ -62,10 +62,10 @@ function enabled(item) {
 
 const webhook = (item) =>
   item.webhook === null
-    ? h("span", { class: "minor" }, "Unreadable: rotate it")
+    ? h("span", { class: "minor" }, "Unreadable: make a new one")
     : copyButton(item.webhook, `webhook address of ${item.name}`);
 
-// What to do first depends on what is there.
+// For an empty list: what to do first.
 async function first(session, system) {
   const none = { skip: null, search: null };
   const trunks = await read("trunks", new Map(), { ...none, top: 1 });
@@ -75,5 +75,5 @@ async function first(session, system) {
   if (trunks.count === 0) {
     return empty({ shape: "trunk", title: "First, add a trunk", text: "A trunk is the connection to the carrier, with the numbers that came with it. Then an SMS configuration can use it.", action: addButton("trunks/new", "Add a trunk") });
   }
-  return empty({ shape: "config", title: "Add the first SMS configuration", text: "Have the credentials of your account at the carrier at hand. You can save a draft without them and get the webhook address at once.", action: addButton("sms/new", "Add an SMS configuration") });
+  return empty({ shape: "config", title: "Add the first SMS configuration", text: "You need the credentials of your account at the carrier. You can save a draft without them and get the webhook address at once.", action: addButton("sms/new", "Add an SMS configuration") });
 }

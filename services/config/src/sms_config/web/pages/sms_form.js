@@ -1,4 +1,4 @@
-// Adding and editing one SMS configuration, in the order PortSIP's form has, with the carrier's steps beside it.
+// Adds and edits one SMS configuration. The order is that of PortSIP's form; the carrier's steps are beside it.
 
 import { ApiError, call, get } from "../api.js";
 import { carrierOf, carriers, credentialFields, stepText, typedCredentials } from "../carriers.js";
@@ -28,7 +28,7 @@ const POLICIES = [
   ["resend", "Send again: the recipient may get the text twice"],
   ["fail", "Report it as failed, without sending again"],
 ];
-// Declared fields that are not drawn, or not read, by their kind alone. `parts` are those of the page.
+// Declared fields that are drawn or read in their own way, not by their kind. `parts` are those of the page.
 const DRAWN = {
   sender_id: (one, _, { item, trunk }) => sender(one, item, trunk),
   failure_policy: ({ name, label }, value) => field({ name, label, as: "select", value, children: POLICIES.map(([policy, words]) => option(policy, words)) }),
@@ -57,13 +57,13 @@ export async function smsForm(context) {
   ];
 }
 
-// The carrier of what is edited; of a new configuration, as far as there is no choice.
+// The carrier of the configuration; of a new one only if there is no choice, else null.
 function firstCarrier(item, trunks, known) {
   if (item !== null) return carrierOf(known, item.carrier);
   return trunks.length === 1 ? carrierOf(known, trunks[0].carrier) : known.length === 1 ? known[0] : null;
 }
 
-// A part of the page that depends on the trunk's carrier; `make` draws it for one, or for null.
+// A part of the page that depends on the trunk's carrier. `make` draws it for a carrier, or for null.
 function part(parts, make) {
   const element = h("div", { class: "drawn" }, make(parts.carrier));
   parts.all.push((carrier) => element.replaceChildren(...[make(carrier)].flat().filter(Boolean)));
@@ -80,7 +80,7 @@ async function follow(parts, trunk) {
   for (const draw of parts.all) draw(carrier);
 }
 
-// What was typed is kept when the carrier's words for the limits change.
+// Draws the limits. When the carrier changes, the labels change and what was typed stays.
 function limitsOf(value, parts) {
   let shown = null;
   return part(parts, (carrier) => {
@@ -93,14 +93,14 @@ async function lastMessage(item) {
   try {
     return (await get("messages", { config_id: item.id, tenant_id: item.tenant_id, top: 1 })).items[0] ?? null;
   } catch (error) {
-    if (error instanceof ApiError) return undefined; // the history is away; the form works without it
+    if (error instanceof ApiError) return undefined; // the history cannot be read; the form works without it
     throw error;
   }
 }
 
 function webhookCard(item, last, health, parts) {
   if (item === null) {
-    return h("section", { class: "card note", "aria-labelledby": "webhook-title" }, h("h2", { id: "webhook-title" }, "Webhook"), h("p", {}, "The address for the carrier appears here as soon as you save. The credentials may follow later: until then it is a draft."));
+    return h("section", { class: "card note", "aria-labelledby": "webhook-title" }, h("h2", { id: "webhook-title" }, "Webhook"), h("p", {}, "The address for the carrier appears here when you save. You can add the credentials later; until then this is a draft."));
   }
   const seen = last === null ? "No message yet" : last === undefined ? null : h("span", {}, "Last message ", h("a", { href: hash(`messages/${encodeURIComponent(last.id)}`, { tenant: item.tenant_id }) }, time(last.updated_at)));
   return h(
@@ -108,12 +108,12 @@ function webhookCard(item, last, health, parts) {
     { class: "card", "aria-labelledby": "webhook-title" },
     h("h2", { id: "webhook-title" }, "Webhook for receiving SMS/MMS"),
     item.webhook === null
-      ? h("p", { class: "problem" }, "The address cannot be read with the present key ring. Rotate it to get a new one.")
+      ? h("p", { class: "problem" }, "The stored address cannot be decrypted with the present key ring. Make a new one.")
       : h("div", { class: "joined" }, h("code", { class: "address", tabindex: "0", "aria-label": "Webhook address" }, item.webhook), copyButton(item.webhook, "webhook address", { label: "Copy webhook" })),
     h("div", { class: "actions" }, h("button", { type: "button", class: "button small", onclick: () => rotate(item, last, health, parts) }, "New address…"), seen && h("span", { class: "minor" }, seen)),
     later(health, (known) => webhooksSeen(known.get(item.id))),
-    item.account_proved === null ? null : h("p", { class: "hint" }, item.account_proved ? "The trunk is lent, and these credentials are proved: texts to every tenant's numbers on it may come here." : "The trunk is lent, and these credentials are not proved for the lender's account: only texts to this tenant's own numbers are taken here. Test credentials says why."),
-    item.webhook_former_until && h("p", { class: "hint" }, "The address before this one is taken until ", time(item.webhook_former_until), "."),
+    item.account_proved === null ? null : h("p", { class: "hint" }, item.account_proved ? "The trunk is lent. The carrier accepted these credentials for the lender's account, so texts to all tenants' numbers on the trunk are accepted here." : "The trunk is lent. These credentials are not proved to be for the lender's account, so only texts to this tenant's own numbers are accepted here. Test credentials says why."),
+    item.webhook_former_until && h("p", { class: "hint" }, "The former address is accepted until ", time(item.webhook_former_until), "."),
   );
 }
 
@@ -158,7 +158,7 @@ function trunkField(item, trunks) {
 }
 
 function credentials(item, carrier) {
-  if (carrier === null) return h("p", { class: "hint" }, "Choose a trunk: which credentials there are, its carrier decides.");
+  if (carrier === null) return h("p", { class: "hint" }, "Choose a trunk first. Its carrier decides which credentials are needed.");
   const set = ({ changed_at: at, last4 }) => `Set on ${dateTime(at)}${last4 ? `, ends in ${last4}` : ""}; leave empty to keep.`;
   return credentialFields(carrier, { states: item?.credentials_set, shown: item?.credentials_shown, set });
 }
@@ -167,8 +167,8 @@ function callbackFields(item, user, carrier) {
   if (!carrier?.callback) return [];
   const generate = h("button", { type: "button", class: "button", onclick: (event) => fill(event, carrier) }, "Generate");
   return [
-    h("p", { class: "hint" }, `${carrier.brand} can present a user name and a password at the webhook, besides its secret address. Enter the same ones there.`),
-    field({ name: "callback.username", label: "Callback user", value: user ?? "", autocomplete: "off", spellcheck: "false", hint: user ? "Empty: no user name and password are asked for any more." : null }),
+    h("p", { class: "hint" }, `${carrier.brand} can send a user name and a password to the webhook. Enter the same ones in its own pages.`),
+    field({ name: "callback.username", label: "Callback user", value: user ?? "", autocomplete: "off", spellcheck: "false", hint: user ? "Empty it to ask for no user name and password any more." : null }),
     field({ name: "callback.password", label: "Callback password", autocomplete: "off", spellcheck: "false", placeholder: user ? "Leave empty to keep it" : "", hint: user ? `Set on ${dateTime(item.callback.password_changed_at)}. It is never shown again.` : `${MIN_PASSWORD} characters or more. Note it before you save: it is never shown again.`, after: generate }),
   ];
 }
@@ -182,7 +182,7 @@ function fill(event, carrier) {
 
 const plain = (data) => ({ provider_id: text(data, "provider_id") ?? undefined, ...Object.fromEntries(SMS_FIELDS.map((one) => [one.name, (READ[one.name] ?? entered)(data, one)])) });
 
-// Only a new password is held to the rule: one that is stored goes on working.
+// Only a new password is checked. A stored one that is shorter keeps working.
 function check(data) {
   const password = text(data, "callback.password");
   return password !== null && password.length < MIN_PASSWORD ? [{ field: "callback.password", message: `must have ${MIN_PASSWORD} characters or more; Generate makes one` }] : [];
@@ -209,12 +209,12 @@ async function store(item, body, parts) {
   say(saved === null ? "Loaded again" : "Saved");
 }
 
-// The form beside it keeps what was typed.
+// Draws only the webhook again, so that the form keeps what was typed.
 async function rotate(item, last, health, parts) {
-  const text = "The carrier must be given the new address. The old one is still taken for a day, so that nothing is lost meanwhile.";
+  const text = "Enter the new address at the carrier. The old one is accepted for another day, so that no text is lost.";
   if (!(await confirm({ title: "Make a new webhook address?", text, action: "Make a new address", dangerous: false }))) return;
   const now = await call("POST", `sms/${item.id}/rotate-webhook`, { body: {} });
-  // Unless somebody else has changed it too, the form is based on what is stored now.
+  // If nobody else changed it meanwhile, the form goes on from the stored version.
   const version = now.version === item.version + 1 ? now.version : item.version;
   Object.assign(item, { version, webhook: now.webhook, webhook_former_until: now.webhook_former_until });
   document.getElementById("webhook").replaceChildren(webhookCard(item, last, health, parts));

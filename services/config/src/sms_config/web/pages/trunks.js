@@ -68,7 +68,7 @@ const everywhere = ({ system, tenantId }) => system && tenantId === null;
 function borrowed(item, { system }) {
   const rows = [["Brand", item.brand], ["Host name", item.hostname], ["This tenant's numbers", item.dids || "None"], ["Default number", item.default_did ?? "None"]];
   return h("div", { class: "card narrow" },
-    h("p", { class: "note" }, "This trunk belongs to the system and is lent: its numbers here can be used, and a system administrator changes them."),
+    h("p", { class: "note" }, "This trunk belongs to the system and is lent to this tenant. The tenant can use these numbers; only a system administrator can change them."),
     h("dl", {}, rows.filter(([, value]) => value !== null).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
     system ? h("div", { class: "actions" }, h("a", { class: "button", href: inTenant(null, `trunks/${item.id}`) }, "Edit in all tenants")) : null);
 }
@@ -91,7 +91,7 @@ function fields(item, context, tenantNames, known) {
     say(saved === null ? "Loaded again" : `Saved, ${held(saved)}`);
   };
   const remove = async () => {
-    if (!(await confirm({ title: "Delete this trunk?", text: `${item.name} and its numbers are deleted. Texts to them are then not routed.`, action: "Delete" }))) return;
+    if (!(await confirm({ title: "Delete this trunk?", text: `${item.name} and its numbers are deleted. Texts to these numbers are then kept as unrouted.`, action: "Delete" }))) return;
     await removeOf(`trunks/${item.id}`, "trunks", item.name);
   };
   return form(
@@ -99,11 +99,11 @@ function fields(item, context, tenantNames, known) {
     h("div", { class: "card narrow" },
       field({ name: "name", label: "Name", required: true, value: loaded.name ?? "", autocomplete: "off" }),
       brand(item, known),
-      field({ name: "hostname", label: "Host name", value: loaded.hostname ?? "", autocomplete: "off", hint: "Of the SIP trunk, for your own overview." })),
+      field({ name: "hostname", label: "Host name", value: loaded.hostname ?? "", autocomplete: "off", hint: "The host name of the SIP trunk, for your own reference." })),
     chooses ? whose(context.session, loaded) : h("div", { class: "card narrow" }, item?.pools ? pools(item.pools, tenantNames, item.account) : numbers(loaded)));
 }
 
-// A carrier by its brand. What exists keeps its carrier, and its brand if that is written otherwise.
+// Chooses the carrier by its brand. An existing trunk keeps its carrier, and a brand that is written differently.
 function brand(item, known) {
   const brands = known.filter((one) => item === null || one.name === item.carrier).map((one) => one.brand);
   const all = [...new Set(item === null ? brands : [item.brand, ...brands])];
@@ -112,15 +112,15 @@ function brand(item, known) {
 
 const numbers = (loaded) => [
   counting(field({ name: "dids", label: "Numbers (DID pool)", as: "textarea", rows: "4", value: loaded.dids ?? "", placeholder: "+12025550140-+12025550149; 202 555 0160", hint: "Numbers and ranges, one on each line or separated by semicolons: a column of a sheet can be pasted. +, 00, spaces and national forms are understood. No number may be in two pools." })),
-  field({ name: "default_did", label: "Default number", value: loaded.default_did ?? "", autocomplete: "off", hint: "The sender when nothing else names one; one of the numbers above." }),
+  field({ name: "default_did", label: "Default number", value: loaded.default_did ?? "", autocomplete: "off", hint: "The sender of a text when nothing else sets one. It must be one of the numbers above." }),
 ];
 
-// How the API has read what was entered.
+// Says how many numbers the API has read.
 const held = ({ dids, pools }) => `with ${counted((pools ?? [{ dids }]).map((one) => one.dids).join(";"))}`;
 
 // A new trunk is one tenant's own, or the system's and lent to tenants.
 function whose(session, loaded) {
-  const among = [["own", "One tenant's own", null], ["lent", "The system's, lent to tenants", "Each tenant gets numbers of its own from it, and cannot change it."]];
+  const among = [["own", "One tenant's own", null], ["lent", "The system's, lent to tenants", "Each tenant gets its own numbers from it and cannot change the trunk."]];
   const radios = choices({ name: "whose", label: "Whose trunk it is", type: "radio", among, chosen: ["own"] });
   const parts = { own: [tenantField(session), ...numbers(loaded)], lent: [pools([], new Map(), null)] };
   const place = h("div", { class: "stacked" });
@@ -137,18 +137,18 @@ function pools(given, tenantNames, account) {
     field({ name: `${prefix}.default_did`, label: "Default number", value: pool.default_did ?? "", autocomplete: "off", inputmode: "tel" }),
   ];
   return h("section", { class: "stacked", "aria-labelledby": "pools-title" },
-    field({ name: "account", label: FIELDS.account, value: account ?? "", autocomplete: "off", spellcheck: "false", hint: "A configuration speaks for all these tenants once the carrier accepted its credentials for this account." }),
+    field({ name: "account", label: FIELDS.account, value: account ?? "", autocomplete: "off", spellcheck: "false", hint: "A configuration's webhook accepts texts to all these tenants once the carrier has accepted its credentials for this account." }),
     h("div", {}, h("h2", { id: "pools-title" }, "Numbers lent to tenants"), h("p", { class: "hint" }, "No number may be in two pools. A tenant sees its own numbers only.")),
     rows({ name: "pools", noun: "tenant", items: given, most: POOLS, make, none: "Lent to nobody yet." }));
 }
 
-// Whose it is to be, for a system administrator who works in all tenants.
+// Chooses the tenant, for a system administrator who works in all tenants.
 export function tenantField(session, { required = true, value, text: words, placeholder = "Name or id" } = {}) {
   const only = required && value === undefined && session.tenants.length === 1 ? session.tenants[0] : { id: value ?? "", name: words ?? "" };
   return picker({ name: "tenant_id", label: "Tenant", required, value: only.id, text: only.name, find: findTenant, placeholder });
 }
 
-// Delete, or say why that cannot be; then show the list as it was left.
+// Deletes and goes back to the list, or says why it cannot be deleted.
 export async function removeOf(path, list, name) {
   try {
     await call("DELETE", path);
