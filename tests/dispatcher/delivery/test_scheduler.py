@@ -26,13 +26,13 @@ async def test_a_text_for_later_is_held_and_sent_at_its_time(rig, delay):
     assert (rig.story(), rig.carrier.sent) == (["accepted", "held"], [])
 
     await rig.let_pass(hours(delay) - 1)
-    assert await rig.scheduler.work() == 0
+    assert await rig.work() == 0
     await rig.let_pass(2)
-    assert await rig.scheduler.work() == 1
+    assert await rig.work() == 1
     await rig.idle()
 
     assert rig.story() == ["accepted", "held", "submitted"]
-    assert await rig.scheduler.work() == 0
+    assert await rig.work() == 0
 
 
 @pytest.mark.parametrize("days", [367, 365 * 7000])
@@ -53,7 +53,7 @@ async def test_a_held_text_stays_in_the_ledger_until_it_was_sent_and_some_days_l
 async def test_a_held_text_that_expires_before_its_time_is_not_sent(rig):
     await rig.send(send_after=NOW + timedelta(hours=2), expires_at=NOW + timedelta(hours=1))
     await rig.let_pass(hours(2))
-    await rig.scheduler.work()
+    await rig.work()
 
     assert (rig.story(), rig.carrier.sent) == (["accepted", "held", "expired"], [])
 
@@ -63,10 +63,10 @@ async def test_a_held_text_whose_hand_over_was_cut_short_is_handed_over_again_an
     await rig.let_pass(hours(1))
     rig.broker.blocked = True
     with pytest.raises(Unavailable):
-        await rig.scheduler.work()
+        await rig.work()
     rig.broker.blocked = False
     await rig.let_pass(61)
-    await rig.scheduler.work()
+    await rig.work()
     await rig.idle()
 
     assert rig.story() == ["accepted", "held", "submitted"]
@@ -75,8 +75,8 @@ async def test_a_held_text_whose_hand_over_was_cut_short_is_handed_over_again_an
 async def test_no_receipt_in_the_window_makes_a_message_undetermined(rig):
     await rig.send()
     await rig.let_pass(hours(101))
-    await rig.scheduler.work()
-    assert await rig.scheduler.work() == 0
+    await rig.work()
+    assert await rig.work() == 0
 
     last = rig.statuses()[-1]
     assert (last.status, last.final, last.error.code, last.sequence) == (Status.UNDETERMINED, True, "no_receipt", 4)
@@ -85,7 +85,7 @@ async def test_no_receipt_in_the_window_makes_a_message_undetermined(rig):
 async def test_a_late_receipt_corrects_undetermined_once(rig):
     await rig.send()
     await rig.let_pass(hours(101))
-    await rig.scheduler.work()
+    await rig.work()
     await rig.carrier_says(receipt())
     await rig.carrier_says(receipt(Status.FAILED))
 
@@ -104,7 +104,7 @@ async def test_a_receipt_that_wins_the_race_against_the_clock_is_the_only_final_
         return taken
 
     rig.ledger.take_due = take_and_hear
-    await rig.scheduler.work()
+    await rig.work()
 
     assert rig.story() == ["accepted", "submitted", "delivered"]
 
@@ -114,12 +114,12 @@ async def test_an_end_that_was_recorded_and_not_told_is_told_later(rig):
     await rig.let_pass(hours(101))
     rig.ledger.lose_answers.add("change")
     with pytest.raises(Unavailable):
-        await rig.scheduler.work()
+        await rig.work()
     assert rig.story()[-1] == "submitted"
 
     await rig.let_pass(61)
-    await rig.scheduler.work()
-    assert await rig.scheduler.work() == 0
+    await rig.work()
+    assert await rig.work() == 0
 
     assert rig.story() == ["accepted", "submitted", "undetermined"]
 
@@ -129,9 +129,9 @@ async def test_a_receipt_before_the_last_one_does_not_make_the_window_longer(rig
     await rig.let_pass(hours(99))
     await rig.carrier_says(receipt(Status.SENT))
     await rig.let_pass(hours(0.9))
-    assert await rig.scheduler.work() == 0
+    assert await rig.work() == 0
     await rig.let_pass(hours(0.2))
-    await rig.scheduler.work()
+    await rig.work()
 
     assert rig.story() == ["accepted", "submitted", "sent", "undetermined"]
 
@@ -141,7 +141,7 @@ async def test_a_message_that_was_sent_before_its_acceptance_was_known_ends_too(
     rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2)
     await rig.carrier_says(receipt(Status.SENT))
     await rig.let_pass(hours(101))
-    await rig.scheduler.work()
+    await rig.work()
 
     assert rig.story() == ["sent", "undetermined"]
 
@@ -160,7 +160,7 @@ async def test_a_message_whose_lane_entry_vanished_ends_all_the_same(rig, change
     await rig.send(**changes)
     for span in (1, 22.9, 1.2):
         await rig.let_pass(hours(span))
-        await rig.scheduler.work()
+        await rig.work()
 
     id_ = "m-1.1" if "to" in changes else "m-1"
     last = rig.statuses(id_)[-1]
@@ -173,7 +173,7 @@ async def test_a_message_whose_retry_vanished_ends_all_the_same(rig):
     rig.lose_lane_entries()
     for _ in range(25):
         await rig.let_pass(hours(1))
-        await rig.scheduler.work()
+        await rig.work()
 
     assert (rig.story()[-1], rig.statuses()[-1].error.code) == ("failed", "retries_exhausted")
 
@@ -183,7 +183,7 @@ async def test_a_dead_senders_message_whose_lane_entry_vanished_becomes_unknown(
     rig.ledger.entries["acme/m-1"] = dead
     rig.ledger.claimed_at["acme/m-1"] = NOW
     await rig.let_pass(hours(25))
-    await rig.scheduler.work()
+    await rig.work()
     await rig.idle()
 
     assert (rig.story(), rig.carrier.sent) == (["unknown"], [])
@@ -194,7 +194,7 @@ async def test_an_entry_that_cannot_be_worked_on_keeps_no_other_from_its_end(rig
     rig.ledger.entries[broken.id] = broken
     await rig.send(send_after=NOW + timedelta(seconds=1))
     await rig.let_pass(2)
-    await rig.scheduler.work()
+    await rig.work()
     await rig.idle()
 
     assert rig.story("m-1")[-1] == "submitted"
@@ -225,7 +225,7 @@ async def test_hundreds_of_texts_for_one_moment_all_go(rig):
     for n in range(600):
         await rig.ledger.accept(entry(message_id=f"m-{n}", status=Status.HELD, send_after=NOW, due_at=NOW))
 
-    assert await rig.scheduler.work() == 600
+    assert await rig.work() == 600
     await rig.idle()
     assert len(rig.carrier.sent) == 600
 
@@ -244,11 +244,11 @@ async def test_a_pbx_whose_queue_takes_nothing_keeps_no_other_from_its_end(rig, 
     for id_ in ("stuck", "free"):
         ended = entry(message_id=id_, status=Status.HELD, expires_at=NOW, due_at=NOW)
         fresh.ledger.entries[ended.id] = ended
-    await fresh.scheduler.work()
+    await fresh.work()
     assert rig.story("free") == ["expired"]
     full = False
     rig.clock.now += timedelta(minutes=2)
-    await fresh.scheduler.work()
+    await fresh.work()
 
     assert rig.story("stuck") == ["expired"]
 
