@@ -6,7 +6,9 @@ from datetime import timedelta
 import pytest
 
 from sms_common.errors import Code, TemporaryFailure, Unavailable
-from sms_common.messages import Status
+from sms_common.events import LaneEntry
+from sms_common.messages import Accepted, Status
+from sms_common.telemetry import metrics
 from sms_dispatcher.delivery.scheduler import DueScheduler
 from sms_dispatcher.ledger.documents import to_document
 from tests.dispatcher.builders import HANDSET, NOW, entry, receipt
@@ -255,3 +257,144 @@ async def test_a_pbx_whose_queue_takes_nothing_keeps_no_other_from_its_end(rig, 
 
 def test_the_clock_is_part_of_the_dispatcher(rig):
     assert isinstance(rig.scheduler, DueScheduler)
+
+
+async def test_a_retry_that_its_lane_did_not_take_is_put_again_in_seconds(rig):
+    rig.carrier.script(HANDSET, DOWN, Accepted("id-2"))
+    await rig.send()
+    await rig.let_pass(6)
+    rig.broker.blocked = True
+    with pytest.raises(Unavailable):
+        await rig.work()
+    rig.broker.blocked = False
+    await rig.pass_time(2)
+
+    assert rig.story() == ["accepted", "queued", "submitted"]
+
+
+async def test_a_dead_senders_message_that_its_lane_did_not_take_is_put_again_in_seconds(rig):
+    rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2, due_at=NOW)
+    rig.ledger.claimed_at["acme/m-1"] = NOW - timedelta(seconds=61)
+    rig.broker.blocked = True
+    with pytest.raises(Unavailable):
+        await rig.work()
+    rig.broker.blocked = False
+    await rig.pass_time(2)
+
+    assert rig.story() == ["unknown"]
+
+
+async def test_one_text_that_its_lane_did_not_take_keeps_none_of_hundreds_from_theirs(rig):
+    publish = rig.broker.publish
+
+    async def refuse_one(message) -> None:
+        if message.type == LaneEntry.TYPE and b'"m-7"' in message.body:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "The queue is full.")
+        await publish(message)
+
+    rig.broker.publish = refuse_one
+    for n in range(600):
+        await rig.ledger.accept(entry(message_id=f"m-{n}", status=Status.HELD, send_after=NOW, due_at=NOW))
+    with pytest.raises(Unavailable):
+        await rig.work()
+    await rig.idle()
+
+    assert len(rig.carrier.sent) == 599
+
+
+async def test_a_retry_does_not_wait_for_a_pbx_whose_queue_takes_nothing(rig):
+    publish, taken = rig.broker.publish, asyncio.Event()
+
+    async def wait_for_one(message) -> None:
+        if message.correlation_id == "stuck":
+            await taken.wait()
+        await publish(message)
+
+    rig.broker.publish = wait_for_one
+    stuck = entry(message_id="stuck", status=Status.HELD, expires_at=NOW, due_at=NOW)
+    rig.ledger.entries[stuck.id] = stuck
+    async with asyncio.timeout(2):
+        await rig.scheduler.work()
+        await rig.ledger.accept(entry(status=Status.HELD, send_after=NOW, due_at=NOW))
+        await rig.scheduler.work()
+        await rig.until_told(1)
+    assert (rig.story(), rig.story("m-1")) == (["submitted"], ["submitted"])
+    taken.set()
+    await rig.idle()
+
+    assert rig.story("stuck") == ["expired"]
+
+
+async def test_an_end_beyond_those_that_may_be_published_at_a_time_is_published_after_its_lease(rig, monkeypatch):
+    monkeypatch.setattr("sms_dispatcher.delivery.scheduler._PUBLISHED_AT_A_TIME", 1)
+    for id_ in ("first", "second"):
+        ended = entry(message_id=id_, status=Status.HELD, expires_at=NOW, due_at=NOW)
+        rig.ledger.entries[ended.id] = ended
+    await rig.work()
+    assert rig.story() == ["expired"]
+    await rig.pass_time(61)
+
+    assert {event.message_id for event in rig.statuses()} == {"first", "second"}
+
+
+async def test_a_stopped_scheduler_leaves_the_ends_that_it_was_publishing_due(rig):
+    stop, publishing = asyncio.Event(), asyncio.Event()
+
+    async def take_nothing(message) -> None:
+        publishing.set()
+        await asyncio.Event().wait()
+
+    ended = entry(status=Status.HELD, expires_at=NOW, due_at=NOW)
+    rig.ledger.entries[ended.id] = ended
+    publish, rig.broker.publish = rig.broker.publish, take_nothing
+    async with asyncio.timeout(2):
+        running = asyncio.create_task(rig.scheduler.run(stop, every=60))
+        await publishing.wait()
+        stop.set()
+        await running
+    assert rig.scheduler.publishing == set()
+    rig.broker.publish = publish
+    await rig.pass_time(61)
+
+    assert rig.story() == ["expired"]
+
+
+async def test_a_ring_of_the_alarm_neither_reads_the_clock_nor_counts(rig):
+    stop, done = asyncio.Event(), []
+
+    def noting(name, act):
+        async def note(*args):
+            done.append(name)
+            return await act(*args)
+
+        return note
+
+    async def look(limit):
+        done.append("look")
+        (stop if done.count("look") == 5 else rig.scheduler._alarm.rings).set()
+        return []
+
+    rig.ledger.take_due = look
+    rig.ledger.set_clock = noting("clock", rig.ledger.set_clock)
+    rig.ledger.count_unknown = noting("count", rig.ledger.count_unknown)
+    async with asyncio.timeout(2):
+        await rig.scheduler.run(stop, every=60)
+
+    assert [done.count(name) for name in ("look", "clock", "count")] == [5, 1, 1]
+
+
+async def test_the_unknown_are_counted_also_while_something_due_cannot_be_worked_on(rig):
+    stop = asyncio.Event()
+
+    async def away(limit):
+        raise Unavailable(Code.STORE_UNAVAILABLE, "Away.")
+
+    async def count():
+        stop.set()
+        return 7
+
+    rig.ledger.take_due, rig.ledger.count_unknown = away, count
+    async with asyncio.timeout(2):
+        await rig.scheduler.run(stop, every=60)
+
+    assert metrics.registry.get_sample_value("smsgw_unknown_outcomes") == 7

@@ -40,6 +40,9 @@ from sms_dispatcher.ledger.ledger import LEASE
 log = structlog.get_logger()
 
 _TAKEN_SECONDS = 5.0
+# When a message is due whose outcome is still being published, should this process die. It is no lease: the scheduler
+# must see that somebody has said this since it took the entry.
+_DUE_IF_WE_DIE = LEASE / 2
 
 
 class Sending:
@@ -81,13 +84,13 @@ class Sending:
             self._ended(id_)
 
     async def _left_to_scheduler(self, id_: str) -> bool:
-        """Make an entry due once its outcome is published here, if that is still to come. Until then it is due after a
-        lease, in case this process dies. Raises Unavailable.
+        """Make an entry due once its outcome is published here, if that is still to come. Until then it is due in half
+        a minute, in case this process dies. Raises Unavailable.
         """
         recorded = self._in_flight.get(id_)
         if recorded is None:
             return False
-        await self._ledger.postpone(recorded, self._clock() + LEASE)
+        await self._ledger.postpone(recorded, self._clock() + _DUE_IF_WE_DIE)
         if self._in_flight.get(id_) is not recorded:
             return False
         self._due_when_published.add(id_)
