@@ -4,11 +4,10 @@ It is also what still ends a message whose lane entry was lost: the ledger alone
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
@@ -59,7 +58,7 @@ class DueScheduler:
         """Ends that are being published."""
 
     async def run(self, stop: asyncio.Event, *, every: float) -> None:
-        """Look every `every` seconds, and when the alarm rings, until `stop` is set."""
+        """Look about every `every` seconds, and when the alarm rings, until `stop` is set."""
         looking = periodically(self.work, every, stop, _EVENTS, wake=self._alarm.rings)
         try:
             # The alarm may ring ten times a second. The time and the number are not needed so often.
@@ -136,18 +135,26 @@ class DueScheduler:
         if len(self.reconciling) >= _RECONCILED_AT_A_TIME:
             return
         await self._ledger.postpone(entry, self._clock() + _RECONCILE_AGAIN)
-        _start(self._beside(entry, self._reconciler.reconcile(entry)), self.reconciling)
+        self._start(self.reconciling, self._reconciler.reconcile, entry)
 
     def _start_publishing(self, ended: LedgerEntry) -> None:
         """Publish an end beside everything else: one PBX's queue may take nothing. When too many wait for that, it is
         due again after its lease.
         """
         if len(self.publishing) < _PUBLISHED_AT_A_TIME:
-            _start(self._beside(ended, self._publish_end(ended)), self.publishing)
+            self._start(self.publishing, self._publish_end, ended)
 
-    async def _beside(self, entry: LedgerEntry, work: Coroutine[Any, Any, None]) -> None:
+    def _start(
+        self, tasks: set[asyncio.Task[None]], act: Callable[[LedgerEntry], Awaitable[None]], entry: LedgerEntry
+    ) -> None:
+        """Do `act` in a task that is in `tasks` until it is done."""
+        task = asyncio.create_task(self._beside(act, entry))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _beside(self, act: Callable[[LedgerEntry], Awaitable[None]], entry: LedgerEntry) -> None:
         try:
-            await work
+            await act(entry)
         except Unavailable as error:
             log.info("due.postponed", code=error.code)
         except Exception:  # it is due again later
@@ -168,13 +175,6 @@ class DueScheduler:
             log.info("due.not_told", message_id=entry.message_id, tenant_id=entry.tenant_id, reason=error.reason)
             return
         await self._ledger.postpone(entry, None)
-
-
-def _start(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
-    """Do `work` in a task that is in `tasks` until it is done."""
-    task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
 
 
 def _undetermined(entry: LedgerEntry, now: datetime) -> LedgerEntry:

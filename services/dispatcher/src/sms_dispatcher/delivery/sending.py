@@ -73,10 +73,11 @@ class Sending:
         being published, this lane entry is not needed: the scheduler makes a new one after that.
         """
         id_ = entry_id(item.tenant_id, item.message_id)
-        if await self._left_to_scheduler(id_):
-            return
         if id_ in self._in_flight:
-            raise RetryLater(_TAKEN_SECONDS)
+            if await self._left_to_scheduler(id_):
+                return
+            if id_ in self._in_flight:
+                raise RetryLater(_TAKEN_SECONDS)
         self._in_flight[id_] = None
         try:
             await self._work(id_, slot, item.queued_at)
