@@ -11,7 +11,7 @@ from sms_common.carriers.bandwidth.codes import CODES as BANDWIDTH_CODES
 from sms_common.errors import Code
 from sms_config.model.problems import Problem
 from sms_config.operations.replay_refusals import ReplayRefusal
-from sms_config.operations.webhook_test import StepCode
+from sms_config.operations.webhook_check import StepCode
 from sms_config.resources.account_proofs import NoProofReason
 from sms_config.settings import ConfigSettings
 from sms_dispatcher.settings import DispatcherSettings

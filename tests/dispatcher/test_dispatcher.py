@@ -7,37 +7,10 @@ import pytest
 from sms_common.broker import Outgoing
 from sms_common.broker.headers import ORIGIN_KEY
 from sms_common.configuration import Tenant
-from sms_common.errors import Code, Refused, Unavailable
-from sms_common.telemetry import metrics
 from sms_common.topology import DEFAULT_EXCHANGE
 from tests.dispatcher.builders import config, request, snapshot
 from tests.dispatcher.conftest import Rig
-
-ELSEWHERE = snapshot(
-    config(),
-    config(id="second", tenant_id="new"),
-    tenants=(Tenant(id="acme"), Tenant(id="new", pbx_id="second")),
-)
-
-
-class Declarations:
-    """What is declared from here on; some of it refused, all of it waits until `allowed` is set."""
-
-    def __init__(self, rig, *refused: str) -> None:
-        self.seen: list[str] = []
-        self.allowed = asyncio.Event()
-        self.allowed.set()
-        declare = rig.broker.declare
-
-        async def watched(topology) -> None:
-            await self.allowed.wait()
-            names = [queue.name for queue in topology.queues]
-            self.seen += names
-            if set(refused) & set(names):
-                raise Refused(Code.BROKER_UNAVAILABLE, "The broker refused a declaration.")
-            await declare(topology)
-
-        rig.broker.declare = watched
+from tests.dispatcher.declarations import ELSEWHERE, Declarations
 
 
 async def test_nothing_is_read_before_there_is_a_configuration():
@@ -69,24 +42,6 @@ async def test_a_new_tenants_requests_are_taken_once_its_pbx_can_be_told(rig):
     assert rig.broker.waiting("sms.unrouted") == []
 
 
-@pytest.mark.parametrize("at_a_time", [1, 400])
-@pytest.mark.parametrize(
-    "refused", ["pbx.main.status", "pbx.second.status", "sms.outbound.acme", "sms.lane.cfg", "sms.lane.cfg.bulk"]
-)
-async def test_what_the_broker_refuses_for_one_keeps_nobody_else_from_working(rig, refused, at_a_time, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", at_a_time)
-    await rig.ledger.remember_bulk_lane("cfg")
-    fresh = Rig(rig.clock, rig.ledger)
-    Declarations(fresh, refused)
-    async with fresh.broker:
-        with pytest.raises(Unavailable):
-            await fresh.dispatcher.apply(ELSEWHERE)
-        await fresh.dispatcher.start()
-        await fresh.send(tenant_id="new", config_id="second")
-
-        assert len(fresh.carrier.sent) == 1
-
-
 async def test_a_change_declares_what_is_new_and_nothing_again(rig):
     declarations = Declarations(rig)
     await rig.use(snapshot(config(name="Renamed")))
@@ -102,44 +57,6 @@ async def test_a_change_declares_what_is_new_and_nothing_again(rig):
         "sms.outbound.other",
         "sms.lane.second",
     ]
-
-
-async def test_one_dispatcher_alone_owns_all_lanes(rig):
-    await rig.use(snapshot(config(), config(id="second"), retired_config_ids=("former",)))
-
-    assert metrics.registry.get_sample_value("smsgw_lanes") == 3
-    assert metrics.registry.get_sample_value("smsgw_lanes_owned") == 3
-    assert metrics.registry.get_sample_value("smsgw_lanes_held") == 3
-
-
-async def test_lanes_that_the_broker_refuses_are_missing_from_those_owned():
-    fresh = Rig()
-    Declarations(fresh, "sms.lane.second")
-    async with fresh.broker:
-        with pytest.raises(Refused):
-            await fresh.dispatcher.apply(ELSEWHERE)
-
-        assert metrics.registry.get_sample_value("smsgw_lanes") == 2
-        assert metrics.registry.get_sample_value("smsgw_lanes_owned") == 1
-        assert metrics.registry.get_sample_value("smsgw_lanes_held") == 1
-
-
-async def test_requests_are_read_only_when_the_lanes_that_they_go_to_are(rig, monkeypatch):
-    monkeypatch.setattr("sms_dispatcher.shards._SHARDS_AT_A_TIME", 1)
-    fresh, read = Rig(rig.clock), []
-    consume = fresh.broker.consume
-
-    async def watched(queue, handler, **options):
-        read.append(queue)
-        return await consume(queue, handler, **options)
-
-    fresh.broker.consume = watched  # type: ignore[method-assign]
-    async with fresh.broker:
-        await fresh.dispatcher.apply(ELSEWHERE)
-
-    assert read.index("sms.lane.cfg") < read.index("sms.outbound.acme")
-    assert read.index("sms.lane.second") < read.index("sms.outbound.new")
-    assert read[-1] == "sms.outbound"
 
 
 MOVED = snapshot(tenants=(Tenant(id="acme", name="Acme", pbx_id="second"), Tenant(id="other", name="Other")))

@@ -16,6 +16,7 @@ TARGETS = {
         ("sms_dispatcher.ledger.entries",),
         (
             "tests/dispatcher/ledger/test_entries.py",
+            "tests/dispatcher/delivery/test_statuses.py",
             "tests/dispatcher/carrier_events/test_handler.py",
             "tests/dispatcher/requests/test_planning.py",
             "tests/dispatcher/requests/test_handler_repeats.py",

@@ -1,124 +1,19 @@
-"""What PBXs write into requests: empty means not given, digits are text, and what cannot be read is refused in plain
-words.
-"""
+"""What PBXs write into requests: digits are text, and times and byte order marks are read as they were meant."""
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
 
 from sms_common.errors import Code, UnreadableEvent
-from sms_common.events import CancelRequest, Event, OutboundMedia, OutboundRequest, decode
-from sms_common.input.media_urls import InvalidMediaUrl, media_url
+from sms_common.events import OutboundRequest, decode
+from tests.common.input.requests import ASKED, SMALLEST, asked, outcome, refused, written
 
-CASES = Path(__file__).parents[2] / "data" / "cases"
-SMALLEST: dict[str, Any] = {
-    "message_id": "m1",
-    "tenant_id": "acme",
-    "extension": "101",
-    "to": "+13125550100",
-    "text": "hi",
-}
-ASKED = "sms.outbound.v1"
-FROM_A_PBX: tuple[type[Event], ...] = (OutboundRequest, CancelRequest)
 NUMBER = "+13125550100"
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def case(number: str) -> Any:
-    (path,) = CASES.glob(f"{number}-*.json")
-    return json.loads(path.read_text())
-
-
-def written(**changes: Any) -> bytes:
-    return json.dumps(SMALLEST | changes).encode()
-
-
-def asked(body: bytes) -> OutboundRequest:
-    event = decode(ASKED, body)
-    assert isinstance(event, OutboundRequest)
-    return event
-
-
-def refused(body: bytes) -> UnreadableEvent:
-    with pytest.raises(UnreadableEvent) as caught:
-        decode(ASKED, body)
-    return caught.value
-
-
-def outcome(body: bytes) -> OutboundRequest | UnreadableEvent:
-    try:
-        return asked(body)
-    except UnreadableEvent as error:
-        return error
-
-
-def optional(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items() if not field.is_required()]
-
-
-# -- optional means optional
-
-
-@pytest.mark.parametrize("empty", [None, "", [], {}], ids=json.dumps)
-@pytest.mark.parametrize(
-    ("event", "field"), [(event, name) for event in FROM_A_PBX for name in optional(event)], ids=str
-)
-def test_whatever_is_empty_is_not_given_in_every_optional_field(event: type[Event], field: str, empty: object):
-    known = {"from": "+12025550143", **SMALLEST} if event is OutboundRequest else SMALLEST
-    without = {name: value for name, value in known.items() if name != field}
-
-    assert decode(event.TYPE, json.dumps({**known, field: empty}).encode()) == decode(
-        event.TYPE, json.dumps(without).encode()
-    )
-
-
-@pytest.mark.parametrize("empty", [None, "", [], {}], ids=json.dumps)
-@pytest.mark.parametrize("field", optional(OutboundMedia))
-def test_whatever_is_empty_is_not_given_in_a_media_file(field: str, empty: object):
-    url = "https://a.example/1.png"
-
-    assert asked(written(media=[{"url": url, field: empty}])) == asked(written(media=[url]))
-
-
-@pytest.mark.parametrize("field", [name for name in optional(OutboundRequest) if name not in OutboundRequest.VERBATIM])
-def test_blanks_are_not_given_either_but_where_they_are_passed_on(field: str):
-    assert asked(written(**{"from": "+12025550143", field: " \u200b"})) == asked(
-        written(**{"from": "+12025550143", field: None})
-    )
-
-
-@pytest.mark.parametrize("body", [*case("05")["input"], case("10")["input"][0]], ids=json.dumps)
-def test_the_empty_fields_that_pbxs_were_seen_to_send_are_taken(body: dict[str, Any]):
-    assert asked(json.dumps({**body, "message_id": "m1"}).encode()) == asked(written())
-
-
-@pytest.mark.parametrize("field", ["message_id", "tenant_id", "to"])
-def test_what_must_be_given_is_missing_when_it_is_null(field: str):
-    error = refused(written(**{field: None}))
-
-    assert (error.code, error.field, error.reason) == (Code.INVALID_REQUEST, field, f"{field} is missing.")
-
-
-def test_the_extension_may_be_left_out_when_the_sender_is_named():
-    assert asked(written(extension=None, **{"from": "+12025550143"})).extension is None
-    assert refused(written(extension=None)).field == "extension"
-
-
-@pytest.mark.parametrize("former", [{"text": ""}, {"conversation_id": "", "client_ref": ""}], ids=json.dumps)
-def test_a_request_that_an_empty_text_made_another_one_before_is_known_again(former: dict[str, Any]):
-    media = {"text": None, "media": ["https://a.example/1.png"]}
-    request = asked(written(**media))
-    as_before = request.model_copy(update=former)
-
-    assert as_before.fingerprint() != request.fingerprint()
-    assert as_before.fingerprint() in request.former_fingerprints()
-    assert asked(written(text="other")).fingerprint() not in request.former_fingerprints()
 
 
 # -- digits are text
@@ -191,104 +86,6 @@ def test_a_body_with_a_byte_order_mark_or_of_wide_characters_is_read(encoding: s
     assert asked(text.encode(encoding)) == asked(text.encode())
 
 
-# -- media
-
-
-@pytest.mark.parametrize(
-    ("media", "urls"),
-    [
-        (["https://media.example.com/IMG 0140.JPG"], ["https://media.example.com/IMG%200140.JPG"]),
-        (["https://media.example.com/a.jpg\n"], ["https://media.example.com/a.jpg"]),
-        (["HTTPS://media.example.com/a.jpg"], ["https://media.example.com/a.jpg"]),
-        ([" \u200bhttps://media.example.com/a.jpg"], ["https://media.example.com/a.jpg"]),
-        ("https://media.example.com/a.jpg", ["https://media.example.com/a.jpg"]),
-        ({"url": "https://media.example.com/a.jpg"}, ["https://media.example.com/a.jpg"]),
-        (["http://media.example.com:8080/a.jpg"], ["http://media.example.com:8080/a.jpg"]),
-        (["https://bücher.example/grün.jpg"], ["https://xn--bcher-kva.example/gr%C3%BCn.jpg"]),
-        (["https://h.example/a%20b?x=%2B&y=[1]#z"], ["https://h.example/a%20b?x=%2B&y=%5B1%5D#z"]),
-        (["https://h.example/100%.png"], ["https://h.example/100%25.png"]),
-        (["https://[2001:db8::1]/a.png"], ["https://[2001:db8::1]/a.png"]),
-        (
-            "https://h.example/1\nHTTPS://h.example/2, http://i/3",
-            ["https://h.example/1", "https://h.example/2", "http://i/3"],
-        ),
-    ],
-)
-def test_a_media_address_is_read_as_meant(media: object, urls: list[str]):
-    assert [file.url for file in asked(written(media=media)).media] == urls
-
-
-@pytest.mark.parametrize(
-    ("media", "code", "sentence"),
-    [
-        (["https:///a.jpg"], "invalid_media", "media.0.url names no host."),
-        (["https://"], "invalid_media", "media.0.url names no host."),
-        (["https://?a.jpg"], "invalid_media", "media.0.url names no host."),
-        (["https://a..b/c.jpg"], "invalid_media", "media.0.url names a host that cannot exist."),
-        (["https://a b/c.jpg"], "invalid_media", "media.0.url names a host that cannot exist."),
-        (["https://h.example:99999/"], "invalid_media", "media.0.url names a port or host that cannot exist."),
-        (["https://h.example/a\nb.jpg"], "invalid_media", None),
-        (["ftp://x"], "invalid_media", "media.0.url must begin with https:// or http://."),
-        (["media.example.com/a.jpg"], "invalid_media", "media.0.url must begin with https:// or http://."),
-        (["https://a.example/1.png", ""], "invalid_media", "media.1.url is empty."),
-        ([None], "invalid_request", "media.0.url is missing."),
-        ([{"id": "x"}], "invalid_request", "media.0.url is missing."),
-        ([7], "invalid_request", "media.0 must be the address of a file, or an object with a url."),
-        (7, "invalid_request", "media must be a list of files."),
-    ],
-)
-def test_a_media_address_that_no_carrier_can_fetch_is_refused_with_its_place(
-    media: object, code: str, sentence: str | None
-):
-    error = refused(written(media=media))
-
-    assert error.code == code
-    assert sentence in {None, error.reason}
-    assert (error.field or "").startswith("media")
-
-
-A_JPG = "https://media.example.com/a.jpg"
-
-
-@pytest.mark.parametrize(
-    ("body", "url"),
-    list(
-        zip(
-            case("23")["input"],
-            ["https://media.example.com/IMG%200140.JPG", A_JPG, None, A_JPG, A_JPG, A_JPG, A_JPG, None, None],
-            strict=True,
-        )
-    ),
-    ids=lambda part: json.dumps(part.get("media")) if isinstance(part, dict) else "",
-)
-def test_a_media_address_of_the_cases_is_read_or_refused_at_once(body: dict[str, Any], url: str | None):
-    event = outcome(json.dumps(body).encode())
-
-    if isinstance(event, UnreadableEvent):
-        assert (event.field, url) == ("media.0.url", None)
-    else:
-        assert [file.url for file in event.media] == [url]
-
-
-@pytest.mark.parametrize("between", [",", ";", "|", " , ", "\n", "\r\n", " "], ids=repr)
-def test_several_media_addresses_in_one_text_are_a_list(between: str):
-    urls = [A_JPG, "https://media.example.com/b,c.jpg"]
-
-    assert [file.url for file in asked(written(media=f" {between.join(urls)}\u200b")).media] == urls
-    assert [file.url for file in asked(written(media=[f"\n{urls[0]} "])).media] == urls[:1]
-
-
-@given(st.text(max_size=40))
-def test_a_media_address_is_stable_once_it_is_read(end: str):
-    try:
-        url = media_url(f"https://a.example/{end}")
-    except InvalidMediaUrl:
-        return
-    assert media_url(url) == url
-    assert url.isascii()
-    assert url.isprintable()
-
-
 # -- times
 
 
@@ -339,30 +136,6 @@ def test_what_can_be_no_time_is_refused_with_a_sentence(value: object):
 def test_a_time_of_the_past_stays_one():
     assert asked(written(expires_at="1999-01-01T00:00:00Z")).expires_at == datetime(1999, 1, 1, tzinfo=UTC)
     assert asked(written(expires_at=(AT - timedelta(days=365 * 20)).isoformat())).expires_at is not None
-
-
-# -- plain words
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"text": True}, "text must be text."),
-        ({"group": "maybe"}, "group must be true or false."),
-        ({"category": "spam"}, "category must be 'conversational', 'transactional', 'marketing' or 'otp'."),
-        ({"client_ref": "x" * 257}, "client_ref is too long; 256 characters are allowed."),
-        ({"to": []}, "to is empty."),
-        ({"to": {"a": 1}}, "to must be a number or a list of numbers."),
-        ({"to": -3125550100}, "to.0 must not be a negative number."),
-        ({"message_id": "{7d1e}"}, "message_id must be 1 to 64 letters, digits and _ . : - only."),
-        ({"tenant_id": "a b"}, "tenant_id must be 1 to 64 letters, digits, _ and - only."),
-        ({"metadata": ["a"]}, "metadata must be an object of names and values."),
-        ({"metadata": {"a": {}}}, "metadata must be a flat object: names with text, numbers, true, false or null."),
-        ({"metadata": {"a": 2**70}}, "metadata holds a whole number of more than 64 bits."),
-    ],
-)
-def test_what_is_wrong_is_said_in_plain_words(changes: dict[str, Any], sentence: str):
-    assert refused(written(**changes)).reason == sentence
 
 
 ANYTHING = st.recursive(

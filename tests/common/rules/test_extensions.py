@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_common.configuration import TenantRules
-from sms_common.rules import Extension, InvalidMask, Permission, extension_form
+from sms_common.rules import InvalidMask, extension_form
 from sms_common.rules.extensions import extension_mask, unmatchable_entries
 from sms_common.rules.masks import NumberMask
 
@@ -96,47 +95,6 @@ def test_a_phone_number_with_gaps_is_an_extension_where_it_is_assigned():
     assert extension_mask("202-555-0143;(202) 555-0144", "US") == "2025550143;2025550144"
     with pytest.raises(InvalidMask):
         extension_mask("101-102-1034", "US")
-
-
-@pytest.mark.parametrize(
-    ("listed", "asked", "found"),
-    [
-        (["109"], "109 ", "109"),
-        (["109"], "0109", "109"),
-        (["109"], "+109", "109"),
-        (["0109"], "109", "0109"),
-        (["109", "0109"], "0109", "0109"),
-        (["Sales"], "SALES", "Sales"),
-        (["109"], "1090", None),
-        (["109"], "009", None),
-    ],
-)
-def test_a_listed_extension_is_found_however_it_is_written(listed, asked, found):
-    rules = TenantRules(**TENANT, extensions=tuple(Extension(extension=one) for one in listed))
-
-    extension = rules.extension(asked)
-
-    assert (extension and extension.extension) == found
-
-
-def test_of_two_that_are_written_alike_the_one_that_may_not_send_counts():
-    both = Extension(extension="sales", permission=Permission.DISABLE), Extension(extension="Sales")
-
-    found = TenantRules(**TENANT, extensions=both).extension("SALES")
-
-    assert found is not None
-    assert found.permission is Permission.DISABLE
-
-
-@pytest.mark.parametrize("permission", Permission)
-def test_a_tenant_decides_what_unlisted_extensions_may_do(permission):
-    listed = Extension(extension="101", permission=Permission.ALLOW)
-    rules = TenantRules(**TENANT, extensions=(listed,), unlisted_extensions=permission)
-
-    unlisted = rules.extension("102")
-
-    assert rules.extension("101") is not None
-    assert (unlisted.permission if unlisted else Permission.ALLOW_WITH_SENDER_ID) is permission
 
 
 WRITTEN = st.text("0123456789*xX -;.'\"+()ab\u2013\u00b9", max_size=20)

@@ -19,8 +19,8 @@ def table() -> tuple[ApiRoute, ...]:
     return build_app(make_settings(), InMemoryStore(), wake=lambda: None, waiting_for=lambda: None)[ROUTES]
 
 
-# Their tenancy has tests of its own: test_sessions, test_history, test_parking, test_live and below. Carriers are
-# nobody's and the same for all.
+# Their tenancy has tests of its own: test_sessions, test_message_history, test_parking, test_server_sent_events and
+# below. Carriers are nobody's and the same for all.
 ELSEWHERE = {"carriers", "session", "set-up", "messages", "dead-letters", "unrouted", "explain", "events"}
 TABLE = [route for route in table() if route.scope is not None and route.path.split("/")[3] not in ELSEWHERE]
 OF_ONE = [route for route in TABLE if "{id}" in route.path]

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from sms_config.model.problems import invalid
-from tests.config.http.test_routes_optional_fields import LEAST
+from tests.config.schemas.test_bodies_optional_fields import LEAST
 
 ODD: tuple[Any, ...] = (
     None,

@@ -1,79 +1,18 @@
 """Message history, asked from the dispatcher for the caller's tenant and no other."""
 
 import json
-from contextlib import asynccontextmanager
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
+from tests.config.fake_dispatcher import MESSAGE, MESSAGES, TOKEN, Dispatcher, served
 from tests.config.world import make_settings
 
 pytestmark = pytest.mark.loopback
-
-TOKEN = "token-of-the-messages-api"
-MESSAGES = "/api/v1/messages"
-MESSAGE = {
-    "id": "m1",
-    "tenant_id": "acme",
-    "parent_id": None,
-    "config_id": "c1",
-    "sender": "+12015550100",
-    "receiver": "+13125550100",
-    "recipients": ["+13125550100"],
-    "did": "+12015550100",
-    "direction": "OUT",
-    "msg_type": "SMS",
-    "content": "Hello",
-    "media": [],
-    "status": "delivered",
-    "final": True,
-    "delivery": "DELIVERED",
-    "reason": None,
-    "error": None,
-    "provider_msg_id": "p1",
-    "segments": 1,
-    "attempt": 1,
-    "rule_id": "r1",
-    "route": None,
-    "extension": "101",
-    "time": "2026-03-01T12:00:00.000Z",
-    "updated_at": "2026-03-01T12:00:01.000Z",
-    "history": [{"status": "accepted", "at": "2026-03-01T12:00:00.000Z", "sequence": 1}],
-}
-
-
-class Dispatcher:
-    """Stands in for the dispatcher's read API and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.answer: tuple[int, str] | None = None
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.asked.append((request.path, dict(request.query)))
-        if request.headers.get("Authorization") != f"Bearer {TOKEN}":
-            return web.json_response({"code": "unauthorized"}, status=401)
-        if self.answer is not None:
-            status, body = self.answer
-            return web.Response(text=body, status=status)
-        if request.path == MESSAGES:
-            return web.json_response({"count": 7, "items": [MESSAGE]})
-        found = request.path == f"{MESSAGES}/acme/m1"
-        return web.json_response(MESSAGE if found else {"code": "not_found"}, status=200 if found else 404)
 
 
 @pytest.fixture
 def dispatcher():
     return Dispatcher()
-
-
-@asynccontextmanager
-async def served(dispatcher):
-    app = web.Application()
-    app.router.add_get("/{path:.*}", dispatcher.handle)
-    async with TestServer(app) as server:
-        yield str(server.make_url("")).rstrip("/")
 
 
 @pytest.fixture
@@ -183,51 +122,3 @@ async def test_it_needs_a_credential_with_the_scope_read(anyone, acme, key_for, 
     assert (await anyone.get(path)).status == 401
     assert (await sender.get(path)).status == 403
     assert (await reader.get(path)).status == 200
-
-
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        ((503, '{"code": "store_unavailable"}'), "cannot answer now"),
-        ((500, "oops"), "cannot answer now"),
-        ((200, "not json"), "cannot be reached now"),
-        ((200, '{"count": "many", "items": []}'), "could not be understood"),
-        ((200, "[]"), "could not be understood"),
-        ((200, '{"count": 1, "items": [{"id": "m"}]}'), "could not be understood"),
-    ],
-    ids=["its store is away", "it fails", "not json", "no count", "a list", "no record"],
-)
-async def test_a_dispatcher_that_cannot_tell_is_a_503_in_words(ann, dispatcher, answer, said):
-    dispatcher.answer = answer
-
-    page = await ann.get(MESSAGES)
-
-    assert (page.status, page.json["code"], page.headers["Retry-After"]) == (503, "history_unavailable", "5")
-    assert said in page.json["message"]
-
-
-async def test_a_record_of_another_form_is_a_503(ann, dispatcher):
-    dispatcher.answer = (200, '{"id": "m1"}')
-
-    assert (await ann.get(f"{MESSAGES}/m1")).status == 503
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"dispatcher_read_token": None}, "is not set up"),
-        ({"dispatcher_read_token": "another-token-of-16"}, "refuses this service"),
-        ({"dispatcher_url": "http://127.0.0.1:9"}, "cannot be reached now"),
-    ],
-    ids=["no token", "wrong token", "away"],
-)
-async def test_what_is_wrong_with_the_connection_is_said(serve, dispatcher, values, said):
-    async with served(dispatcher) as url:
-        given = {"dispatcher_url": url, "dispatcher_read_token": TOKEN, **values}
-        api = await serve(make_settings(**given))
-        await api.made("/api/v1/tenants", {"id": "acme", "name": "Acme"})
-
-        answer = await api.get(f"{MESSAGES}?tenant_id=acme")
-
-    assert (answer.status, answer.json["code"]) == (503, "history_unavailable")
-    assert said in answer.json["message"]

@@ -13,26 +13,12 @@ from sms_config.model.records import AuditRecord, SmsConfigRecord
 from sms_config.operations.connection_tests import LACKS
 from sms_config.resources import account_proofs
 from sms_config.resources.account_proofs import NoProofReason
+from tests.config.lent_accounts import LENDERS, OTHER, POOLS, SMS, TRUNKS, account, config
 from tests.config.people import system_admin, tenant_admin
 from tests.config.world import CREDENTIALS, TRUNK, make_settings
 from tests.eventually import eventually_told
 
 pytestmark = pytest.mark.loopback
-TRUNKS, SMS = "/api/v1/trunks", "/api/v1/sms"
-LENDERS = CREDENTIALS["account_id"]
-OTHER = {**CREDENTIALS, "account_id": "5500777", "api_token": "token-of-globex", "api_secret": "secret-of-globex"}
-POOLS: list[dict[str, Any]] = [
-    {"tenant_id": "acme", "dids": "2015550100-2015550199"},
-    {"tenant_id": "globex", "dids": "2015550200-2015550299"},
-]
-
-
-def account(credentials: dict[str, str]) -> SimulatedAccount:
-    clients = [
-        {"client_id": credentials["api_token"], "client_secret": secret}
-        for secret in (credentials["api_secret"], "a-second-secret")
-    ]
-    return SimulatedAccount.model_validate({"account_id": credentials["account_id"], "credentials": clients})
 
 
 @pytest.fixture
@@ -103,10 +89,6 @@ def until_proved(proved):
         await eventually_told(lambda: proved(config_id), bool)
 
     return wait
-
-
-def config(trunk, tenant="globex", **changes):
-    return {"name": "Texts", "provider_id": trunk["id"], "tenant_id": tenant, **changes}
 
 
 class TestProof:
@@ -395,39 +377,6 @@ class TestCallback:
         await key_for("read", tenants=["globex"])
         made = await api.made(SMS, config(trunk, credentials=CREDENTIALS))
         await until_proved(made["id"])
-
-
-async def test_a_carrier_that_cannot_be_reached_is_asked_again_and_holds_up_no_save(
-    serve, store, simulator, settings, clock
-):
-    nobody = make_settings(key_ring=settings.key_ring.get_secret_value())
-    api = await serve(nobody)
-    for name in ("acme", "globex"):
-        await api.made("/api/v1/tenants", {"id": name, "name": name})
-    trunk = await api.made(TRUNKS, {**TRUNK, "pools": POOLS, "account": LENDERS})
-    made = await api.made(SMS, config(trunk, credentials=CREDENTIALS))
-    assert made["account_proved"] is False
-
-    reachable = await serve(settings)
-    await eventually_told(
-        lambda: reachable.get(f"{SMS}/{made['id']}"), lambda answer: answer.json["account_proved"] is True
-    )
-
-
-async def test_a_carrier_that_is_away_ends_no_proof(serve, store, settings, clock, simulator):
-    api = await serve(settings)
-    for name in ("acme", "globex"):
-        await api.made("/api/v1/tenants", {"id": name, "name": name})
-    trunk = await api.made(TRUNKS, {**TRUNK, "pools": POOLS, "account": LENDERS})
-    made = await api.made(SMS, config(trunk, credentials=CREDENTIALS))
-    path = f"{SMS}/{made['id']}"
-    await eventually_told(lambda: api.get(path), lambda answer: answer.json["account_proved"] is True)
-
-    nobody = await serve(make_settings(key_ring=settings.key_ring.get_secret_value()))
-    step = (await nobody.call("POST", f"{path}/test-credentials")).json["steps"][-1]
-
-    assert (step["ok"], step["code"]) == (False, "carrier_unreachable")
-    assert (await nobody.get(path)).json["account_proved"] is True
 
 
 def test_every_lack_has_its_sentence_and_is_explained_to_operators():

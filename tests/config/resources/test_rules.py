@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from sms_config.model.rule_records import InboundRuleRecord
 from sms_config.resources import rules
 from tests.config.world import CREDENTIALS, TRUNK
 
@@ -222,66 +221,6 @@ async def test_a_wrong_extension_is_refused_beside_its_field(api, trunk, values,
     assert said in answer.field_errors()[field]
 
 
-async def test_a_tenants_clock_is_there_from_the_start_and_changed_in_parts(api, acme):
-    before = (await api.get(f"{ROUTING}?tenant_id=acme")).json
-    given = {"time_zone": "Europe/London", "hours": MONDAY, "blocked_senders": "(212) 555-0100; 900*******"}
-    changed = await api.call("PATCH", f"{ROUTING}?tenant_id=acme", given)
-    after = await api.call(
-        "PATCH", f"{ROUTING}?tenant_id=acme", {"holidays": ["2026-12-25", "2026-01-01", "2026-01-01"]}
-    )
-
-    assert (before["time_zone"], before["hours"], before["holidays"], before["blocked_senders"]) == (
-        "UTC",
-        None,
-        [],
-        "",
-    )
-    assert changed.json["blocked_senders"] == "+12125550100;+1900*******"
-    assert (after.json["time_zone"], after.json["hours"]["monday"]) == ("Europe/London", MONDAY["monday"])
-    assert after.json["holidays"] == ["2026-01-01", "2026-12-25"]
-    assert after.json["version"] == before["version"] + 2
-    assert after.headers["ETag"] == f'"{after.json["version"]}"'
-
-
-async def test_a_clock_read_can_be_written_back_and_a_tenant_names_itself(acme, key_for):
-    theirs = await key_for("config", tenants=["acme"])
-    read = (await theirs.get(ROUTING)).json
-
-    again = await theirs.call("PUT", ROUTING, read)
-    nobody = await (await key_for("config")).get(ROUTING)
-
-    assert (again.status, again.json) == (200, read)
-    assert (nobody.status, nobody.field_errors()["tenant_id"][:11]) == (422, "is required")
-
-
-@pytest.mark.parametrize(
-    ("given", "field", "said"),
-    [
-        ({"time_zone": "Mars/Olympus"}, "time_zone", "not the name of a time zone"),
-        ({"holidays": ["2026-02-30"]}, "holidays.0", "not a day"),
-        ({"holidays": ["25.12.2026"]}, "holidays.0", "2026-12-25"),
-        ({"blocked_senders": "1*x"}, "blocked_senders", "digits and *"),
-        ({"hours": {"monday": [{"opens": "10:00", "closes": "09:00"}]}}, "hours.monday.0", "after it opens"),
-    ],
-)
-async def test_a_wrong_clock_is_refused_beside_its_field(api, acme, given, field, said):
-    answer = await api.call("PATCH", f"{ROUTING}?tenant_id=acme", given)
-
-    assert answer.status == 422
-    assert said in answer.field_errors()[field]
-
-
-async def test_a_day_may_end_at_24_and_hours_may_be_written_short(api, acme):
-    hours = {"monday": [{"opens": "9:00", "closes": "24:00"}]}
-    answer = await api.call("PATCH", f"{ROUTING}?tenant_id=acme", {"hours": hours})
-    refused = await api.call(
-        "PATCH", f"{ROUTING}?tenant_id=acme", {"hours": {"monday": [{"opens": "24:00", "closes": "00:00"}]}}
-    )
-
-    assert answer.json["hours"]["monday"] == [{"opens": "09:00", "closes": "00:00"}]
-    assert "such as 09:00" in refused.field_errors()["hours.monday.0.opens"]
-
-
 @pytest.mark.parametrize("what", ["inbound", "outbound", "extension", "routing"])
 async def test_the_second_of_two_who_change_it_is_told_what_the_first_did(api, sms, what):
     paths: dict[str, Any] = {
@@ -328,79 +267,6 @@ async def test_a_tenant_has_so_many_rules_and_no_more(api, acme, monkeypatch, se
 
 def _fields(kind):
     return {name: getattr(kind, name) for name in ("record", "new", "write", "max_count", "read", "check_unique")}
-
-
-class TestInUse:
-    @pytest.fixture
-    async def used(self, api, sms, trunk):
-        await api.made(INBOUND, inbound(config_ids=[sms["id"]], did_numbers="2015550110-2015550119"))
-        route = {"config_id": sms["id"], "caller_id": "2015550130"}
-        await api.made(OUTBOUND, outbound(sms, routes=[route]))
-        caller = {"number": "2015550140", "trunk_id": trunk["id"]}
-        await api.made(EXTENSIONS, {"tenant_id": "acme", "extension": "101", "caller_ids": [caller]})
-
-    async def test_a_configuration_that_a_rule_uses_is_kept(self, api, sms, used):
-        answer = await api.call("DELETE", f"/api/v1/sms/{sms['id']}")
-
-        assert (answer.status, answer.json["code"]) == (409, "in_use")
-        assert answer.json["message"] == (
-            "It is used by the inbound rule Sales, outbound rule Abroad; change or delete these first."
-        )
-
-    async def test_a_trunk_whose_numbers_are_used_is_kept(self, api, trunk):
-        await api.made(INBOUND, inbound(did_numbers="2015550110"))
-
-        answer = await api.call("POST", f"/api/v1/trunks/{trunk['id']}/destroy")
-
-        assert (answer.status, answer.json["code"]) == (409, "in_use")
-
-    async def test_a_tenant_with_rules_is_kept(self, api, acme):
-        await api.made(INBOUND, inbound())
-        await api.made(EXTENSIONS, {"tenant_id": "acme", "extension": "1"})
-
-        answer = await api.call("DELETE", "/api/v1/tenants/acme")
-
-        assert (answer.status, answer.json["message"]) == (
-            409,
-            "The tenant still has 1 inbound rules, 1 extensions; delete these first.",
-        )
-
-    @pytest.mark.parametrize(
-        ("dids", "label"),
-        [
-            ("2015550100-2015550115;2015550120-2015550199", "inbound rule Sales"),
-            ("2015550100-2015550129;2015550131-2015550199", "outbound rule Abroad"),
-            ("2015550100-2015550139;2015550141-2015550199", "extension 101"),
-        ],
-    )
-    async def test_numbers_that_are_used_do_not_leave_the_pool(self, api, trunk, used, dids, label):
-        answer = await api.call("PATCH", f"/api/v1/trunks/{trunk['id']}", {"dids": dids})
-
-        assert (answer.status, answer.json["code"]) == (409, "in_use")
-        assert answer.json["message"] == f"It is used by the {label}; change or delete these first."
-        assert label in answer.field_errors()["dids"]
-
-    async def test_numbers_that_are_not_used_may_leave_the_pool(self, api, trunk, used):
-        answer = await api.call("PATCH", f"/api/v1/trunks/{trunk['id']}", {"dids": "2015550100-2015550140"})
-
-        assert answer.status == 200
-
-    async def test_what_was_lost_before_does_not_stand_in_the_way(self, api, trunk, used, store):
-        (rule,) = store.records[InboundRuleRecord].values()
-        store.records[InboundRuleRecord][rule.id] = rule.model_copy(update={"did_numbers": "+13015550100"})
-
-        smaller = {"dids": "2015550120-2015550140", "default_did": None}
-        answer = await api.call("PATCH", f"/api/v1/trunks/{trunk['id']}", smaller)
-
-        assert answer.status == 200, answer.text
-
-    async def test_a_configuration_does_not_leave_the_trunk_of_its_caller_ids(self, api, sms, used):
-        other = await api.made("/api/v1/trunks", {**TRUNK, "name": "Other", "tenant_id": "acme", "dids": "2015550200"})
-
-        answer = await api.call("PATCH", f"/api/v1/sms/{sms['id']}", {"provider_id": other["id"]})
-
-        assert (answer.status, answer.json["code"]) == (409, "in_use")
-        assert "outbound rule Abroad" in answer.field_errors()["provider_id"]
 
 
 async def test_changes_of_rules_are_audited_and_announced(api, sms, store):

@@ -92,22 +92,3 @@ async def test_a_text_told_again_is_told_the_same_whatever_the_rules_say_by_then
 
     (event,) = rig.inbound()
     assert event.route.destination == "103"
-
-
-async def test_a_reply_goes_from_the_number_the_customer_wrote_to_last(rig):
-    for number, did in enumerate((DID, "+12025550147")):
-        rig.clock.now += timedelta(minutes=1)
-        await rig.carrier_says(arrived(did=did, recipients=(did,), carrier_message_id=f"in-{number}"))
-    first = rig.inbound()[0]
-
-    await rig.send()
-    await rig.send(message_id="m-2", conversation_id=first.conversation_id)
-    await rig.send(message_id="m-3", conversation_id="the PBX's own")
-
-    assert [call.message.sender for call in rig.carrier.sent] == ["+12025550147", DID, "+12025550147"]
-
-
-async def test_a_sender_that_is_named_asks_the_ledger_nothing(rig):
-    await rig.send(**{"from": DID})
-
-    assert rig.ledger.recalled == 0

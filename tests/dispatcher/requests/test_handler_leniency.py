@@ -7,18 +7,12 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from sms_common.broker import Delivery
-from sms_common.errors import Code, UnreadableEvent
-from sms_common.events import StatusEvent
 from sms_common.messages import MsgType, Status
 from sms_common.telemetry import metrics
-from sms_dispatcher.ledger.entries import Echo, EntryKind, conversation_id
-from sms_dispatcher.requests import refusals
-from tests.dispatcher.builders import DID, HANDSET, NOW, arrived, config, receipt, request, snapshot
+from sms_dispatcher.ledger.entries import EntryKind
+from tests.dispatcher.builders import DID, HANDSET, arrived, config, receipt, request, snapshot
 from tests.dispatcher.rules import BACKUP_DID, rule, ruled
 
 CASES = Path(__file__).parents[2] / "data" / "cases"
@@ -106,79 +100,6 @@ async def test_a_request_needs_no_extension_when_it_names_its_sender(rig):
 
     assert rig.story() == ["accepted", "submitted"]
     assert (rig.carrier.sent[0].message.sender, rig.statuses()[-1].extension) == (SECOND_DID, None)
-
-
-# -- every request is answered
-
-
-@pytest.mark.parametrize(
-    ("written", "told"),
-    [
-        *[(body["message_id"], body["message_id"][:64]) for body in case("08-message-id-never-told")],
-        ("", "pbx-1"),
-        (None, "pbx-1"),
-        (True, "true"),
-        (1.5, "1.5"),
-        (10**70, "1" + "0" * 63),
-        (["a"], '["a"]'),
-        ({"id": 1}, '{"id": 1}'),
-        ("a\nb\u202e", "a\ufffdb\ufffd"),
-        ("\U0001f389" * 80, "\U0001f389" * 63),
-    ],
-    ids=repr,
-)
-async def test_whatever_the_message_id_is_its_request_is_answered_with_it(rig, written, told):
-    await rig.publish(json.dumps({**MINIMAL, "message_id": written}).encode())
-
-    (event,) = rig.statuses()
-    assert (event.message_id, event.status, event.tenant_id) == (told, Status.REJECTED, "acme")
-    assert (event.error.code, event.error.field) == ("invalid_request", "message_id")
-    assert event.reason.startswith("message_id ")
-    (parked,) = rig.broker.waiting("sms.dead")
-    assert json.loads(parked.body)["message_id"] == written
-    assert len((rig.broker.waiting("pbx.main.status")[0].correlation_id or "").encode()) <= 255
-
-
-async def test_a_cancel_with_an_unusable_id_is_answered_too(rig):
-    await rig.publish({"message_id": "{m-1}", "tenant_id": "acme"}, key="sms.outbound.acme.cancel")
-
-    assert [(event.message_id, event.error.code) for event in rig.statuses()] == [("{m-1}", "invalid_request")]
-
-
-@pytest.mark.parametrize("tenant", ["", "  ", None, 7.5, ["acme"]])
-async def test_who_published_under_its_own_key_is_answered_whatever_the_tenant_in_the_body(rig, tenant):
-    await rig.publish({**MINIMAL, "tenant_id": tenant})
-
-    assert [(event.tenant_id, event.error.field) for event in rig.statuses()] == [("acme", "tenant_id")]
-
-
-async def test_a_refused_request_repeats_its_numbers_as_they_were_written(rig):
-    await rig.publish({**MINIMAL, "to": [13125550100, "x"], "from": 12025550143, "group": "perhaps"})
-
-    (event,) = rig.statuses()
-    assert (event.to, event.sender) == (("13125550100", "x"), "12025550143")
-
-
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=80),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-ECHOED = ("message_id", "tenant_id", "to", "from", "extension", "conversation_id", "client_ref", "metadata")
-
-
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(ECHOED, ANYTHING)), st.none() | st.just("acme"))
-def test_whatever_a_request_holds_its_refusal_can_be_told(partial, key_tenant):
-    error = UnreadableEvent(Code.INVALID_REQUEST, "It is wrong.", partial=partial)
-    delivery = Delivery("sms.outbound.acme", "sms.outbound.acme", orjson.dumps("body"))
-
-    event = refusals.unreadable(error, delivery, key_tenant, NOW)
-
-    assert event is not None or key_tenant is None
-    if event is not None:
-        assert StatusEvent.model_validate_json(event.encode()) == event
-        assert len(event.message_id.encode()) <= 255
-        assert event.message_id.isprintable()
 
 
 # -- one line and one count a rejection
@@ -330,58 +251,6 @@ async def test_a_name_sends_no_group(rig):
     assert refusal(rig) == ("group_not_supported", "group")
 
 
-@pytest.mark.parametrize(
-    ("to", "asked"),
-    [
-        pytest.param([A, B], True, id="the group, by its id"),
-        pytest.param([B, A, SECOND_DID], True, id="everybody in it, by its id"),
-        pytest.param([A, B, SECOND_DID], False, id="everybody in it"),
-        pytest.param([A, B, "+13125550122"], True, id="one more than the group, by its id"),
-    ],
-)
-async def test_a_group_is_answered_from_the_number_that_it_wrote_to(rig, to, asked):
-    await rig.carrier_says(
-        arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID, B), msg_type=MsgType.MMS, carrier_message_id="g1")
-    )
-    await rig.carrier_says(arrived(sender=A, carrier_message_id="later"))
-    conversation = rig.inbound()[0].conversation_id
-    await rig.send(to=to, group=True, conversation_id=conversation if asked else None)
-
-    (sent,) = rig.carrier.sent
-    assert (sent.message.sender, set(sent.message.recipients)) == (SECOND_DID, {*to} - {SECOND_DID})
-
-
-async def test_a_single_text_is_answered_from_the_number_of_its_conversation(rig):
-    await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID,)))
-    await rig.carrier_says(arrived(sender=A, carrier_message_id="later"))
-    await rig.send(to=A, conversation_id=rig.inbound()[0].conversation_id)
-
-    assert rig.carrier.sent[0].message.sender == SECOND_DID
-
-
-@pytest.mark.parametrize("to", [A, [A, B]], ids=["one of it", "a message to each of it"])
-async def test_who_answers_some_of_a_group_does_so_from_the_number_that_it_wrote_to(rig, to):
-    await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID, B, "+13125550122")))
-    await rig.carrier_says(arrived(sender=A, carrier_message_id="later"))
-    await rig.send(to=to, conversation_id=rig.inbound()[0].conversation_id)
-
-    assert {sent.message.sender for sent in rig.carrier.sent} == {SECOND_DID}
-
-
-async def test_a_conversation_of_the_pbxs_own_decides_nothing(rig):
-    await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID,)))
-    await rig.send(to=A, conversation_id="thread 7")
-
-    assert rig.carrier.sent[0].message.sender == SECOND_DID
-
-
-async def test_a_group_that_is_new_leaves_from_the_default_number(rig):
-    await rig.carrier_says(arrived(sender=A, did=SECOND_DID, recipients=(SECOND_DID,)))
-    await rig.send(to=[A, B], group=True, conversation_id="unknown")
-
-    assert rig.carrier.sent[0].message.sender == DID
-
-
 # -- receipts and conversations under another spelling
 
 
@@ -407,33 +276,6 @@ async def test_a_groups_receipt_for_somebody_else_is_kept_with_a_reason(rig):
     await rig.carrier_says(receipt(recipient="+13125550199"))
 
     assert (rig.dead(), rig.story()) == (["unmatched_receipt"], ["accepted", "submitted"])
-
-
-@pytest.mark.parametrize("first", ["+5215512345678", "5215512345678", "+525512345678"])
-async def test_one_person_has_one_conversation_and_can_be_answered(rig, first):
-    await rig.carrier_says(arrived(sender=first, did="12025550144", recipients=("12025550144",)))
-    await rig.carrier_says(
-        arrived(sender="+525512345678", did=SECOND_DID, recipients=(SECOND_DID,), carrier_message_id="in-2")
-    )
-    one, two = rig.inbound()
-    await rig.send(to=one.sender, conversation_id=one.conversation_id)
-
-    assert (one.sender, one.did, one.conversation_id) == (two.sender, two.did, two.conversation_id)
-    (sent,) = rig.carrier.sent
-    assert (sent.message.sender, sent.message.recipients) == (SECOND_DID, ("+525512345678",))
-
-
-@pytest.mark.parametrize("kept", [("+5215512345678", SECOND_DID), ("525512345678", "12025550144")])
-async def test_a_conversation_that_a_former_version_recorded_goes_on(rig, kept):
-    sender, did = kept
-    await rig.carrier_says(arrived(sender="+525512345678", did=SECOND_DID, recipients=(SECOND_DID,)))
-    ((key, entry),) = rig.ledger.entries.items()
-    former = conversation_id("former", (sender, did))
-    rig.ledger.entries[key] = entry.replace(sender=sender, to=(did,), echo=Echo(conversation_id=former))
-    await rig.carrier_says(arrived(sender="+525512345678", carrier_message_id="later"))
-    await rig.send(to="+525512345678", conversation_id=former)
-
-    assert rig.carrier.sent[0].message.sender == SECOND_DID
 
 
 @pytest.mark.parametrize("sender", ["", "unknown", "12345", "user@example.com", "Bank of America"])

@@ -1,6 +1,5 @@
 """The routes, the sender and the time of a message: rules, extensions, conversations, and what a request names."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -296,25 +295,6 @@ def test_a_list_whose_recipients_are_all_refused_alike_is_refused_as_a_whole():
     french = request(to=["+33142685300", "+33142685301", "x"])
 
     assert refusal(french, ruled(*BRITISH, schedule=MORNINGS)) == (Code.BLOCKED_BY_RULE, None)
-
-
-def test_a_list_recorded_before_there_were_routes_is_read_as_it_was():
-    document = to_document(planned(request(to=[HANDSET, SECOND]), snapshot()), timedelta(days=90))
-    assert all(len(recipient) == 6 for recipient in document["recipients"])
-    assert "routing" not in document
-
-    first, second = children(from_document(document))
-
-    assert [(child.status, child.config_id, child.sender) for child in (first, second)] == [
-        (Status.ACCEPTED, "cfg", DID)
-    ] * 2
-
-
-def test_what_was_decided_for_one_message_is_read_as_it_was_recorded():
-    entry = planned(request(), ruled(rule(RuleRoute(config_id="cfg", prepend="1"), "backup")))
-
-    assert stored(entry) == entry
-    assert stored(replace(entry, moves=1, sender=BACKUP_DID)).sender == BACKUP_DID
 
 
 def test_a_draw_is_the_same_each_time_one_message_is_asked_for():

@@ -1,3 +1,3 @@
 """The version of the gateway: of every package, image and answer. A release changes this line and CHANGELOG.md."""
 
-VERSION = "1.0.0"
+VERSION = "1.1.0"

@@ -40,7 +40,7 @@ from sms_config.operations.message_history import MessageHistory
 from sms_config.operations.parking import DEAD_LETTERS, UNROUTED_MESSAGES, Parking
 from sms_config.operations.server_sent_events import LiveUpdates, StreamTiming
 from sms_config.operations.webhook_activity import WebhookActivityRecorder
-from sms_config.operations.webhook_test import WebhookTest
+from sms_config.operations.webhook_check import WebhookCheck
 from sms_config.resources.account_proofs import AccountProofs
 from sms_config.resources.api_keys import ApiKeys
 from sms_config.resources.audit import Audit
@@ -185,7 +185,7 @@ class _Clients:
     """The HTTP clients of the application."""
 
     checks: CarrierChecks
-    webhooks: WebhookTest
+    webhooks: WebhookCheck
     dispatcher: DispatcherClient
 
 
@@ -235,7 +235,9 @@ def build_app(
 
 def _clients(settings: ConfigSettings, external: ExternalServices) -> _Clients:
     dispatcher = DispatcherClient(settings.dispatcher_url, settings.dispatcher_read_token)
-    return _Clients(CarrierChecks(external.carriers, settings.carrier_options), WebhookTest(external.trust), dispatcher)
+    return _Clients(
+        CarrierChecks(external.carriers, settings.carrier_options), WebhookCheck(external.trust), dispatcher
+    )
 
 
 def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:

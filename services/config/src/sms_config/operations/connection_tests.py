@@ -23,7 +23,7 @@ from sms_config.model.keyring import KeyRing, SealBroken
 from sms_config.model.problems import Conflict, TooManyTests
 from sms_config.model.records import CALLBACK_PASSWORD, CREDENTIALS, WEBHOOK_TOKEN, SmsConfigRecord, TrunkRecord
 from sms_config.operations.replay_refusals import ReplayRefusal, ReplayRefused
-from sms_config.operations.webhook_test import WebhookTarget, WebhookTest
+from sms_config.operations.webhook_check import WebhookCheck, WebhookTarget
 from sms_config.resources.account_proofs import AccountClaim, AccountProofs, NoProofReason
 from sms_config.resources.changes import require
 from sms_config.resources.sealing import credentials_set, open_secret
@@ -104,7 +104,7 @@ class ConnectionTests:
         store: Store,
         ring: KeyRing,
         carriers: CarrierChecks,
-        webhooks: WebhookTest,
+        webhooks: WebhookCheck,
         proofs: AccountProofs,
         throttle: ConnectionTestThrottle,
         public_url: str,

@@ -148,7 +148,7 @@ def _remark(step: str, code: StepCode, **facts: object) -> StepView:
     return StepView(step=step, ok=True, code=code, says=SENTENCES[code].format(**facts))
 
 
-class WebhookTest:
+class WebhookCheck:
     """Calls webhooks. `trust` holds the certificate authorities that are accepted, by default the public ones."""
 
     def __init__(self, trust: ssl.SSLContext | None = None) -> None:
