@@ -276,3 +276,34 @@ async def test_a_retry_that_is_due_before_its_outcome_is_published_is_sent_also_
         await rig.pass_time(61)
 
     assert len(rig.carrier.sent) == 1
+
+
+async def test_a_lane_entry_that_rabbitmq_gives_again_brings_no_retry_before_its_time(rig):
+    publish, postpone = rig.broker.publish, rig.ledger.postpone
+    untold, dropped, taken = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def publish_slowly(message) -> None:
+        if message.routing_key.endswith(".queued"):
+            untold.set()
+            await taken.wait()
+        await publish(message)
+
+    async def note(*args, **kwargs) -> None:
+        await postpone(*args, **kwargs)
+        dropped.set()
+
+    rig.broker.publish, rig.ledger.postpone = publish_slowly, note
+    later = TemporaryFailure(Code.CARRIER_ERROR, "Later.", retry_after=3600)
+    rig.carrier.script(HANDSET, later, Accepted("id-2"))
+    async with asyncio.timeout(5):
+        sending = asyncio.create_task(rig.send())
+        await untold.wait()
+        await rig.broker.publish(lane_message(entry(), NOW))
+        await dropped.wait()
+        taken.set()
+        await sending
+        await rig.pass_time(3599)
+    assert len(rig.carrier.sent) == 1
+    await rig.pass_time(2)
+
+    assert rig.story() == ["accepted", "queued", "submitted"]

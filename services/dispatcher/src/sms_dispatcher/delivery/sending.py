@@ -91,11 +91,16 @@ class Sending:
         recorded = self._in_flight.get(id_)
         if recorded is None:
             return False
-        await self._ledger.postpone(recorded, self._clock() + _DUE_IF_WE_DIE)
+        await self._ledger.postpone(recorded, self._no_sooner(recorded, self._clock() + _DUE_IF_WE_DIE))
         if self._in_flight.get(id_) is not recorded:
             return False
         self._due_when_published.add(id_)
         return True
+
+    @staticmethod
+    def _no_sooner(recorded: LedgerEntry, moment: datetime) -> datetime:
+        """`moment`, or when the entry is due if that is later: RabbitMQ may give a lane entry again at any time."""
+        return moment if recorded.due_at is None else max(moment, recorded.due_at)
 
     async def send_claimed(self, entry: LedgerEntry, slot: SendSlot, published: "asyncio.Future[None]") -> None:
         """Work on a message that was claimed when it was accepted until its outcome is recorded and, after what is
@@ -108,7 +113,7 @@ class Sending:
             self._ended(entry.id)
 
     def _ended(self, id_: str) -> None:
-        del self._in_flight[id_]
+        self._in_flight.pop(id_, None)
         self._due_when_published.discard(id_)
 
     async def report_waiting(self, item: LaneEntry, reason: str) -> None:
@@ -273,13 +278,13 @@ class Sending:
     async def _publish(self, recorded: LedgerEntry) -> None:
         """Publish the outcome, and have the scheduler look when it is to be sent again. It may have looked before: a
         queue that takes nothing keeps the outcome for longer than the message has to wait. A lane entry that it put
-        meanwhile was not used, so the message is due now.
+        meanwhile was not used, so the message is due again.
         """
         await self._publisher.publish([status_event(recorded)])
         due_at = recorded.due_at if recorded.status in CLAIMABLE else None
         while recorded.id in self._due_when_published:
             self._due_when_published.discard(recorded.id)
-            due_at = self._clock()
+            due_at = self._no_sooner(recorded, self._clock())
             await retry_until_available(partial(self._ledger.postpone, recorded, due_at))
         if due_at is not None:
             self._alarm.set_for((due_at - self._clock()).total_seconds())
