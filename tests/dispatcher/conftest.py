@@ -102,14 +102,22 @@ class Rig:
     async def pass_time(self, seconds: float) -> None:
         await self.let_pass(seconds)
         with suppress(Unavailable):
-            await self.scheduler.work()
+            await self.work()
         await self.idle()
+
+    async def work(self) -> int:
+        """Let the scheduler work on what is due, and return once what has ended is published."""
+        try:
+            return await self.scheduler.work()
+        finally:
+            if self.scheduler.publishing:
+                await asyncio.wait(self.scheduler.publishing)
 
     async def idle(self) -> None:
         """Return once nothing is read from a queue and nothing is being sent."""
         await self.broker.idle()
         sending = [task for lane in self.lanes.owned.values() for task in lane.fast_path.sending]
-        sending += self.scheduler.reconciling
+        sending += self.scheduler.reconciling | self.scheduler.publishing
         if sending:
             await asyncio.wait(sending)
             await self.idle()

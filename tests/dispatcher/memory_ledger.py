@@ -148,13 +148,14 @@ class MemoryLedger(Ledger):
         self._answer()
         now = self._clock()
         due = [e for e in self.entries.values() if e.due_at is not None and e.due_at <= now][:limit]
-        for entry in due:
-            self.entries[entry.id] = replace(entry, due_at=now + LEASE)
-        return due
+        taken = [replace(entry, due_at=now + LEASE) for entry in due]
+        self.entries.update((entry.id, entry) for entry in taken)
+        return taken
 
-    async def postpone(self, entry: LedgerEntry, until: datetime | None) -> None:
+    async def postpone(self, entry: LedgerEntry, until: datetime | None, *, leased: bool = False) -> None:
         self._answer()
-        if self.entries[entry.id].sequence == entry.sequence:
+        present = self.entries[entry.id]
+        if present.sequence == entry.sequence and (not leased or present.due_at == entry.due_at):
             self.entries[entry.id] = replace(self.entries[entry.id], due_at=until)
 
     async def remember_bulk_lane(self, config_id: str) -> None:

@@ -275,6 +275,25 @@ async def test_what_has_changed_meanwhile_is_not_postponed(ledger):
     assert (await ledger.find("acme", "m-1")).due_at == sent.due_at
 
 
+async def test_what_somebody_else_has_made_due_since_it_was_taken_stays_so(ledger):
+    await ledger.accept(fresh(status=Status.HELD, due_at=now() - timedelta(seconds=1)))
+    (taken,) = await ledger.take_due(10)
+    soon, later = now() + timedelta(minutes=1), now() + timedelta(days=1)
+
+    await ledger.postpone(taken, soon)
+    await ledger.postpone(taken, later, leased=True)
+    assert (await ledger.find("acme", "m-1")).due_at == soon
+
+
+async def test_what_was_taken_and_not_made_due_by_anybody_else_is_postponed(ledger):
+    await ledger.accept(fresh(status=Status.HELD, due_at=now() - timedelta(seconds=1)))
+    (taken,) = await ledger.take_due(10)
+    later = now() + timedelta(days=1)
+
+    await ledger.postpone(taken, later, leased=True)
+    assert (await ledger.find("acme", "m-1")).due_at == later
+
+
 async def test_a_claim_whose_lease_is_over_is_abandoned_once_and_only_as_it_was(ledger, monkeypatch):
     for module in ("sms_dispatcher.ledger.ledger", "tests.dispatcher.memory_ledger"):
         monkeypatch.setattr(f"{module}.LEASE", timedelta(seconds=-1))

@@ -14,7 +14,7 @@ from sms_common.messages import Status
 from sms_config.storage.store import MongoStore
 from sms_dispatcher.ledger.database import open_database
 from sms_dispatcher.ledger.entries import LedgerEntry, Receipt
-from sms_dispatcher.ledger.ledger import Ledger, MatchedReceipt
+from sms_dispatcher.ledger.ledger import Ledger, LedgerChange, MatchedReceipt
 from tests.dispatcher.builders import HANDSET, NOW, entry
 from tests.stack import Database
 
@@ -164,3 +164,35 @@ async def test_in_each_batch_the_good_are_recorded_and_the_bad_one_fails_by_itse
         changed = await ledger.find("acme", "m-3")
         assert changed is not None
         assert (changed.reason == "good") is (operation in {changing, finishing, receiving})
+
+
+@pytest.mark.parametrize("reasons", [("good", "bad"), ("bad", "good")], ids=" then ".join)
+async def test_of_two_receipts_of_one_message_the_good_one_is_recorded(database: Database, reasons):
+    """They share a write, and nobody can say which of them MongoDB refused."""
+    async with open_database(database.url, database.name) as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION)
+        await ledger.prepare()
+        for name in ("m-1", "beside"):
+            await ledger.accept(entry(message_id=name, claim_id=None))
+        await messages.command("collMod", "messages", validator={"reason": {"$ne": "bad"}})
+
+        told = [
+            ("m-1", reasons[0], Status.SENT),
+            ("m-1", reasons[1], Status.DELIVERED),
+            ("beside", "good", Status.SENT),
+        ]
+        matched = [
+            MatchedReceipt(Receipt(HANDSET, status, NOW, "carrier-1", NOW, reason=why), f"acme/{name}", lambda _: True)
+            for name, why, status in told
+        ]
+        async with asyncio.timeout(20):
+            done = await asyncio.gather(*map(ledger.apply, matched), return_exceptions=True)
+
+        good, bad = (done[0], done[1]) if reasons[0] == "good" else (done[1], done[0])
+        assert isinstance(bad, UnreadableEvent)
+        for one in (good, done[2]):
+            assert isinstance(one, LedgerChange)
+            assert one.happened
+        found = await ledger.find("acme", "m-1")
+        assert found is not None
+        assert (found.reason, found.status) == ("good", Status.SENT if reasons[0] == "good" else Status.DELIVERED)

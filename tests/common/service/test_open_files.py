@@ -1,5 +1,6 @@
 """A process that can open no more files says so and counts it."""
 
+import asyncio
 import errno
 import os
 import socket
@@ -42,6 +43,29 @@ def test_a_process_at_its_limit_says_so_at_once_and_each_minute_and_counts_each_
 
     assert [entry["event"] for entry in logs] == ["service.file_limit_reached"] * 2
     assert counted() - before == 61
+
+
+async def test_a_bug_in_looking_is_logged_once_a_minute_and_not_at_each_look(monkeypatch):
+    pauses, second = [], asyncio.Event()
+
+    def note(seconds, _share):
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            second.set()
+        return 0.0
+
+    def broken():
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("sms_common.service.background_work.spread", note)
+    with capture_logs() as logs:
+        watching = asyncio.create_task(OpenFiles(broken, limit=100).watch())
+        await second.wait()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+    assert pauses[:2] == [60.0, 60.0]
+    assert {entry["event"] for entry in logs} == {"service.file_watch_failed"}
 
 
 def test_a_process_near_its_limit_says_so_once_until_it_is_near_again():

@@ -25,7 +25,7 @@ async def sent_by(rig, *outcomes, rules=None, **changes):
     await rig.use(rules or ruled(BOTH))
     rig.carrier.script(HANDSET, *outcomes)
     await rig.send(**changes)
-    await rig.scheduler.work()
+    await rig.work()
     await rig.idle()
     return [(call.account.config_id, call.message.sender, *call.message.recipients) for call in rig.carrier.sent]
 
@@ -87,7 +87,7 @@ async def test_never_after_an_answer_was_lost(rig):
     resending = ruled(BOTH, configs=(config(failure_policy="resend"), BACKUP))
     await sent_by(rig, SILENCE, OURS, rules=resending)
     await rig.pass_time(60)
-    await rig.scheduler.work()
+    await rig.work()
     await rig.idle()
 
     assert [call.account.config_id for call in rig.carrier.sent] == ["cfg", "cfg"]
@@ -134,7 +134,7 @@ async def test_a_configuration_that_was_deleted_sends_its_messages_on(rig):
     await rig.use(ruled(BOTH, configs=(BACKUP,)).model_copy(update={"retired_config_ids": ("cfg",)}))
     await rig.pass_time(301)
     for _ in range(2):
-        await rig.scheduler.work()
+        await rig.work()
         await rig.broker.idle()
 
     assert [call.account.config_id for call in rig.carrier.sent] == ["backup"]

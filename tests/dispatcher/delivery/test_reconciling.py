@@ -124,7 +124,7 @@ async def test_a_slow_list_holds_nothing_else_up(lost):
     await lost.send(message_id="later", to=OTHER, send_after=NOW + timedelta(minutes=10))
     lost.clock.now += timedelta(minutes=10)
     async with asyncio.timeout(5):
-        await lost.scheduler.work()
+        await lost.work()
         await begun.wait()
         await lost.carrier.wait_until_sent(2)
     assert lost.story("m-1")[-1] == "unknown"
@@ -149,7 +149,7 @@ async def test_what_a_dead_process_had_claimed_is_looked_for_at_the_time_of_its_
     rig.ledger.entries["acme/m-1"] = entry(status=Status.SUBMITTING, claim_id="dead", sequence=2, due_at=NOW)
     rig.ledger.claimed_at["acme/m-1"] = NOW
     await rig.let_pass(3600)
-    await rig.scheduler.work()
+    await rig.work()
     await rig.idle()
     await minutes(rig, 10)
 

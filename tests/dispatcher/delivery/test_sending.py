@@ -10,6 +10,7 @@ from sms_common.errors import Code, Misconfigured, OutcomeUnknown, PermanentFail
 from sms_common.messages import Accepted, Status
 from sms_dispatcher.lanes.lane_entries import lane_message
 from tests.dispatcher.builders import HANDSET, NOW, config, entry, snapshot
+from tests.dispatcher.conftest import Rig
 
 DOWN = TemporaryFailure(Code.CARRIER_UNREACHABLE, "The carrier cannot be reached.")
 REFUSED = PermanentFailure(Code.CARRIER_REFUSED, "The carrier refused it.", carrier_code="400", carrier_text="no")
@@ -205,3 +206,104 @@ async def test_a_retry_that_was_recorded_before_its_process_died_is_not_lost_and
 
     assert rig.story()[-1] == "submitted"
     assert len(rig.carrier.sent) == 2
+
+
+class Untold:
+    """A retry falls due while the PBX's queue does not take the outcome before it."""
+
+    def __init__(self, rig, *, note_last: bool) -> None:
+        self._rig = rig
+        self._note_last = note_last
+        self._publish, self._postpone = rig.broker.publish, rig.ledger.postpone
+        self._untold, self._dropped, self._taken = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        rig.broker.publish, rig.ledger.postpone = self._publish_slowly, self._note
+
+    async def _publish_slowly(self, message) -> None:
+        if message.routing_key.endswith(".queued"):
+            self._untold.set()
+            await self._taken.wait()
+        await self._publish(message)
+
+    async def _note(self, entry, until, *, leased=False) -> None:
+        """The scheduler notes that it has put a lane entry, before or after that was dropped."""
+        if leased and self._note_last:
+            await self._dropped.wait()
+        await self._postpone(entry, until, leased=leased)
+        if not leased:
+            self._dropped.set()
+
+    async def begin(self) -> "asyncio.Task[None]":
+        self._rig.carrier.script(HANDSET, DOWN, Accepted("id-2"))
+        sending = asyncio.create_task(self._rig.send())
+        await self._untold.wait()
+        self._rig.clock.now += timedelta(seconds=6)
+        await self._rig.work()
+        await self._dropped.wait()
+        return sending
+
+    def end(self) -> None:
+        self._taken.set()
+
+
+@pytest.mark.parametrize("note_last", [False, True], ids=["noted before", "noted after"])
+async def test_a_retry_that_is_due_before_its_outcome_is_published_is_sent_after_that(rig, note_last):
+    untold = Untold(rig, note_last=note_last)
+    async with asyncio.timeout(5):
+        sending = await untold.begin()
+        assert rig.broker.waiting("sms.wait.5s") == []
+        untold.end()
+        await sending
+        await rig.work()
+        await rig.idle()
+
+    assert (rig.story(), len(rig.carrier.sent)) == (["accepted", "queued", "submitted"], 2)
+
+
+@pytest.mark.parametrize("note_last", [False, True], ids=["noted before", "noted after"])
+async def test_a_retry_that_is_due_before_its_outcome_is_published_is_sent_also_when_the_process_dies(rig, note_last):
+    untold = Untold(rig, note_last=note_last)
+    async with asyncio.timeout(5):
+        sending = await untold.begin()
+        rig.clock.now += timedelta(seconds=61)
+        other = Rig(rig.clock, rig.ledger)
+        async with other.broker:
+            await other.start(snapshot())
+            await other.work()
+            await other.idle()
+            assert (other.story(), len(other.carrier.sent)) == (["submitted"], 1)
+        untold.end()
+        await sending
+        await rig.pass_time(61)
+
+    assert len(rig.carrier.sent) == 1
+
+
+async def test_a_lane_entry_that_rabbitmq_gives_again_brings_no_retry_before_its_time(rig):
+    publish, postpone = rig.broker.publish, rig.ledger.postpone
+    untold, dropped, taken = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def publish_slowly(message) -> None:
+        if message.routing_key.endswith(".queued"):
+            untold.set()
+            await taken.wait()
+        await publish(message)
+
+    async def note(*args, **kwargs) -> None:
+        await postpone(*args, **kwargs)
+        dropped.set()
+
+    rig.broker.publish, rig.ledger.postpone = publish_slowly, note
+    later = TemporaryFailure(Code.CARRIER_ERROR, "Later.", retry_after=3600)
+    rig.carrier.script(HANDSET, later, Accepted("id-2"))
+    async with asyncio.timeout(5):
+        sending = asyncio.create_task(rig.send())
+        await untold.wait()
+        await rig.broker.publish(lane_message(entry(), NOW))
+        await dropped.wait()
+        taken.set()
+        await sending
+        await rig.pass_time(3599)
+    assert len(rig.carrier.sent) == 1
+    await rig.pass_time(2)
+
+    assert rig.story() == ["accepted", "queued", "submitted"]

@@ -80,7 +80,7 @@ async def test_a_group_whose_second_receipt_never_comes_ends_as_undetermined(rig
     await slow.begin(to=[HANDSET, SECOND], group=True)
     await slow.end(await slow.hear(receipt()))
     await rig.pass_time(101 * 3600)
-    await rig.scheduler.work()
+    await rig.work()
 
     assert rig.story("m-1")[-1] == "undetermined"
 

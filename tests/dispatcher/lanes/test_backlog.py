@@ -11,16 +11,20 @@ ASKED = ("was_empty", 0)
     ("events", "empty"),
     [
         ([], False),
-        ([("delivered",)], False),
+        ([("delivered", "a")], False),
         ([ASKED], True),
-        ([ASKED, ("put",)], False),
-        ([ASKED, ("put",), ("delivered",)], True),
-        ([ASKED, ("put",), ("put",), ("delivered",)], False),
-        ([ASKED, ("delivered",), ("put",)], False),
-        ([("put",), ASKED], False),
-        ([("put",), ("was_empty", 1)], True),
-        ([ASKED, ("put",), ("forget",), ("delivered",)], False),
-        ([ASKED, ("put",), ("forget",), ("was_empty", 1)], True),
+        ([ASKED, ("put", "a")], False),
+        ([ASKED, ("put", "a"), ("delivered", "a")], True),
+        ([ASKED, ("put", "a"), ("put", "b"), ("delivered", "a")], False),
+        ([ASKED, ("delivered", "a"), ("put", "a")], False),
+        ([ASKED, ("put", "a"), ("delivered", "another dispatcher's")], False),
+        ([ASKED, ("put", "a"), ("delivered", "another dispatcher's"), ("delivered", "a")], True),
+        ([("put", "a"), ("was_empty", 1), ("put", "b"), ("delivered", "a")], False),
+        ([ASKED, ("put", "a"), ("delivered", None)], False),
+        ([("put", "a"), ASKED], False),
+        ([("put", "a"), ("was_empty", 1)], True),
+        ([ASKED, ("put", "a"), ("forget",), ("delivered", "a")], False),
+        ([ASKED, ("put", "a"), ("forget",), ("was_empty", 1)], True),
     ],
 )
 def test_a_queue_is_empty_only_when_that_is_known(events, empty):
@@ -29,3 +33,16 @@ def test_a_queue_is_empty_only_when_that_is_known(events, empty):
         getattr(backlog, name)(*arguments)
 
     assert backlog.is_empty is empty
+
+
+def test_of_a_long_queue_nothing_is_known_until_the_broker_is_asked_again():
+    backlog = Backlog()
+    backlog.was_empty(0)
+    for n in range(20_000):
+        backlog.put(str(n))
+    for n in range(20_000):
+        backlog.delivered(str(n))
+    assert not backlog.is_empty
+
+    backlog.was_empty(backlog.puts)
+    assert backlog.is_empty

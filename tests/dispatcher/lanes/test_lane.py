@@ -107,7 +107,7 @@ async def test_a_message_that_expires_in_a_stopped_lane_is_published_at_its_time
     await rig.ask(message_id="m-2", expires_at=NOW + timedelta(minutes=1))
     await rig.until_told(3)
     rig.clock.now += timedelta(minutes=1)
-    await rig.scheduler.work()
+    await rig.work()
     assert rig.story("m-2") == ["accepted", "expired"]
     rig.carrier.script(HANDSET, Accepted("id"))
     await rig.use(snapshot(config(name="Mended")))

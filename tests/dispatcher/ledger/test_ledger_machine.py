@@ -172,7 +172,7 @@ class LifeOfAMessage(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def the_clock_looks(self, which: int) -> None:
-        self._run(self.rigs[which].scheduler.work())
+        self._run(self.rigs[which].work())
 
     # -- what must hold
 

@@ -23,7 +23,7 @@ async def test_what_is_held_can_be_withdrawn(rig):
     await rig.send(send_after=LATER)
     await withdraw(rig)
     await rig.pass_time(3601)
-    await rig.scheduler.work()
+    await rig.work()
 
     assert (rig.story(), rig.carrier.sent) == (["accepted", "held", "canceled"], [])
 
@@ -80,7 +80,7 @@ async def test_a_list_withdrawn_while_it_is_being_recorded_is_withdrawn_whole(ri
     await withdraw(rig)
     await rig.send(to=[HANDSET, SECOND], send_after=LATER)
     await rig.pass_time(3601)
-    await rig.scheduler.work()
+    await rig.work()
 
     assert (rig.story("m-1.2")[-1], rig.story("m-1.1")[-1], rig.carrier.sent) == ("canceled", "canceled", [])
 

@@ -71,7 +71,13 @@ class DispatcherSettings(ProcessSettings):
         ),
     ] = 10
     due_every: Annotated[
-        float, Field(description="Seconds between checks for entries that are due", gt=0, le=60, allow_inf_nan=False)
+        float,
+        Field(
+            description="Seconds between checks for entries that are due, 20 % more or less",
+            gt=0,
+            le=60,
+            allow_inf_nan=False,
+        ),
     ] = 1.0
     log_format: Annotated[LogFormat, Field(description="How log lines look")] = "auto"
     log_level: Annotated[LogLevel, Field(description="Lowest level logged")] = "info"

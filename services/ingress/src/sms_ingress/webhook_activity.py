@@ -24,6 +24,7 @@ from sms_ingress.answers import WebhookOutcome
 
 _log = structlog.get_logger(__name__)
 
+# About: each process draws its periods, so that they do not all report at the same moments.
 REPORT_SECONDS = 10.0
 _EVENTS = LoopEvents("webhooks_seen.not_reported", "webhooks_seen.failed")
 # Some 200 bytes each, so an event stays far below its maximum size.
@@ -34,7 +35,7 @@ _Key = tuple[str, WebhookOutcome]
 
 
 class WebhookActivity:
-    """Records webhooks in memory and publishes them every `every` seconds.
+    """Records webhooks in memory and publishes them about every `every` seconds.
 
     `record` is called for every webhook of a known configuration, so it must be fast. `proxies` are trusted about the
     address that a webhook came from.

@@ -15,6 +15,7 @@ from sms_common.telemetry import metrics
 
 LOOK_EVERY_SECONDS: Final = 1.0
 _SAY_AGAIN_AFTER: Final = 60  # looks
+_LOOK_AFTER_FAILURE_SECONDS: Final = 60.0
 _NEAR: Final = 0.9
 _EVENTS: Final = LoopEvents("service.file_watch_postponed", "service.file_watch_failed")
 
@@ -43,12 +44,12 @@ class OpenFiles:
         self._near = False
 
     async def watch(self) -> None:
-        """Look every second, for ever."""
+        """Look every second, for ever; after a failure a minute later, since the next one would fail as well."""
 
         async def look() -> None:
             self.look()
 
-        await periodically(look, LOOK_EVERY_SECONDS, None, _EVENTS)
+        await periodically(look, LOOK_EVERY_SECONDS, None, _EVENTS, after_failure=_LOOK_AFTER_FAILURE_SECONDS)
 
     def look(self) -> None:
         """Count and say that the limit is reached, now and every minute, and once that it is near."""

@@ -14,9 +14,9 @@ from sms_config.storage.store_protocol import Store
 
 _EVENTS = LoopEvents("config.announcement_waits", "config.announcement_failed", logging.WARNING)
 _BATCH = 100
-# Readers poll every 30 s anyway. A retry should be sooner than that.
+# Readers poll after 15 to 19 s anyway. A retry, after about so many seconds, should be sooner than that.
 _RETRY_SECONDS = 5.0
-# Another process may have written a change and died before announcing it.
+# Another process may have written a change and died before announcing it. It is found after about so many seconds.
 _POLL_SECONDS = 30.0
 
 

@@ -4,12 +4,13 @@ It is also what still ends a message whose lane entry was lost: the ledger alone
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from sms_common.concurrency import gather_all
 from sms_common.errors import Code, Unavailable
 from sms_common.events import StatusError
 from sms_common.messages import ErrorClass, Status
@@ -28,6 +29,10 @@ log = structlog.get_logger()
 
 _EVENTS = LoopEvents("due.postponed", "due.failed")
 _BATCH = 500
+# How soon an entry is put again that its lane's queue did not take.
+_PUT_AGAIN = timedelta(seconds=2)
+# So many ends are being published at a time. Only a PBX whose queue takes nothing makes so many of them wait.
+_PUBLISHED_AT_A_TIME = 2 * _BATCH
 # How soon a claim that never ended is put into its lane again, in case that entry gets lost as well.
 _CLAIM_AGAIN = timedelta(minutes=10)
 # Carriers' lists are asked for so many at a time, each within this, also when the carrier is slow.
@@ -49,71 +54,107 @@ class DueScheduler:
         self._alarm = alarm or DueAlarm()
         self.reconciling: set[asyncio.Task[None]] = set()
         """Questions to carriers' lists that are in flight."""
+        self.publishing: set[asyncio.Task[None]] = set()
+        """Ends that are being published."""
 
     async def run(self, stop: asyncio.Event, *, every: float) -> None:
-        """Look every `every` seconds until `stop` is set."""
+        """Look about every `every` seconds, and when the alarm rings, until `stop` is set."""
+        looking = periodically(self.work, every, stop, _EVENTS, wake=self._alarm.rings)
         try:
-            await periodically(self._work_and_count, every, stop, _EVENTS, wake=self._alarm.rings)
+            # The alarm may ring ten times a second. The time and the number are not needed so often.
+            await asyncio.gather(looking, periodically(self._set_clock_and_count, every, stop, _EVENTS))
         finally:
-            for task in self.reconciling:
+            beside = self.reconciling | self.publishing
+            for task in beside:
                 task.cancel()
-            await asyncio.gather(*self.reconciling, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
 
-    async def _work_and_count(self) -> None:
+    async def _set_clock_and_count(self) -> None:
         await self._ledger.set_clock()
-        await self.work()
         metrics.unknown_outcomes.set(await self._ledger.count_unknown())
 
     async def work(self) -> int:
-        """Work on all that is due now; returns how many that were. Raises Unavailable, leaving the rest for the next
-        time.
+        """Work on all that is due now; returns how many that were. What has ended is published beside it.
+
+        Raises Unavailable when that happened to any of them; the others are worked on all the same. When it happened to
+        a whole batch, the rest is left for the next time.
         """
-        count = 0
+        count, trouble = 0, None
         while batch := await self._ledger.take_due(_BATCH):
-            await gather_all(self._work_on(entry) for entry in batch)
+            failures = [one for one in await asyncio.gather(*map(self._work_on, batch)) if one is not None]
             count += len(batch)
+            trouble = failures[0] if failures else trouble
+            if len(failures) == len(batch):
+                break
+        if trouble is not None:
+            raise trouble
         return count
 
-    async def _work_on(self, entry: LedgerEntry) -> None:
+    async def _work_on(self, entry: LedgerEntry) -> Unavailable | None:
         try:
             await self._next_step(entry)
-        except Unavailable:
-            raise
+        except Unavailable as error:
+            return error
         except Exception:  # it is due again soon; the others go on
             log.exception("due.entry_failed", message_id=entry.message_id, tenant_id=entry.tenant_id)
+        return None
 
     async def _next_step(self, entry: LedgerEntry) -> None:
         now = self._clock()
         if entry.status.final:
-            await self._publish_end(entry)
+            self._start_publishing(entry)
         elif entry.status in CLAIMABLE:
             too_late = attempts.out_of_time(entry, now)
             if too_late is not None:
                 await self._end(entry, too_late)
                 return
-            await self._lanes.put(entry)
-            await self._ledger.postpone(entry, entry.deadline)
+            await self._put(entry, entry.deadline)
         elif entry.status is Status.SUBMITTING:
-            await self._lanes.put(entry)
-            await self._ledger.postpone(entry, now + _CLAIM_AGAIN)
+            await self._put(entry, now + _CLAIM_AGAIN)
         elif entry.status is Status.UNKNOWN and not self._reconciler.window_is_over(entry):
             await self._start_reconciling(entry)
         else:
             metrics.undetermined_total.labels(entry.config_id or "").inc()
             await self._end(entry, _undetermined(entry, now))
 
+    async def _put(self, entry: LedgerEntry, look_again: datetime) -> None:
+        """Put an entry into its lane. Look at it again at `look_again`, or soon when the lane's queue did not take it.
+        Raises Unavailable.
+        """
+        try:
+            await self._lanes.put(entry)
+        except Unavailable:
+            with suppress(Unavailable):
+                await self._ledger.postpone(entry, self._clock() + _PUT_AGAIN, leased=True)
+                self._alarm.set_for(_PUT_AGAIN.total_seconds())
+            raise
+        await self._ledger.postpone(entry, look_again, leased=True)
+
     async def _start_reconciling(self, entry: LedgerEntry) -> None:
         """Look beside everything else: a carrier's list may be slow. When many do, it is due again after its lease."""
         if len(self.reconciling) >= _RECONCILED_AT_A_TIME:
             return
         await self._ledger.postpone(entry, self._clock() + _RECONCILE_AGAIN)
-        task = asyncio.create_task(self._reconcile(entry))
-        self.reconciling.add(task)
-        task.add_done_callback(self.reconciling.discard)
+        self._start(self.reconciling, self._reconciler.reconcile, entry)
 
-    async def _reconcile(self, entry: LedgerEntry) -> None:
+    def _start_publishing(self, ended: LedgerEntry) -> None:
+        """Publish an end beside everything else: one PBX's queue may take nothing. When too many wait for that, it is
+        due again after its lease.
+        """
+        if len(self.publishing) < _PUBLISHED_AT_A_TIME:
+            self._start(self.publishing, self._publish_end, ended)
+
+    def _start(
+        self, tasks: set[asyncio.Task[None]], act: Callable[[LedgerEntry], Awaitable[None]], entry: LedgerEntry
+    ) -> None:
+        """Do `act` in a task that is in `tasks` until it is done."""
+        task = asyncio.create_task(self._beside(act, entry))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def _beside(self, act: Callable[[LedgerEntry], Awaitable[None]], entry: LedgerEntry) -> None:
         try:
-            await self._reconciler.reconcile(entry)
+            await act(entry)
         except Unavailable as error:
             log.info("due.postponed", code=error.code)
         except Exception:  # it is due again later
@@ -125,7 +166,7 @@ class DueScheduler:
         """
         after = replace(after, due_at=self._clock() + LEASE)
         if await self._ledger.change(entry, after):
-            await self._publish_end(after)
+            self._start_publishing(after)
 
     async def _publish_end(self, entry: LedgerEntry) -> None:
         try:

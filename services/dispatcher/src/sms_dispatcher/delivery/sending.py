@@ -40,6 +40,9 @@ from sms_dispatcher.ledger.ledger import LEASE
 log = structlog.get_logger()
 
 _TAKEN_SECONDS = 5.0
+# When a message is due whose outcome is still being published, should this process die. It is no lease: the scheduler
+# must see that somebody has said this since it took the entry.
+_DUE_IF_WE_DIE = LEASE / 2
 
 
 class Sending:
@@ -61,28 +64,57 @@ class Sending:
         self._first_check = patience.first_check
         self._alarm = alarm or DueAlarm()
         self._uniform = uniform
-        self._in_flight: set[str] = set()
+        # What is in flight here; with its outcome, once it is recorded that it is to be sent again.
+        self._in_flight: dict[str, LedgerEntry | None] = {}
+        self._due_when_published: set[str] = set()
 
     async def send(self, item: LaneEntry, slot: SendSlot) -> None:
-        """Work on one lane entry until its outcome is recorded and published."""
+        """Work on one lane entry until its outcome is recorded and published. When that of an earlier attempt is still
+        being published, this lane entry is not needed: the scheduler makes a new one after that.
+        """
         id_ = entry_id(item.tenant_id, item.message_id)
         if id_ in self._in_flight:
-            raise RetryLater(_TAKEN_SECONDS)
-        self._in_flight.add(id_)
+            if await self._left_to_scheduler(id_):
+                return
+            if id_ in self._in_flight:
+                raise RetryLater(_TAKEN_SECONDS)
+        self._in_flight[id_] = None
         try:
             await self._work(id_, slot, item.queued_at)
         finally:
-            self._in_flight.discard(id_)
+            self._ended(id_)
+
+    async def _left_to_scheduler(self, id_: str) -> bool:
+        """Make an entry due once its outcome is published here, if that is still to come. Until then it is due in half
+        a minute, in case this process dies. Raises Unavailable.
+        """
+        recorded = self._in_flight.get(id_)
+        if recorded is None:
+            return False
+        await self._ledger.postpone(recorded, self._no_sooner(recorded, self._clock() + _DUE_IF_WE_DIE))
+        if self._in_flight.get(id_) is not recorded:
+            return False
+        self._due_when_published.add(id_)
+        return True
+
+    @staticmethod
+    def _no_sooner(recorded: LedgerEntry, moment: datetime) -> datetime:
+        """`moment`, or when the entry is due if that is later: RabbitMQ may give a lane entry again at any time."""
+        return moment if recorded.due_at is None else max(moment, recorded.due_at)
 
     async def send_claimed(self, entry: LedgerEntry, slot: SendSlot, published: "asyncio.Future[None]") -> None:
         """Work on a message that was claimed when it was accepted until its outcome is recorded and, after what is
         being `published` already, published. Nothing of it is in a queue: the scheduler puts there what is retried.
         """
-        self._in_flight.add(entry.id)
+        self._in_flight[entry.id] = None
         try:
             await self._record(entry, await self._first_attempt(entry, slot, entry.created_at), published)
         finally:
-            self._in_flight.discard(entry.id)
+            self._ended(entry.id)
+
+    def _ended(self, id_: str) -> None:
+        self._in_flight.pop(id_, None)
+        self._due_when_published.discard(id_)
 
     async def report_waiting(self, item: LaneEntry, reason: str) -> None:
         """Record and publish that a message waits in its lane, unless it is known already. Raises Unavailable."""
@@ -125,6 +157,7 @@ class Sending:
         after = self._unknown(entry, dead, self._policy(entry)).replace(occurred_at=entry.updated_at)
         if not await self._ledger.abandon(entry, after):
             raise RetryLater(LEASE.total_seconds() / 2)
+        self._note_recorded(after)
         metrics.dispatch_total.labels(entry.carrier or "", "unknown").inc()
         await self._publish(after)
 
@@ -204,6 +237,7 @@ class Sending:
     ) -> None:
         """Write the outcome, however long the store is away, and publish it, unless what came meanwhile says more."""
         recorded = await self._finish(claimed, after)
+        self._note_recorded(recorded)
         log.info(
             "message.dispatched",
             message_id=claimed.message_id,
@@ -220,6 +254,10 @@ class Sending:
         elif after.provider_msg_id is not None:
             carrier_id, segments = after.provider_msg_id, after.segments
             await retry_until_available(partial(self._ledger.note_carrier_id, claimed, carrier_id, segments))
+
+    def _note_recorded(self, recorded: LedgerEntry | None) -> None:
+        if recorded is not None and recorded.status in CLAIMABLE:
+            self._in_flight[recorded.id] = recorded
 
     async def _finish(self, claimed: LedgerEntry, after: LedgerEntry) -> LedgerEntry | None:
         """The entry with its outcome recorded; None when it stands where this outcome does not follow any more.
@@ -238,12 +276,18 @@ class Sending:
         return after
 
     async def _publish(self, recorded: LedgerEntry) -> None:
-        """Publish the outcome, and have the scheduler look when it is to be sent again. In this order: the entry is in
-        flight here until it is published.
+        """Publish the outcome, and have the scheduler look when it is to be sent again. It may have looked before: a
+        queue that takes nothing keeps the outcome for longer than the message has to wait. A lane entry that it put
+        meanwhile was not used, so the message is due again.
         """
         await self._publisher.publish([status_event(recorded)])
-        if recorded.status in CLAIMABLE and recorded.due_at is not None:
-            self._alarm.set_for((recorded.due_at - self._clock()).total_seconds())
+        due_at = recorded.due_at if recorded.status in CLAIMABLE else None
+        while recorded.id in self._due_when_published:
+            self._due_when_published.discard(recorded.id)
+            due_at = self._no_sooner(recorded, self._clock())
+            await retry_until_available(partial(self._ledger.postpone, recorded, due_at))
+        if due_at is not None:
+            self._alarm.set_for((due_at - self._clock()).total_seconds())
 
 
 def message_of(entry: LedgerEntry) -> OutboundMessage:

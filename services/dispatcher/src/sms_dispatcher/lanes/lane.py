@@ -102,8 +102,7 @@ class Lane:
         """Send one lane entry when it has a slot. Raises RetryLater or GiveBack when it gets none."""
         item = decode(LaneEntry.TYPE, delivery.body, accept=(LaneEntry,))
         assert isinstance(item, LaneEntry)
-        if not (bulk or delivery.redelivered or delivery.deferrals):
-            self.backlog.delivered()
+        self.backlog.delivered(delivery.message_id)
         with self._in_flight, self._turns.join(item.order or item.message_id) as turn:
             permit = self._acquire_now(turn) or await self._wait_and_report(item, turn, bulk=bulk)
             with permit:

@@ -218,12 +218,13 @@ class Lanes:
 
     async def _put(self, entry: LedgerEntry, config_id: str) -> None:
         """Put a conversational text. Meanwhile nobody may take the lane's queue for empty."""
+        message = lane_message(entry, self._now())
         self._putting[config_id] += 1
         lane = self._owned.get(config_id)
         if lane is not None:
-            lane.backlog.put()
+            lane.backlog.put(message.message_id)
         try:
-            await self._broker.publish(lane_message(entry, self._now()))
+            await self._broker.publish(message)
         except BaseException:
             if lane is not None:
                 lane.backlog.forget()

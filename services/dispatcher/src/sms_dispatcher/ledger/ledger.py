@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
-from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from sms_common.errors import Unavailable
@@ -308,10 +308,18 @@ class Ledger:
                 done = await self._write([writes[id_] for id_ in order])
                 for id_, ok in zip(order, done, strict=True):
                     if isinstance(ok, Exception):
-                        for n in touched[id_]:
-                            results[n] = ok
+                        places = touched[id_]
+                        for n in places:
+                            results[n] = ok if len(places) == 1 else await self._apply_alone(receipts[n])
                 left = [n for id_, ok in zip(order, done, strict=True) if ok is False for n in touched[id_]]
         return results
+
+    async def _apply_alone(self, receipt: MatchedReceipt) -> LedgerChange | Exception | None:
+        """Apply one of several receipts whose common write was refused. It may be the fault of another of them."""
+        try:
+            return (await self._apply([receipt]))[0]
+        except Exception as error:  # noqa: BLE001  # the receipts beside it have taken effect and must not be repeated
+            return error
 
     async def _messages_of(self, receipts: list[MatchedReceipt]) -> list[LedgerEntry | None]:
         references = [r.reference for r in receipts if r.reference is not None]
@@ -363,22 +371,32 @@ class Ledger:
         recorded.
         """
         taken: list[LedgerEntry] = []
-        async with operation("due"):
-            while len(taken) < limit:
-                document = await self._messages.find_one_and_update(
-                    {"due_at": {"$lte": self._clock(), "$type": "date"}},
-                    {"$set": {"due_at": self._clock() + LEASE}},
-                    sort=[("due_at", ASCENDING)],
-                )
-                if not document:
-                    break
-                taken.append(from_document(document))
+        try:
+            async with operation("due"):
+                while len(taken) < limit:
+                    document = await self._messages.find_one_and_update(
+                        {"due_at": {"$lte": self._clock(), "$type": "date"}},
+                        {"$set": {"due_at": self._clock() + LEASE}},
+                        sort=[("due_at", ASCENDING)],
+                        return_document=ReturnDocument.AFTER,
+                    )
+                    if not document:
+                        break
+                    taken.append(from_document(document))
+        except Unavailable:
+            if not taken:  # those that were taken are worked on: nobody else would before their lease is over
+                raise
         return taken
 
-    async def postpone(self, entry: LedgerEntry, until: datetime | None) -> None:
-        """Make the entry due again at `until`, or never with None, unless it has changed."""
+    async def postpone(self, entry: LedgerEntry, until: datetime | None, *, leased: bool = False) -> None:
+        """Make the entry due again at `until`, or never with None, unless it has changed. When it is `leased`, by
+        `take_due`, what somebody else has said of that since then stands.
+        """
+        condition = {"_id": entry.id, "sequence": entry.sequence}
+        if leased:
+            condition["due_at"] = entry.due_at
         async with operation("due"):
-            await self._messages.update_one({"_id": entry.id, "sequence": entry.sequence}, {"$set": {"due_at": until}})
+            await self._messages.update_one(condition, {"$set": {"due_at": until}})
 
     async def remember_bulk_lane(self, config_id: str) -> None:
         """Record that a configuration has a bulk lane, so that every dispatcher reads it, also after a restart."""
