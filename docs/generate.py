@@ -298,7 +298,7 @@ sms:
   trunk: BW                   # the name of a trunk of the same tenant
 @fields
   credentials:                # names of environment variables
-    account_id: "9900123"     # a credential that is not secret may stand here itself
+    account_id_env: ACME_ACCOUNT  # or account_id: "9900123", since it is not secret
     application_id_env: ACME_APPLICATION
     api_token_env: ACME_TOKEN
     api_secret_env: ACME_SECRET

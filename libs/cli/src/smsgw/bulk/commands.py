@@ -95,7 +95,7 @@ def import_file(  # each says what, or how
       smsgw config import gateway.yaml --prune --yes --json
     """
     if file == STANDARD_INPUT and not yes:
-        raise typer.BadParameter("the file is on standard input, so the command cannot ask there; add --yes")
+        raise typer.BadParameter("the file is on standard input, so the command cannot ask there; say --yes")
     access, wanted = gateway.of(ctx), _read(file)
     work = _import(access, wanted, prune=prune, replace_secrets=replace_secrets, yes=yes, as_json=as_json)
     run(_naming(file, work))
