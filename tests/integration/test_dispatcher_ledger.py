@@ -278,7 +278,7 @@ async def test_what_has_changed_meanwhile_is_not_postponed(ledger):
 async def test_what_somebody_else_has_made_due_since_it_was_taken_stays_so(ledger):
     await ledger.accept(fresh(status=Status.HELD, due_at=now() - timedelta(seconds=1)))
     (taken,) = await ledger.take_due(10)
-    soon, later = now() + timedelta(minutes=1), now() + timedelta(days=1)
+    soon, later = now() + timedelta(seconds=30), now() + timedelta(days=1)
 
     await ledger.postpone(taken, soon)
     await ledger.postpone(taken, later, leased=True)

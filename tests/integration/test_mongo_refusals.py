@@ -13,7 +13,7 @@ from sms_common.errors import Unavailable, UnreadableEvent
 from sms_common.messages import Status
 from sms_config.storage.store import MongoStore
 from sms_dispatcher.ledger.database import open_database
-from sms_dispatcher.ledger.entries import LedgerEntry, Receipt
+from sms_dispatcher.ledger.entries import EntryKind, LedgerEntry, Receipt, Recipient
 from sms_dispatcher.ledger.ledger import Ledger, LedgerChange, MatchedReceipt
 from tests.dispatcher.builders import HANDSET, NOW, entry
 from tests.stack import Database
@@ -166,33 +166,55 @@ async def test_in_each_batch_the_good_are_recorded_and_the_bad_one_fails_by_itse
         assert (changed.reason == "good") is (operation in {changing, finishing, receiving})
 
 
-@pytest.mark.parametrize("reasons", [("good", "bad"), ("bad", "good")], ids=" then ".join)
-async def test_of_two_receipts_of_one_message_the_good_one_is_recorded(database: Database, reasons):
+OTHER = "+13125550132"
+NOWHERE_BAD = {"recipients": {"$not": {"$elemMatch": {"$elemMatch": {"$eq": "bad"}}}}}
+
+
+@pytest.mark.parametrize("bad", [0, 1], ids=["the first is bad", "the second is bad"])
+async def test_of_two_receipts_of_one_group_the_good_one_is_recorded(database: Database, bad):
     """They share a write, and nobody can say which of them MongoDB refused."""
+    members = (Recipient(HANDSET, "m-1.1", Status.ACCEPTED), Recipient(OTHER, "m-1.2", Status.ACCEPTED))
     async with open_database(database.url, database.name) as messages:
         ledger = Ledger(messages, owner="tests", retention=RETENTION)
         await ledger.prepare()
-        for name in ("m-1", "beside"):
-            await ledger.accept(entry(message_id=name, claim_id=None))
-        await messages.command("collMod", "messages", validator={"reason": {"$ne": "bad"}})
+        await ledger.accept(entry(kind=EntryKind.GROUP, to=(HANDSET, OTHER), recipients=members))
+        await ledger.accept(entry(message_id="beside"))
+        await messages.command("collMod", "messages", validator=NOWHERE_BAD)
 
-        told = [
-            ("m-1", reasons[0], Status.SENT),
-            ("m-1", reasons[1], Status.DELIVERED),
-            ("beside", "good", Status.SENT),
+        told = [(HANDSET, "m-1"), (OTHER, "m-1"), (HANDSET, "beside")]
+        receipts = [
+            Receipt(to, Status.DELIVERED, NOW, "carrier-1", NOW, reason="bad" if n == bad else "good")
+            for n, (to, _) in enumerate(told)
         ]
         matched = [
-            MatchedReceipt(Receipt(HANDSET, status, NOW, "carrier-1", NOW, reason=why), f"acme/{name}", lambda _: True)
-            for name, why, status in told
+            MatchedReceipt(one, f"acme/{id_}", lambda _: True) for one, (_, id_) in zip(receipts, told, strict=True)
         ]
         async with asyncio.timeout(20):
             done = await asyncio.gather(*map(ledger.apply, matched), return_exceptions=True)
 
-        good, bad = (done[0], done[1]) if reasons[0] == "good" else (done[1], done[0])
-        assert isinstance(bad, UnreadableEvent)
-        for one in (good, done[2]):
-            assert isinstance(one, LedgerChange)
-            assert one.happened
+        assert isinstance(done.pop(bad), UnreadableEvent)
+        assert [isinstance(one, LedgerChange) and one.happened for one in done] == [True, True]
         found = await ledger.find("acme", "m-1")
         assert found is not None
-        assert (found.reason, found.status) == ("good", Status.SENT if reasons[0] == "good" else Status.DELIVERED)
+        assert [one.status is Status.DELIVERED for one in found.recipients] == [bad == 1, bad == 0]
+
+
+async def test_of_two_receipts_of_one_message_the_good_one_is_recorded(database: Database):
+    async with open_database(database.url, database.name) as messages:
+        ledger = Ledger(messages, owner="tests", retention=RETENTION)
+        await ledger.prepare()
+        await ledger.accept(entry())
+        await messages.command("collMod", "messages", validator={"reason": {"$ne": "bad"}})
+
+        told = [(Status.SENT, "good"), (Status.DELIVERED, "bad")]
+        receipts = [Receipt(HANDSET, status, NOW, "carrier-1", NOW, reason=why) for status, why in told]
+        matched = [MatchedReceipt(one, "acme/m-1", lambda _: True) for one in receipts]
+        async with asyncio.timeout(20):
+            good, bad = await asyncio.gather(*map(ledger.apply, matched), return_exceptions=True)
+
+        assert isinstance(good, LedgerChange)
+        assert good.happened
+        assert isinstance(bad, UnreadableEvent)
+        found = await ledger.find("acme", "m-1")
+        assert found is not None
+        assert (found.status, found.reason) == (Status.SENT, "good")
