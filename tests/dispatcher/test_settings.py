@@ -86,11 +86,13 @@ def test_a_carriers_options_are_json(read):
 
 def test_the_former_name_of_the_read_token_is_read_where_the_new_one_is_not_set(read):
     former = read(DISPATCHER_READ_TOKEN=None, DISPATCHER_API_TOKEN="former-token")
-    both = read(DISPATCHER_READ_TOKEN="new-token", DISPATCHER_API_TOKEN="former-token")
-
     assert former.read_token.get_secret_value() == "former-token"
     assert former.renamed == {"DISPATCHER_API_TOKEN": "DISPATCHER_READ_TOKEN"}
+
+    both = read(DISPATCHER_READ_TOKEN="new-token", DISPATCHER_API_TOKEN="former-token")
+
     assert both.read_token.get_secret_value() == "new-token"
+    assert both.renamed == {}
 
 
 def test_a_missing_read_token_is_named_by_its_new_name(read):

@@ -78,6 +78,7 @@ def plan(env: Mapping[str, str], amqp_urls: AmqpUrls, mongo_url: str, *, log_for
             "MONGO_URL": mongo_url,
             "CONFIG_URL": config_url,
             "CONFIG_TOKEN": env["CONFIG_DISPATCHER_TOKEN"],
+            "READ_TOKEN": env["DISPATCHER_API_TOKEN"],
             "CARRIER_OPTIONS": carrier,
         },
     }

@@ -189,9 +189,13 @@ class ProcessSettings(BaseSettings):
 
     @property
     def renamed(self) -> Mapping[str, str]:
-        """The former names that are set, each with the name to use instead."""
-        names = {FORMER_NAMES.get(variable): variable for variable in map(self.variable, type(self).model_fields)}
-        return {former: name for former, name in names.items() if former is not None and os.environ.get(former)}
+        """The former names that values came from, each with the name to use instead."""
+        names = [name for name in map(self.variable, type(self).model_fields) if name in FORMER_NAMES]
+        return {
+            FORMER_NAMES[name]: name
+            for name in names
+            if not os.environ.get(name) and os.environ.get(FORMER_NAMES[name])
+        }
 
     @property
     def passed_over(self) -> tuple[str, ...]:
