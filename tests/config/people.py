@@ -53,3 +53,16 @@ def system_admin(name: str, **values: Any) -> dict[str, Any]:
 
 def tenant_admin(name: str, tenant_id: str, **values: Any) -> dict[str, Any]:
     return {"name": name, "role": "tenant_admin", "tenant_id": tenant_id, "password": PASSWORD, **values}
+
+
+async def guess(api, times: int, headers: dict[str, str], name: str = "boss") -> set[int]:
+    statuses = set()
+    for number in range(times):
+        body = {"username": name.format(number), "password": f"wrong {number}"}
+        statuses.add((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
+    return statuses
+
+
+async def log_in(api, headers: dict[str, str], password: str = PASSWORD) -> int:
+    body = {"username": "boss", "password": password}
+    return int((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)

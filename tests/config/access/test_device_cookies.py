@@ -2,23 +2,10 @@
 
 import pytest
 
-from tests.config.people import SESSION, Browser, system_admin
+from tests.config.people import SESSION, Browser, guess, log_in, system_admin
 from tests.config.world import PASSWORD, make_settings
 
 pytestmark = pytest.mark.loopback
-
-
-async def guess(api, times: int, headers: dict[str, str], name: str = "boss") -> set[int]:
-    statuses = set()
-    for number in range(times):
-        body = {"username": name.format(number), "password": f"wrong {number}"}
-        statuses.add((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
-    return statuses
-
-
-async def log_in(api, headers: dict[str, str], password: str = PASSWORD) -> int:
-    body = {"username": "boss", "password": password}
-    return int((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
 
 
 async def test_a_browser_that_was_here_before_is_let_in_whatever_strangers_do(serve):

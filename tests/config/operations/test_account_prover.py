@@ -2,8 +2,7 @@
 
 import pytest
 
-from carrier_simulator import SimulatorSettings, running
-from tests.config.lent_accounts import LENDERS, OTHER, POOLS, SMS, TRUNKS, account, config
+from tests.config.lent_accounts import LENDERS, POOLS, SMS, TRUNKS, both_accounts, config, settings_for
 from tests.config.world import CREDENTIALS, TRUNK, make_settings
 from tests.eventually import eventually_told
 
@@ -12,16 +11,13 @@ pytestmark = pytest.mark.loopback
 
 @pytest.fixture
 async def simulator():
-    async with running(SimulatorSettings()) as found:
-        found.put_account(account(CREDENTIALS))
-        found.put_account(account(OTHER))
+    async with both_accounts() as found:
         yield found
 
 
 @pytest.fixture
 def settings(simulator):
-    urls = {"messaging_url": simulator.messaging_url, "token_url": simulator.token_url}
-    return make_settings(carrier_options={"bandwidth": urls})
+    return settings_for(simulator)
 
 
 async def test_a_carrier_that_cannot_be_reached_is_asked_again_and_holds_up_no_save(

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from carrier_simulator import SimulatedAccount, SimulatorSettings, running
+from carrier_simulator import SimulatedAccount
 from sms_common.configuration import DispatcherSnapshot
 from sms_config.model.records import AuditRecord, SmsConfigRecord
 from sms_config.operations.connection_tests import LACKS
 from sms_config.resources import account_proofs
 from sms_config.resources.account_proofs import NoProofReason
-from tests.config.lent_accounts import LENDERS, OTHER, POOLS, SMS, TRUNKS, account, config
+from tests.config.lent_accounts import LENDERS, OTHER, POOLS, SMS, TRUNKS, both_accounts, config, settings_for
 from tests.config.people import system_admin, tenant_admin
-from tests.config.world import CREDENTIALS, TRUNK, make_settings
+from tests.config.world import CREDENTIALS, TRUNK
 from tests.eventually import eventually_told
 
 pytestmark = pytest.mark.loopback
@@ -23,16 +23,13 @@ pytestmark = pytest.mark.loopback
 
 @pytest.fixture
 async def simulator():
-    async with running(SimulatorSettings()) as found:
-        found.put_account(account(CREDENTIALS))
-        found.put_account(account(OTHER))
+    async with both_accounts() as found:
         yield found
 
 
 @pytest.fixture
 def settings(simulator):
-    urls = {"messaging_url": simulator.messaging_url, "token_url": simulator.token_url}
-    return make_settings(carrier_options={"bandwidth": urls})
+    return settings_for(simulator)
 
 
 @pytest.fixture

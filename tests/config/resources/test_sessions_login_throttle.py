@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.people import SESSION, system_admin
+from tests.config.people import SESSION, guess, log_in, system_admin
 from tests.config.world import BOOTSTRAP, INGRESS, PASSWORD, make_settings
 
 pytestmark = pytest.mark.loopback
@@ -23,19 +23,6 @@ async def api(request, serve):
     api = await serve(make_settings(trusted_proxies=request.param))
     await api.made("/api/v1/users", system_admin("boss"))
     return api
-
-
-async def guess(api, times: int, headers: dict[str, str], name: str = "boss") -> set[int]:
-    statuses = set()
-    for number in range(times):
-        body = {"username": name.format(number), "password": f"wrong {number}"}
-        statuses.add((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
-    return statuses
-
-
-async def log_in(api, headers: dict[str, str], password: str = PASSWORD) -> int:
-    body = {"username": "boss", "password": password}
-    return int((await api.with_credential(None).call("POST", SESSION, body, headers=headers)).status)
 
 
 async def test_who_guesses_a_name_is_shut_out_alone(api):

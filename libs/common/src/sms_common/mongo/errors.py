@@ -74,8 +74,10 @@ def unavailable(error: Exception, what: str) -> Unavailable:
     return Unavailable(Code.STORE_UNAVAILABLE, f"{what}: {why}.")
 
 
-def unstorable(why: str = "MongoDB refuses it") -> UnreadableEvent:
-    """What is raised for a value that can never be stored."""
+def unstorable(error: Exception | None = None) -> UnreadableEvent:
+    """What is raised for a value that can never be stored. `error` is what the driver raised for it, if anything."""
+    by_driver = error is not None and not isinstance(error, PyMongoError)
+    why = type(error).__name__ if by_driver else "MongoDB refuses it"
     return UnreadableEvent(Code.INVALID_REQUEST, f"It holds a value that cannot be stored ({why}).")
 
 

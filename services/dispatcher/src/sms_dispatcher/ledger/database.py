@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import WriteConcern
-from pymongo.errors import PyMongoError
 
 from sms_common.mongo.errors import DRIVER_ERRORS, ErrorCause, cause_of, unavailable, unstorable
 from sms_common.telemetry import metrics
@@ -47,7 +46,5 @@ async def operation(name: str) -> AsyncIterator[None]:
             yield
         except DRIVER_ERRORS as error:
             if cause_of(error) is ErrorCause.CONTENT:
-                raise unstorable(
-                    "MongoDB refuses it" if isinstance(error, PyMongoError) else type(error).__name__
-                ) from None
+                raise unstorable(error) from None
             raise unavailable(error, f"MongoDB did not take {name}") from error

@@ -1,6 +1,5 @@
 """Declares topologies and remembers them, so that they are declared again on every new connection."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 
@@ -14,6 +13,7 @@ from pamqp.common import FieldTable
 
 from sms_common.broker.amqp.browsing import survey
 from sms_common.broker.amqp.connection import open_channel
+from sms_common.concurrency import gather_all
 from sms_common.topology import PBX_KIND, Binding, Exchange, Forwarding, Queue, Topology, queue_kind
 
 log = structlog.get_logger(__name__)
@@ -98,10 +98,7 @@ class Declarations:
         for stage in _stages(topology):
             batches = [stage[start : start + _BATCH] for start in range(0, len(stage), _BATCH)]
             for start in range(0, len(batches), _CHANNELS):
-                sending = (send(connection, batch) for batch in batches[start : start + _CHANNELS])
-                for result in await asyncio.gather(*sending, return_exceptions=True):
-                    if isinstance(result, BaseException):
-                        raise result
+                await gather_all(send(connection, batch) for batch in batches[start : start + _CHANNELS])
 
     async def _send(self, connection: AbstractConnection, batch: Sequence[Frame]) -> None:
         channel = await open_channel(connection, self._timeout)
